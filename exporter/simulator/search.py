@@ -1,0 +1,199 @@
+"""Search over training jobs: whose records could match, which do, in which order.
+
+A million jobs are not turned into records to find a hundred by name: what an expression
+says about names and creation times narrows the candidates first, and the expression
+itself decides about those that are left.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from exporter.simulator import expression, views
+from exporter.simulator.behaviour import Behaviour
+from exporter.simulator.job import Job, JobState
+from exporter.simulator.scope import Scope
+
+DEFAULT_PAGE_SIZE = 10
+"""MaxResults when it is not sent. [I]"""
+
+Hit = tuple[Job, JobState]
+
+_SECOND = timedelta(seconds=1)
+_MILLISECOND = timedelta(milliseconds=1)
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Outside of this nothing can match.
+
+    Attributes:
+        names: The only names that can, None for any.
+        first: The earliest creation time, included.
+        last: The latest, included.
+        exact: Everything inside matches; no test is needed.
+    """
+
+    names: frozenset[str] | None
+    first: datetime
+    last: datetime
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """One page: jobs with the states they are shown in, and the next page's position."""
+
+    hits: Sequence[Hit]
+    position: int | None
+
+
+def seen_at(now: datetime, behaviour: Behaviour) -> datetime:
+    """Give the moment whose world the index shows."""
+    return now - timedelta(seconds=behaviour.search_lag_seconds)
+
+
+def search(scope: Scope, params: Mapping[str, Any], position: int | None, seen: datetime) -> Hits:
+    """Find one page of jobs.
+
+    Args:
+        scope: Whose jobs.
+        params: The request's parameters by the model's names.
+        position: What the page before gave.
+        seen: The moment whose world the index shows.
+
+    Raises:
+        ApiError: ValidationException for an expression the service would not take.
+    """
+    wanted = params.get("SearchExpression", {})
+    expression.check_limits(wanted)
+    begin = position or 0
+    end = begin + int(params.get("MaxResults", DEFAULT_PAGE_SIZE))
+    limits = reach(wanted)
+    if limits.exact and params.get("SortBy") == "CreationTime" and not _gone_since(scope, seen):
+        # The index is in this order already: a page of a million costs what a page costs.
+        low, high = scope.index.between(limits.first, min(limits.last, seen), inclusive=True)
+        first, last = low + begin, min(low + end, high)
+        if _descending(params):
+            first, last = max(high - end, low), high - begin
+        page = [(job, job.state_at(seen)) for job in scope.index.jobs[first : max(first, last)]]
+        return Hits(page[::-1] if _descending(params) else page, end if low + end < high else None)
+    key = (scope.index.version, seen, repr({**params, "NextToken": 0, "MaxResults": 0}))
+    if scope.last_search is None or scope.last_search[0] != key:
+        found = list(_matching(scope, wanted, limits, seen))
+        scope.last_search = key, _ordered(found, params, seen, scope.world.behaviour)
+    ordered = scope.last_search[1]
+    return Hits(ordered[begin:end], end if end < len(ordered) else None)
+
+
+def reach(wanted: Mapping[str, Any]) -> Reach:
+    """Give how far an expression can reach.
+
+    Raises:
+        ApiError: ValidationException for a creation time in another form.
+    """
+    filters, below = wanted.get("Filters", ()), wanted.get("SubExpressions", ())
+    plain = not wanted.get("NestedFilters")
+    parts = [_of_filter(each) for each in filters] + [reach(each) for each in below]
+    if wanted.get("Operator", "And") == "Or" and len(parts) > 1:
+        names = [each.names for each in parts if each.names is not None]
+        whole = plain and len(names) == len(parts)
+        return Reach(frozenset().union(*names) if whole else None, _FIRST, _LAST, exact=False)
+    known = [each.names for each in parts if each.names is not None]
+    return Reach(
+        frozenset.intersection(*known) if known else None,
+        max((each.first for each in parts), default=_FIRST),
+        min((each.last for each in parts), default=_LAST),
+        plain and all(each.exact for each in parts),
+    )
+
+
+def _of_filter(wanted: Mapping[str, Any]) -> Reach:
+    name, operator = wanted["Name"], wanted.get("Operator", "Equals")
+    value = wanted.get("Value")
+    if value is not None and name == "TrainingJobName" and operator in ("Equals", "In"):
+        names = value.split(",") if operator == "In" else [value]
+        return Reach(frozenset(names), _FIRST, _LAST, exact=False)
+    if value is not None and name == "CreationTime":
+        when = expression.read_time(value)
+        # Filters have whole seconds and jobs milliseconds, so every bound can be included.
+        ranges = {
+            "Equals": (when, when + _SECOND - _MILLISECOND),
+            "GreaterThan": (when + _MILLISECOND, _LAST),
+            "GreaterThanOrEqualTo": (when, _LAST),
+            "LessThan": (_FIRST, when - _MILLISECOND),
+            "LessThanOrEqualTo": (_FIRST, when),
+        }
+        if operator in ranges:
+            return Reach(None, *ranges[operator], exact=True)
+    return Reach(None, _FIRST, _LAST, exact=False)
+
+
+def _matching(
+    scope: Scope, wanted: Mapping[str, Any], limits: Reach, seen: datetime
+) -> Iterator[Hit]:
+    behaviour = scope.world.behaviour
+    test = expression.compiled(wanted)
+    for job in _candidates(scope, limits, seen):
+        state = job.state_at(seen)
+        if limits.exact or test(views.search_record(job, state, seen, behaviour)):
+            yield job, state
+
+
+def _candidates(scope: Scope, limits: Reach, seen: datetime) -> Iterator[Job]:
+    """Give the jobs that the index knew at a moment, within the reach."""
+    last = min(limits.last, seen)
+    if limits.names is not None:
+        named = (scope.find(name) for name in sorted(limits.names))
+        yield from (job for job in named if job and limits.first <= job.creation_time <= last)
+    else:
+        low, high = scope.index.between(limits.first, last, inclusive=True)
+        yield from scope.index.jobs[low:high]
+    for job in _gone_since(scope, seen):
+        named_so = limits.names is None or job.name in limits.names
+        if named_so and limits.first <= job.creation_time <= last:
+            yield job
+
+
+def _gone_since(scope: Scope, seen: datetime) -> list[Job]:
+    """Give the jobs deleted since a moment, which the index still shows."""
+    found = []
+    for job, gone in reversed(scope.deleted):
+        if gone <= seen:
+            break
+        found.append(job)
+    return found
+
+
+def _ordered(
+    found: list[Hit], params: Mapping[str, Any], seen: datetime, behaviour: Behaviour
+) -> list[Hit]:
+    by = params.get("SortBy", "LastModifiedTime")
+
+    def value(hit: Hit) -> Any:  # noqa: ANN401 - any value of a record
+        job, state = hit
+        quick = {
+            "LastModifiedTime": state.last_modified_time,
+            "CreationTime": job.creation_time,
+            "TrainingJobName": job.name,
+        }
+        if by in quick:
+            return quick[by]
+        return expression.property_of(views.search_record(job, state, seen, behaviour), by)
+
+    present, absent = [], []
+    for hit in found:
+        key = value(hit)
+        if key is None or isinstance(key, Mapping | list):
+            absent.append(hit)
+        else:
+            present.append(((key, hit[0].number), hit))
+    present.sort(key=lambda each: each[0], reverse=_descending(params))
+    return [hit for _, hit in present] + absent
+
+
+def _descending(params: Mapping[str, Any]) -> bool:
+    return bool(params.get("SortOrder", "Descending") == "Descending")

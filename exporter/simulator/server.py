@@ -1,0 +1,204 @@
+"""The stand-in service over HTTP, with its ledger of calls and its faults."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from exporter.simulator.access import access_key_of
+from exporter.simulator.faults import Fault, Faults, error_of, spoiled
+from exporter.simulator.service import OPERATIONS, Service
+from exporter.simulator.world import World
+from exporter.wire import Answer, ApiError, Body, Call, Front, Outcome, Response, Server
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Where it may be bound: it believes everybody who calls."""
+
+DEFAULT_ACCOUNT = "111122223333"
+"""The account of :meth:`Simulator.environment` when none is named and none exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """One call as it was answered.
+
+    Attributes:
+        at: The world's time.
+        service: Such as ``sagemaker``.
+        operation: Such as ``ListTrainingJobs``; also one that is not served.
+        account_id: The caller's account, None for keys nobody knows.
+        region: The region called.
+        params: The parameters, with datetimes; empty for a call that was not understood.
+        status: The HTTP status sent.
+        error: The error's code, None for an answer.
+        rows: The records in the answer.
+        fault: The kind of fault that hit it, None without one.
+        next_token: Whether the answer carried a NextToken.
+    """
+
+    at: datetime
+    service: str
+    operation: str
+    account_id: str | None
+    region: str
+    params: Mapping[str, Any]
+    status: int
+    error: str | None
+    rows: int
+    fault: str | None
+    next_token: bool
+
+
+class Simulator:
+    """Serves a world to unmodified AWS SDKs; a context manager.
+
+    Args:
+        world: Whose jobs.
+        port: 0 for any free one.
+        host: A loopback address.
+        monotonic: The clock of the rate limits.
+
+    Attributes:
+        world: As given.
+        calls: Every call so far, in the order of their answers.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Bind, without answering yet.
+
+        Raises:
+            ValueError: The host is not the loopback.
+            OSError: The port is taken.
+        """
+        if host not in LOOPBACK:
+            raise ValueError(f"the simulator serves the loopback only, not {host}")
+        self.world = world
+        self.calls: list[RecordedCall] = []
+        self._faults = Faults()
+        self._service = Service(world, monotonic)
+        self._hit: dict[str, Fault] = {}
+        self._lock = threading.Lock()
+        front = Front(self, world.clock.now, self._finish)
+        self._server = Server(front.handle, host, port)
+
+    operations = OPERATIONS
+
+    @property
+    def url(self) -> str:
+        """The endpoint, for ``AWS_ENDPOINT_URL``."""
+        return self._server.url
+
+    @property
+    def port(self) -> int:
+        """The port that is bound."""
+        return self._server.port
+
+    def environment(self, account: str | None = None, region: str | None = None) -> dict[str, str]:
+        """Give the environment in which any AWS SDK calls this service.
+
+        Args:
+            account: Whose keys; the account of the first scope unless told otherwise.
+            region: The default region; likewise.
+        """
+        scopes = self.world.scopes()
+        account = account or (scopes[0].account_id if scopes else DEFAULT_ACCOUNT)
+        region = region or next(
+            (each.region for each in scopes if each.account_id == account), "eu-west-1"
+        )
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": access_key_of(account),
+            "AWS_SECRET_ACCESS_KEY": "stand-in-secret",
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def inject(self, fault: Fault) -> None:
+        """Let something go wrong from now on."""
+        self._faults.inject(fault)
+
+    def clear_faults(self) -> None:
+        """Let nothing go wrong any more."""
+        self._faults.clear()
+
+    def start(self) -> Self:
+        """Answer from now on, in the background."""
+        self._server.start()
+        return self
+
+    def stop(self, grace: float = 2.0) -> None:
+        """Finish what is under way, for at most some seconds, and stop."""
+        self._server.stop(grace)
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def answer(self, call: Call) -> Answer:
+        """Answer a call, unless a fault takes the answer's place."""
+        fault = self._faults.hit(call, self._account(call))
+        if fault is not None:
+            with self._lock:
+                self._hit[call.request_id] = fault
+            error = error_of(fault)
+            if error is not None:
+                raise error
+        return self._service.answer(call)
+
+    def _finish(self, call: Call, outcome: Outcome, response: Response) -> Response:
+        with self._lock:
+            fault = self._hit.pop(call.request_id, None)
+        if fault is not None:
+            response = spoiled(fault, response)
+        self.calls.append(
+            RecordedCall(
+                at=self.world.clock.now(),
+                service=call.service,
+                operation=call.operation,
+                account_id=self._account(call),
+                region=call.region,
+                params=call.params,
+                status=response.status,
+                error=outcome.code if isinstance(outcome, ApiError) else None,
+                rows=_rows(outcome),
+                fault=fault.kind if fault else None,
+                next_token=_has_token(outcome),
+            )
+        )
+        return response
+
+    def _account(self, call: Call) -> str | None:
+        try:
+            return self._service.caller(call).account_id
+        except ApiError:
+            return None
+
+
+def _rows(outcome: Outcome) -> int:
+    if isinstance(outcome, ApiError):
+        return 0
+    if isinstance(outcome, Body):
+        return outcome.rows
+    lists = [value for value in outcome.values() if isinstance(value, list)]
+    return len(lists[0]) if lists else 1
+
+
+def _has_token(outcome: Outcome) -> bool:
+    if isinstance(outcome, ApiError):
+        return False
+    if isinstance(outcome, Body):
+        return b'"NextToken":' in outcome.content[-12_000:]
+    return "NextToken" in outcome
