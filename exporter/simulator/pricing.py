@@ -1,13 +1,270 @@
-"""GetProducts: the Price List API's answer for SageMaker."""
+"""GetProducts: the Price List API's answer for SageMaker.
 
+The shape – JSON in strings, a product with attributes, terms with price dimensions – is
+the Price List API's; attribute names are those that users of SageMaker's list filter by
+(``instanceName``, ``regionCode``, ``component``, ``platoinstancetype``, usage types such
+as ``USE1-Train:ml.m5.large``). The prices are the stand-in's own, near public ones, those
+of the bill in the project's notes exact for eu-west-1.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from exporter.wire import Call
+from exporter.wire import ApiError, Call
+
+ENDPOINTS = frozenset({"us-east-1", "eu-central-1", "ap-south-1"})
+"""Where the Price List API answers, whatever region is asked about. [D]"""
+
+_SERVICE = "AmazonSageMaker"
+_PUBLISHED = "2026-10-30T00:00:00Z"
+_EFFECTIVE = "2026-10-01T00:00:00Z"
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A region as the list names it: its usage types' prefix, its name, its price level."""
+
+    prefix: str
+    location: str
+    level: Decimal
+
+
+REGIONS: Mapping[str, Region] = {
+    "us-east-1": Region("USE1", "US East (N. Virginia)", Decimal("1")),
+    "us-east-2": Region("USE2", "US East (Ohio)", Decimal("1")),
+    "us-west-2": Region("USW2", "US West (Oregon)", Decimal("1")),
+    "eu-west-1": Region("EU", "EU (Ireland)", Decimal("1.115")),
+    "eu-central-1": Region("EUC1", "EU (Frankfurt)", Decimal("1.2")),
+    "ap-northeast-1": Region("APN1", "Asia Pacific (Tokyo)", Decimal("1.29")),
+    "ap-south-1": Region("APS3", "Asia Pacific (Mumbai)", Decimal("1.05")),
+}
+
+HOURLY: Mapping[str, Decimal] = {
+    name: Decimal(price)
+    for name, price in {
+        "ml.m5.large": "0.115",
+        "ml.m5.xlarge": "0.230",
+        "ml.m5.2xlarge": "0.461",
+        "ml.m5.4xlarge": "0.922",
+        "ml.c5.xlarge": "0.204",
+        "ml.c5.2xlarge": "0.408",
+        "ml.g4dn.xlarge": "0.7364",
+        "ml.g4dn.2xlarge": "0.940",
+        "ml.g5.xlarge": "1.408",
+        "ml.g5.2xlarge": "1.515",
+        "ml.g5.12xlarge": "7.090",
+        "ml.g6.xlarge": "1.126",
+        "ml.p3.2xlarge": "3.825",
+        "ml.p4d.24xlarge": "25.251",
+        "ml.p5.48xlarge": "63.296",
+        "ml.trn1.32xlarge": "24.781",
+    }.items()
+}
+"""USD an hour of training at level 1."""
+
+_EXACT: Mapping[tuple[str, str], Decimal] = {
+    ("eu-west-1", "ml.m5.xlarge"): Decimal("0.257"),
+    ("eu-west-1", "ml.g4dn.xlarge"): Decimal("0.822"),
+    ("eu-west-1", "ml.g5.xlarge"): Decimal("1.57"),
+    ("eu-west-1", "ml.p3.2xlarge"): Decimal("4.131"),
+}
+
+_STORAGE = Decimal("0.14")
+_EXACT_STORAGE: Mapping[str, Decimal] = {"eu-west-1": Decimal("0.154")}
+
+# Component, infix of the usage type, share of the training price.
+_COMPUTE = (
+    ("Training", "Train", Decimal(1)),
+    ("Training Warm Pool", "Train-WarmPool", Decimal(1)),
+    ("Hosting", "Host", Decimal("1.2")),
+    ("Notebook", "Notebk", Decimal(1)),
+    # Debugger's built-in rules run on instances for nothing: a 0.00 row to be passed over.
+    ("Training", "DebuggerBuiltInRule", Decimal(0)),
+)
+_VOLUMES = (
+    ("Training ML storage", "Train:VolumeUsage.gp2"),
+    ("Training Warm Pool ML storage", "Train-WarmPool:VolumeUsage.gp2"),
+    ("Hosting ML storage", "Host:VolumeUsage.gp2"),
+)
+
+
+def price_of(region: str, instance_type: str) -> Decimal | None:
+    """Give the price of an hour of training in USD, None where it is not offered."""
+    if region not in REGIONS or instance_type not in HOURLY:
+        return None
+    exact = _EXACT.get((region, instance_type))
+    return exact or (HOURLY[instance_type] * REGIONS[region].level).quantize(Decimal("0.0001"))
+
+
+def storage_price_of(region: str) -> Decimal | None:
+    """Give the price of a GB-month of training storage in USD, None where there is none."""
+    if region not in REGIONS:
+        return None
+    exact = _EXACT_STORAGE.get(region)
+    return exact or (_STORAGE * REGIONS[region].level).quantize(Decimal("0.0001"))
 
 
 class PriceList:
-    """Products."""
+    """Today's price list; the same for every account."""
 
     def products(self, call: Call) -> dict[str, Any]:
-        """Answer GetProducts."""
-        return {"FormatVersion": "aws_v1", "PriceList": []}
+        """Answer GetProducts.
+
+        Raises:
+            ApiError: The API is not offered in the region called, the service is unknown,
+                or the NextToken is not one of this list.
+        """
+        if call.region not in ENDPOINTS:
+            raise ApiError(
+                "UnrecognizedClientException",
+                f"The Price List API is not offered in {call.region}",
+            )
+        params = call.params
+        if params["ServiceCode"] != _SERVICE:
+            raise ApiError("NotFoundException", f"{params['ServiceCode']} is not listed here")
+        wanted = params.get("Filters", ())
+        found = [text for product, text in _catalogue() if _matches(product, wanted)]
+        begin = _position(params.get("NextToken"), wanted)
+        end = begin + int(params.get("MaxResults", _PAGE))
+        answer: dict[str, Any] = {"FormatVersion": "aws_v1", "PriceList": found[begin:end]}
+        if end < len(found):
+            answer["NextToken"] = f"{_binding(wanted)}:{end}"
+        return answer
+
+
+def _matches(product: Mapping[str, Any], wanted: list[dict[str, str]]) -> bool:
+    fields = {
+        **product["attributes"],
+        "productFamily": product["productFamily"],
+        "ServiceCode": _SERVICE,
+        "sku": product["sku"],
+    }
+    # The API's field names do not mind case.
+    known = {name.lower(): value for name, value in fields.items()}
+    return all(
+        _fits(each["Type"], known.get(each["Field"].lower()), each["Value"]) for each in wanted
+    )
+
+
+def _fits(kind: str, found: str | None, wanted: str) -> bool:
+    if kind == "NONE_OF":
+        return found not in wanted.split(",")
+    if found is None:
+        return False
+    if kind == "ANY_OF":
+        return found in wanted.split(",")
+    if kind == "CONTAINS":
+        return wanted.lower() in found.lower()
+    return found.lower() == wanted.lower()
+
+
+def _position(token: str | None, wanted: list[dict[str, str]]) -> int:
+    if not token:
+        return 0
+    binding, _, position = token.partition(":")
+    if binding != _binding(wanted) or not position.isdecimal():
+        raise ApiError("InvalidNextTokenException", "The pagination token is invalid")
+    return int(position)
+
+
+def _binding(wanted: list[dict[str, str]]) -> str:
+    return _digest(json.dumps(list(wanted), sort_keys=True))
+
+
+@cache
+def _catalogue() -> list[tuple[dict[str, Any], str]]:
+    """Give all products, each with its entry of the list as a JSON string."""
+    made = []
+    for region in REGIONS:
+        for product, price, unit in (*_compute(region), *_storage(region)):
+            made.append((product, json.dumps(_entry(product, price, unit))))
+    return made
+
+
+def _compute(region: str) -> Iterator[tuple[dict[str, Any], Decimal, str]]:
+    for instance_type in HOURLY:
+        price = price_of(region, instance_type)
+        for component, infix, share in _COMPUTE:
+            usage = f"{REGIONS[region].prefix}-{infix}:{instance_type}"
+            attributes = {
+                "instanceName": instance_type,
+                "instanceType": f"{instance_type}-{component.replace(' ', '')}",
+                "platoinstancename": instance_type,
+                "platoinstancetype": component,
+                "component": component,
+                "computeType": "Standard Instances",
+                "operation": "RunInstance",
+            }
+            product = _product("ML Instance", region, usage, attributes)
+            yield product, (price or Decimal(0)) * share, "Hrs"
+
+
+def _storage(region: str) -> Iterator[tuple[dict[str, Any], Decimal, str]]:
+    price = storage_price_of(region) or Decimal(0)
+    for component, infix in _VOLUMES:
+        usage = f"{REGIONS[region].prefix}-{infix}"
+        attributes = {
+            "component": component,
+            "platovolumetype": component.removesuffix(" ML storage"),
+            "operation": "CreateVolume-Gp2",
+        }
+        yield _product("ML Storage", region, usage, attributes), price, "GB-Mo"
+
+
+def _product(family: str, region: str, usage: str, attributes: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "productFamily": family,
+        "sku": _digest(usage).upper()[:16],
+        "attributes": {
+            "servicecode": _SERVICE,
+            "servicename": "Amazon SageMaker",
+            "regionCode": region,
+            "location": REGIONS[region].location,
+            "locationType": "AWS Region",
+            "usagetype": usage,
+            **attributes,
+        },
+    }
+
+
+def _entry(product: Mapping[str, Any], price: Decimal, unit: str) -> dict[str, Any]:
+    term = f"{product['sku']}.JRTCKXETXF"
+    rate = f"{term}.6YS6EN2CT7"
+    component = product["attributes"]["component"]
+    place = product["attributes"].get("instanceName", product["attributes"]["location"])
+    dimension = {
+        "unit": unit,
+        "beginRange": "0",
+        "endRange": "Inf",
+        "description": f"${price} per {unit} of {component} {place}",
+        "appliesTo": [],
+        "rateCode": rate,
+        "pricePerUnit": {"USD": f"{price:.10f}"},
+    }
+    return {
+        "product": product,
+        "serviceCode": _SERVICE,
+        "terms": {
+            "OnDemand": {
+                term: {
+                    "sku": product["sku"],
+                    "offerTermCode": "JRTCKXETXF",
+                    "effectiveDate": _EFFECTIVE,
+                    "termAttributes": {},
+                    "priceDimensions": {rate: dimension},
+                }
+            }
+        },
+        "version": "20261030000000",
+        "publicationDate": _PUBLISHED,
+    }
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

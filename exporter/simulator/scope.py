@@ -44,6 +44,7 @@ class Scope:
         self._by_name: dict[str, Job] = {}
         self._deleting: deque[tuple[datetime, Job]] = deque()
         self._numbers = 0
+        self._by_hand: dict[Job, None] = {}
         self._cached: deque[Job] = deque()
 
     def create_job(
@@ -92,6 +93,7 @@ class Scope:
             except ValueError:
                 self._drop(job)
                 raise
+            self._by_hand[job] = None
             return job
 
     def add(
@@ -169,6 +171,7 @@ class Scope:
             except ValueError:
                 job.state, job.past = before, job.past[:-1]
                 raise
+            self._by_hand[job] = None
             return job
 
     def set_state(self, job: Job, state: JobState, when: datetime) -> None:
@@ -278,6 +281,12 @@ class Scope:
         """Drop all cached JSON: what is shown has come to follow other rules."""
         while self._cached:
             self._cached.pop().fragment = None
+
+    def taken_by_hand(self) -> list[Job]:
+        """Give the live jobs made or moved by hand since this was last asked."""
+        with self.world.lock:
+            taken, self._by_hand = self._by_hand, {}
+            return [job for job in taken if job.lives and self.find(job.name) is job]
 
     def tidy(self) -> None:
         """Let jobs go whose time as ``Deleting`` is up."""

@@ -10,14 +10,11 @@ from typing import Any, Self
 from exporter.simulator.access import access_key_of
 from exporter.simulator.faults import Fault, Faults, error_of, spoiled
 from exporter.simulator.service import OPERATIONS, Service
-from exporter.simulator.world import World
+from exporter.simulator.world import DEFAULT_SCOPE, World
 from exporter.wire import Answer, ApiError, Body, Call, Front, Outcome, Response, Server
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 """Where it may be bound: it believes everybody who calls."""
-
-DEFAULT_ACCOUNT = "111122223333"
-"""The account of :meth:`Simulator.environment` when none is named and none exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +56,7 @@ class Simulator:
         port: 0 for any free one.
         host: A loopback address.
         monotonic: The clock of the rate limits.
+        record: Keep the ledger of calls; a long-running stand-in has no use for it.
 
     Attributes:
         world: As given.
@@ -71,6 +69,7 @@ class Simulator:
         port: int = 0,
         host: str = "127.0.0.1",
         monotonic: Callable[[], float] = time.monotonic,
+        record: bool = True,
     ) -> None:
         """Bind, without answering yet.
 
@@ -82,6 +81,7 @@ class Simulator:
             raise ValueError(f"the simulator serves the loopback only, not {host}")
         self.world = world
         self.calls: list[RecordedCall] = []
+        self._record = record
         self._faults = Faults()
         self._service = Service(world, monotonic)
         self._hit: dict[str, Fault] = {}
@@ -109,9 +109,9 @@ class Simulator:
             region: The default region; likewise.
         """
         scopes = self.world.scopes()
-        account = account or (scopes[0].account_id if scopes else DEFAULT_ACCOUNT)
+        account = account or (scopes[0].account_id if scopes else DEFAULT_SCOPE[0])
         region = region or next(
-            (each.region for each in scopes if each.account_id == account), "eu-west-1"
+            (each.region for each in scopes if each.account_id == account), DEFAULT_SCOPE[1]
         )
         return {
             "AWS_ENDPOINT_URL": self.url,
@@ -163,22 +163,26 @@ class Simulator:
             fault = self._hit.pop(call.request_id, None)
         if fault is not None:
             response = spoiled(fault, response)
-        self.calls.append(
-            RecordedCall(
-                at=self.world.clock.now(),
-                service=call.service,
-                operation=call.operation,
-                account_id=self._account(call),
-                region=call.region,
-                params=call.params,
-                status=response.status,
-                error=outcome.code if isinstance(outcome, ApiError) else None,
-                rows=_rows(outcome),
-                fault=fault.kind if fault else None,
-                next_token=_has_token(outcome),
-            )
-        )
+        if self._record:
+            self.calls.append(self._recorded(call, outcome, response, fault))
         return response
+
+    def _recorded(
+        self, call: Call, outcome: Outcome, response: Response, fault: Fault | None
+    ) -> RecordedCall:
+        return RecordedCall(
+            at=self.world.clock.now(),
+            service=call.service,
+            operation=call.operation,
+            account_id=self._account(call),
+            region=call.region,
+            params=call.params,
+            status=response.status,
+            error=outcome.code if isinstance(outcome, ApiError) else None,
+            rows=_rows(outcome),
+            fault=fault.kind if fault else None,
+            next_token=_has_token(outcome),
+        )
 
     def _account(self, call: Call) -> str | None:
         try:
