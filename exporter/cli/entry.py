@@ -1,0 +1,123 @@
+"""The one place where an outcome becomes words on standard error and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from exporter.cli.app import App
+from exporter.cli.options import ENV_PREFIX
+from exporter.cli.root import root
+from exporter.errors import ExporterError
+from exporter.logs import redact
+from exporter.printable import visible
+
+PROGRAM = "sagemaker-exporter"
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: unwinds like Ctrl-C, so that whatever cleans up after one does for the other."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (see the contract, or --help)."""
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    app = App()
+    try:
+        code = _run(app, args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _reader_left()
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return code
+
+
+def _run(app: App, args: Sequence[str] | None) -> int:
+    try:
+        outcome = root.main(args, prog_name=PROGRAM, standalone_mode=False, obj=app)
+    except click.Abort as error:
+        return _interrupted(error.__cause__)
+    except KeyboardInterrupt as error:
+        return _interrupted(error)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        _complain(_click_message(error))
+        return 2
+    except ExporterError as error:
+        _show_traceback(app, error)
+        _complain(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        raise
+    except SystemExit as error:
+        # click leaves this way when a pipe breaks under it, and after shell completion.
+        if isinstance(error.__context__, BrokenPipeError):
+            raise error.__context__ from None
+        return error.code if isinstance(error.code, int) else 1
+    except Exception as error:  # the last line of defence: no traceback for users
+        _show_traceback(app, error)
+        kind = type(error).__name__
+        _complain(
+            f"This is a bug: {kind}: {_first_line(error)} Run it again with -v for the traceback."
+        )
+        return 1
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one does not wait
+    raise Terminated
+
+
+def _interrupted(error: BaseException | None) -> int:
+    _complain("Interrupted. What was committed is safe.")
+    return 143 if isinstance(error, Terminated) else 130
+
+
+def _reader_left() -> int:
+    # `… | head` has read what it wanted: not an error, and not a word about it.
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return 0
+
+
+def _complain(message: str) -> None:
+    text = f"{PROGRAM}: {visible(redact(message))}"
+    with contextlib.suppress(OSError):  # nobody reads standard error: the exit code says it
+        click.echo(text, err=True)
+
+
+def _show_traceback(app: App, error: BaseException) -> None:
+    if app.verbose:
+        import traceback
+
+        click.echo(redact("".join(traceback.format_exception(error))).rstrip(), err=True)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return text[0] if text else ""
+
+
+def _click_message(error: click.ClickException) -> str:
+    message = error.format_message()
+    ctx: Any = getattr(error, "ctx", None)
+    if isinstance(error, click.BadParameter) and ctx is not None and error.param is not None:
+        name = str(error.param.name)
+        if ctx.get_parameter_source(name) is ParameterSource.ENVIRONMENT:
+            variable = f"{ctx.auto_envvar_prefix or ENV_PREFIX}_{name.upper()}"
+            message = f"Invalid value for {variable}: {error.message}"
+    if ctx is None:
+        return message
+    return f"{message} Try '{ctx.command_path} --help'."

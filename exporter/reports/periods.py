@@ -1,0 +1,89 @@
+"""The UTC days a report is about. Pure: today is an argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from exporter.errors import UsageError
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Period:
+    """UTC days from `since` up to but not including `until`."""
+
+    since: date
+    until: date
+
+    @property
+    def before(self) -> Period:
+        """The period before this one: as many calendar months, else as many days."""
+        if self.since.day == 1 and self.until.day == 1:
+            months = _months(self.until) - _months(self.since)
+            return Period(_month(_months(self.since) - months), self.since)
+        return Period(self.since - (self.until - self.since), self.since)
+
+    def __str__(self) -> str:
+        last = self.until - _DAY
+        days = f"{self.since}" if last == self.since else f"{self.since} to {last}"
+        return f"{days} (UTC days)"
+
+
+def of_month(first: date) -> Period:
+    """A calendar month, by its first day."""
+    return Period(first, _month(_months(first) + 1))
+
+
+def choose(
+    *,
+    month: date | None,
+    since: datetime | None,
+    until: datetime | None,
+    today: date,
+    kind: str = "default",
+) -> Period:
+    """The period asked for: a month, or from one day to another.
+
+    Without any of them it is this month and the last (`kind` "default") or the last whole month
+    ("last-month"). A time within a day means the whole of that day. `until` itself is left out:
+    `--since 2026-10-01 --until 2026-11-01` is October.
+
+    Raises:
+        UsageError: A month together with the others, or a period without a day.
+    """
+    if month is not None:
+        if since is not None or until is not None:
+            raise UsageError("--month goes without --since and --until.", "Give one or the other.")
+        return of_month(month)
+    this_month = today.replace(day=1)
+    if since is None and until is None and kind == "last-month":
+        return of_month(_month(_months(this_month) - 1))
+    end = of_month(this_month).until if until is None else _ceiling(until)
+    if since is not None:
+        start = since.astimezone(UTC).date()
+    else:
+        start = _month(_months((end - _DAY).replace(day=1)) - 1)
+    if start >= end:
+        raise UsageError(
+            f"The period from {start} to {end} has no day in it.",
+            "--until is left out of it: give a later one.",
+        )
+    return Period(start, end)
+
+
+def _ceiling(moment: datetime) -> date:
+    moment = moment.astimezone(UTC)
+    return moment.date() + (_DAY if moment.time() > time.min else timedelta())
+
+
+def _months(day: date) -> int:
+    return day.year * 12 + day.month - 1
+
+
+def _month(months: int) -> date:
+    try:
+        return date(months // 12, months % 12 + 1, 1)
+    except ValueError:
+        raise UsageError("The period lies outside the years 1 to 9999.") from None

@@ -1,0 +1,165 @@
+"""Results as CSV, JSON, Markdown and Parquet; tables are in table.py."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from itertools import islice
+from typing import IO, Any, Final, TextIO
+
+from exporter.printable import visible
+from exporter.reports.result import Result, Row
+from exporter.reports.values import plain, shown, to_json
+
+FORMATS: Final = ("table", "csv", "json", "markdown", "parquet")
+#: Formats in which the notes stand in the output itself.
+WITH_NOTES: Final = frozenset({"table", "json"})
+
+#: Spreadsheets run cells that begin with these; OWASP's list for CSV injection.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_PARQUET_BATCH: Final = 10_000
+
+
+def write_csv(result: Result, out: TextIO) -> None:
+    """A line of names, then the rows in full; no total, which would be summed twice."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([_cell(column.name) for column in result.columns])
+    writer.writerows([_cell(value) for value in row] for row in result.rows)
+
+
+def _cell(value: object) -> str:
+    text = plain(value)
+    if not isinstance(value, str):
+        return text
+    # A quote in front makes it text to a spreadsheet: the usual way, and visible.
+    safe = f"'{text}" if text.startswith(_FORMULA) else text
+    return visible(safe) if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in safe) else safe
+
+
+def write_json(result: Result, out: TextIO) -> None:
+    """One object: version, report, title, period, columns, rows, totals, notes.
+
+    `rows` and `totals` are objects by column name. Money is a number with all its digits.
+    """
+    names = [column.name for column in result.columns]
+    head: dict[str, Any] = {"version": 1}
+    if result.report:
+        period = result.period
+        head |= {
+            "report": result.report,
+            "title": result.title,
+            "period": period and {"since": period.since, "until": period.until},
+        }
+    head["columns"] = [
+        {"name": column.name, "type": column.type, "unit": column.unit, "note": column.note}
+        for column in result.columns
+    ]
+    out.write("{\n")
+    for key, value in head.items():
+        out.write(f"  {to_json(key)}: {to_json(value)},\n")
+    out.write('  "rows": [')
+    for number, row in enumerate(result.rows):
+        out.write(",\n    " if number else "\n    ")
+        out.write(to_json(dict(zip(names, row, strict=True))))
+    totals = None if result.totals is None else dict(zip(names, result.totals, strict=True))
+    notes = [{"code": note.code, "text": note.text} for note in result.notes]
+    out.write(f'\n  ],\n  "totals": {to_json(totals)},\n  "notes": {to_json(notes)}\n}}\n')
+
+
+def write_markdown(result: Result, out: TextIO) -> None:
+    """A GitHub-flavoured table, numbers to the right, the total in bold."""
+    numeric = [is_numeric(column.type) for column in result.columns]
+    out.write(_line(_escaped(column.name) for column in result.columns))
+    out.write(_line("---:" if number else "---" for number in numeric))
+    units = [column.unit for column in result.columns]
+    for row in result.rows:
+        out.write(_line(_escaped(shown(*pair)) for pair in zip(row, units, strict=True)))
+    if result.totals is not None:
+        cells = total_cells(result, result.totals)
+        out.write(_line(f"**{_escaped(cell)}**" if cell else "" for cell in cells))
+
+
+def total_cells(result: Result, totals: Row) -> list[str]:
+    """The total row as tables show it: the word in front, nothing under what has no total."""
+    cells = [
+        "" if value is None and not is_numeric(column.type) else shown(value, column.unit)
+        for value, column in zip(totals, result.columns, strict=True)
+    ]
+    if cells and cells[0] == "":
+        cells[0] = "total"
+    return cells
+
+
+def is_numeric(kind: str) -> bool:
+    """Whether a type of DuckDB is a number."""
+    return bool(re.match(r"(DECIMAL|DOUBLE|FLOAT|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?)\b", kind))
+
+
+def _line(cells: Iterator[str] | Any) -> str:  # noqa: ANN401 - any iterable of str
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def _escaped(text: str) -> str:
+    escaped = re.sub(r"([\\|`*\[\]~])", r"\\\1", visible(text))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def write_parquet(result: Result, out: IO[bytes]) -> None:
+    """The rows as Parquet, typed: decimals stay decimals, times are UTC."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fields = [(column.name, _arrow_type(column.type)) for column in result.columns]
+    schema = pa.schema(fields)
+    rows = iter(result.rows)
+    with pq.ParquetWriter(out, schema) as writer:
+        while batch := list(islice(rows, _PARQUET_BATCH)):
+            arrays = [
+                pa.array(_column(batch, index, kind), kind)
+                for index, (_, kind) in enumerate(fields)
+            ]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+
+def _column(batch: Sequence[Row], index: int, kind: Any) -> list[Any]:  # noqa: ANN401 - pa.DataType
+    import pyarrow as pa
+
+    values = [row[index] for row in batch]
+    if pa.types.is_string(kind):
+        return [None if value is None else plain(value) for value in values]
+    if pa.types.is_decimal(kind):
+        return [None if value is None else Decimal(value) for value in values]
+    return values
+
+
+def _arrow_type(kind: str) -> Any:  # noqa: ANN401 - pyarrow's types have no common stub
+    import pyarrow as pa
+
+    if match := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", kind):
+        return pa.decimal128(int(match[1]), int(match[2]))
+    simple: dict[str, Callable[[], Any]] = {
+        "BOOLEAN": pa.bool_,
+        "TINYINT": pa.int8,
+        "SMALLINT": pa.int16,
+        "INTEGER": pa.int32,
+        "BIGINT": pa.int64,
+        "UTINYINT": pa.uint8,
+        "USMALLINT": pa.uint16,
+        "UINTEGER": pa.uint32,
+        "UBIGINT": pa.uint64,
+        "FLOAT": pa.float32,
+        "DOUBLE": pa.float64,
+        "DATE": pa.date32,
+        "BLOB": pa.binary,
+    }
+    if kind in simple:
+        return simple[kind]()
+    if kind == "HUGEINT":  # sums of BIGINT
+        return pa.decimal128(38, 0)
+    if kind.startswith("TIMESTAMP"):
+        return pa.timestamp("us", tz="UTC" if "TIME ZONE" in kind else None)
+    if kind == "VARCHAR[]":
+        return pa.list_(pa.string())
+    return pa.string()  # JSON, and whatever is rare: as its text

@@ -1,0 +1,150 @@
+"""Running a report: its statement, its bound parameters, its result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from exporter.errors import UsageError
+from exporter.reports import notes
+from exporter.reports.catalogue import Report
+from exporter.reports.dimensions import Grouping, grouping
+from exporter.reports.periods import Period
+from exporter.reports.result import Column, Result, Row
+from exporter.reports.values import literal
+from exporter.settings import did_you_mean
+
+#: As SQLAlchemy finds them (sqlalchemy.sql.elements.TextClause); `::type` is not one.
+_BOUND: Final = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
+_TOTAL: Final = "is_total"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a report: dimensions, days, parameters as text, and its argument."""
+
+    period: Period | None = None
+    by: Sequence[str] = ()
+    params: Mapping[str, str] = field(default_factory=dict)
+    argument: str | None = None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """SQL with `:parameters`, their values, and names that the result shows otherwise."""
+
+    sql: str
+    values: Mapping[str, Any]
+    labels: Mapping[str, str]
+
+    def with_literals(self) -> str:
+        """The statement with its values written out, ready to paste."""
+        return _BOUND.sub(lambda match: literal(self.values[match[1]]), self.sql) + ";\n"
+
+
+def statement(report: Report, request: Request, *, with_notes: bool = False) -> Statement:
+    """The statement of a report and its values.
+
+    Raises:
+        UsageError: The report does not take what is asked, or a value is of the wrong kind.
+    """
+    values = _values(report, request)
+    if request.by and not report.by:
+        raise UsageError(f"The report {report.name} takes no --by.")
+    groups = grouping(request.by or report.by) if report.by else Grouping((), ())
+    values.update(groups.values)
+    sql = groups.fill(report.sql)
+    sql = sql.replace(notes.MARK, notes.FIGURES if with_notes else "")
+    if report.period:
+        if request.period is None:
+            raise ValueError(f"{report.name} needs a period")
+        values |= {
+            "since": request.period.since,
+            "until": request.period.until,
+            "before": request.period.before.since,
+        }
+    elif request.period is not None:
+        raise UsageError(f"The report {report.name} takes no period.")
+    used = set(_BOUND.findall(sql))
+    return Statement(sql, {name: values[name] for name in sorted(used)}, groups.labels)
+
+
+def run(connection: sa.Connection, report: Report, request: Request) -> Result:
+    """Run a report over a read-only connection; rows are complete when it returns.
+
+    Raises:
+        UsageError: As `statement`.
+    """
+    asked = statement(report, request, with_notes=True)
+    answer = connection.execute(sa.text(asked.sql), dict(asked.values))
+    names = list(answer.keys())
+    kinds = [str(column[1]) for column in answer.cursor.description] if answer.cursor else []
+    rows = [tuple(row) for row in answer]
+    total = next((row for row in rows if _is_total(names, row)), None)
+    kept = [
+        index
+        for index, name in enumerate(names)
+        if name != _TOTAL and not name.startswith(notes.PREFIX)
+    ]
+    columns = tuple(_column(report, asked, names[index], kinds[index]) for index in kept)
+    figures = dict(zip(names, total, strict=True)) if total else {}
+    return Result(
+        columns=columns,
+        rows=[_pick(row, kept) for row in rows if row is not total],
+        totals=_pick(total, kept) if total else None,
+        notes=(
+            *notes.of_total(figures),
+            *notes.of_freshness(connection, request.period),
+        ),
+        report=report.name,
+        title=report.title,
+        period=request.period,
+        bar=report.bar,
+    )
+
+
+def _values(report: Report, request: Request) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        name: parameter.default for name, parameter in report.parameters.items()
+    }
+    for name, text in request.params.items():
+        if name not in report.parameters:
+            known = ", ".join(report.parameters) or "none"
+            raise UsageError(
+                f"The report {report.name} has no parameter {name!r}."
+                f"{did_you_mean(name, report.parameters)}",
+                f"Known: {known}.",
+            )
+        values[name] = report.parameters[name].read(text)
+    if request.argument is not None:
+        if not report.argument:
+            raise UsageError(
+                f"The report {report.name} takes no argument: {request.argument!r}.",
+                "Parameters are given as --param NAME=VALUE.",
+            )
+        values[report.argument] = report.parameters[report.argument].read(request.argument)
+    for name, value in values.items():
+        if value is None and report.parameters[name].required:
+            raise UsageError(
+                f"The report {report.name} needs {name}: {report.parameters[name].note}"
+            )
+    return values
+
+
+def _is_total(names: Sequence[str], row: Row) -> bool:
+    return _TOTAL in names and bool(row[names.index(_TOTAL)])
+
+
+def _pick(row: Row, kept: Sequence[int]) -> Row:
+    return tuple(row[index] for index in kept)
+
+
+def _column(report: Report, asked: Statement, name: str, kind: str) -> Column:
+    note = report.columns.get(name)
+    if note is None:
+        return Column(asked.labels.get(name, name), kind)
+    return Column(name, kind, note.unit, note.wide, note.note)

@@ -1,0 +1,76 @@
+"""Times as people write them, and as this program writes them. Pure: `now` is an argument."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+EXPECTED_TIME: Final = "an ISO 8601 time such as 2026-10-03T12:00Z, or an age such as 30d or 12h"
+EXPECTED_AGE: Final = "an age such as 90m, 12h, 30d or 2w"
+
+_AGE: Final = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,6})?)(?P<unit>[smhdw])", re.ASCII)
+_UNITS: Final = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+
+
+def parse_age(text: str) -> timedelta:
+    """An age: a number and one of s, m, h, d, w.
+
+    Raises:
+        ValueError: It is something else, or longer than a timedelta can hold.
+
+    """
+    match = _AGE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"expected {EXPECTED_AGE}")
+    try:
+        return float(match["number"]) * _UNITS[match["unit"]]
+    except OverflowError:
+        raise ValueError(f"expected {EXPECTED_AGE}; this one is too long") from None
+
+
+def parse_time(text: str, now: datetime) -> datetime:
+    """A moment, aware and in UTC: ISO 8601 (without an offset: UTC), or an age before `now`.
+
+    Raises:
+        ValueError: It is neither, or lies outside the years 1 to 9999.
+
+    """
+    text = text.strip()
+    if _AGE.fullmatch(text):
+        try:
+            return now.astimezone(UTC) - parse_age(text)
+        except OverflowError:
+            raise ValueError(f"expected {EXPECTED_TIME}; this age is too long") from None
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"expected {EXPECTED_TIME}") from None
+
+
+def format_time(moment: datetime) -> str:
+    """ISO 8601 in UTC with a Z, as short as it is exact: 2026-10-03T12:00:00Z."""
+    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return aware.isoformat().replace("+00:00", "Z")
+
+
+def format_age(age: timedelta) -> str:
+    """An age for a reader, two units at most: 3d 4h, 12m 5s; `just now` where it is negative."""
+    seconds = int(age.total_seconds())
+    if seconds < 0:
+        return "just now"
+    parts: list[str] = []
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        number, seconds = divmod(seconds, length)
+        if number or (unit == "s" and not parts):
+            parts.append(f"{number}{unit}")
+        elif parts:
+            break
+    return " ".join(parts[:2])

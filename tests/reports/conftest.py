@@ -1,0 +1,134 @@
+"""A bench for one report: the tables and views it reads, as tables with rows written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from exporter.reports import running
+from exporter.reports.catalogue import find
+from exporter.reports.periods import Period
+from exporter.reports.result import Result
+from exporter.store.schema import metadata
+
+ACCOUNT = "123456789012"
+REGION = "eu-west-1"
+CREATED = datetime(2026, 10, 3, 12, tzinfo=UTC)
+
+#: The views as tables, so that a test says what stands in them, to the last NULL.
+VIEWS = {
+    "daily_costs": """
+        training_job_arn VARCHAR, creation_time TIMESTAMPTZ, usage_date DATE, account_id VARCHAR,
+        account_name VARCHAR, region VARCHAR, training_job_name VARCHAR, job_family VARCHAR,
+        team VARCHAR, tags JSON, component VARCHAR, instance_type VARCHAR,
+        instance_hours DECIMAL(38, 12), gb_months DECIMAL(38, 12), usd_per_unit DECIMAL(38, 12),
+        price_source VARCHAR, cost_usd DECIMAL(38, 12), cost_basis VARCHAR
+    """,
+    "data_as_of": """
+        account_id VARCHAR, account_name VARCHAR, region VARCHAR, data_as_of TIMESTAMPTZ,
+        discovered_from TIMESTAMPTZ, discovered_to TIMESTAMPTZ, last_complete_at TIMESTAMPTZ,
+        last_error VARCHAR
+    """,
+}
+
+
+class Bench:
+    """An empty database in memory, rows put into it, and reports run over it."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+
+    def put(self, table: str, *rows: dict[str, Any]) -> None:
+        """Insert rows; what a row leaves out is NULL."""
+        for row in rows:
+            names = ", ".join(row)
+            marks = ", ".join(f":{name}" for name in row)
+            self.connection.execute(
+                sa.text(f"INSERT INTO {table} ({names}) VALUES ({marks})"),  # noqa: S608 - a test's
+                row,
+            )
+
+    def cost(self, job: str, component: str, usd: str | None, **more: object) -> None:
+        """A row of daily_costs: a job's component on 2026-10-03, settled, for ml.m5.xlarge."""
+        row: dict[str, Any] = {
+            "training_job_arn": f"arn:{job}",
+            "creation_time": CREATED,
+            "usage_date": date(2026, 10, 3),
+            "account_id": ACCOUNT,
+            "region": REGION,
+            "training_job_name": job,
+            "job_family": job.partition("-")[0],
+            "component": component,
+            "instance_type": "ml.m5.xlarge",
+            "instance_hours": None if component.endswith("storage") else Decimal(1),
+            "price_source": "import",
+            "cost_usd": None if usd is None else Decimal(usd),
+            "cost_basis": "settled",
+        }
+        self.put("daily_costs", row | more)
+
+    def scope(self, known_to: datetime = datetime(2027, 1, 1, tzinfo=UTC), **more: object) -> None:
+        """A scope that is known up to a time, without an error."""
+        row: dict[str, Any] = {"account_id": ACCOUNT, "region": REGION, "failing_runs": 0}
+        row |= {"watermark": known_to} | more
+        self.put("sync_scopes", row)
+        fresh = {"account_id": row["account_id"], "region": row["region"]}
+        self.put("data_as_of", fresh | {"data_as_of": row["watermark"]})
+
+    def run(
+        self,
+        name: str,
+        *,
+        by: Sequence[str] = (),
+        since: date = date(2026, 10, 1),
+        until: date = date(2026, 11, 1),
+        argument: str | None = None,
+        **params: str,
+    ) -> Result:
+        """Run a report, for October 2026 unless told otherwise."""
+        report = find(name)
+        period = Period(since, until) if report.period else None
+        request = running.Request(period=period, by=by, params=params, argument=argument)
+        return running.run(self.connection, report, request)
+
+    @staticmethod
+    def rows(result: Result) -> list[dict[str, Any]]:
+        """The rows as dicts, every column in them."""
+        names = [column.name for column in result.columns]
+        return [dict(zip(names, row, strict=True)) for row in result.rows]
+
+    @staticmethod
+    def total(result: Result) -> dict[str, Any]:
+        """The total as a dict."""
+        assert result.totals is not None
+        names = [column.name for column in result.columns]
+        return dict(zip(names, result.totals, strict=True))
+
+
+def later(minutes: float) -> datetime:
+    """A moment so many minutes after CREATED."""
+    return CREATED + timedelta(minutes=minutes)
+
+
+@pytest.fixture(scope="session")
+def empty_database() -> Iterator[sa.Connection]:
+    engine = sa.create_engine("duckdb:///:memory:", poolclass=sa.StaticPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SET TimeZone = 'UTC'")
+        metadata.create_all(connection)
+        for name, columns in VIEWS.items():
+            connection.exec_driver_sql(f"CREATE TABLE {name} ({columns})")
+        connection.commit()
+        yield connection
+    engine.dispose()
+
+
+@pytest.fixture
+def bench(empty_database: sa.Connection) -> Iterator[Bench]:
+    yield Bench(empty_database)
+    empty_database.rollback()

@@ -1,0 +1,194 @@
+"""warm-pool-cost and training-cost: what is added up, by what, and what is said about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.errors import UsageError
+
+if TYPE_CHECKING:
+    from tests.reports.conftest import Bench
+
+CREATED = datetime(2026, 10, 3, 12, tzinfo=UTC)
+
+POOL, POOL_DISK = "Training Warm Pool", "Training Warm Pool ML storage"
+TRAIN, DISK = "Training", "Training ML storage"
+
+
+def test_pools_stand_beside_their_own_training(bench: Bench) -> None:
+    bench.scope()
+    bench.cost("a-1", POOL, "43", instance_hours=Decimal("167.301"))
+    bench.cost("a-1", POOL_DISK, "1.04")
+    bench.cost("a-2", POOL, "0.005", instance_hours=Decimal("0.02"))
+    bench.cost("a-1", TRAIN, "11.31", instance_hours=Decimal("44.015"))
+    bench.cost("a-1", DISK, "0.30")
+    bench.cost("b-1", TRAIN, "5", instance_type="ml.g5.xlarge")
+
+    result = bench.run("warm-pool-cost")
+
+    m5 = {
+        "month": "2026-10",
+        "instance_type": "ml.m5.xlarge",
+        "jobs": 2,
+        "instance_hours": Decimal("167.321"),
+        "storage_usd": Decimal("1.04"),
+        "cost_usd": Decimal("44.045"),
+        "unpriced_jobs": 0,
+        "training_usd": Decimal("11.61"),
+        "times_training": pytest.approx(44.045 / 11.61),
+    }
+    g5 = {
+        "month": "2026-10",
+        "instance_type": "ml.g5.xlarge",
+        "jobs": 0,
+        "instance_hours": None,
+        "storage_usd": None,
+        "cost_usd": None,
+        "unpriced_jobs": 0,
+        "training_usd": Decimal(5),
+        "times_training": None,
+    }
+    assert bench.rows(result) == [m5, g5]
+    assert bench.total(result) == m5 | {
+        "month": None,
+        "instance_type": None,
+        "training_usd": Decimal("16.61"),
+        "times_training": pytest.approx(44.045 / 16.61),
+    }
+    assert result.notes == ()
+
+
+def test_what_is_not_known_is_counted_and_never_a_zero(bench: Bench) -> None:
+    bench.scope()
+    bench.cost("a-1", POOL, None, cost_basis="no price", price_source=None)
+    bench.cost("a-1", POOL_DISK, "1.50")
+    bench.cost("a-2", POOL, None, cost_basis="no details", instance_hours=None)
+    bench.cost("a-3", TRAIN, None, cost_basis="training plan")
+
+    result = bench.run("warm-pool-cost", by=["family"])
+
+    assert bench.rows(result) == [
+        {
+            "family": "a",
+            "jobs": 2,
+            "instance_hours": Decimal(1),
+            "storage_usd": Decimal("1.5"),
+            "cost_usd": Decimal("1.5"),
+            "unpriced_jobs": 2,
+            "training_usd": None,
+            "times_training": None,
+        }
+    ]
+    assert [note.code for note in result.notes] == ["no_price", "no_details"]
+    assert result.notes[0].text == (
+        "Not counted, or only in part: 1 job without a price; "
+        "see `report coverage` and `prices import`."
+    )
+    training = bench.run("training-cost")
+    assert bench.total(training)["cost_usd"] is None
+    assert bench.total(training)["unpriced_jobs"] == 1
+    assert [note.code for note in training.notes] == ["training_plan"]
+
+
+def test_a_day_belongs_to_the_period_from_since_on_and_before_until(bench: Bench) -> None:
+    bench.scope()
+    for day in (date(2026, 9, 30), date(2026, 10, 1), date(2026, 10, 31), date(2026, 11, 1)):
+        bench.cost(f"a-{day}", TRAIN, "1", usage_date=day)
+
+    by_day = bench.run("training-cost", by=["day"])
+
+    assert [(row["day"], row["cost_usd"]) for row in bench.rows(by_day)] == [
+        (date(2026, 10, 1), Decimal(1)),
+        (date(2026, 10, 31), Decimal(1)),
+    ]
+
+
+def test_a_job_of_two_days_is_one_job_in_the_total(bench: Bench) -> None:
+    bench.scope()
+    bench.cost("a-1", TRAIN, "1", usage_date=date(2026, 10, 3))
+    bench.cost("a-1", TRAIN, "2", usage_date=date(2026, 10, 4))
+
+    result = bench.run("training-cost", by=["day"])
+
+    assert [row[1] for row in result.rows] == [1, 1]
+    assert bench.total(result)["jobs"] == 1
+
+
+def test_the_same_arn_created_again_is_another_job(bench: Bench) -> None:
+    bench.scope()
+    bench.cost("a-1", TRAIN, "1")
+    bench.cost("a-1", TRAIN, "1", creation_time=CREATED + timedelta(hours=1))
+
+    assert bench.total(bench.run("training-cost"))["jobs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        ("day", {"day": date(2026, 10, 3)}),
+        ("month", {"month": "2026-10"}),
+        ("instance_type", {"instance_type": "ml.m5.xlarge"}),
+        ("region", {"region": "eu-west-1"}),
+        ("account", {"account": "123456789012", "account_name": "prod"}),
+        ("family", {"family": "a"}),
+        ("team", {"team": "vision"}),
+        ("tag:cost/center~1", {"tag:cost/center~1": "42"}),
+        ('tag:it\'s "$.x"', {'tag:it\'s "$.x"': "odd"}),
+        ("tag:none", {"tag:none": None}),
+    ],
+)
+@pytest.mark.parametrize("report", ["training-cost", "warm-pool-cost"])
+def test_every_dimension(bench: Bench, report: str, by: str, expected: dict[str, object]) -> None:
+    bench.scope()
+    more = {
+        "account_name": "prod",
+        "team": "vision",
+        "tags": '{"cost/center~1": "42", "it\'s \\"$.x\\"": "odd"}',
+    }
+    bench.cost("a-1", TRAIN, "2", **more)
+    bench.cost("a-1", POOL, "2", **more)
+
+    result = bench.run(report, by=[by])
+
+    (row,) = bench.rows(result)
+    assert {name: row[name] for name in expected} == expected
+    assert row["cost_usd"] == bench.total(result)["cost_usd"] == Decimal(2)
+
+
+def test_days_stand_in_order_and_the_rest_by_what_it_costs(bench: Bench) -> None:
+    bench.scope()
+    bench.cost("cheap-1", TRAIN, "1", usage_date=date(2026, 10, 2))
+    bench.cost("dear-1", TRAIN, "9", usage_date=date(2026, 10, 2))
+    bench.cost("unknown-1", TRAIN, None, usage_date=date(2026, 10, 2))
+    bench.cost("first-1", TRAIN, "3", usage_date=date(2026, 10, 1))
+
+    result = bench.run("training-cost", by=["family", "day"])
+
+    assert [row["family"] for row in bench.rows(result)] == ["first", "dear", "cheap", "unknown"]
+
+
+def test_notes_tell_what_a_total_rests_on(bench: Bench) -> None:
+    bench.scope()
+    bench.cost("a-1", POOL, "10", price_source="shipped list: 2026-11-01")
+    bench.cost("a-2", POOL, "2.5", cost_basis="accruing")
+    bench.cost("a-3", POOL, "1.25", cost_basis="estimated", price_source="Price List API")
+    bench.cost("a-4", TRAIN, "99", price_source="shipped list: 2026-11-01")
+
+    notes = {note.code: note.text for note in bench.run("warm-pool-cost").notes}
+
+    assert set(notes) == {"accruing", "estimated", "list_prices"}
+    assert notes["accruing"].startswith("2.50 USD ")
+    assert notes["estimated"].startswith("1.25 USD ")
+    assert notes["list_prices"].startswith("10.00 USD ")
+
+
+def test_no_dimension_and_no_tag_reaches_the_sql_as_text(bench: Bench) -> None:
+    for by in ("job_family; DROP TABLE daily_costs", "familly", "tag:", "1"):
+        with pytest.raises(UsageError, match="there is no such dimension"):
+            bench.run("training-cost", by=[by])
+    bench.run("training-cost", by=["tag:x') AS t, (SELECT 1) --"])
+    assert bench.connection.exec_driver_sql("SELECT count(*) FROM daily_costs").scalar() == 0
