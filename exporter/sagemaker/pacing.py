@@ -1,0 +1,103 @@
+"""The pace of calls: one limiter for an account, region and kind of call.
+
+ListTrainingJobs allows 2 calls a second for a whole account and region, shared with consoles,
+pipelines and other people's dispatchers (aws-solutions/deepracer-on-aws#87), so ours stays below
+and yields: every throttle halves the pace, every good answer wins a little of it back.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+_SLOWEST: Final = 1 / 16
+_RECOVERY: Final = 1.05
+
+
+class Pacer:
+    """Spaces calls evenly; no bursts, so that others find room between ours.
+
+    Args:
+        per_second: Calls a second; 0 means no limit.
+        sleep: Waits that many seconds.
+        monotonic: Seconds on a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        per_second: float,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._interval = 1 / per_second if per_second > 0 else 0.0
+        self._share = 1.0
+        self._next = 0.0
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._guard = threading.Lock()
+
+    def wait(self) -> None:
+        """Wait for this call's turn."""
+        if not self._interval:
+            return
+        with self._guard:
+            now = self._monotonic()
+            turn = max(now, self._next)
+            self._next = turn + self._interval / self._share
+        if turn > now:
+            self._sleep(turn - now)
+
+    def throttled(self) -> None:
+        """The service said that it is too much: halve the pace."""
+        with self._guard:
+            self._share = max(self._share / 2, _SLOWEST)
+
+    def answered(self) -> None:
+        """The service answered: win back a little of the pace."""
+        with self._guard:
+            self._share = min(self._share * _RECOVERY, 1.0)
+
+    @property
+    def share(self) -> float:
+        """The part of the full pace in use now, 1/16 to 1."""
+        return self._share
+
+
+class Pacers:
+    """All pacers of a run: scopes of one account and region share theirs.
+
+    List is held to `--max-rps`. For Search, Describe and ListTags AWS publishes no figure and
+    counts them apart; they get a pace each, in proportion.
+    """
+
+    _PROPORTION: Final = {
+        "ListTrainingJobs": 1.0,
+        "Search": 1.0,
+        "DescribeTrainingJob": 4.0,
+        "ListTags": 4.0,
+    }
+
+    def __init__(
+        self,
+        max_rps: float,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._max_rps = max_rps
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._pacers: dict[tuple[str, str, str], Pacer] = {}
+        self._guard = threading.Lock()
+
+    def of(self, account_id: str, region: str, operation: str) -> Pacer:
+        """The pacer of an operation in an account and region."""
+        with self._guard:
+            key = (account_id, region, operation)
+            if key not in self._pacers:
+                rate = self._max_rps * self._PROPORTION.get(operation, 1.0)
+                self._pacers[key] = Pacer(rate, sleep=self._sleep, monotonic=self._monotonic)
+            return self._pacers[key]

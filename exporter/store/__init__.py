@@ -1,0 +1,1 @@
+"""Keeps: the schema, opening and locking the file, upserts of sets, views as data."""

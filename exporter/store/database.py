@@ -1,0 +1,303 @@
+"""Opening the DuckDB file: for reading, for writing, and never for longer than needed.
+
+DuckDB locks the whole file for a process from open to close and never waits for it, so a
+connection is open only for a read or a commit, the lock is retried here, and closing checkpoints
+the file. The pool is NullPool: any other keeps the lock after close.
+
+Nothing in this process may open, copy or hash the file while it is open through DuckDB: closing
+that other descriptor would drop DuckDB's lock (POSIX fcntl locks belong to the process).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+
+from exporter.errors import (
+    BusyError,
+    DatabaseError,
+    ExporterError,
+    SchemaNewerError,
+    UsageError,
+)
+
+#: The revision this program reads and writes; migrations/versions ends with it.
+SCHEMA_REVISION: Final = "0001"
+#: New files keep the format that DuckDB 1.4 opens, so that every tool of the last year can.
+STORAGE_VERSION: Final = "v1.4.0"
+_CONFIG: Final = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+_FIRST_WAIT, _LONGEST_WAIT = 0.02, 0.5
+
+_umask_guard = threading.Lock()
+
+
+class Database:
+    """One DuckDB file and how it is opened.
+
+    Args:
+        path: The file; it need not exist yet.
+        lock_timeout: Seconds to wait for another process that has the file open.
+        notify: Told once, in a sentence, when an open has to wait, and when a file was healed.
+        sleep: Waits that many seconds.
+        monotonic: Seconds on a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        lock_timeout: float = 60.0,
+        notify: Callable[[str], None] = lambda _: None,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = path
+        self.lock_timeout = lock_timeout
+        self._notify = notify
+        self._sleep = sleep
+        self._monotonic = monotonic
+
+    @staticmethod
+    def parse(text: str) -> Path:
+        """The file named by --db: a path or a `duckdb:///` URL.
+
+        Raises:
+            UsageError: Another kind of URL, or one that names no file.
+        """
+        if "://" not in text:
+            if text in ("", ":memory:"):
+                raise UsageError(f"--db {text!r} is not a file.", "Give a path.")
+            return Path(text).expanduser()
+        url = sa.make_url(text)
+        if url.drivername != "duckdb" or url.host or url.database in (None, "", ":memory:"):
+            shown = url.render_as_string(hide_password=True)
+            raise UsageError(
+                f"--db {shown!r} is not a DuckDB file.", "Give a path or duckdb:///PATH."
+            )
+        return Path(str(url.database)).expanduser()
+
+    def exists(self) -> bool:
+        """Whether there is anything at the path."""
+        return self.path.exists()
+
+    @contextmanager
+    def reading(self, *, check_schema: bool = True) -> Iterator[sa.Connection]:
+        """A read-only connection; waits for a writer.
+
+        Raises:
+            DatabaseError: No such file, not a DuckDB database, or of an older schema.
+            BusyError: A writer kept the file for longer than `lock_timeout`.
+            SchemaNewerError: The file is of a newer schema than this program.
+        """
+        if not self.exists():
+            raise DatabaseError(
+                f"There is no database at {self.path}.",
+                "Run `sagemaker-exporter sync` first, or name the file with --db.",
+            )
+        with self._connection(read_only=True) as connection:
+            if check_schema:
+                check_revision(self.path, revision(connection))
+            with self._translated():
+                yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """One transaction, committed when the block ends, rolled back when it raises.
+
+        An exception must never be caught inside the block: DuckDB then drops the whole
+        transaction at COMMIT without a word.
+
+        Raises:
+            DatabaseError: The file or the disk (full, read-only, not DuckDB).
+            BusyError: Another process kept the file for longer than `lock_timeout`.
+        """
+        with (
+            _private_files(),
+            self._connection(read_only=False) as connection,
+            self._translated(),
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def _connection(self, *, read_only: bool) -> Iterator[sa.Connection]:
+        engine = self._engine(read_only=read_only)
+        try:
+            connection = self._open(engine)
+            try:
+                yield connection
+            finally:
+                connection.close()
+        finally:
+            engine.dispose()
+
+    def _engine(self, *, read_only: bool) -> sa.Engine:
+        config: dict[str, Any] = dict(_CONFIG)
+        if not self.exists():
+            config["storage_compatibility_version"] = STORAGE_VERSION
+        engine = sa.create_engine(
+            sa.URL.create("duckdb", database=str(self.path)),
+            poolclass=sa.NullPool,
+            connect_args={"read_only": read_only, "config": config},
+        )
+        # Not possible in the config: the ICU extension is not loaded at that point.
+        event.listen(engine, "connect", lambda raw, _: raw.execute("SET TimeZone = 'UTC'"))
+        return engine
+
+    def _open(self, engine: sa.Engine) -> sa.Connection:
+        deadline = self._monotonic() + self.lock_timeout
+        pause = _FIRST_WAIT
+        told = healed = False
+        while True:
+            try:
+                return engine.connect()
+            except exc.DBAPIError as error:
+                if not healed and self._heal(error):
+                    healed = True
+                    continue
+                holder = lock_holder(error)
+                if holder is None:
+                    raise translate(error, self.path) from error
+                left = deadline - self._monotonic()
+                if left <= 0:
+                    raise BusyError(
+                        f"The database {self.path} is kept open by {holder} "
+                        f"for longer than {self.lock_timeout:g} s.",
+                        "Nothing is lost. Close that program, or let readers use a --snapshot.",
+                    ) from error
+                if not told:
+                    self._notify(f"Waiting for the database {self.path}, held by {holder}.")
+                    told = True
+                self._sleep(min(pause, left))
+                pause = min(pause * 2, _LONGEST_WAIT)
+
+    def _heal(self, error: exc.DBAPIError) -> bool:
+        """Move a WAL aside that is older than the file: a kill during a checkpoint left it.
+
+        The file already holds everything that the WAL committed (measured: docs/reliability.md).
+        """
+        match = re.search(
+            r"File checkpoint iteration: (\d+), WAL checkpoint iteration: (\d+)", str(error)
+        )
+        wal = Path(f"{self.path}.wal")
+        if match is None or int(match[1]) <= int(match[2]) or not wal.exists():
+            return False
+        stale = Path(f"{wal}.stale")
+        wal.replace(stale)
+        self._notify(
+            f"The database {self.path} was left by a killed process with an outdated write-ahead "
+            f"log; the file itself is complete. The log was kept as {stale}."
+        )
+        return True
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (exc.OperationalError, exc.InternalError) as error:
+            raise translate(error, self.path) from error
+        except exc.DatabaseError as error:
+            # Constraint, catalog and data errors are bugs or the SQL of a user: not the file.
+            if type(error) is exc.DatabaseError:
+                raise translate(error, self.path) from error
+            raise
+
+
+def revision(connection: sa.Connection) -> str | None:
+    """Schema revision of an open database; None where nothing of ours is in it."""
+    # Results are fetched to the end throughout: DuckDB 2 takes no other work before that.
+    rows = connection.exec_driver_sql(
+        "SELECT table_name FROM duckdb_tables() "
+        "WHERE NOT internal AND database_name = current_database()"
+    ).all()
+    tables = {str(row[0]) for row in rows}
+    if "alembic_version" in tables:
+        versions = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all()
+        return str(versions[0][0]) if versions else None
+    if tables:
+        raise DatabaseError(
+            f"The DuckDB database {connection.engine.url.database} belongs to something else: "
+            f"it holds {len(tables)} table(s), {min(tables)!r} among them, and none of ours.",
+            "It was not touched. Name another file with --db.",
+        )
+    return None
+
+
+def check_revision(path: Path, found: str | None) -> None:
+    """Raise unless the schema is the one this program knows.
+
+    Raises:
+        SchemaNewerError: It is newer.
+        DatabaseError: It is older, or the file is empty.
+    """
+    if found == SCHEMA_REVISION:
+        return
+    if found is not None and found > SCHEMA_REVISION:
+        raise SchemaNewerError(
+            f"The database {path} has schema {found}; this program knows {SCHEMA_REVISION}.",
+            "It was not touched. Upgrade sagemaker-exporter, or restore the copy made before "
+            "the upgrade.",
+        )
+    has = "no schema yet" if found is None else f"the older schema {found}"
+    raise DatabaseError(
+        f"The database {path} has {has}.", "Run `sagemaker-exporter db upgrade` (or `sync`)."
+    )
+
+
+def lock_holder(error: BaseException) -> str | None:
+    """Who holds the file's lock, as DuckDB names it; None where the error is another."""
+    text = str(error)
+    if "Could not set lock" not in text:
+        return None
+    match = re.search(r"Conflicting lock is held in (.*?) ?\(PID (\d+)\)", text)
+    if match is None:
+        return "another process"
+    return f"{Path(match[1]).name or 'a process'} (PID {match[2]})"
+
+
+def translate(error: exc.DBAPIError, path: Path) -> ExporterError:
+    """An error of the file or the disk, in words for the person who reads the cron mail."""
+    text = str(error.orig).splitlines()[0]
+    if holder := lock_holder(error):
+        return BusyError(f"The database {path} is kept open by {holder}.", "Nothing is lost.")
+    if path.is_dir():
+        return DatabaseError(f"{path} is a directory.", "Name a file with --db.")
+    if "not a valid DuckDB database" in text:
+        return DatabaseError(
+            f"{path} is not a DuckDB database.", "It was not touched. Name another file with --db."
+        )
+    if re.search(r"No space left|disk is full|Could not write all|not enough space", text, re.I):
+        return DatabaseError(
+            f"The disk of {path} is full.",
+            "What was committed is safe; make room, and the next run goes on from there.",
+        )
+    if re.search(r"Permission denied|Read-only file system", text):
+        return DatabaseError(f"{path} cannot be opened: permission denied or read-only.")
+    return DatabaseError(f"The database {path} cannot be used: {text}")
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Files that DuckDB creates meanwhile (the file, its WAL) are for their owner only.
+
+    The umask belongs to the process; the guard keeps two writers from undoing each other's.
+    """
+    if sys.platform == "win32":  # pragma: no cover - not a platform of the contract
+        yield
+        return
+    with _umask_guard:
+        before = os.umask(0o077)
+        try:
+            yield
+        finally:
+            os.umask(before)

@@ -1,0 +1,151 @@
+"""Reads and writes jobs as sets: Arrow in, one statement a table.
+
+What a row becomes is decided elsewhere, before the file is opened for writing. The statements
+still refuse to go back in time: a stored row that is newer than the one written stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from exporter.store.schema import (
+    KEY,
+    training_job_changes,
+    training_job_details,
+    training_jobs,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Row = Mapping[str, Any]
+
+#: Prefix of training_job_details' columns in rows that hold both tables.
+DETAIL_PREFIX: Final = "detail_"
+_STAGED: Final = "staged_rows"
+
+
+def known_jobs(connection: sa.Connection, keys: Iterable[tuple[Any, Any]]) -> list[Row]:
+    """Stored jobs with these (ARN, creation time), their details beside them (`detail_…`)."""
+    batch = _arrow(training_jobs, [dict(zip(KEY, key, strict=True)) for key in keys], KEY)
+    with _staged(connection, batch):
+        return _rows(connection, f"{_JOBS} JOIN {_STAGED} USING (training_job_arn, creation_time)")
+
+
+def jobs_where(connection: sa.Connection, condition: str, parameters: Row) -> list[Row]:
+    """Stored jobs that meet a condition, oldest first, their details beside them.
+
+    Args:
+        connection: An open connection.
+        condition: SQL of this program (never of a user) over `j`, with named parameters.
+        parameters: Their values.
+    """
+    return _rows(
+        connection,
+        f"{_JOBS} WHERE {condition} ORDER BY j.creation_time, j.training_job_arn",
+        parameters,
+    )
+
+
+def write_jobs(connection: sa.Connection, rows: Sequence[Row]) -> None:
+    """Upsert rows of training_jobs; one that changed later than the given stays."""
+    _upsert(connection, training_jobs, rows, version="updated_at")
+
+
+def write_details(connection: sa.Connection, rows: Sequence[Row]) -> None:
+    """Upsert rows of training_job_details; one that was fetched later than the given stays."""
+    _upsert(connection, training_job_details, rows, version="fetched_at")
+
+
+def append_changes(connection: sa.Connection, rows: Sequence[Row]) -> None:
+    """Append rows to training_job_changes."""
+    if not rows:
+        return
+    with _staged(connection, _arrow(training_job_changes, rows)):
+        names, source = _source(training_job_changes)
+        connection.execute(sa.insert(training_job_changes).from_select(names, source))
+
+
+def _upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], version: str) -> None:
+    if not rows:
+        return
+    with _staged(connection, _arrow(table, rows)):
+        names, source = _source(table)
+        statement = insert(table).from_select(names, source)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=list(KEY),
+                set_={name: statement.excluded[name] for name in names if name not in KEY},
+                # NULL-safe: a stored row without a version is older than any.
+                where=sa.or_(
+                    table.c[version].is_(None), statement.excluded[version] >= table.c[version]
+                ),
+            )
+        )
+
+
+def _source(table: sa.Table) -> tuple[list[str], sa.Select[Any]]:
+    names = [column.name for column in table.columns]
+    staged = sa.table(_STAGED, *[sa.column(name) for name in names])
+    return names, sa.select(*staged.c)
+
+
+def _arrow(table: sa.Table, rows: Sequence[Row], names: Sequence[str] | None = None) -> pa.Table:
+    """An Arrow batch with the table's types: inferred, a column of only NULLs would have none."""
+    import pyarrow as pa
+
+    columns = [table.c[name] for name in names] if names else list(table.columns)
+    return pa.table(
+        {column.name: [row[column.name] for row in rows] for column in columns},
+        schema=pa.schema([(column.name, _arrow_type(column.type)) for column in columns]),
+    )
+
+
+def _arrow_type(type_: sa.types.TypeEngine[Any]) -> pa.DataType:
+    import pyarrow as pa
+
+    if isinstance(type_, sa.TIMESTAMP):
+        return pa.timestamp("us", tz="UTC")
+    if isinstance(type_, sa.BigInteger):
+        return pa.int64()
+    if isinstance(type_, sa.Boolean):
+        return pa.bool_()
+    return pa.string()
+
+
+@contextmanager
+def _staged(connection: sa.Connection, batch: pa.Table) -> Iterator[None]:
+    """An Arrow batch under a name, for the statements of the block."""
+    raw: Any = connection.connection.driver_connection
+    raw.register(_STAGED, batch)
+    try:
+        yield
+    finally:
+        raw.unregister(_STAGED)
+
+
+def _rows(connection: sa.Connection, statement: str, parameters: Row | None = None) -> list[Row]:
+    result = connection.execute(sa.text(statement), parameters or {})
+    return [dict(row) for row in result.mappings().all()]
+
+
+def _select() -> str:
+    jobs = [f"j.{column.name}" for column in training_jobs.columns]
+    details = [
+        # JSON columns stay texts: they are compared as such, never taken apart here.
+        f"d.{column.name}{'::VARCHAR' if isinstance(column.type, sa.JSON) else ''} "
+        f"AS {DETAIL_PREFIX}{column.name}"
+        for column in training_job_details.columns
+    ]
+    return (
+        f"SELECT {', '.join(jobs + details)} FROM training_jobs AS j "  # noqa: S608 - our names
+        "LEFT JOIN training_job_details AS d USING (training_job_arn, creation_time)"
+    )
+
+
+_JOBS: Final = _select()

@@ -1,0 +1,142 @@
+"""How far each account and region has been read, and the ledger of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from exporter.store.schema import sync_runs, sync_scopes
+
+
+class ScopeKey(NamedTuple):
+    """An account and a region."""
+
+    account_id: str
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.account_id}/{self.region}"
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeState:
+    """A row of sync_scopes; see there for the columns."""
+
+    account_id: str
+    region: str
+    watermark: datetime | None = None
+    discovered_to: datetime | None = None
+    discovered_from: datetime | None = None
+    last_complete_at: datetime | None = None
+    listing_mode: str | None = None
+    listing_created_after: datetime | None = None
+    listing_created_before: datetime | None = None
+    listing_modified_after: datetime | None = None
+    listing_began_at: datetime | None = None
+    listing_position: datetime | None = None
+    last_error: str | None = None
+    failing_runs: int | None = None
+
+    @property
+    def key(self) -> ScopeKey:
+        """The account and region."""
+        return ScopeKey(self.account_id, self.region)
+
+    def without_listing(self) -> ScopeState:
+        """The same with no listing under way."""
+        return replace(
+            self,
+            listing_mode=None,
+            listing_created_after=None,
+            listing_created_before=None,
+            listing_modified_after=None,
+            listing_began_at=None,
+            listing_position=None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A row of sync_runs; see there for the columns. `calls` is a JSON text."""
+
+    run_id: str
+    account_id: str
+    region: str
+    mode: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: str = "running"
+    calls: str = "{}"
+    pages: int = 0
+    empty_pages: int = 0
+    throttles: int = 0
+    jobs_seen: int = 0
+    jobs_inserted: int = 0
+    jobs_changed: int = 0
+    jobs_deleted: int = 0
+    watermark_before: datetime | None = None
+    watermark_after: datetime | None = None
+    plan: str | None = None
+    error: str | None = None
+
+
+def read_scopes(connection: sa.Connection) -> dict[ScopeKey, ScopeState]:
+    """Every scope that was ever synced."""
+    rows = connection.execute(sa.select(sync_scopes)).mappings().all()
+    states = [ScopeState(**_known(ScopeState, row)) for row in rows]
+    return {state.key: state for state in states}
+
+
+def read_scope(connection: sa.Connection, key: ScopeKey) -> ScopeState:
+    """One scope; as it is before its first sync where it has had none."""
+    found = connection.execute(
+        sa.select(sync_scopes).where(
+            sync_scopes.c.account_id == key.account_id, sync_scopes.c.region == key.region
+        )
+    ).mappings()
+    rows = found.all()
+    return ScopeState(**_known(ScopeState, rows[0])) if rows else ScopeState(*key)
+
+
+def write_scope(connection: sa.Connection, state: ScopeState) -> None:
+    """Upsert a row of sync_scopes."""
+    _upsert(connection, sync_scopes, asdict(state))
+
+
+def read_run(connection: sa.Connection, run_id: str) -> Run | None:
+    """One row of the ledger."""
+    statement = sa.select(
+        *[
+            sa.cast(column, sa.String).label(column.name) if column.name == "calls" else column
+            for column in sync_runs.columns
+        ]
+    ).where(sync_runs.c.run_id == run_id)
+    rows = connection.execute(statement).mappings().all()
+    return Run(**_known(Run, rows[0])) if rows else None
+
+
+def write_run(connection: sa.Connection, run: Run) -> None:
+    """Upsert a row of sync_runs."""
+    row = asdict(run)
+    row["calls"] = sa.cast(sa.literal(run.calls, sa.String), sync_runs.c.calls.type)
+    _upsert(connection, sync_runs, row)
+
+
+def _upsert(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> None:
+    key = [column.name for column in table.primary_key]
+    statement = insert(table).values(row)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=key,
+            set_={name: statement.excluded[name] for name in row if name not in key},
+        )
+    )
+
+
+def _known(type_: type[Any], row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {field.name: row[field.name] for field in fields(type_)}

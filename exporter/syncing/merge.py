@@ -1,0 +1,356 @@
+"""What is known of a job after one more answer about it. Pure: rows in, rows out.
+
+What decides, in this order:
+
+1. An answer older than what is stored changes nothing. It is older if its LastModifiedTime is,
+   or, of Search, if it may be from before the stored answer and its LastModifiedTime is not
+   newer. A missing time compares as unknown, never as older. (List and Describe are asked one
+   after the other under the sync lock, so a later answer of theirs is the newer one.)
+2. A settled pool stays settled, and a missing pool status erases nothing: the status may be
+   missing shortly after the end of a job, and Search lags.
+3. Search alone never takes a job that has ended back to one that runs.
+
+And a job is *open* while anything about it can still change without its creation time saying so
+(`open_reason`); every way to be open has a way out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from exporter.sagemaker.rows import DetailRow, JobKey, JobRow
+from exporter.sagemaker.service import may_be_serverless
+from exporter.syncing.labels import Labelled, LabelRules, Labels, label
+
+ENDED: Final = frozenset({"Completed", "Failed", "Stopped"})
+SETTLED: Final = frozenset({"Reused", "Terminated"})
+
+#: What comes late (a pool's status, its seconds, a billable time) comes within this.
+GRACE: Final = timedelta(hours=1)
+
+RUNNING: Final = "running"
+POOL_OPEN: Final = "pool open"
+POOL_LATE: Final = "pool status late"
+POOL_SECONDS_LATE: Final = "pool seconds late"
+KEEP_ALIVE_UNKNOWN: Final = "keep-alive unknown"
+#: Reasons that only a sure answer later than the grace ends.
+WAITING: Final = frozenset({POOL_LATE, POOL_SECONDS_LATE, KEEP_ALIVE_UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One answer about one job.
+
+    Attributes:
+        job: The job as List, Describe or Search gave it.
+        details: What Describe and Search add; None from List.
+        as_of: Server time the answer stands for (of Search: as far back as its index may lag).
+        sure: False for Search.
+    """
+
+    job: JobRow
+    as_of: datetime
+    details: DetailRow | None = None
+    sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDetails:
+    """A row of training_job_details."""
+
+    row: DetailRow
+    fetched_at: datetime
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """All that is known of a job: its rows in training_jobs and training_job_details."""
+
+    job: JobRow
+    first_synced_at: datetime
+    updated_at: datetime
+    verified_at: datetime | None
+    labels: Labels
+    deleted_at: datetime | None = None
+    open_reason: str | None = None
+    details_due: bool = True
+    details: StoredDetails | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A job after the answers of one batch.
+
+    Attributes:
+        stored: What is known now.
+        history: States it went through, each with the server time it was seen at.
+        is_new: It was not known before.
+        changed: It was known and its row changed, beside what this program itself keeps.
+        write_job: Its row in training_jobs differs from the stored one.
+        write_details: Its row in training_job_details does.
+    """
+
+    stored: Stored
+    history: tuple[tuple[datetime, JobRow], ...]
+    is_new: bool
+    changed: bool
+    write_job: bool
+    write_details: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MergePolicy:
+    """How a batch is merged.
+
+    Attributes:
+        account_id: Account of the jobs.
+        rules: Families and teams.
+        verify: Move `verified_at` although nothing changed: a listing of everything does, to
+            know in the end which jobs it has not seen.
+        refresh: Take details anew although they are final (tags may have changed).
+    """
+
+    account_id: str
+    rules: LabelRules
+    verify: bool = False
+    refresh: bool = False
+
+
+def merge_batch(
+    known: Mapping[JobKey, Stored], answers: Iterable[Observed], policy: MergePolicy
+) -> list[Merged]:
+    """Merge the answers of a batch, given in the order they came in, each job once.
+
+    Sure answers count before Search's, which then add only what is newer.
+    """
+    by_key: dict[JobKey, list[Observed]] = {}
+    for answer in answers:
+        by_key.setdefault(answer.job.key, []).append(answer)
+    return [
+        _merge_job(known.get(key), sorted(group, key=lambda answer: not answer.sure), policy)
+        for key, group in by_key.items()
+    ]
+
+
+def _merge_job(before: Stored | None, answers: list[Observed], policy: MergePolicy) -> Merged:
+    now = before
+    history: list[tuple[datetime, JobRow]] = []
+    for answer in answers:
+        after = merge(now, answer, policy)
+        if now is None or _state(after.job) != _state(now.job):
+            history.append((answer.as_of, after.job))
+        now = after
+    if now is None:
+        raise ValueError("a job without an answer")
+    return Merged(
+        stored=now,
+        history=tuple(history),
+        is_new=before is None,
+        changed=before is not None and _substance(now) != _substance(before),
+        write_job=before is None or replace(now, details=None) != replace(before, details=None),
+        write_details=now.details is not None and (before is None or now.details != before.details),
+    )
+
+
+def merge(before: Stored | None, answer: Observed, policy: MergePolicy) -> Stored:
+    """What is known of a job after one more answer about it."""
+    if before is None:
+        return _first(answer, policy)
+    accepted = not _is_older(answer, before)
+    job = _merge_rows(before.job, answer.job) if accepted else before.job
+    back = accepted and answer.sure and before.deleted_at and answer.as_of > before.deleted_at
+    deleted_at = None if back else before.deleted_at
+    changed = job != before.job or deleted_at != before.deleted_at
+    verifies = policy.verify or changed or before.open_reason in WAITING
+    now = replace(
+        before,
+        job=job,
+        deleted_at=deleted_at,
+        updated_at=answer.as_of if changed else before.updated_at,
+        verified_at=(
+            max(before.verified_at or answer.as_of, answer.as_of)
+            if accepted and answer.sure and verifies
+            else before.verified_at
+        ),
+    )
+    stale = before.details_due or _state(job) != _state(before.job)
+    return _with_details(now, answer, policy, stale=stale)
+
+
+def mark_deleted(before: Stored, at: datetime) -> Stored:
+    """The job is gone at AWS; its last seen state stays."""
+    return replace(before, deleted_at=at, updated_at=at, open_reason=None, details_due=False)
+
+
+def open_reason(stored: Stored) -> str | None:
+    """Why a job is still open; None = closed, it does not change again unless it is deleted.
+
+    Ways out: a deleted job is closed. A job that asked for a pool and never got one (quota 0, an
+    internal failure), and one whose keep-alive is not known, is closed by a sure answer later
+    than `GRACE` after its end. A settled pool whose seconds have not come is closed by a sure
+    answer later than `GRACE` after the settling was seen. Not earlier: five seconds after the
+    end of a job the pool's status may still be missing.
+    """
+    job = stored.job
+    if stored.deleted_at is not None:
+        return None
+    if job.training_job_status not in ENDED:
+        return RUNNING
+    if job.warm_pool_status in SETTLED:
+        missing = job.warm_pool_retained_seconds is None
+        return POOL_SECONDS_LATE if missing and not _sure_after(stored, stored.updated_at) else None
+    if job.warm_pool_status is not None:
+        return POOL_OPEN
+    if stored.details is not None and not stored.details.row.keep_alive_seconds:
+        return None
+    if _sure_after(stored, ended_at(job)):
+        return None
+    return KEEP_ALIVE_UNKNOWN if stored.details is None else POOL_LATE
+
+
+def waits_until(stored: Stored) -> datetime | None:
+    """When a sure answer will close a job that waits for what comes late; None = it does not."""
+    if stored.open_reason not in WAITING:
+        return None
+    late_seconds = stored.open_reason == POOL_SECONDS_LATE
+    return (stored.updated_at if late_seconds else ended_at(stored.job)) + GRACE
+
+
+def ended_at(job: JobRow) -> datetime:
+    """When the job ended, as well as its row tells."""
+    return job.training_end_time or job.last_modified_time or job.creation_time
+
+
+def _sure_after(stored: Stored, moment: datetime) -> bool:
+    return stored.verified_at is not None and stored.verified_at >= moment + GRACE
+
+
+def _first(answer: Observed, policy: MergePolicy) -> Stored:
+    stored = Stored(
+        job=answer.job,
+        first_synced_at=answer.as_of,
+        updated_at=answer.as_of,
+        verified_at=answer.as_of if answer.sure else None,
+        labels=_labels(answer.job, None, policy),
+    )
+    return _with_details(stored, answer, policy, stale=True)
+
+
+def _is_older(answer: Observed, stored: Stored) -> bool:
+    theirs, ours = answer.job.last_modified_time, stored.job.last_modified_time
+    if theirs is not None and ours is not None and theirs != ours:
+        older = theirs < ours
+    else:
+        older = (
+            not answer.sure and stored.verified_at is not None and answer.as_of < stored.verified_at
+        )
+    goes_back = _has_ended(stored.job) and not _has_ended(answer.job)
+    return older or (goes_back and not answer.sure)
+
+
+def _merge_rows(old: JobRow, new: JobRow) -> JobRow:
+    keeps_pool = new.warm_pool_status is None or (
+        old.warm_pool_status in SETTLED and new.warm_pool_status not in SETTLED
+    )
+    seconds = new.warm_pool_retained_seconds
+    if seconds is None and old.warm_pool_status in SETTLED:
+        seconds = old.warm_pool_retained_seconds
+    return replace(
+        new,
+        training_end_time=new.training_end_time or old.training_end_time,
+        last_modified_time=new.last_modified_time or old.last_modified_time,
+        warm_pool_status=old.warm_pool_status if keeps_pool else new.warm_pool_status,
+        warm_pool_retained_seconds=old.warm_pool_retained_seconds if keeps_pool else seconds,
+        warm_pool_reused_by_job=(
+            old.warm_pool_reused_by_job
+            if keeps_pool
+            else new.warm_pool_reused_by_job or old.warm_pool_reused_by_job
+        ),
+        training_plan_arn=new.training_plan_arn or old.training_plan_arn,
+    )
+
+
+def _with_details(now: Stored, answer: Observed, policy: MergePolicy, *, stale: bool) -> Stored:
+    """Take the answer's details, if it has any; then say what is open and what is due.
+
+    Details are final when they were read after the job had closed and have all that will come.
+    """
+    taken = answer.details is not None and _takes_details(now.details, answer, policy)
+    if taken:
+        details = _merge_details(now.details, answer)
+        stale = _state(answer.job) != _state(now.job) or may_be_serverless(details.row)
+        now = replace(now, details=details, labels=_labels(now.job, details.row, policy))
+    now = replace(now, open_reason=open_reason(now))
+    closed = now.open_reason is None
+    if taken and closed and not stale and now.details and _is_complete(now.details.row, answer):
+        now = replace(now, details=replace(now.details, final=True))
+    final = now.details is not None and now.details.final
+    due = now.details is None or stale or closed
+    return replace(now, details_due=due and not final and now.deleted_at is None)
+
+
+def _takes_details(details: StoredDetails | None, answer: Observed, policy: MergePolicy) -> bool:
+    if details is None:
+        return True
+    return answer.as_of >= details.fetched_at and (policy.refresh or not details.final)
+
+
+def _merge_details(old: StoredDetails | None, answer: Observed) -> StoredDetails:
+    row = answer.details
+    if row is None:
+        raise ValueError("an answer without details")
+    if old is None:
+        return StoredDetails(row, answer.as_of, final=False)
+    row = replace(
+        row,
+        tags=old.row.tags if row.tags is None else row.tags,
+        serverless=old.row.serverless if row.serverless is None else row.serverless,
+    )
+    # The same again is not written again: a sync that finds nothing new writes nothing.
+    return old if row == old.row else StoredDetails(row, answer.as_of, old.final)
+
+
+def _is_complete(details: DetailRow, answer: Observed) -> bool:
+    """Whether details of a closed job have all that will come.
+
+    A failed job may never get a billable time; after the grace nobody waits for it.
+    """
+    return details.billable_seconds is not None or answer.as_of >= ended_at(answer.job) + GRACE
+
+
+def _labels(job: JobRow, details: DetailRow | None, policy: MergePolicy) -> Labels:
+    return label(
+        Labelled(
+            name=job.training_job_name,
+            account_id=policy.account_id,
+            tuning_job_arn=details.tuning_job_arn if details else None,
+            role_arn=details.role_arn if details else None,
+            tags=json.loads(details.tags) if details and details.tags else {},
+        ),
+        policy.rules,
+    )
+
+
+def _has_ended(job: JobRow) -> bool:
+    return job.training_job_status in ENDED
+
+
+def _state(job: JobRow) -> tuple[object, ...]:
+    """The columns of training_job_changes."""
+    return (
+        job.training_job_status,
+        job.secondary_status,
+        job.warm_pool_status,
+        job.warm_pool_retained_seconds,
+        job.warm_pool_reused_by_job,
+        job.last_modified_time,
+    )
+
+
+def _substance(stored: Stored) -> tuple[object, ...]:
+    return (stored.job, stored.deleted_at)

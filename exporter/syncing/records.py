@@ -1,0 +1,256 @@
+"""Between what the merge knows of a job and the rows that the store keeps; the only writer.
+
+Everything that belongs together is one transaction: jobs, changes, details, the listing's
+position or the watermark, and the ledger. What was committed is read back, because DuckDB drops
+a whole transaction without a word when an error in it was swallowed somewhere.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from exporter.errors import DatabaseError
+from exporter.sagemaker.rows import DetailRow, JobKey, JobRow
+from exporter.store import jobs, scopes
+from exporter.store.database import Database
+from exporter.store.scopes import Run, ScopeKey, ScopeState
+from exporter.syncing.labels import Labels
+from exporter.syncing.merge import Merged, Stored, StoredDetails
+from exporter.syncing.plan import OpenJob
+
+_JOB_FIELDS: Final = tuple(field.name for field in fields(JobRow))
+_DETAIL_FIELDS: Final = tuple(field.name for field in fields(DetailRow))
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What one transaction writes.
+
+    Attributes:
+        run: The ledger's row.
+        state: The scope's row; None where a one-off leaves it alone.
+        merged: Jobs after the answers of the batch.
+    """
+
+    run: Run
+    state: ScopeState | None
+    merged: Sequence[Merged] = ()
+
+
+class Records:
+    """Reads and writes of one sync; one at a time, from whichever thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # DuckDB refuses a reader beside a writer even within one process.
+        self._guard = threading.RLock()
+
+    def close_dead_runs(self, now: datetime) -> None:
+        """Runs that were killed say so; call it with the sync lock held, when none can be alive."""
+        with self._guard:
+            with self._database.reading() as connection:
+                dead = connection.execute(sa.text(_DEAD_RUNS)).scalar()
+            if dead:
+                with self._database.writing() as connection:
+                    connection.execute(sa.text(_CLOSE_RUNS), {"now": now})
+
+    def scope(self, key: ScopeKey) -> ScopeState:
+        """How far a scope has been read."""
+        with self._guard, self._database.reading() as connection:
+            return scopes.read_scope(connection, key)
+
+    def known(self, keys: Iterable[JobKey]) -> dict[JobKey, Stored]:
+        """What is stored of these jobs."""
+        wanted = list(dict.fromkeys(keys))
+        if not wanted:
+            return {}
+        with self._guard, self._database.reading() as connection:
+            return _by_key(jobs.known_jobs(connection, wanted))
+
+    def open_jobs(self, key: ScopeKey) -> list[OpenJob]:
+        """The scope's open jobs, as the plan sees them."""
+        with self._guard, self._database.reading() as connection:
+            rows = connection.execute(sa.text(_OPEN_JOBS), key._asdict()).all()
+        return [OpenJob(created, int(newer)) for created, newer in rows]
+
+    def to_ask(self, key: ScopeKey, *, details: bool) -> list[Stored]:
+        """Jobs that are open, and with `details` those whose details are due."""
+        due = "j.open_reason IS NOT NULL" + (" OR j.details_due" if details else "")
+        condition = (
+            f"j.account_id = :account_id AND j.region = :region AND j.deleted_at IS NULL "
+            f"AND ({due})"
+        )
+        with self._guard, self._database.reading() as connection:
+            return [_stored(row) for row in jobs.jobs_where(connection, condition, key._asdict())]
+
+    def unseen(
+        self, key: ScopeKey, began_at: datetime, first: datetime | None, last: datetime
+    ) -> list[Stored]:
+        """Jobs created from `first` to `last` that no sure answer has shown since `began_at`."""
+        condition = """
+            j.account_id = :account_id AND j.region = :region AND j.deleted_at IS NULL
+            AND (j.verified_at IS NULL OR j.verified_at < :began_at)
+            AND j.creation_time < :last
+            AND (CAST(:first AS TIMESTAMPTZ) IS NULL OR j.creation_time >= :first)
+        """
+        values = {**key._asdict(), "began_at": began_at, "first": first, "last": last}
+        with self._guard, self._database.reading() as connection:
+            return [_stored(row) for row in jobs.jobs_where(connection, condition, values)]
+
+    def living(self, key: ScopeKey, size: int) -> Iterator[list[JobKey]]:
+        """Keys of all jobs that AWS still has, oldest first, in groups."""
+        with self._guard, self._database.reading() as connection:
+            rows = connection.execute(sa.text(_LIVING), key._asdict()).all()
+        for start in range(0, len(rows), size):
+            yield [JobKey(*row) for row in rows[start : start + size]]
+
+    def commit(self, commit: Commit) -> None:
+        """Write all of it or nothing, and make sure that it is there.
+
+        Raises:
+            BusyError: Another process kept the file past the lock timeout.
+            DatabaseError: The file or the disk; or the commit did not take.
+        """
+        with self._guard:
+            with self._database.writing() as connection:
+                self._write(connection, commit)
+            with self._database.reading() as connection:
+                self._read_back(connection, commit)
+
+    @staticmethod
+    def _write(connection: sa.Connection, commit: Commit) -> None:
+        run, merged = commit.run, commit.merged
+        scope = {"account_id": run.account_id, "region": run.region}
+        jobs.write_jobs(
+            connection, [_job_values(item.stored) | scope for item in merged if item.write_job]
+        )
+        jobs.append_changes(
+            connection,
+            [
+                asdict(row) | {"observed_at": seen_at, "run_id": run.run_id}
+                for item in merged
+                for seen_at, row in item.history
+            ],
+        )
+        jobs.write_details(
+            connection,
+            [_detail_values(item.stored.details) for item in merged if item.write_details],
+        )
+        if commit.state is not None:
+            scopes.write_scope(connection, commit.state)
+        scopes.write_run(connection, run)
+
+    @staticmethod
+    def _read_back(connection: sa.Connection, commit: Commit) -> None:
+        run = commit.run
+        stored = scopes.read_run(connection, run.run_id)
+        state = commit.state
+        if stored != run or (
+            state is not None and scopes.read_scope(connection, state.key) != state
+        ):
+            raise DatabaseError(
+                f"A commit of run {run.run_id} is not in the database.",
+                "Nothing before it is lost; the next run does it again.",
+            )
+
+
+def _by_key(rows: Iterable[jobs.Row]) -> dict[JobKey, Stored]:
+    stored = [_stored(row) for row in rows]
+    return {item.job.key: item for item in stored}
+
+
+def _stored(row: jobs.Row) -> Stored:
+    prefix = jobs.DETAIL_PREFIX
+    details = None
+    if row[f"{prefix}fetched_at"] is not None:
+        details = StoredDetails(
+            DetailRow(**{name: row[prefix + name] for name in _DETAIL_FIELDS}),
+            fetched_at=row[f"{prefix}fetched_at"],
+            final=row[f"{prefix}final"],
+        )
+    return Stored(
+        job=JobRow(**{name: row[name] for name in _JOB_FIELDS}),
+        first_synced_at=row["first_synced_at"],
+        updated_at=row["updated_at"],
+        verified_at=row["verified_at"],
+        labels=Labels(*(row[name] for name in Labels._fields)),
+        deleted_at=row["deleted_at"],
+        open_reason=row["open_reason"],
+        details_due=bool(row["details_due"]),
+        details=details,
+    )
+
+
+def _job_values(stored: Stored) -> dict[str, Any]:
+    return (
+        {name: getattr(stored.job, name) for name in _JOB_FIELDS}
+        | stored.labels._asdict()
+        | {
+            "first_synced_at": stored.first_synced_at,
+            "updated_at": stored.updated_at,
+            "verified_at": stored.verified_at,
+            "deleted_at": stored.deleted_at,
+            "open_reason": stored.open_reason,
+            "details_due": stored.details_due,
+        }
+    )
+
+
+def _detail_values(details: StoredDetails | None) -> dict[str, Any]:
+    if details is None:
+        raise ValueError("no details to write")
+    return {name: getattr(details.row, name) for name in _DETAIL_FIELDS} | {
+        "fetched_at": details.fetched_at,
+        "final": details.final,
+    }
+
+
+_DEAD_RUNS: Final = "SELECT run_id FROM sync_runs WHERE outcome = 'running'"
+_CLOSE_RUNS: Final = """
+UPDATE sync_runs
+SET outcome = 'interrupted', ended_at = :now, error = 'the process died'
+WHERE outcome = 'running'
+"""
+
+_LIVING: Final = """
+SELECT training_job_arn, creation_time
+FROM training_jobs
+WHERE account_id = :account_id AND region = :region AND deleted_at IS NULL
+ORDER BY creation_time, training_job_arn
+"""
+
+# How many jobs are known from each open job on: what listing the window from there would cost.
+_OPEN_JOBS: Final = """
+WITH open_times AS (
+    SELECT training_job_arn, creation_time
+    FROM training_jobs
+    WHERE account_id = :account_id AND region = :region AND open_reason IS NOT NULL
+),
+
+-- Only jobs as new as the oldest open one matter.
+newer AS (
+    SELECT creation_time
+    FROM training_jobs
+    WHERE account_id = :account_id AND region = :region AND deleted_at IS NULL
+        AND creation_time >= (SELECT min(creation_time) FROM open_times)
+),
+
+ranked AS (
+    SELECT
+        creation_time,
+        count(*) OVER (ORDER BY creation_time DESC RANGE UNBOUNDED PRECEDING) AS newer
+    FROM newer
+)
+
+SELECT o.creation_time, min(r.newer) AS newer
+FROM open_times AS o
+JOIN ranked AS r USING (creation_time)
+GROUP BY o.training_job_arn, o.creation_time
+ORDER BY o.creation_time
+"""

@@ -1,0 +1,286 @@
+"""One sync over all its scopes: in parallel, each at its own pace, one writer, one outcome."""
+
+from __future__ import annotations
+
+import queue
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+from exporter.errors import CredentialsError, ExporterError
+from exporter.sagemaker.api import Api
+from exporter.sagemaker.failures import RegionNotEnabled
+from exporter.sagemaker.pacing import Pacers
+from exporter.sagemaker.sessions import Access, Sessions
+from exporter.store import migrate
+from exporter.store.database import Database
+from exporter.store.locks import sync_lock
+from exporter.store.scopes import ScopeKey, ScopeState
+from exporter.syncing import plan
+from exporter.syncing.labels import LabelRules
+from exporter.syncing.options import Source, SyncOptions
+from exporter.syncing.outcome import ScopeResult, SyncReport
+from exporter.syncing.records import Records
+from exporter.syncing.stopping import Interrupted, Stop
+from exporter.syncing.worker import Clock, Progress, Quiet, Worker
+
+#: Scopes fetched at once; each waits for its own pace most of the time.
+THREADS = 16
+#: Seconds that workers get to leave a call before the run ends without them.
+_GRACE = 3.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """A scope to sync and the way into it."""
+
+    access: Access
+    key: ScopeKey
+    optional: bool
+
+
+def run_sync(
+    database: Database,
+    sources: Sequence[Source],
+    options: SyncOptions,
+    rules: LabelRules,
+    *,
+    progress: Progress | None = None,
+    notice: Callable[[str], None] = lambda _: None,
+    clock: Clock | None = None,
+) -> SyncReport:
+    """Bring every scope of the sources up to date.
+
+    Args:
+        database: The file; created or upgraded first, unless `options.upgrade` is off.
+        sources: Ways into accounts; accounts reached twice are synced once.
+        options: What to do.
+        rules: Families and teams.
+        progress: Told how each scope is getting on, from its thread.
+        notice: Told at once what the user should know; also in the report's warnings.
+        clock: This machine's clocks.
+
+    Returns:
+        The outcome, also where scopes failed: one failing scope stops no other.
+
+    Raises:
+        BusyError: Another sync, or another program, kept the database past the timeout.
+        SchemaNewerError: The file is of a newer schema.
+        DatabaseError: The file or the disk.
+        Interrupted: By the caller's KeyboardInterrupt; what was committed stays.
+    """
+    return _Sync(database, options, rules, progress, notice, clock or Clock()).run(sources)
+
+
+class _Sync:
+    def __init__(
+        self,
+        database: Database,
+        options: SyncOptions,
+        rules: LabelRules,
+        progress: Progress | None,
+        notice: Callable[[str], None],
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._options = options
+        self._rules = rules
+        self._progress = progress or Quiet()
+        self._clock = clock
+        self._say = notice
+        self._notices: dict[str, None] = {}
+        self._guard = threading.Lock()
+        self._stop = Stop()
+        self._pacers = Pacers(options.max_rps, sleep=self._stop.sleep, monotonic=clock.monotonic)
+        self._records = Records(database)
+        # Sorts by time, and two syncs of the same second differ.
+        self._prefix = f"{clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        self._number = count(1)
+
+    def run(self, sources: Sequence[Source]) -> SyncReport:
+        started = self._clock.monotonic()
+        if self._options.dry_run:
+            targets, results = self._targets(sources)
+            results += [self._plan(target) for target in targets]
+        else:
+            with sync_lock(self._database.path, self._options.lock_timeout, notify=self._notice):
+                self._prepare()
+                targets, results = self._targets(sources)
+                results += self._run_all(targets)
+        return SyncReport(
+            scopes=_judge_regions(results),
+            warnings=list(self._notices),
+            seconds=self._clock.monotonic() - started,
+            moved=any(
+                run.jobs_inserted
+                or run.jobs_changed
+                or run.jobs_deleted
+                or run.watermark_after != run.watermark_before
+                for result in results
+                for run in result.runs
+            ),
+        )
+
+    def _prepare(self) -> None:
+        if self._options.upgrade:
+            migrate.upgrade(self._database, notify=self._notice)
+        self._records.close_dead_runs(self._clock.now())
+
+    def _targets(self, sources: Sequence[Source]) -> tuple[list[Target], list[ScopeResult]]:
+        """Scopes to sync, each once, and what cannot even be reached."""
+        sessions = Sessions()
+        targets: dict[ScopeKey, Target] = {}
+        failed = []
+        for source in sources:
+            try:
+                access = sessions.access(source.profile, source.role_arn, source.external_id)
+                regions = access.regions(source.regions, source.exclude_regions)
+            except ExporterError as error:
+                if len(sources) == 1:
+                    raise
+                failed.append(ScopeResult(source.name, "failed", source.optional, error=error))
+                continue
+            for region in regions:
+                key = ScopeKey(access.account_id, region)
+                known = targets.get(key)
+                optional = source.optional and (known is None or known.optional)
+                targets[key] = Target(known.access if known else access, key, optional)
+        return list(targets.values()), failed
+
+    def _plan(self, target: Target) -> ScopeResult:
+        state = ScopeState(*target.key)
+        open_jobs: list[plan.OpenJob] = []
+        if self._database.exists():
+            state = self._records.scope(target.key)
+            open_jobs = self._records.open_jobs(target.key)
+        listing = plan.next_listing(state, self._options, open_jobs, plan.Means())
+        reason = f"{listing.mode}: {listing.reason}"
+        return ScopeResult(str(target.key), "planned", target.optional, plan=reason)
+
+    def _run_all(self, targets: Sequence[Target]) -> list[ScopeResult]:
+        """Run the scopes in daemon threads: a hung call must not keep the process alive."""
+        todo: queue.SimpleQueue[Target] = queue.SimpleQueue()
+        done: queue.SimpleQueue[ScopeResult | BaseException] = queue.SimpleQueue()
+        for target in targets:
+            todo.put(target)
+        workers: list[Worker] = []
+        threads = [
+            threading.Thread(target=self._work, args=(todo, done, workers), daemon=True)
+            for _ in range(min(THREADS, len(targets)))
+        ]
+        for thread in threads:
+            thread.start()
+        results: list[ScopeResult] = []
+        try:
+            while len(results) < len(targets):
+                result = done.get()
+                if isinstance(result, BaseException):
+                    raise result
+                results.append(result)
+        except BaseException:
+            self._leave(threads, workers)
+            raise
+        order = {str(target.key): place for place, target in enumerate(targets)}
+        return sorted(results, key=lambda result: order[result.name])
+
+    def _work(
+        self,
+        todo: queue.SimpleQueue[Target],
+        done: queue.SimpleQueue[ScopeResult | BaseException],
+        workers: list[Worker],
+    ) -> None:
+        while True:
+            try:
+                target = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                done.put(self._run_one(target, workers))
+            except Interrupted:
+                return
+            except BaseException as error:
+                # A bug, or the database: it concerns every scope, so the caller raises it.
+                done.put(error)
+                return
+
+    def _run_one(self, target: Target, workers: list[Worker]) -> ScopeResult:
+        self._stop.check()
+        worker = None
+        try:
+            worker = self._worker(target)
+            workers.append(worker)
+            worker.run()
+        except RegionNotEnabled as error:
+            runs = worker.runs if worker else []
+            return ScopeResult(str(target.key), "skipped", target.optional, runs, error)
+        except ExporterError as error:
+            if error.exit_code in (4, 6, 8):
+                raise
+            runs = worker.runs if worker else []
+            return ScopeResult(str(target.key), "failed", target.optional, runs, error)
+        return ScopeResult(str(target.key), "complete", target.optional, worker.runs)
+
+    def _worker(self, target: Target) -> Worker:
+        api = Api(
+            target.access.client("sagemaker", target.key.region),
+            *target.key,
+            self._pacers,
+            sleep=self._stop.sleep,
+            monotonic=self._clock.monotonic,
+            waiting=lambda why, seconds: self._progress.waiting(target.key, why, seconds),
+        )
+        return Worker(
+            api=api,
+            records=self._records,
+            options=self._options,
+            rules=self._rules,
+            run_ids=lambda: f"{self._prefix}-{next(self._number):04}",
+            notice=self._notice,
+            progress=self._progress,
+            clock=self._clock,
+            stop=self._stop,
+        )
+
+    def _leave(self, threads: Sequence[threading.Thread], workers: Sequence[Worker]) -> None:
+        """Stop the workers; where one hangs in a call, close its ledger in its place."""
+        self._stop.set()
+        deadline = self._clock.monotonic() + _GRACE
+        for thread in threads:
+            thread.join(max(0.0, deadline - self._clock.monotonic()))
+        for worker in workers:
+            worker.abandon()
+
+    def _notice(self, text: str) -> None:
+        with self._guard:
+            if text in self._notices:
+                return
+            self._notices[text] = None
+        self._say(text)
+
+
+def _judge_regions(results: Sequence[ScopeResult]) -> list[ScopeResult]:
+    """A region that is not enabled is passed over, unless every region of its account is."""
+    accounts: dict[str, list[ScopeResult]] = {}
+    for result in results:
+        accounts.setdefault(result.name.split("/")[0], []).append(result)
+    dead = {
+        account
+        for account, scopes in accounts.items()
+        if all(scope.outcome in ("skipped", "failed") for scope in scopes)
+    }
+    return [
+        replace(result, outcome="failed", error=_not_one(result))
+        if result.outcome == "skipped" and result.name.split("/")[0] in dead
+        else result
+        for result in results
+    ]
+
+
+def _not_one(result: ScopeResult) -> CredentialsError:
+    return CredentialsError(
+        "No region of this account accepts the credentials.",
+        "Are they valid, and are the regions enabled?",
+        scope=result.error.scope if result.error else result.name,
+    )

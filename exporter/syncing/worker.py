@@ -1,0 +1,449 @@
+"""Runs one scope: plans, fetches, merges, commits, advances.
+
+Nothing is decided here that `plan` or `merge` could decide, and no connection to the database is
+open while the service is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+from exporter.errors import ExporterError
+from exporter.sagemaker.api import Api
+from exporter.sagemaker.failures import InvalidRequest
+from exporter.sagemaker.rows import JobKey, JobRow
+from exporter.sagemaker.service import ListRequest, Page, known_by, list_page
+from exporter.store.scopes import Run, ScopeKey, ScopeState
+from exporter.syncing import plan
+from exporter.syncing.asking import Asker, Gone, Reply, Wanted
+from exporter.syncing.labels import LabelRules
+from exporter.syncing.merge import (
+    Merged,
+    MergePolicy,
+    Observed,
+    Stored,
+    mark_deleted,
+    merge_batch,
+    waits_until,
+)
+from exporter.syncing.options import SyncOptions
+from exporter.syncing.plan import Listing
+from exporter.syncing.records import Commit, Records
+from exporter.syncing.stopping import Interrupted, Stop
+
+#: A batch is committed when it holds this many rows or is this old, so that a kill costs little.
+BATCH_ROWS: Final = 4_000
+BATCH_SECONDS: Final = 30.0
+#: Jobs asked for by name between two commits.
+ASK_ROWS: Final = 500
+#: Describes of one run that only fetch details still missing, where Search is denied: enough
+#: for any day's jobs, and a backfill's rest comes over the next runs.
+DETAILS_A_RUN: Final = 2_000
+
+
+class Progress(Protocol):
+    """Told how a scope is getting on; called from the scope's thread."""
+
+    def listing(self, scope: ScopeKey, listing: Listing, jobs: int, pages: int) -> None:
+        """A page was read."""
+
+    def asking(self, scope: ScopeKey, done: int, total: int) -> None:
+        """Jobs are asked for by name."""
+
+    def waiting(self, scope: ScopeKey, why: str, seconds: float) -> None:
+        """A call has to wait: "throttled" or "retry"."""
+
+    def finished(self, scope: ScopeKey) -> None:
+        """The scope is done, one way or the other."""
+
+
+class Quiet:
+    """No progress shown."""
+
+    def listing(self, scope: ScopeKey, listing: Listing, jobs: int, pages: int) -> None:
+        """Nothing."""
+
+    def asking(self, scope: ScopeKey, done: int, total: int) -> None:
+        """Nothing."""
+
+    def waiting(self, scope: ScopeKey, why: str, seconds: float) -> None:
+        """Nothing."""
+
+    def finished(self, scope: ScopeKey) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Clocks of this machine; only the ledger and durations rest on them."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass
+class Worker:
+    """One scope of one sync.
+
+    Attributes:
+        api: Its calls.
+        records: The database.
+        options: What was asked for.
+        rules: Families and teams.
+        run_ids: Gives the ledger's next run id.
+        notice: Told what the user should know; the same thing once.
+        progress: Told how it is getting on.
+        clock: This machine's clocks.
+        stop: Says when to stop.
+        runs: The ledger's rows so far, the last one perhaps unfinished.
+    """
+
+    api: Api
+    records: Records
+    options: SyncOptions
+    rules: LabelRules
+    run_ids: Callable[[], str]
+    notice: Callable[[str], None]
+    progress: Progress = field(default_factory=Quiet)
+    clock: Clock = field(default_factory=Clock)
+    stop: Stop = field(default_factory=Stop)
+    runs: list[Run] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.key = ScopeKey(self.api.account_id, self.api.region)
+        self._asker = Asker(self.api, now=self._server_time, notice=self.notice)
+        self._sure: set[JobKey] = set()
+
+    def run(self) -> None:
+        """Bring the scope up to date.
+
+        Raises:
+            ExporterError: It could not be completed; what was committed stays, and the ledger
+                and the scope say what stopped it.
+        """
+        try:
+            while True:
+                state = self.records.scope(self.key)
+                open_jobs = self.records.open_jobs(self.key)
+                listing = plan.next_listing(state, self.options, open_jobs, self._asker.means)
+                resumed = listing.started
+                self._begin(state, listing)
+                self._list(state, listing)
+                if not plan.needs_another(listing, resumed=resumed):
+                    return
+        except BaseException as error:  # also Interrupted, which is no Exception
+            self._close_ledger(error)
+            raise
+        finally:
+            self.progress.finished(self.key)
+
+    def abandon(self) -> None:
+        """Close the ledger of a run that was interrupted and whose thread has not done so."""
+        self._close_ledger(Interrupted())
+
+    # -- one listing ------------------------------------------------------------------------
+
+    def _begin(self, state: ScopeState, listing: Listing) -> None:
+        self._sure.clear()
+        self._calls_before = self.api.counts.snapshot()
+        self.runs.append(
+            Run(
+                run_id=self.run_ids(),
+                account_id=self.key.account_id,
+                region=self.key.region,
+                mode=listing.mode,
+                started_at=self.clock.now(),
+                watermark_before=state.watermark,
+                watermark_after=state.watermark,
+                plan=listing.reason,
+            )
+        )
+
+    def _list(self, state: ScopeState, listing: Listing) -> None:
+        batch: list[tuple[datetime, JobRow]] = []
+        since = self.clock.monotonic()
+        for reached, page in self._pages(listing):
+            listing = reached
+            as_of = known_by(page.as_of, page.rows)
+            batch.extend((as_of, row) for row in page.rows)
+            self._count(page)
+            self.progress.listing(self.key, listing, self._run.jobs_seen, self._run.pages)
+            if len(batch) >= BATCH_ROWS or self.clock.monotonic() - since >= BATCH_SECONDS:
+                state = self._keep(state, listing, batch)
+                batch, since = [], self.clock.monotonic()
+        self._keep(state, listing, batch, last=True)
+
+    def _pages(self, listing: Listing) -> Iterator[tuple[Listing, Page]]:
+        request: ListRequest | None = plan.first_request(listing)
+        rejected = 0
+        while request is not None:
+            self.stop.check()
+            try:
+                page = list_page(self.api, request)
+            except InvalidRequest:
+                # A token that is not taken any more: go on from the last creation time instead.
+                rejected += 1
+                if request.token is None or rejected > 3:
+                    raise
+                request = plan.first_request(listing)
+                continue
+            listing, request = plan.advance(listing, request, page)
+            yield listing, page
+
+    def _keep(
+        self,
+        state: ScopeState,
+        listing: Listing,
+        batch: Sequence[tuple[datetime, JobRow]],
+        *,
+        last: bool = False,
+    ) -> ScopeState:
+        """Commit a batch; after the last page also what had to be asked, and the watermark."""
+        answers = [Observed(row, as_of) for as_of, row in batch]
+        known = self.records.known(answer.job.key for answer in answers)
+        merged = self._merge(known, answers, listing)
+        if self.options.details and (due := self._due(merged, listing)):
+            details = list(self._asker.details_of_window(due))
+            merged = self._merge(known, answers + details, listing)
+        self._sure.update(item.stored.job.key for item in merged if _is_watched(item.stored))
+        one_off = listing.mode == "filter"
+        if not last:
+            state = state if one_off else plan.progressed(state, listing)
+            self._commit(None if one_off else state, merged)
+            return state
+        if merged and not one_off:
+            # What was listed is kept before others are asked for; a no-op sync commits once.
+            state = plan.progressed(state, listing)
+            self._commit(state, merged)
+            merged = []
+        merged += self._ask_the_rest(listing)
+        if listing.mode == "full":
+            merged += self._find_deleted(listing)
+        elif self.options.refresh_tags and not one_off:
+            merged += self._refresh_tags(listing)
+        return self._complete(state, listing, merged)
+
+    def _complete(
+        self, state: ScopeState, listing: Listing, merged: Sequence[Merged]
+    ) -> ScopeState:
+        if listing.mode == "filter":
+            self._commit(None, merged, outcome="complete")
+            return state
+        if listing.began_at is None:
+            self.notice(
+                f"{self.key}: the service's Date header is missing or wrong; "
+                "the watermark stays where it is."
+            )
+        state = plan.completed(state, listing, self.api.server_time())
+        self._run = replace(self._run, watermark_after=state.watermark)
+        self._commit(state, merged, outcome="complete")
+        return state
+
+    def _due(self, merged: Iterable[Merged], listing: Listing) -> list[JobKey]:
+        """Jobs of a batch whose details are worth a window of Search; few are asked by name."""
+        due = [
+            item.stored.job.key
+            for item in merged
+            if item.stored.details_due or (self._refreshes(listing) and item.stored.details)
+        ]
+        return due if len(due) >= 100 else []
+
+    def _refreshes(self, listing: Listing) -> bool:
+        return listing.mode == "full" or self.options.refresh_tags
+
+    # -- what no listing tells --------------------------------------------------------------
+
+    def _ask_the_rest(self, listing: Listing) -> list[Merged]:
+        """Ask for open jobs that the listing did not return, and for details that are due.
+
+        Returns the last answers, not committed yet.
+        """
+        if listing.mode in ("filter", "extend"):
+            return []
+        wanted = self._wanted(listing)
+        kept: list[Merged] = []
+        unanswered = {item.key: item for item in wanted if item.open}
+        for done in range(0, len(wanted), ASK_ROWS):
+            if kept:
+                self._commit(None, kept)
+            self.progress.asking(self.key, done, len(wanted))
+            group = wanted[done : done + ASK_ROWS]
+            kept = self._answers(group, listing)
+            for item in kept:
+                unanswered.pop(item.stored.job.key, None)
+        if unanswered:
+            kept += self._list_unanswered(list(unanswered.values()), listing)
+        return kept
+
+    def _wanted(self, listing: Listing) -> list[Wanted]:
+        now = self._server_time()
+        stored = self.records.to_ask(self.key, details=self.options.details)
+        wanted = []
+        for item in stored:
+            key = item.job.key
+            needs_answer = item.open_reason is not None and key not in self._sure
+            until = waits_until(item)
+            if needs_answer or (item.details_due and self.options.details):
+                sure = needs_answer and until is not None and until <= now
+                wanted.append(Wanted(item, needs_answer, sure))
+        if not self._asker.means.search:
+            only_details = [item for item in wanted if not item.open]
+            if len(only_details) > DETAILS_A_RUN:
+                self.notice(
+                    f"{self.key}: {len(only_details):,} jobs lack details; without Search they "
+                    f"come {DETAILS_A_RUN:,} a run."
+                )
+            # The newest first: they are what reports look at.
+            wanted = [item for item in wanted if item.open] + only_details[-DETAILS_A_RUN:]
+        return wanted
+
+    def _answers(self, wanted: Sequence[Wanted], listing: Listing) -> list[Merged]:
+        known = {item.key: item.stored for item in wanted}
+        return self._take(known, list(self._asker.ask(wanted)), listing)
+
+    def _take(
+        self, known: dict[JobKey, Stored], replies: Sequence[Reply], listing: Listing
+    ) -> list[Merged]:
+        answers = [reply for reply in replies if isinstance(reply, Observed)]
+        merged = self._merge(known, answers, listing)
+        after = {item.stored.job.key: item.stored for item in merged}
+        gone = [
+            Merged(
+                mark_deleted(after.get(reply.key, known[reply.key]), reply.at),
+                (),
+                False,
+                False,
+                True,
+                False,
+            )
+            for reply in replies
+            if isinstance(reply, Gone)
+        ]
+        vanished = {item.stored.job.key for item in gone}
+        self._run = replace(self._run, jobs_deleted=self._run.jobs_deleted + len(gone))
+        return [item for item in merged if item.stored.job.key not in vanished] + gone
+
+    def _list_unanswered(self, open_jobs: Sequence[Wanted], listing: Listing) -> list[Merged]:
+        """Neither Search nor Describe may be asked: list the window of the open jobs whole."""
+        if listing.verifies:
+            return []
+        floor = min(item.key.creation_time for item in open_jobs)
+        self._run = replace(self._run, plan=f"{self._run.plan}; then the window since {floor}")
+        window = Listing("incremental", created_after=floor)
+        answers = []
+        for _, page in self._pages(window):
+            self._count(page)
+            as_of = known_by(page.as_of, page.rows)
+            answers += [Observed(row, as_of) for row in page.rows]
+        known = self.records.known(answer.job.key for answer in answers)
+        return self._merge(known, answers, window)
+
+    def _find_deleted(self, listing: Listing) -> list[Merged]:
+        """Jobs that a full listing should have shown and did not: Describe says which are gone."""
+        if listing.began_at is None:
+            return []
+        last = listing.began_at - timedelta(seconds=self.options.overlap)
+        unseen = self.records.unseen(self.key, listing.began_at, listing.created_after, last)
+        kept: list[Merged] = []
+        for done in range(0, len(unseen), ASK_ROWS):
+            if kept:
+                self._commit(None, kept)
+            group = unseen[done : done + ASK_ROWS]
+            kept = self._answers([Wanted(item, open=True, sure=True) for item in group], listing)
+        return kept
+
+    def _refresh_tags(self, listing: Listing) -> list[Merged]:
+        """Read the details of every job again, by Search pages: tags change without a trace."""
+        if not self._asker.means.search:
+            self.notice(f"{self.key}: tags cannot be refreshed without Search.")
+            return []
+        kept: list[Merged] = []
+        for keys in self.records.living(self.key, BATCH_ROWS):
+            if kept:
+                self._commit(None, kept)
+            answers = list(self._asker.details_of_window(keys))
+            kept = self._merge(self.records.known(keys), answers, listing)
+        return kept
+
+    # -- the ledger -------------------------------------------------------------------------
+
+    def _merge(
+        self, known: dict[JobKey, Stored], answers: Sequence[Observed], listing: Listing
+    ) -> list[Merged]:
+        policy = MergePolicy(
+            account_id=self.key.account_id,
+            rules=self.rules,
+            verify=listing.verifies and listing.mode != "incremental",
+            refresh=self._refreshes(listing),
+        )
+        return merge_batch(known, answers, policy)
+
+    @property
+    def _run(self) -> Run:
+        return self.runs[-1]
+
+    @_run.setter
+    def _run(self, run: Run) -> None:
+        self.runs[-1] = run
+
+    def _count(self, page: Page) -> None:
+        run = self._run
+        self._run = replace(
+            run,
+            pages=run.pages + 1,
+            empty_pages=run.empty_pages + (not page.rows and page.next_token is not None),
+            jobs_seen=run.jobs_seen + len(page.rows),
+        )
+
+    def _commit(
+        self, state: ScopeState | None, merged: Sequence[Merged], *, outcome: str = "running"
+    ) -> None:
+        run = self._with_counts(self._run)
+        run = replace(
+            run,
+            jobs_inserted=run.jobs_inserted + sum(item.is_new for item in merged),
+            jobs_changed=run.jobs_changed + sum(item.changed for item in merged),
+            outcome=outcome,
+            ended_at=None if outcome == "running" else self.clock.now(),
+        )
+        self.records.commit(Commit(run, state, merged))
+        self._run = run
+
+    def _with_counts(self, run: Run) -> Run:
+        calls, throttles = self.api.counts.since(self._calls_before)
+        return replace(run, calls=json.dumps(calls, sort_keys=True), throttles=throttles)
+
+    def _close_ledger(self, error: BaseException) -> None:
+        """Say in the ledger and the scope what stopped the run, if the database still takes it."""
+        if not self.runs or self._run.outcome != "running":
+            return
+        interrupted = not isinstance(error, Exception)
+        text = str(error) if isinstance(error, ExporterError) else type(error).__name__
+        run = replace(
+            self._with_counts(self._run),
+            outcome="interrupted" if interrupted else "failed",
+            ended_at=self.clock.now(),
+            error="interrupted" if interrupted else text,
+        )
+        self._run = run
+        try:
+            state = None
+            if self._run.mode != "filter" and not interrupted:
+                state = self.records.scope(self.key)
+                state = replace(state, last_error=text, failing_runs=(state.failing_runs or 0) + 1)
+            self.records.commit(Commit(run, state))
+        except ExporterError:
+            # The database itself is what failed; the first error says so.
+            return
+
+    def _server_time(self) -> datetime:
+        return self.api.server_time() or self.clock.now()
+
+
+def _is_watched(stored: Stored) -> bool:
+    return stored.open_reason is not None
