@@ -1,7 +1,9 @@
 """How a world comes to have a history, and how its days go on."""
 
+import gc
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import count
 from random import Random
@@ -21,6 +23,18 @@ _MOST_RECENT_JOBS = 60
 _JOBS_PER_VARIANT = 20_000
 _MOST_VARIANTS = 4
 _HAND_MADE_MINUTES = 20.0
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from walking a growing history again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class Event(NamedTuple):
@@ -80,22 +94,26 @@ class Chronicle:
             until: Up to when; a few sessions are under way then.
             behaviour: How the service behaved all the while.
         """
-        shares = _shares(jobs, len(scopes))
         self.jobs_per_day = jobs / max((until - since) / timedelta(days=1), 1e-6)
-        for scope, share in zip(scopes, shares, strict=True):
-            variants = min(_MOST_VARIANTS, 1 + share // _JOBS_PER_VARIANT)
-            self._families[scope] = families(scope.account_id, scope.region, variants)
-            rows = []
-            live: list[Life] = []
-            for life in self._history(scope, share, since, until, behaviour):
-                rows.append(
-                    (life.name, life.created, life.spec, lives.state_at(life, until, behaviour))
-                )
-                if life.over > until:
-                    live.append(life)
-            scope.add_all(rows)
-            for life in live:
-                self._follow(scope, life, scope.job(life.name), until, behaviour)
+        with _uncollected():
+            for scope, share in zip(scopes, _shares(jobs, len(scopes)), strict=True):
+                self._write_scope(scope, share, since, until, behaviour)
+
+    def _write_scope(
+        self, scope: Scope, jobs: int, since: datetime, until: datetime, behaviour: Behaviour
+    ) -> None:
+        variants = min(_MOST_VARIANTS, 1 + jobs // _JOBS_PER_VARIANT)
+        self._families[scope] = families(scope.account_id, scope.region, variants)
+        rows = []
+        going_on: list[Life] = []
+        for life in self._history(scope, jobs, since, until, behaviour):
+            state = lives.state_at(life, until, behaviour)
+            rows.append((life.name, life.created, life.spec, state))
+            if life.over > until:
+                going_on.append(life)
+        scope.add_all(rows)
+        for life in going_on:
+            self._follow(scope, life, scope.job(life.name), until, behaviour)
 
     def live(
         self, scopes: Iterable[Scope], since: datetime, until: datetime, behaviour: Behaviour

@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 from exporter.simulator.job import Job
@@ -27,11 +28,17 @@ class Window(NamedTuple):
     key: Callable[[Job], SortKey]
 
 
+# The number decides between equals, so that every order is total, and a place in it lasts.
 _KEYS: dict[str, Callable[[Job], SortKey]] = {
-    # The number decides between equals, so that every order is total, and stable.
     "CreationTime": lambda job: (job.creation_time, job.number),
     "Name": lambda job: (job.name, job.number),
     "Status": lambda job: ((job.state.training_job_status, job.creation_time), job.number),
+}
+
+# What to sort by, from creation order: sorting keeps it among equals, and names have none.
+_SORTS: dict[str, Callable[[Job], str]] = {
+    "Name": attrgetter("name"),
+    "Status": attrgetter("state.training_job_status"),
 }
 
 
@@ -106,7 +113,7 @@ class JobIndex:
         wanted = (sort_by, low, high, self._version)
         found = self._sorted.get(wanted)
         if found is None:
-            found = self._sorted[wanted] = sorted(self._jobs[low:high], key=key)
+            found = self._sorted[wanted] = sorted(self._jobs[low:high], key=_SORTS[sort_by])
             if len(self._sorted) > 4:
                 self._sorted.popitem(last=False)
         return Window(found, 0, len(found), key)

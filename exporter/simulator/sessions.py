@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from random import Random
 
 from exporter.simulator.behaviour import Behaviour
-from exporter.simulator.clock import to_millisecond
 from exporter.simulator.families import FAILURES, NEVER_STARTED, Family, tuning_name
 from exporter.simulator.job import JobSpec
 from exporter.simulator.lives import Life, PoolFate
@@ -46,8 +45,9 @@ def session(
 
 
 def after(when: datetime, seconds: float) -> datetime:
-    """Give a time some seconds later, to the millisecond."""
-    return to_millisecond(when + timedelta(seconds=seconds))
+    """Give a time some seconds later, to the millisecond if the first is."""
+    # From a time cut to the millisecond to another one, without the detour of cutting it.
+    return when + timedelta(milliseconds=int(1000 * seconds))
 
 
 def length(minutes: float, chance: Random) -> float:

@@ -86,21 +86,22 @@ class Constraints:
         required = [(name, _camel(name)) for name in shape.metadata.get("required", ())]
 
         def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
-            if not isinstance(value, Mapping):
+            # dict first: asking for the abstract Mapping costs as much as all the rest.
+            if not isinstance(value, dict) and not isinstance(value, Mapping):
                 return [_wrong(value, "a structure")]
-            found: list[Problem] = []
+            found: list[Problem] | None = None
             for name, camel in required:
                 if name not in value:
-                    found.append(Problem(camel, None, "Member must not be null"))
+                    found = [*(found or ()), Problem(camel, None, "Member must not be null")]
             for name, each in value.items():
                 member = members.get(name)
                 if member is None:
-                    found.append(Problem(str(name), each, "", "unknown"))
+                    found = [*(found or ()), Problem(str(name), each, "", "unknown")]
                     continue
                 problems = member[1](each)
                 if problems:
-                    found.extend(_below(member[0], problems))
-            return found or None
+                    found = [*(found or ()), *_below(member[0], problems)]
+            return found
 
         return check
 

@@ -24,6 +24,7 @@ from exporter.wire.constraints import Check, Constraints, Problem
 from exporter.wire.times import epoch_seconds, from_seconds
 from exporter.wire.types import ApiError
 
+_ENCODER = json.JSONEncoder(default=epoch_seconds, separators=(",", ":"))
 _STRICT = Constraints()
 _OPEN = Constraints(open_enums=True)
 
@@ -92,7 +93,7 @@ def encoded(value: Mapping[str, Any], service: str, *path: str, open_enums: bool
 
 def to_json(value: object) -> bytes:
     """Write any answer as AWS JSON; datetimes become epoch seconds with milliseconds."""
-    return json.dumps(value, default=epoch_seconds, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def request_params(shape: Shape | None, raw: Mapping[str, Any], service: str) -> dict[str, Any]:

@@ -32,16 +32,15 @@ def from_seconds(seconds: float) -> datetime:
     return EPOCH + timedelta(seconds=seconds)
 
 
-def epoch_seconds(value: object) -> int | float:
-    """Write a datetime as a JSON number; made to be ``json.dumps``'s ``default``.
+def epoch_seconds(value: object) -> float:
+    """Write an aware datetime as a JSON number; made to be an encoder's ``default``.
 
     Raises:
-        TypeError: The value is not a datetime, so nothing here can write it.
+        TypeError: The value is not an aware datetime, so nothing here can write it.
     """
-    if not isinstance(value, datetime):
-        raise TypeError(f"{type(value).__name__} cannot be sent in an AWS JSON answer")
-    millis = to_millis(value)
-    return millis // 1000 if millis % 1000 == 0 else millis / 1000
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise TypeError(f"{value!r} cannot be sent in an AWS JSON answer")
+    return round(value.timestamp(), 3)
 
 
 def http_date(when: datetime) -> str:
