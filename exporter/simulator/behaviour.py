@@ -64,6 +64,8 @@ class Behaviour:
             ValidationException in practice, ResourceNotFound in the documentation. [R/D]
         search_lag_seconds: How old the index behind Search is: it gives every job as it
             was, deleted ones included and new ones left out. [R]
+        search_max_filters: How many filters one expression may hold; 20 by the model, but
+            nobody has shown so many on the wire. [D/I]
         denied: Denied actions as (account or None, region or None, operation). [D]
         disabled_regions: Regions not enabled, as (account or None, region). [D]
         unassumable_roles: Role ARNs that AssumeRole refuses. [D]
@@ -99,6 +101,7 @@ class Behaviour:
     deleting_seconds: float = 0.0
     missing_job_error: Literal["ValidationException", "ResourceNotFound"] = "ValidationException"
     search_lag_seconds: float = 0.0
+    search_max_filters: int = 20
     denied: frozenset[Denied] = frozenset()
     disabled_regions: frozenset[tuple[str | None, str]] = frozenset()
     unassumable_roles: frozenset[str] = frozenset()

@@ -32,13 +32,16 @@ def compiled(expression: Mapping[str, Any]) -> Test:
     return _expression(expression)
 
 
-def check_limits(expression: Mapping[str, Any]) -> None:
-    """Refuse what the model cannot: more than one Contains in an expression [D].
+def check_limits(expression: Mapping[str, Any], most: int) -> None:
+    """Refuse what the model cannot: more than one Contains [D], or too many filters.
 
     Raises:
         ApiError: ValidationException.
     """
-    if sum(each.get("Operator") == "Contains" for each in all_filters(expression)) > 1:
+    filters = all_filters(expression)
+    if len(filters) > most:
+        raise ApiError("ValidationException", f"An expression holds at most {most} filters.")
+    if sum(each.get("Operator") == "Contains" for each in filters) > 1:
         raise ApiError("ValidationException", "'CONTAINS' operator usage limit of 1 exceeded.")
 
 

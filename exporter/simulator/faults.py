@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
+from random import Random
 from typing import Any, Literal
 
 from exporter.simulator.access import expired, unrecognized
@@ -49,16 +50,19 @@ class Fault:
             (UnrecognizedClientException), ``denied`` (AccessDeniedException),
             ``rejected_token`` (ValidationException, only for calls with a NextToken),
             ``reset`` (the connection, before any byte), ``truncated`` (half the body),
-            ``foreign`` (200 with HTML), ``wrong_type`` and ``missing_field`` (in a row of
-            the answer), ``hang``, ``no_date``, ``wrong_date``.
+            ``foreign`` (HTML), ``wrong_type`` and ``missing_field`` (in a row of the
+            answer), ``hang``, ``no_date``, ``wrong_date``. Of ``truncated`` and ``foreign``
+            boto3 notices nothing: it gives an answer without any members.
         operation: Only at this operation; None is any.
         account_id: Only for this account; None is any.
         region: Only in this region; None is any.
         skip: How many matching calls pass first.
         times: How many are hit after that; None is for ever.
         seconds: How long a hang lasts, by the wall clock; how far a wrong date is off.
+        chance: The share of the calls to be hit that is hit, by a seeded draw.
         field: Which field is spoiled; None is the first of a row.
         row: Which row is spoiled; negative counts from the end.
+        status: The HTTP status of a foreign body.
     """
 
     kind: Kind
@@ -68,8 +72,10 @@ class Fault:
     skip: int = 0
     times: int | None = 1
     seconds: float = 3600.0
+    chance: float = 1.0
     field: str | None = None
     row: int = 0
+    status: int = 200
 
     def concerns(self, call: Call, account_id: str | None) -> bool:
         """Say whether a call is of the kind that this fault counts and hits."""
@@ -82,10 +88,15 @@ class Fault:
 
 
 class Faults:
-    """The faults injected, and how many calls each has seen; thread-safe."""
+    """The faults injected, and how many calls each has seen; thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        seed: For faults that happen by chance.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
         """Start without faults."""
+        self._chance = Random(seed)  # noqa: S311 - a fault, not a secret
         self._lock = threading.Lock()
         self._seen: dict[int, int] = {}
         self._faults: list[Fault] = []
@@ -113,7 +124,7 @@ class Faults:
                 self._seen[number] = seen + 1
                 ended = fault.times is not None and seen >= fault.skip + fault.times
                 if found is None and seen >= fault.skip and not ended:
-                    found = fault
+                    found = fault if self._chance.random() < fault.chance else None
         return found
 
 
@@ -139,7 +150,7 @@ def spoiled(fault: Fault, response: Response) -> Response:
         return replace(response, send=len(response.body) // 2)
     if fault.kind == "foreign":
         headers = {**response.headers, "Content-Type": "text/html"}
-        return replace(response, status=200, headers=headers, body=_FOREIGN)
+        return replace(response, status=fault.status, headers=headers, body=_FOREIGN)
     if fault.kind == "hang":
         return replace(response, delay=fault.seconds)
     if fault.kind == "no_date":

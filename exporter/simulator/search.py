@@ -69,7 +69,7 @@ def search(scope: Scope, params: Mapping[str, Any], position: int | None, seen: 
         ApiError: ValidationException for an expression the service would not take.
     """
     wanted = params.get("SearchExpression", {})
-    expression.check_limits(wanted)
+    expression.check_limits(wanted, scope.world.behaviour.search_max_filters)
     begin = position or 0
     end = begin + int(params.get("MaxResults", DEFAULT_PAGE_SIZE))
     limits = reach(wanted)

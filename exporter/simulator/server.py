@@ -61,7 +61,11 @@ class Simulator:
     Attributes:
         world: As given.
         calls: Every call so far, in the order of their answers.
+        on_answer: Called after each answer has been made and before it is sent, so that
+            what it does to the world has happened between this page and the next.
     """
+
+    operations = OPERATIONS
 
     def __init__(
         self,
@@ -81,15 +85,14 @@ class Simulator:
             raise ValueError(f"the simulator serves the loopback only, not {host}")
         self.world = world
         self.calls: list[RecordedCall] = []
+        self.on_answer: Callable[[RecordedCall], object] | None = None
         self._record = record
-        self._faults = Faults()
+        self._faults = Faults(world.seed)
         self._service = Service(world, monotonic)
         self._hit: dict[str, Fault] = {}
         self._lock = threading.Lock()
         front = Front(self, world.clock.now, self._finish)
         self._server = Server(front.handle, host, port)
-
-    operations = OPERATIONS
 
     @property
     def url(self) -> str:
@@ -163,8 +166,11 @@ class Simulator:
             fault = self._hit.pop(call.request_id, None)
         if fault is not None:
             response = spoiled(fault, response)
+        recorded = self._recorded(call, outcome, response, fault)
         if self._record:
-            self.calls.append(self._recorded(call, outcome, response, fault))
+            self.calls.append(recorded)
+        if self.on_answer is not None:
+            self.on_answer(recorded)
         return response
 
     def _recorded(

@@ -11,10 +11,10 @@ from exporter.simulator.listing import cut_page
 from exporter.simulator.pricing import PriceList
 from exporter.simulator.scope import Scope
 from exporter.simulator.search import search, seen_at
-from exporter.simulator.tokens import Tokens
 from exporter.simulator.world import World
 from exporter.wire import Answer, ApiError, Body, Call
 from exporter.wire.model import encoded, to_json
+from exporter.wire.tokens import Tokens
 
 OPERATIONS: Mapping[str, frozenset[str]] = {
     "sagemaker": frozenset({"ListTrainingJobs", "DescribeTrainingJob", "Search", "ListTags"}),
@@ -41,7 +41,7 @@ class Service:
         self._world = world
         self._access = Access()
         self._limits = RateLimits(monotonic)
-        self._tokens = Tokens(world.seed)
+        self._tokens = Tokens(str(world.seed).encode())
         self._prices = PriceList()
 
     def caller(self, call: Call) -> Caller:

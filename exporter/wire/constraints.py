@@ -37,7 +37,7 @@ Check = Callable[[Any], list[Problem] | None]
 
 
 class Constraints:
-    """Compiles shapes into checks, each shape once.
+    """Compiles the shapes of one service into checks, each shape once.
 
     Args:
         open_enums: Leave enumerations unchecked. For answers: a status that the model

@@ -88,7 +88,7 @@ class Server:
     def start(self) -> Self:
         """Answer from now on, in the background."""
         self._thread = threading.Thread(
-            target=self._inner.serve_forever, args=(0.05,), name="wire", daemon=True
+            target=self._inner.serve_forever, args=(0.02,), name="wire", daemon=True
         )
         self._thread.start()
         return self

@@ -25,8 +25,6 @@ from exporter.wire.times import epoch_seconds, from_seconds
 from exporter.wire.types import ApiError
 
 _ENCODER = json.JSONEncoder(default=epoch_seconds, separators=(",", ":"))
-_STRICT = Constraints()
-_OPEN = Constraints(open_enums=True)
 
 
 @cache
@@ -45,8 +43,15 @@ def operation_model(service: str, operation: str) -> OperationModel | None:
 
 
 @cache
+def _constraints(service: str, open_enums: bool) -> Constraints:
+    # One for each service: two services may have different shapes of the same name.
+    del service
+    return Constraints(open_enums=open_enums)
+
+
+@cache
 def _check_of(service: str, path: tuple[str, ...], open_enums: bool) -> Check:
-    return (_OPEN if open_enums else _STRICT).check(shape_at(service, *path))
+    return _constraints(service, open_enums).check(shape_at(service, *path))
 
 
 def shape_at(service: str, operation: str, side: str, *members: str) -> Shape:
@@ -108,7 +113,7 @@ def request_params(shape: Shape | None, raw: Mapping[str, Any], service: str) ->
     if shape is None:
         return {}
     params: dict[str, Any] = _with_datetimes(shape, raw)
-    problems = _STRICT.check(shape)(params)
+    problems = _constraints(service, False).check(shape)(params)
     if not problems:
         return params
     wrong = [each for each in problems if each.kind == "type"]

@@ -19,12 +19,12 @@ class Tokens:
     """Seals positions into tokens and opens them again.
 
     Args:
-        seed: Two worlds of one seed take each other's tokens; others do not.
+        key: Who has the same key takes the same tokens; others do not. At most 64 bytes.
     """
 
-    def __init__(self, seed: int) -> None:
-        """Make the key."""
-        self._key = hashlib.blake2b(str(seed).encode(), digest_size=16).digest()
+    def __init__(self, key: bytes) -> None:
+        """Keep the key."""
+        self._key = key
 
     def seal(
         self, place: tuple[str, ...], params: Mapping[str, Any], position: object, now: datetime

@@ -1,0 +1,124 @@
+"""Every record validates against botocore's model and equals the job it shows."""
+
+# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
+from datetime import UTC, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
+
+from exporter.simulator import Behaviour, Clock, Scope, World
+from exporter.wire.model import shape_at
+
+
+def answer(response: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in response.items() if name != "ResponseMetadata"}
+
+
+@pytest.fixture
+def history(world: World, scope: Scope) -> Scope:
+    world.generate(jobs=400, scopes=[scope])
+    return scope
+
+
+def test_summaries_equal_their_jobs(sagemaker: Any, history: Scope) -> None:
+    pages = sagemaker.get_paginator("list_training_jobs").paginate(
+        MaxResults=100, SortBy="CreationTime", SortOrder="Ascending"
+    )
+    rows = [row for page in pages for row in page["TrainingJobSummaries"]]
+    assert rows == [job.summary() for job in history.jobs()]
+
+
+def test_descriptions_equal_their_jobs(sagemaker: Any, history: Scope) -> None:
+    for job in history.jobs()[::20]:
+        described = answer(sagemaker.describe_training_job(TrainingJobName=job.name))
+        assert described == job.describe()
+
+
+def test_search_records_are_descriptions_with_tags(sagemaker: Any, history: Scope) -> None:
+    found = sagemaker.search(Resource="TrainingJob", MaxResults=100, SortBy="CreationTime")
+    expected = []
+    for job in history.jobs()[:-101:-1]:
+        tags = [{"Key": key, "Value": value} for key, value in job.state.tags.items()]
+        expected.append({"TrainingJob": {**job.describe(), "Tags": tags}})
+    assert found["Results"] == expected
+
+
+def test_tags_equal_their_jobs(sagemaker: Any, history: Scope) -> None:
+    for job in history.jobs()[::50]:
+        tags = sagemaker.list_tags(ResourceArn=job.arn)["Tags"]
+        assert {tag["Key"]: tag["Value"] for tag in tags} == dict(job.state.tags)
+
+
+def test_many_tags_come_in_pages(sagemaker: Any, scope: Scope) -> None:
+    job = scope.create_job("tagged", tags={f"key-{number}": "" for number in range(120)})
+    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=job.arn)
+    sizes = [len(page["Tags"]) for page in pages]
+    assert sizes == [50, 50, 20]
+
+
+def test_botocore_finds_nothing_wrong_with_a_history(history: Scope) -> None:
+    check = ParamValidator().validate
+    summary = shape_at("sagemaker", "ListTrainingJobs", "output", "TrainingJobSummaries", "[]")
+    description = shape_at("sagemaker", "DescribeTrainingJob", "output")
+    for job in history.jobs():
+        assert not check(job.summary(), summary).has_errors()
+        assert not check(job.describe(), description).has_errors()
+
+
+def test_a_record_that_the_model_does_not_allow_cannot_be_made(scope: Scope) -> None:
+    with pytest.raises(ValueError, match="trainingJobName"):
+        scope.create_job("not_a_name")
+    assert scope.jobs() == []
+    job = scope.create_job("a-name")
+    with pytest.raises(ValueError, match="enum value set"):
+        scope.update(job, secondary_status="Dreaming")
+    assert job.state.secondary_status == "Starting"
+    with pytest.raises(TypeError, match="no colour"):
+        scope.create_job("other", colour="red")
+
+
+def test_statuses_beyond_the_model_are_played_when_asked_for(
+    world: World,
+    scope: Scope,
+    sagemaker: Any,
+) -> None:
+    world.behaviour = Behaviour(new_statuses=("Dreaming",))
+    job = scope.create_job("a-name", lives=False)
+    scope.update(job, training_job_status="Dreaming", secondary_status="Dreaming")
+    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == [job.summary()]
+    scope.create_job("that-lives")
+    seen = set()
+    for _ in range(120):
+        world.advance(10)
+        seen.add(scope.job("that-lives").state.secondary_status)
+    assert "Dreaming" in seen
+
+
+def test_times_keep_their_milliseconds(sagemaker: Any, scope: Scope, clock: Clock) -> None:
+    clock.advance(timedelta(milliseconds=1, microseconds=999))
+    scope.create_job("job")
+    row = sagemaker.list_training_jobs()["TrainingJobSummaries"][0]
+    assert row["CreationTime"].astimezone(UTC).isoformat() == "2026-11-02T12:00:00.001000+00:00"
+
+
+def test_the_servers_clock_is_the_worlds(sagemaker: Any, clock: Clock) -> None:
+    clock.advance(timedelta(days=400))
+    headers = sagemaker.list_training_jobs()["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["date"] == "Tue, 07 Dec 2027 12:00:00 GMT"
+    assert headers["x-amzn-requestid"]
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "ResourceNotFound"])
+def test_a_missing_job_is_refused_in_either_way(
+    world: World,
+    sagemaker: Any,
+    code: str,
+) -> None:
+    world.behaviour = Behaviour(missing_job_error=code)  # type: ignore[arg-type]
+    with pytest.raises(ClientError) as error:
+        sagemaker.describe_training_job(TrainingJobName="nobody")
+    told = {"Code": code, "Message": "Requested resource not found."}
+    assert error.value.response["Error"] == told
