@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn
 
 import tenacity
 
-from exporter.sagemaker.failures import Kind, explain, kind_of
+from exporter.sagemaker.failures import BrokenAnswer, Kind, explain, kind_of
 from exporter.sagemaker.pacing import Pacers
 
 #: Attempts of one call before it is given up; a throttle is worth more patience than a failure.
@@ -138,6 +138,8 @@ class Api:
                 pacer.throttled()
                 self.counts.throttle()
             raise
+        if _PROMISED[operation] not in data:
+            raise BrokenAnswer(_PROMISED[operation])
         pacer.answered()
         date = http_date(data)
         received = self._monotonic()
@@ -172,6 +174,16 @@ _METHODS: Final = {
     "DescribeTrainingJob": "describe_training_job",
     "Search": "search",
     "ListTags": "list_tags",
+}
+
+
+#: A member that each answer has. botocore takes a body that it cannot parse (cut short, or a
+#: proxy's page) for an empty answer, and an empty answer must not look like "no jobs".
+_PROMISED: Final = {
+    "ListTrainingJobs": "TrainingJobSummaries",
+    "DescribeTrainingJob": "TrainingJobArn",
+    "Search": "Results",
+    "ListTags": "Tags",
 }
 
 

@@ -85,6 +85,13 @@ class InvalidRequest(ServiceError):
     """The service refuses a parameter, such as a NextToken that it does not know any more."""
 
 
+class BrokenAnswer(Exception):
+    """An answer without the member that its operation promises; it may pass."""
+
+    def __init__(self, member: str) -> None:
+        super().__init__(f"the answer has no {member}: cut short, or not SageMaker's")
+
+
 def error_code(error: BaseException) -> str:
     """The service's own code, such as ThrottlingException; empty where there is none."""
     if isinstance(error, boto.ClientError):
@@ -110,7 +117,7 @@ def kind_of(error: BaseException) -> Kind:
         return Kind.INVALID
     if isinstance(
         error,
-        boto.HTTPClientError | boto.ConnectionError | boto.IncompleteReadError,
+        boto.HTTPClientError | boto.ConnectionError | boto.IncompleteReadError | BrokenAnswer,
     ):
         return Kind.PASSING
     # A body cut short or of somebody else (a proxy's page) cannot be parsed; it may pass.

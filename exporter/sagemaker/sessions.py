@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import boto3
@@ -21,6 +22,7 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.loaders import Loader
+from botocore.utils import parse_timestamp
 
 from exporter.errors import CredentialsError, UsageError
 from exporter.sagemaker.failures import explain
@@ -108,10 +110,14 @@ class Sessions:
 
     def _base(self, profile: str | None) -> botocore.session.Session:
         if profile not in self._profiles:
-            session = botocore.session.Session(profile=profile)
-            session.register_component("data_loader", self._loader)
-            self._profiles[profile] = session
+            self._profiles[profile] = self._new(botocore.session.Session(profile=profile))
         return self._profiles[profile]
+
+    def _new(self, session: botocore.session.Session) -> botocore.session.Session:
+        session.register_component("data_loader", self._loader)
+        factory = session.get_component("response_parser_factory")
+        factory.set_parser_defaults(timestamp_parser=utc_timestamp)
+        return session
 
     @staticmethod
     def _region(base: botocore.session.Session) -> str | None:
@@ -140,13 +146,26 @@ class Sessions:
             role_arn=role_arn,
             extra_args=extra,
         )
-        session = botocore.session.Session()
-        session.register_component("data_loader", self._loader)
+        session = self._new(botocore.session.Session())
         # botocore has no public way to hand a session credentials that refresh themselves.
         session._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]
             fetcher.fetch_credentials, "assume-role"
         )
         return session
+
+
+def utc_timestamp(value: Any) -> datetime:  # noqa: ANN401 - whatever the service sent
+    """A time of the wire as UTC; epoch seconds, as SageMaker sends them, without a detour.
+
+    botocore's own parser goes through the machine's time zone, which is two thirds of the time
+    that reading a page of jobs takes.
+
+    Raises:
+        ValueError: It is no time.
+    """
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    return parse_timestamp(value).astimezone(UTC)
 
 
 #: botocore's sessions are not safe for two threads that create clients at once.

@@ -66,6 +66,7 @@ class Database:
         self._notify = notify
         self._sleep = sleep
         self._monotonic = monotonic
+        self._schema_is_known = False
 
     @staticmethod
     def parse(text: str) -> Path:
@@ -105,17 +106,21 @@ class Database:
                 "Run `sagemaker-exporter sync` first, or name the file with --db.",
             )
         with self._connection(read_only=True) as connection:
-            if check_schema:
+            if check_schema and not self._schema_is_known:
                 check_revision(self.path, revision(connection))
+                self._schema_is_known = True
             with self._translated():
                 yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
+    def writing(
+        self, read_back: Callable[[sa.Connection], None] = lambda _: None
+    ) -> Iterator[sa.Connection]:
         """One transaction, committed when the block ends, rolled back when it raises.
 
         An exception must never be caught inside the block: DuckDB then drops the whole
-        transaction at COMMIT without a word.
+        transaction at COMMIT without a word. `read_back`, called after the commit, raises where
+        what was written is not there.
 
         Raises:
             DatabaseError: The file or the disk (full, read-only, not DuckDB).
@@ -125,9 +130,10 @@ class Database:
             _private_files(),
             self._connection(read_only=False) as connection,
             self._translated(),
-            connection.begin(),
         ):
-            yield connection
+            with connection.begin():
+                yield connection
+            read_back(connection)
 
     @contextmanager
     def _connection(self, *, read_only: bool) -> Iterator[sa.Connection]:

@@ -16,7 +16,7 @@ from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import AccessDenied, InvalidRequest
 from exporter.sagemaker.rows import JobKey, same_job
 from exporter.sagemaker.service import Found
-from exporter.syncing.merge import Observed, Stored
+from exporter.syncing.merge import ENDED, Observed, Stored
 from exporter.syncing.plan import Means
 
 #: Describes of one sync for jobs that the index does not show as they are yet; the next sync,
@@ -194,10 +194,7 @@ def _is_behind(found: Found | None, stored: Stored) -> bool:
     """Whether Search does not show the job as it is known to be already."""
     if found is None or service.may_be_serverless(found.details):
         return True
-    ours, theirs = stored.job, found.job
-    older = (
-        ours.last_modified_time is not None
-        and theirs.last_modified_time is not None
-        and theirs.last_modified_time < ours.last_modified_time
-    )
-    return older or theirs.training_job_status != ours.training_job_status
+    ours, theirs = stored.job.last_modified_time, found.job.last_modified_time
+    if ours is not None and theirs is not None:
+        return theirs < ours
+    return stored.job.training_job_status in ENDED and found.job.training_job_status not in ENDED

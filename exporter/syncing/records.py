@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -60,10 +60,12 @@ class Records:
                 with self._database.writing() as connection:
                     connection.execute(sa.text(_CLOSE_RUNS), {"now": now})
 
-    def scope(self, key: ScopeKey) -> ScopeState:
-        """How far a scope has been read."""
+    def scope(self, key: ScopeKey) -> tuple[ScopeState, list[OpenJob]]:
+        """How far a scope has been read, and its open jobs: what a plan needs."""
         with self._guard, self._database.reading() as connection:
-            return scopes.read_scope(connection, key)
+            state = scopes.read_scope(connection, key)
+            rows = connection.execute(sa.text(_OPEN_JOBS), key._asdict()).all()
+        return state, [OpenJob(created, int(newer)) for created, newer in rows]
 
     def known(self, keys: Iterable[JobKey]) -> dict[JobKey, Stored]:
         """What is stored of these jobs."""
@@ -72,12 +74,6 @@ class Records:
             return {}
         with self._guard, self._database.reading() as connection:
             return _by_key(jobs.known_jobs(connection, wanted))
-
-    def open_jobs(self, key: ScopeKey) -> list[OpenJob]:
-        """The scope's open jobs, as the plan sees them."""
-        with self._guard, self._database.reading() as connection:
-            rows = connection.execute(sa.text(_OPEN_JOBS), key._asdict()).all()
-        return [OpenJob(created, int(newer)) for created, newer in rows]
 
     def to_ask(self, key: ScopeKey, *, details: bool) -> list[Stored]:
         """Jobs that are open, and with `details` those whose details are due."""
@@ -90,16 +86,16 @@ class Records:
             return [_stored(row) for row in jobs.jobs_where(connection, condition, key._asdict())]
 
     def unseen(
-        self, key: ScopeKey, began_at: datetime, first: datetime | None, last: datetime
+        self, key: ScopeKey, began_at: datetime, first: datetime | None
     ) -> list[Stored]:
-        """Jobs created from `first` to `last` that no sure answer has shown since `began_at`."""
+        """Jobs created from `first` to `began_at` that no sure answer has shown since then."""
         condition = """
             j.account_id = :account_id AND j.region = :region AND j.deleted_at IS NULL
             AND (j.verified_at IS NULL OR j.verified_at < :began_at)
-            AND j.creation_time < :last
+            AND j.creation_time < :began_at
             AND (CAST(:first AS TIMESTAMPTZ) IS NULL OR j.creation_time >= :first)
         """
-        values = {**key._asdict(), "began_at": began_at, "first": first, "last": last}
+        values = {**key._asdict(), "began_at": began_at, "first": first}
         with self._guard, self._database.reading() as connection:
             return [_stored(row) for row in jobs.jobs_where(connection, condition, values)]
 
@@ -117,11 +113,11 @@ class Records:
             BusyError: Another process kept the file past the lock timeout.
             DatabaseError: The file or the disk; or the commit did not take.
         """
-        with self._guard:
-            with self._database.writing() as connection:
-                self._write(connection, commit)
-            with self._database.reading() as connection:
-                self._read_back(connection, commit)
+        def read_back(connection: sa.Connection) -> None:
+            self._read_back(connection, commit)
+
+        with self._guard, self._database.writing(read_back) as connection:
+            self._write(connection, commit)
 
     @staticmethod
     def _write(connection: sa.Connection, commit: Commit) -> None:
@@ -133,7 +129,7 @@ class Records:
         jobs.append_changes(
             connection,
             [
-                asdict(row) | {"observed_at": seen_at, "run_id": run.run_id}
+                _fields(row, _JOB_FIELDS) | {"observed_at": seen_at, "run_id": run.run_id}
                 for item in merged
                 for seen_at, row in item.history
             ],
@@ -187,9 +183,14 @@ def _stored(row: jobs.Row) -> Stored:
     )
 
 
+def _fields(row: JobRow | DetailRow, names: Sequence[str]) -> dict[str, Any]:
+    # dataclasses.asdict copies every value deeply: half of a backfill's time.
+    return {name: getattr(row, name) for name in names}
+
+
 def _job_values(stored: Stored) -> dict[str, Any]:
     return (
-        {name: getattr(stored.job, name) for name in _JOB_FIELDS}
+        _fields(stored.job, _JOB_FIELDS)
         | stored.labels._asdict()
         | {
             "first_synced_at": stored.first_synced_at,
@@ -205,7 +206,7 @@ def _job_values(stored: Stored) -> dict[str, Any]:
 def _detail_values(details: StoredDetails | None) -> dict[str, Any]:
     if details is None:
         raise ValueError("no details to write")
-    return {name: getattr(details.row, name) for name in _DETAIL_FIELDS} | {
+    return _fields(details.row, _DETAIL_FIELDS) | {
         "fetched_at": details.fetched_at,
         "final": details.final,
     }

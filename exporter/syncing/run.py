@@ -153,8 +153,7 @@ class _Sync:
         state = ScopeState(*target.key)
         open_jobs: list[plan.OpenJob] = []
         if self._database.exists():
-            state = self._records.scope(target.key)
-            open_jobs = self._records.open_jobs(target.key)
+            state, open_jobs = self._records.scope(target.key)
         listing = plan.next_listing(state, self._options, open_jobs, plan.Means())
         reason = f"{listing.mode}: {listing.reason}"
         return ScopeResult(str(target.key), "planned", target.optional, plan=reason)

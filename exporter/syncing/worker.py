@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from exporter.errors import ExporterError
@@ -128,8 +128,7 @@ class Worker:
         """
         try:
             while True:
-                state = self.records.scope(self.key)
-                open_jobs = self.records.open_jobs(self.key)
+                state, open_jobs = self.records.scope(self.key)
                 listing = plan.next_listing(state, self.options, open_jobs, self._asker.means)
                 resumed = listing.started
                 self._begin(state, listing)
@@ -347,8 +346,7 @@ class Worker:
         """Jobs that a full listing should have shown and did not: Describe says which are gone."""
         if listing.began_at is None:
             return []
-        last = listing.began_at - timedelta(seconds=self.options.overlap)
-        unseen = self.records.unseen(self.key, listing.began_at, listing.created_after, last)
+        unseen = self.records.unseen(self.key, listing.began_at, listing.created_after)
         kept: list[Merged] = []
         for done in range(0, len(unseen), ASK_ROWS):
             if kept:
@@ -434,7 +432,7 @@ class Worker:
         try:
             state = None
             if self._run.mode != "filter" and not interrupted:
-                state = self.records.scope(self.key)
+                state, _ = self.records.scope(self.key)
                 state = replace(state, last_error=text, failing_runs=(state.failing_runs or 0) + 1)
             self.records.commit(Commit(run, state))
         except ExporterError:

@@ -1,0 +1,160 @@
+"""Runs the sync's worker over HTTP, and compares whole rows with the service."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+import boto3
+import sqlalchemy as sa
+from botocore.config import Config
+
+from exporter.sagemaker.api import Answer, Api
+from exporter.sagemaker.pacing import Pacers
+from exporter.simulator import Scope, Simulator
+from exporter.store.database import Database
+from exporter.syncing.labels import LabelRules
+from exporter.syncing.options import SyncOptions
+from exporter.syncing.records import Commit, Records
+from exporter.syncing.worker import Worker
+
+Row = tuple[Any, ...]
+
+#: Making a session and reading the service model takes longest; clients differ by their keys.
+_session = boto3.Session()
+
+COLUMNS = (
+    "training_job_arn, creation_time, training_job_name, training_job_status, secondary_status, "
+    "training_end_time, last_modified_time, warm_pool_status, warm_pool_retained_seconds, "
+    "warm_pool_reused_by_job, training_plan_arn"
+)
+
+
+class Killed(BaseException):
+    """What a test raises where a process might die."""
+
+
+@dataclass
+class Hooks:
+    """Called at the places where a test may interfere; they may raise."""
+
+    before_call: Callable[[str], None] = lambda _: None
+    after_call: Callable[[str], None] = lambda _: None
+    before_commit: Callable[[], None] = lambda: None
+    after_commit: Callable[[], None] = lambda: None
+
+
+class HookedApi(Api):
+    hooks: Hooks
+
+    def call(self, operation: str, **parameters: Any) -> Answer:
+        self.hooks.before_call(operation)
+        answer = super().call(operation, **parameters)
+        self.hooks.after_call(operation)
+        return answer
+
+
+class HookedRecords(Records):
+    hooks: Hooks
+
+    def commit(self, commit: Commit) -> None:
+        self.hooks.before_commit()
+        super().commit(commit)
+        self.hooks.after_commit()
+
+
+@dataclass
+class Syncer:
+    """Syncs one scope as often as a test likes, with one client (making one takes longest)."""
+
+    database: Database
+    scope: Scope
+    simulator: Simulator
+    notices: list[str] = field(default_factory=list)
+    _numbers: Any = field(default_factory=lambda: count(1))
+
+    def __post_init__(self) -> None:
+        keys = self.simulator.environment(self.scope.account_id, self.scope.region)
+        self._client = _session.client(
+            "sagemaker",
+            region_name=self.scope.region,
+            endpoint_url=self.simulator.url,
+            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+            config=Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=5),
+        )
+
+    def sync(self, hooks: Hooks | None = None, **options: Any) -> Worker:
+        """One sync; the worker that ran it holds the ledger's rows and the counts."""
+        given = SyncOptions(**{"max_rps": 0, **options})
+        api = HookedApi(
+            self._client,
+            self.scope.account_id,
+            self.scope.region,
+            Pacers(given.max_rps),
+            sleep=lambda _: None,
+            uniform=random.Random(7).uniform,
+        )
+        records = HookedRecords(self.database)
+        api.hooks = records.hooks = hooks or Hooks()
+        worker = Worker(
+            api=api,
+            records=records,
+            options=given,
+            rules=LabelRules(),
+            run_ids=lambda: f"run-{next(self._numbers):04}",
+            notice=self.notices.append,
+        )
+        worker.run()
+        return worker
+
+    def stored(self, where: str = "deleted_at IS NULL") -> dict[tuple[str, datetime], Row]:
+        """Rows of training_jobs as the service would show them, by their key."""
+        rows = self.query(f"SELECT {COLUMNS} FROM training_jobs WHERE {where}")
+        return {(row[0], row[1]): row for row in rows}
+
+    def query(self, statement: str) -> list[Row]:
+        """Rows of any statement."""
+        with self.database.reading() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(statement)).all()]
+
+
+def served(scope: Scope) -> dict[tuple[str, datetime], Row]:
+    """What the service has, in the same shape."""
+    rows = {}
+    for job in scope.jobs():
+        summary = job.summary()
+        pool = summary.get("WarmPoolStatus", {})
+        key = (summary["TrainingJobArn"], summary["CreationTime"])
+        rows[key] = (
+            *key,
+            summary["TrainingJobName"],
+            summary["TrainingJobStatus"],
+            summary.get("SecondaryStatus"),
+            summary.get("TrainingEndTime"),
+            summary.get("LastModifiedTime"),
+            pool.get("Status"),
+            pool.get("ResourceRetainedBillableTimeInSeconds"),
+            pool.get("ReusedByJob"),
+            summary.get("TrainingPlanArn"),
+        )
+    return rows
+
+
+def differences(stored: dict[tuple[str, datetime], Row], scope: Scope) -> list[str]:
+    """Jobs of the service whose stored row is missing or differs, as readable lines.
+
+    Where the service leaves LastModifiedTime out of its summaries, Describe may have told it.
+    """
+    lines = []
+    for key, there in served(scope).items():
+        here = stored.get(key)
+        if here is not None and there[6] is None:
+            here = (*here[:6], None, *here[7:])
+        if here != there:
+            lines.append(f"{key[0][-12:]}: stored {here and here[3:]}, served {there[3:]}")
+    return lines

@@ -1,0 +1,230 @@
+"""The promise, as a property: whatever happened, the next good sync ends equal to the service."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from exporter.errors import ExporterError
+from exporter.sagemaker import service
+from exporter.simulator import Behaviour, Clock, Fault, Job, Scope, Simulator, World
+from exporter.store.database import Database
+from tests.sync.support import Hooks, Killed, Syncer, differences, served
+
+#: A command for the long run: EXPORTER_EXAMPLES=100000 pytest tests/sync -k interleaving
+EXAMPLES = int(os.environ.get("EXPORTER_EXAMPLES", "60"))
+LAG = 60
+
+#: One thing that happens at the service, with a number to choose by.
+CHANGES = ("create", "start", "end", "pool", "delete", "again", "quiet secondary")
+change = st.tuples(st.sampled_from(CHANGES), st.integers(0, 1_000))
+QUIET = ("Downloading", "Training", "Uploading", "Pending")
+changes = st.lists(change, max_size=6)
+
+behaviours = st.builds(
+    Behaviour,
+    filter_before_cut=st.booleans(),
+    creation_time_is_range=st.booleans(),
+    inclusive_bounds=st.booleans(),
+    offset_tokens=st.booleans(),
+    last_modified_in_summaries=st.booleans(),
+    pool_moves_last_modified=st.booleans(),
+    secondary_moves_last_modified=st.booleans(),
+    pool_status_late_seconds=st.sampled_from([0.0, 90.0]),
+    pool_seconds_while_available=st.sampled_from(["absent", "zero", "growing"]),
+    pool_seconds_late_seconds=st.sampled_from([0.0, 600.0]),
+    failed_without_times=st.booleans(),
+    new_statuses=st.sampled_from([(), ("Hibernating",)]),
+    deleting_seconds=st.sampled_from([0.0, 120.0]),
+    missing_job_error=st.sampled_from(["ValidationException", "ResourceNotFound"]),
+    search_lag_seconds=st.sampled_from([0.0, float(LAG)]),
+    denied=st.sampled_from(
+        [
+            frozenset(),
+            frozenset({(None, None, "Search")}),
+            frozenset({(None, None, "ListTags"), (None, None, "Search")}),
+        ]
+    ),
+)
+
+#: A step: what changes, how long it takes, and a sync that may be cut short or go wrong.
+steps = st.lists(
+    st.fixed_dictionaries(
+        {
+            "changes": changes,
+            "between_pages": changes,
+            "seconds": st.sampled_from([1, 30, 200, 4_000, 90_000]),
+            "sync": st.sampled_from(["none", "sync", "full", "killed", "fault"]),
+            "at": st.integers(0, 12),
+            "fault": st.sampled_from(["truncated", "reset", "rejected_token", "internal"]),
+        }
+    ),
+    max_size=6,
+)
+
+
+accounts = count(1)
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of three, so that a handful of jobs has all the borders."""
+    monkeypatch.setattr(service, "PAGE", 3)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Simulator]:
+    with Simulator(World(Clock(datetime(2026, 11, 1, tzinfo=UTC)))) as simulator:
+        yield simulator
+
+
+class Life:
+    """A world's jobs, moved by the numbers of an example."""
+
+    def __init__(self, scope: Scope, clock: Clock) -> None:
+        self.scope, self.clock = scope, clock
+        self.names = 0
+
+    def happen(self, what: str, number: int) -> None:
+        jobs = self.scope.jobs()
+        chosen = jobs[number % len(jobs)] if jobs else None
+        if what == "create" or chosen is None:
+            self._create(f"job-{self.names}", number)
+            self.names += 1
+        elif what == "again":
+            gone = [job.name for job, _ in self.scope.deleted if not self.scope.find(job.name)]
+            if gone:
+                self._create(gone[number % len(gone)], number)
+        else:
+            self._change(what, chosen, number)
+
+    def _create(self, name: str, number: int) -> None:
+        keep_alive = (None, 600, 3_600)[number % 3]
+        # Several within one second, as a pipeline creates them.
+        self.clock.advance(number % 2)
+        self.scope.create_job(name, keep_alive_seconds=keep_alive, lives=False)
+
+    def _change(self, what: str, job: Job, number: int) -> None:
+        status = job.state.training_job_status
+        if what == "delete":
+            if status != "Deleting":
+                self.scope.delete_job(job.name)
+        elif what == "start" and status == "InProgress" and job.state.training_start_time is None:
+            self.scope.start(job)
+        elif what == "quiet secondary" and status == "InProgress":
+            self.scope.update(job, silent=True, secondary_status=QUIET[number % len(QUIET)])
+        elif what == "end" and status == "InProgress":
+            self.scope.finish(job, ("Completed", "Failed", "Stopped")[number % 3])
+        elif what == "pool" and job.state.warm_pool_status == "Available":
+            self.scope.settle_pool(job, ("Terminated", "Reused")[number % 2], silent=number % 4 < 2)
+
+
+def interfere(at: int, act: Callable[[], None]) -> Hooks:
+    """Do something at the n-th of all calls and commits of a sync."""
+    left = [at]
+
+    def place(_: str = "") -> None:
+        left[0] -= 1
+        if left[0] == -1:
+            act()
+
+    return Hooks(
+        before_call=place, after_call=place, before_commit=place, after_commit=place
+    )
+
+
+def die() -> None:
+    raise Killed
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    # The pages stay small for the whole test; each example makes its own world and file.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(behaviour=behaviours, steps=steps, last=st.sampled_from(["sync", "full"]))
+def test_the_next_good_sync_ends_equal_to_the_service(
+    running: Simulator,
+    migrated_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    behaviour: Behaviour,
+    steps: list[dict[str, object]],
+    last: str,
+) -> None:
+    world = running.world
+    world.behaviour = behaviour
+    running.clear_faults()
+    # An account of its own is a fresh world for the example.
+    life = Life(world.scope(f"{next(accounts):012}", "eu-west-1"), world.clock)
+    path = tmp_path_factory.mktemp("example") / "jobs.duckdb"
+    shutil.copyfile(migrated_file, path)
+    syncer = Syncer(Database(path), life.scope, running)
+    seen: dict[tuple[str, datetime], object] = {}
+
+    for step in steps:
+        for what, number in step["changes"]:  # type: ignore[attr-defined]
+            life.happen(what, number)
+        life.clock.advance(step["seconds"])  # type: ignore[arg-type]
+        run_step(syncer, life, step)
+        life.clock.advance(1)
+        seen |= syncer.stored("true")
+
+    # What Search hid is found by the next sync that begins later than its lag.
+    life.clock.advance(service.SEARCH_LAG + timedelta(seconds=1))
+    syncer.sync(full=last == "full")
+
+    stored, there = syncer.stored(), served(life.scope)
+    assert differences(stored, life.scope) == []
+    # What AWS has no more: kept, and known to be gone unless it had been closed before.
+    gone = stored.keys() - there.keys()
+    assert not gone if last == "full" else True
+    closed = syncer.stored("deleted_at IS NULL AND open_reason IS NULL")
+    assert gone <= closed.keys()
+    # Nothing that was ever seen is lost.
+    assert seen.keys() <= syncer.stored("true").keys()
+    # And the details of what is over are the service's.
+    for row in syncer.query(
+        "SELECT training_job_name, instance_type, keep_alive_seconds, billable_seconds "
+        "FROM training_job_details JOIN training_jobs USING (training_job_arn, creation_time) "
+        "WHERE deleted_at IS NULL AND open_reason IS NULL"
+    ):
+        job = life.scope.find(row[0])
+        if job is not None and (job.arn, job.creation_time) in there:
+            answer = job.describe()
+            assert row[1:] == (
+                answer["ResourceConfig"].get("InstanceType"),
+                answer["ResourceConfig"].get("KeepAlivePeriodInSeconds"),
+                answer.get("BillableTimeInSeconds"),
+            )
+
+
+def run_step(syncer: Syncer, life: Life, step: dict[str, object]) -> None:
+    def change_meanwhile() -> None:
+        for what, number in step["between_pages"]:  # type: ignore[attr-defined]
+            life.happen(what, number)
+
+    at = int(step["at"])  # type: ignore[call-overload]
+    if step["sync"] == "none":
+        return
+    try:
+        if step["sync"] == "killed":
+            syncer.sync(interfere(at, die))
+        elif step["sync"] == "fault":
+            syncer.simulator.inject(Fault(step["fault"], skip=at // 4, times=2))  # type: ignore[arg-type]
+            syncer.sync(interfere(at, change_meanwhile))
+        else:
+            syncer.sync(interfere(at, change_meanwhile), full=step["sync"] == "full")
+    except (Killed, ExporterError):
+        pass
+    finally:
+        syncer.simulator.clear_faults()
