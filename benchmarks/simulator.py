@@ -6,6 +6,7 @@ process of its own, first pages nobody asked for before, then the same ones agai
 """
 
 import argparse
+import gc
 import http.client
 import json
 import os
@@ -26,8 +27,8 @@ _AUTHORIZATION = (
 _HEADERS = {
     "Authorization": _AUTHORIZATION,
     "Content-Type": "application/x-amz-json-1.1",
-    "X-Amz-Target": "SageMaker.ListTrainingJobs",
 }
+_NAMES = ["nightly-17930000", *(f"no-such-job-{number}" for number in range(99))]
 _LISTING = {"MaxResults": 100, "SortBy": "CreationTime", "SortOrder": "Ascending"}
 
 
@@ -43,9 +44,11 @@ def main() -> int:
     began = time.perf_counter()
     world.generate(jobs=options.jobs, scopes=[scope])
     took = time.perf_counter() - began
+    gc.freeze()  # as ``python -m exporter.simulator`` does
     print(f"generated {options.jobs:,} jobs in {took:.1f} s, peak {_peak_mb():,.0f} MB")
     with Simulator(world, record=False) as simulator:
         _time_orders(simulator.url)
+        _time_searches(simulator.url)
         command = [sys.executable, "-m", "benchmarks.simulator", "--client", simulator.url]
         command += ["--pages", str(options.pages), "--repeats", str(options.repeats)]
         code = subprocess.run(command, check=False).returncode
@@ -102,8 +105,40 @@ def _time_orders(url: str) -> None:
     connection.close()
 
 
-def _ask(connection: http.client.HTTPConnection, params: Mapping[str, object]) -> bytes:
-    connection.request("POST", "/", json.dumps(params), _HEADERS)
+def _time_searches(url: str) -> None:
+    """Print what a Search page of 100 whole records costs."""
+    where = urlsplit(url)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port)
+    by_name = [
+        {"Name": "TrainingJobName", "Operator": "In", "Value": ",".join(_NAMES[first : first + 16])}
+        for first in range(0, 100, 16)
+    ]
+    in_range = {"Name": "CreationTime", "Operator": "GreaterThan", "Value": "2026-10-01T00:00:00"}
+    asked: dict[str, dict[str, object]] = {
+        "a range by creation time": {"Filters": [in_range]},
+        "100 names": {"Filters": by_name, "Operator": "Or"},
+    }
+    for title, expression in asked.items():
+        params = {
+            "Resource": "TrainingJob",
+            "MaxResults": 100,
+            "SortBy": "CreationTime",
+            "SearchExpression": expression,
+        }
+        began = time.perf_counter()
+        for _ in range(20):
+            _ask(connection, params, "Search")
+        print(f"search, {title}: {50 * (time.perf_counter() - began):,.1f} ms a page")
+    connection.close()
+
+
+def _ask(
+    connection: http.client.HTTPConnection,
+    params: Mapping[str, object],
+    operation: str = "ListTrainingJobs",
+) -> bytes:
+    headers = {**_HEADERS, "X-Amz-Target": f"SageMaker.{operation}"}
+    connection.request("POST", "/", json.dumps(params), headers)
     response = connection.getresponse()
     body = response.read()
     if response.status != 200:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from exporter.simulator.world import World
 
 _KEEP_PAST = timedelta(minutes=15)
-_FRAGMENTS = 100_000
+_FRAGMENTS = 500_000
 
 
 class Scope:
