@@ -52,8 +52,9 @@ def finish(
     status: str,
     billable_seconds: int | None,
     failure_reason: str | None,
+    pool: bool | None,
 ) -> Job:
-    """End a job now; a pool it asked for, and may have, becomes Available.
+    """End a job now; its pool, if it gets one, becomes Available.
 
     Args:
         scope: The job's scope.
@@ -62,6 +63,8 @@ def finish(
         billable_seconds: ``BillableTimeInSeconds``; the seconds since training began,
             unless told otherwise, and at least 1.
         failure_reason: Why it failed.
+        pool: Whether its instances stay; None leaves it to the rules: a completed job's
+            that asked for it, and may.
     """
     world = scope.world
     now = world.clock.now()
@@ -81,10 +84,8 @@ def finish(
         ran = max(1, (now - (begun or now)) // _SECOND)
         changes["training_seconds"] = max(ran, billable_seconds or 0)
         changes["billable_seconds"] = billable_seconds or ran
-    if status == "Completed" and gets_pool(scope, job):
-        changes["warm_pool_status"] = "Available"
-    else:
-        changes["warm_pool_status"] = None
+    stays = status == "Completed" and gets_pool(scope, job) if pool is None else pool
+    changes["warm_pool_status"] = "Available" if stays else None
     return scope.update(job, **changes)
 
 

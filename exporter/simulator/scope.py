@@ -194,9 +194,10 @@ class Scope:
         status: str = "Completed",
         billable_seconds: int | None = None,
         failure_reason: str | None = None,
+        pool: bool | None = None,
     ) -> Job:
         """End a job; see :func:`lifecycle.finish`."""
-        return lifecycle.finish(self, job, status, billable_seconds, failure_reason)
+        return lifecycle.finish(self, job, status, billable_seconds, failure_reason, pool)
 
     def settle_pool(
         self,
@@ -277,8 +278,9 @@ class Scope:
                 self._cached.popleft().fragment = None
         return written
 
-    def forget_fragments(self) -> None:
-        """Drop all cached JSON: what is shown has come to follow other rules."""
+    def forget_shown(self) -> None:
+        """Drop all that is cached: what is shown has come to follow other rules."""
+        self.last_search = None
         while self._cached:
             self._cached.pop().fragment = None
 

@@ -47,7 +47,7 @@ class World:
         with self.lock:
             self._behaviour = behaviour
             for scope in self._scopes.values():
-                scope.forget_fragments()
+                scope.forget_shown()
 
     @property
     def search_lag(self) -> timedelta:

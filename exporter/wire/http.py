@@ -8,6 +8,7 @@ response in one call with TCP_NODELAY, and lets a response misbehave when told t
 import socket
 import socketserver
 import struct
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -151,8 +152,6 @@ class _Inner(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Pass over a connection that its client broke off; others are bugs, and shown."""
-        import sys
-
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 

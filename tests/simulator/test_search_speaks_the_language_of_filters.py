@@ -186,6 +186,15 @@ def test_what_the_service_does_not_take_is_refused(
     assert error.value.response["Error"]["Code"] == "ValidationException"
 
 
+def test_a_change_of_behaviour_is_seen_at_once(sagemaker: Any, world: World, scope: Scope) -> None:
+    job = scope.start(scope.create_job("pooled", keep_alive_seconds=600))
+    scope.finish(job)
+    pooled = by("WarmPoolStatus.Status", "Equals", "Available")
+    assert found(sagemaker, pooled) == "d"
+    world.behaviour = Behaviour(pool_status_late_seconds=60)
+    assert found(sagemaker, pooled) == ""
+
+
 def test_fewer_filters_may_be_allowed(sagemaker: Any, world: World) -> None:
     two = by("TrainingJobName", "In", "job-1,job-2"), by("TrainingJobName", "In", "job-3")
     assert found(sagemaker, *two, Operator="Or") == "123"

@@ -162,6 +162,13 @@ def test_spot_groups_and_the_unasked_have_no_pool(scope: Scope, spec: dict[str, 
         scope.settle_pool(job)
 
 
+def test_a_single_job_may_lack_its_pool_or_keep_one(scope: Scope) -> None:
+    without = scope.start(scope.create_job("without", keep_alive_seconds=1800))
+    failed = scope.start(scope.create_job("failed", keep_alive_seconds=1800))
+    assert "WarmPoolStatus" not in scope.finish(without, pool=False).summary()
+    assert "WarmPoolStatus" in scope.finish(failed, "Failed", pool=True).summary()
+
+
 def test_a_failed_job_leaves_no_pool_and_perhaps_no_times(
     sagemaker: Any, world: World, scope: Scope, clock: Clock
 ) -> None:
