@@ -79,6 +79,25 @@ class JsonFormatter(_Formatter):
         return json.dumps(event)
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to whatever standard error is at that moment: a progress bar may stand before it."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: TextIO) -> None:
+        """Ignore what the base class would keep."""
+
+
+def line(message: str, *, level: int = logging.WARNING, style: str = "text") -> str:
+    """A message for people on standard error: as it is, or as a log line of the JSON style."""
+    if style == "json":
+        return JsonFormatter().format(logging.LogRecord("", level, "", 0, message, None, None))
+    return "\n".join(visible(part) for part in redact(message).splitlines())
+
+
 def configure(
     *, verbose: int = 0, quiet: bool = False, style: str = "text", stream: TextIO | None = None
 ) -> None:
@@ -93,7 +112,7 @@ def configure(
         level = logging.ERROR
     elif verbose:
         level = logging.DEBUG if verbose > 1 else logging.INFO
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = logging.StreamHandler(stream) if stream else _Stderr()
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     root = logging.getLogger()
     for old in list(root.handlers):

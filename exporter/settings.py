@@ -209,7 +209,7 @@ class _Check:
             percent = Decimal(str(value))
         except InvalidOperation:
             raise self.wrong(key, value, expected) from None
-        if not 0 <= percent <= 100:  # also refuses NaN
+        if not percent.is_finite() or not 0 <= percent <= 100:
             raise self.wrong(key, value, expected)
         return percent
 

@@ -46,7 +46,7 @@ def parse_time(text: str, now: datetime) -> datetime:
     if _AGE.fullmatch(text):
         try:
             return now.astimezone(UTC) - parse_age(text)
-        except OverflowError:
+        except (ValueError, OverflowError):
             raise ValueError(f"expected {EXPECTED_TIME}; this age is too long") from None
     try:
         moment = datetime.fromisoformat(text)

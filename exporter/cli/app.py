@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from exporter import logs
-from exporter.printable import visible
 from exporter.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class App:
         verbose: How often -v was given.
         quiet: Only errors and results.
         log_format: `text` or `json`.
+        given: Global options that stand after the command.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -41,6 +42,7 @@ class App:
     verbose: int = 0
     quiet: bool = False
     log_format: str = "text"
+    given: set[str] = field(default_factory=set)
 
     def begin(self) -> None:
         """Start the log; every option, before or after the command, is known by now."""
@@ -56,10 +58,10 @@ class App:
 
         return Database(Database.parse(self.db), lock_timeout=lock_timeout, notify=self.say)
 
-    def say(self, message: str) -> None:
+    def say(self, message: str, level: int = logging.INFO) -> None:
         """One line on standard error, for a person; nothing with --quiet."""
         if not self.quiet:
-            click.echo(visible(logs.redact(message)), err=True)
+            click.echo(logs.line(message, level=level, style=self.log_format), err=True)
 
     @property
     def now(self) -> datetime:

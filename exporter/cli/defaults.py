@@ -92,11 +92,16 @@ def _checked(settings: Settings, key: str, option: click.Option, value: object) 
         return from_file(option, value)
     except ValueError as error:
         shown = "…" if option.name in SECRETS else repr(value)
-        raise UsageError(f"{settings.path}: {key} = {shown}: {error}.") from None
+        end = "" if str(error).endswith("?") else "."
+        raise UsageError(f"{settings.path}: {key} = {shown}: {error}{end}") from None
 
 
 def _unknown(settings: Settings, key: str, where: str, known: Iterable[str]) -> UsageError:
-    return UsageError(f"{settings.path}: unknown key {key!r}{where}.{did_you_mean(key, known)}")
+    names = list(known)
+    return UsageError(
+        f"{settings.path}: unknown key {key!r}{where}.{did_you_mean(key, names)}",
+        f"Known: {', '.join(names)}.",
+    )
 
 
 def _refuse(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -13,12 +14,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from exporter import logs
 from exporter.cli.app import App
 from exporter.cli.options import ENV_PREFIX
 from exporter.cli.root import root
 from exporter.errors import ExporterError
-from exporter.logs import redact
-from exporter.printable import visible
 
 PROGRAM = "sagemaker-exporter"
 
@@ -26,9 +26,13 @@ PROGRAM = "sagemaker-exporter"
 class Terminated(KeyboardInterrupt):
     """SIGTERM: unwinds like Ctrl-C, so that whatever cleans up after one does for the other."""
 
+    #: Whether it came; libraries may turn the exception itself into another.
+    came = False
+
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (see the contract, or --help)."""
+    Terminated.came = False
     previous = signal.signal(signal.SIGTERM, _terminate)
     app = App()
     try:
@@ -44,19 +48,17 @@ def main(args: Sequence[str] | None = None) -> int:
 def _run(app: App, args: Sequence[str] | None) -> int:
     try:
         outcome = root.main(args, prog_name=PROGRAM, standalone_mode=False, obj=app)
-    except click.Abort as error:
-        return _interrupted(error.__cause__)
-    except KeyboardInterrupt as error:
-        return _interrupted(error)
+    except (click.Abort, KeyboardInterrupt):
+        return _interrupted(app)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
     except click.ClickException as error:
-        _complain(_click_message(error))
+        _complain(app, _click_message(error))
         return 2
     except ExporterError as error:
         _show_traceback(app, error)
-        _complain(str(error))
+        _complain(app, str(error))
         return error.exit_code
     except BrokenPipeError:
         raise
@@ -66,10 +68,13 @@ def _run(app: App, args: Sequence[str] | None) -> int:
             raise error.__context__ from None
         return error.code if isinstance(error.code, int) else 1
     except Exception as error:  # the last line of defence: no traceback for users
+        if "Query interrupted" in str(error):  # how DuckDB's Python client says KeyboardInterrupt
+            return _interrupted(app)
         _show_traceback(app, error)
         kind = type(error).__name__
         _complain(
-            f"This is a bug: {kind}: {_first_line(error)} Run it again with -v for the traceback."
+            app,
+            f"This is a bug: {kind}: {_first_line(error)} Run it again with -v for the traceback.",
         )
         return 1
     return outcome if isinstance(outcome, int) else 0
@@ -77,12 +82,13 @@ def _run(app: App, args: Sequence[str] | None) -> int:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one does not wait
+    Terminated.came = True
     raise Terminated
 
 
-def _interrupted(error: BaseException | None) -> int:
-    _complain("Interrupted. What was committed is safe.")
-    return 143 if isinstance(error, Terminated) else 130
+def _interrupted(app: App) -> int:
+    _complain(app, "Interrupted. What was committed is safe.")
+    return 143 if Terminated.came else 130
 
 
 def _reader_left() -> int:
@@ -92,17 +98,18 @@ def _reader_left() -> int:
     return 0
 
 
-def _complain(message: str) -> None:
-    text = f"{PROGRAM}: {visible(redact(message))}"
+def _complain(app: App, message: str) -> None:
+    prefix = "" if app.log_format == "json" else f"{PROGRAM}: "
+    text = logs.line(message, level=logging.ERROR, style=app.log_format)
     with contextlib.suppress(OSError):  # nobody reads standard error: the exit code says it
-        click.echo(text, err=True)
+        click.echo(f"{prefix}{text}", err=True)
 
 
 def _show_traceback(app: App, error: BaseException) -> None:
     if app.verbose:
         import traceback
 
-        click.echo(redact("".join(traceback.format_exception(error))).rstrip(), err=True)
+        click.echo(logs.redact("".join(traceback.format_exception(error))).rstrip(), err=True)
 
 
 def _first_line(error: BaseException) -> str:

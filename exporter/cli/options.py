@@ -149,6 +149,22 @@ class Region(_Written):
         raise ValueError(text)
 
 
+class Matching(_Written):
+    """A text of a given form."""
+
+    name = "text"
+
+    def __init__(self, pattern: str, expected: str) -> None:
+        self._pattern = re.compile(pattern, re.ASCII)
+        self.expected = expected
+
+    def read(self, text: str) -> str:
+        """The text."""
+        if not self._pattern.fullmatch(text):
+            raise ValueError(text)
+        return text
+
+
 class Account(_Written):
     """An AWS account id."""
 

@@ -12,7 +12,7 @@ import click
 
 from exporter.cli.app import App, pass_app
 from exporter.cli.options import Many, Month, Number, Time
-from exporter.cli.results import emit, result_options, style_of
+from exporter.cli.results import printing, result_options, style_of
 from exporter.cli.root import Command
 from exporter.errors import PartialError, UsageError
 
@@ -93,7 +93,7 @@ def report(
     param: Sequence[str],
     sql: bool,
     fail_over: Decimal | None,
-    style: str,
+    format: str,
     json: bool,
     output: Path | None,
 ) -> None:
@@ -106,9 +106,10 @@ def report(
     from exporter.reports import periods, running
     from exporter.reports.catalogue import find
 
-    style = style_of(style, json=json)
+    style = style_of(format, json=json)
     if name is None:
-        emit(app, _listing(), style, output)
+        with printing(app, style, output) as show:
+            show(_listing())
         return
     chosen = find(name)
     period = None
@@ -122,8 +123,9 @@ def report(
         return
     if fail_over is not None and not chosen.limit:
         raise UsageError(f"The report {chosen.name} has no total for --fail-over.")
-    result = _run(app, chosen, request)
-    emit(app, result, style, output)
+    with printing(app, style, output) as show:
+        result = _run(app, chosen, request)
+        show(result)
     if fail_over is not None:
         _check_limit(chosen, result, fail_over)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,7 +33,6 @@ def result_options(function: Function) -> Function:
         click.option("--json", is_flag=True, help="The same as --format json."),
         click.option(
             "--format",
-            "style",
             type=OneOf(FORMATS),
             default="table",
             show_default=True,
@@ -48,8 +48,13 @@ def style_of(style: str, *, json: bool) -> str:
     return "json" if json else style
 
 
-def emit(app: App, result: Result, style: str, path: Path | None) -> None:
-    """Print a result, and its notes where they have no place in it.
+@contextmanager
+def printing(app: App, style: str, path: Path | None) -> Iterator[Callable[[Result], None]]:
+    """Give a function that takes the one result of a command; it is out when the block ends.
+
+    Open the database inside the block: it is closed again before the first word is printed, so
+    that no pager keeps a sync waiting. Notes that have no place in the format go to standard
+    error.
 
     Raises:
         UsageError: Parquet would go to a terminal, or the file cannot be written.
@@ -59,15 +64,22 @@ def emit(app: App, result: Result, style: str, path: Path | None) -> None:
 
     if style == "parquet" and path is None and sys.stdout.isatty():
         raise UsageError("Parquet is not for a terminal.", "Give --output FILE.")
+    to_terminal = path is None
+    results: list[Result] = []
     with output.target(path) as stream:
-        to_terminal = path is None
-        output.write(
-            result,
-            style,
-            stream,
-            width=width() if to_terminal else None,
-            colour=to_terminal and coloured(sys.stdout),
-        )
+
+        def show(result: Result) -> None:
+            results.append(result)
+            output.write(
+                result,
+                style,
+                stream,
+                width=width() if to_terminal else None,
+                colour=to_terminal and coloured(sys.stdout),
+            )
+
+        yield show
     if style not in WITH_NOTES:
-        for note in result.notes:
-            app.say(note.text)
+        for result in results:
+            for note in result.notes:
+                app.say(note.text)

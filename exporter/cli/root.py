@@ -20,7 +20,11 @@ from exporter.settings import Settings, did_you_mean
 
 #: Command -> where it is; each module is imported only when its command is asked for.
 COMMANDS: Final = {
+    "sync": "exporter.cli.sync:sync",
     "report": "exporter.cli.report:report",
+    "query": "exporter.cli.query:query",
+    "status": "exporter.cli.status:status",
+    "config": "exporter.cli.config:config",
 }
 
 
@@ -91,6 +95,7 @@ def _after_the_command(ctx: click.Context, param: click.Parameter, value: object
     # --config was read before any other option (Root.parse_args).
     if app is not None and name != "config":
         setattr(app, name, app.verbose + int(str(value)) if name == "verbose" else value)
+        app.given.add(name)
 
 
 class _WithGlobals(click.Command):

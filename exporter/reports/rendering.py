@@ -19,6 +19,8 @@ WITH_NOTES: Final = frozenset({"table", "json"})
 
 #: Spreadsheets run cells that begin with these; OWASP's list for CSV injection.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+#: Everything that steers a terminal; tabs and line breaks are data, in quotes.
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PARQUET_BATCH: Final = 10_000
 
 
@@ -35,7 +37,7 @@ def _cell(value: object) -> str:
         return text
     # A quote in front makes it text to a spreadsheet: the usual way, and visible.
     safe = f"'{text}" if text.startswith(_FORMULA) else text
-    return visible(safe) if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in safe) else safe
+    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", safe)
 
 
 def write_json(result: Result, out: TextIO) -> None:

@@ -38,7 +38,7 @@ def render(result: Result, *, width: int | None, colour: bool = False) -> str:
     """
     rows = list(result.rows)
     widths = _fitting(result, rows, width)
-    lines = [Text(heading, "bold") for heading in _headings(result)]
+    lines: list[Text | Table] = [Text(heading, "bold") for heading in _headings(result)]
     notes: list[str] = []
     if not rows:
         lines.append(Text("No rows."))
@@ -84,9 +84,9 @@ def _print(
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _heading(column: Column) -> str:
-    if column.name.startswith("tag:"):
-        return visible(column.name)
+def _heading(result: Result, column: Column) -> str:
+    if not result.report or column.name.startswith("tag:"):
+        return visible(column.name)  # somebody's own SQL: as they named it
     return column.name.replace("_", " ").replace("usd", "USD")
 
 
@@ -101,8 +101,8 @@ def _extent(result: Result, rows: Sequence[Row], index: int, text: int) -> tuple
     if totals is not None:
         texts.append(total_cells(result, totals)[index])
     longest = max(map(cell_len, texts), default=1)
-    heading = _heading(column)
-    words = max(map(cell_len, heading.split()))
+    heading = _heading(result, column)
+    words = max(map(cell_len, heading.split()), default=1)
     whole = _right(column) or column.type.startswith(("DATE", "TIMESTAMP"))
     return max(words, longest if whole else min(longest, text)), max(longest, cell_len(heading))
 
@@ -150,7 +150,7 @@ def _table(result: Result, rows: Sequence[Row], widths: Mapping[int, int], *, ba
     for index, width in widths.items():
         column = result.columns[index]
         table.add_column(
-            Text(_heading(column)),
+            Text(_heading(result, column)),
             justify="right" if _right(column) else "left",
             overflow="fold",
             width=width,
@@ -182,7 +182,7 @@ def _bar_of(share: Decimal) -> str:
 
 
 def _blocks(result: Result, rows: Sequence[Row]) -> list[Text]:
-    names = [_heading(column) for column in result.columns]
+    names = [_heading(result, column) for column in result.columns]
     longest = max(map(cell_len, names))
     lines = []
     for row in rows:

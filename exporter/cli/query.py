@@ -1,0 +1,49 @@
+"""`query`: ad-hoc SQL."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from exporter.cli.app import App, pass_app
+from exporter.cli.results import printing, result_options, style_of
+from exporter.cli.root import Command
+from exporter.errors import UsageError
+
+EPILOG = """\b
+Examples:
+  sagemaker-exporter query "SELECT count(*) FROM training_jobs"
+  sagemaker-exporter query --format csv "FROM warm_pool_costs" > pools.csv
+  sagemaker-exporter query - < question.sql
+  sagemaker-exporter query "SELECT view_name, comment FROM duckdb_views()
+                            WHERE NOT internal"
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@click.argument("sql")
+@result_options
+@pass_app
+def query(app: App, *, sql: str, format: str, json: bool, output: Path | None) -> None:
+    """Run one SQL statement, read only; `-` reads it from standard input.
+
+    The database is opened read-only, without access to other files, to the network or to
+    extensions: no statement can change anything.
+    """
+    from exporter.reports import adhoc
+
+    text = _standard_input() if sql == "-" else sql
+    with (
+        printing(app, style_of(format, json=json), output) as show,
+        app.database().reading() as connection,
+    ):
+        show(adhoc.run(connection, text))
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise UsageError("The SQL on standard input is not valid UTF-8.") from None

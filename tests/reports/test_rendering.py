@@ -1,0 +1,250 @@
+"""Results as tables, CSV, JSON, Markdown and Parquet: exact, and harmless whatever is in them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.errors import UsageError
+from exporter.reports import output, table
+from exporter.reports.periods import of_month
+from exporter.reports.result import Column, Note, Result
+from exporter.reports.values import literal, shown, to_json
+
+EVIL = "\x1b[31mred\x9b2J =cmd|'/C calc'!A0\u202e\n|x|<b>"
+COLUMNS = (
+    Column("family", "VARCHAR"),
+    Column("day", "DATE"),
+    Column("at", "TIMESTAMP WITH TIME ZONE"),
+    Column("jobs", "BIGINT", "count"),
+    Column("cost_usd", "DECIMAL(38,12)", "money"),
+    Column("share", "DOUBLE", "percent"),
+    Column("tags", "JSON"),
+)
+ROWS = (
+    (
+        EVIL,
+        date(2026, 10, 3),
+        datetime(2026, 10, 3, 12, tzinfo=UTC),
+        1234,
+        Decimal("12345678.123456789012"),
+        0.25,
+        {"a": [1, None]},
+    ),
+    ("=1+1", None, None, None, None, None, None),
+)
+TOTALS = (None, None, None, 1234, Decimal("12345678.123456789012"), None, None)
+RESULT = Result(
+    COLUMNS,
+    ROWS,
+    TOTALS,
+    (Note("code", f"A note {EVIL}"),),
+    report="warm-pool-cost",
+    title="Title",
+    period=of_month(date(2026, 10, 1)),
+    bar="cost_usd",
+)
+
+
+def render(style: str, result: Result = RESULT) -> bytes:
+    stream = io.BytesIO()
+    output.write(result, style, stream)
+    return stream.getvalue()
+
+
+def test_csv_has_all_digits_and_no_total_and_disarms_formulas() -> None:
+    rows = list(csv.reader(io.StringIO(render("csv").decode())))
+    assert rows == [
+        ["family", "day", "at", "jobs", "cost_usd", "share", "tags"],
+        [
+            "\\x1b[31mred\\x9b2J =cmd|'/C calc'!A0\u202e\n|x|<b>",
+            "2026-10-03",
+            "2026-10-03T12:00:00Z",
+            "1234",
+            "12345678.123456789012",
+            "0.25",
+            '{"a": [1, null]}',
+        ],
+        ["'=1+1", "", "", "", "", "", ""],
+    ]
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_cell_that_a_spreadsheet_would_run_begins_with_a_quote(first: str) -> None:
+    text = f"{first}cmd|' /C calc'!A0"
+    result = Result((Column("x"), Column("n", "BIGINT")), [(text, -5)])
+    _, row = csv.reader(io.StringIO(render("csv", result).decode()))
+    assert row[0].startswith("'")
+    assert row[1] == "-5"
+
+
+def test_json_is_exact_and_documented() -> None:
+    text = render("json").decode()
+    assert text.isascii()
+    found = json.loads(text, parse_float=Decimal)
+    assert list(found) == [
+        "version", "report", "title", "period", "columns", "rows", "totals", "notes",
+    ]  # fmt: skip
+    assert found["version"] == 1
+    assert found["period"] == {"since": "2026-10-01", "until": "2026-11-01"}
+    assert found["rows"][0] == {
+        "family": EVIL,
+        "day": "2026-10-03",
+        "at": "2026-10-03T12:00:00Z",
+        "jobs": 1234,
+        "cost_usd": Decimal("12345678.123456789012"),
+        "share": Decimal("0.25"),
+        "tags": {"a": [1, None]},
+    }
+    assert set(found["rows"][1].values()) == {"=1+1", None}
+    assert found["totals"]["cost_usd"] == Decimal("12345678.123456789012")
+    assert found["notes"] == [{"code": "code", "text": f"A note {EVIL}"}]
+
+
+def test_json_of_an_ad_hoc_result_and_of_none() -> None:
+    found = json.loads(render("json", Result((Column("n", "BIGINT"),), [])))
+    assert found["rows"] == []
+    assert found["totals"] is None
+    assert "report" not in found
+
+
+def test_json_has_no_nan() -> None:
+    assert to_json([float("nan"), float("inf"), Decimal("NaN")]) == "[null, null, null]"
+
+
+def test_markdown_cannot_be_broken_out_of() -> None:
+    lines = render("markdown").decode().splitlines()
+    assert lines[0] == "| family | day | at | jobs | cost_usd | share | tags |"
+    assert lines[1] == "| --- | --- | --- | ---: | ---: | ---: | --- |"
+    assert lines[2].startswith(
+        "| \\\\x1b\\[31mred\\\\x9b2J =cmd\\|'/C calc'!A0\\\\u202e \\|x\\|&lt;b&gt; |"
+    )
+    assert lines[2].endswith('| 1,234 | 12,345,678.12 | 25.0 % | {"a": \\[1, null\\]} |')
+    assert lines[4] == "| **total** |  |  | **1,234** | **12,345,678.12** | **–** |  |"
+
+
+def test_parquet_keeps_types_and_digits() -> None:
+    import pyarrow.parquet as pq
+
+    found = pq.read_table(io.BytesIO(render("parquet")))
+    assert [str(kind) for kind in found.schema.types] == [
+        "string", "date32[day]", "timestamp[us, tz=UTC]", "int64", "decimal128(38, 12)", "double",
+        "string",
+    ]  # fmt: skip
+    first, second = found.to_pylist()
+    assert first["cost_usd"] == Decimal("12345678.123456789012")
+    assert first["family"] == EVIL
+    assert first["tags"] == '{"a": [1, null]}'
+    assert second["cost_usd"] is None
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 120, 200, None])
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_table_fits_and_never_cuts_a_number(width: int | None, colour: bool) -> None:
+    text = table.render(RESULT, width=width, colour=colour)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert ("\x1b[" in text) is colour
+    assert "\x1b" not in plain
+    assert "\x9b" not in plain
+    if width:
+        assert max(map(len, plain.splitlines())) <= width
+    assert plain.count("12,345,678.12") >= 1 or width == 20
+    assert "total" in plain
+
+
+def test_a_wide_column_gives_way_and_the_table_says_so() -> None:
+    result = Result(
+        (Column("a"), Column("b", wide=True), Column("c_usd", "DECIMAL(38,12)", "money")),
+        [("x" * 20, "y" * 20, Decimal(1)), ("x", "y", Decimal(2))],
+        report="r",
+        bar="c_usd",
+    )
+    wide = table.render(result, width=None)
+    assert "yyyy" in wide
+    assert "████████████" in wide
+    narrow = table.render(result, width=40)
+    assert "yyyy" not in narrow
+    assert "█" not in narrow
+    assert "Too narrow for b" in narrow
+
+
+def test_no_rows_are_said_and_not_an_empty_table() -> None:
+    assert "No rows." in table.render(Result(COLUMNS, [], report="r", title="T"), width=80)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (None, "money", "–"),
+        (Decimal(0), "money", "0.00"),
+        (Decimal("0.005"), "money", "0.0050"),
+        (Decimal("0.00000123456"), "money", "0.0000012"),
+        (Decimal("0.0099999"), "money", "0.0100"),
+        (Decimal("1.005"), "money", "1.01"),
+        (Decimal("-1234.5"), "money", "-1,234.50"),
+        (Decimal("0.257"), "rate", "0.257"),
+        (Decimal("32.77260"), "rate", "32.7726"),
+        (Decimal(4), "rate", "4.00"),
+        (Decimal("1167.3014999"), "hours", "1,167.301"),
+        (12345, "count", "12,345"),
+        (0.1264, "percent", "12.6 %"),
+        (3.7999, "factor", "3.80 ×"),
+        (45, "seconds", "45 s"),
+        (725, "seconds", "12 min 05 s"),
+        (12_000, "seconds", "3 h 20 min"),
+        (-60, "seconds", "-1 min 00 s"),
+        (12345, "", "12345"),
+        (True, "count", "true"),
+        ("a\tb", "money", "a b"),
+        (float("inf"), "money", "inf"),
+    ],
+)
+def test_values_as_a_table_shows_them(value: object, unit: str, text: str) -> None:
+    assert shown(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "NULL"),
+        (True, "true"),
+        (7, "7"),
+        (Decimal("1E+3"), "1000"),
+        (date(2026, 10, 3), "'2026-10-03'"),
+        ("it's", "'it''s'"),
+        ("'; DROP TABLE x; --", "'''; DROP TABLE x; --'"),
+    ],
+)
+def test_values_as_literals(value: Any, text: str) -> None:  # noqa: ANN401 - anything goes
+    assert literal(value) == text
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text("before")
+    path.chmod(0o640)
+    with pytest.raises(RuntimeError), output.target(path) as stream:  # noqa: PT012
+        stream.write(b"half")
+        raise RuntimeError
+    assert path.read_text() == "before"
+    with output.target(path) as stream:
+        stream.write(b"whole")
+    assert path.read_text() == "whole"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_a_place_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UsageError, match=r"Cannot write .*: No such file or directory"),
+        output.target(tmp_path / "none" / "x.csv"),
+    ):
+        pass
