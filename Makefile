@@ -1,0 +1,55 @@
+# Everything a fresh checkout needs: Python 3.11 or newer and make.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STORE_TESTS := tests/store tests/money tests/sync
+
+.PHONY: demo test lint check store-duckdb-1.4 store-duckdb-sqlalchemy docs clean
+
+demo: $(VENV)/installed ## the whole of it, without an AWS account
+	@$(BIN)/sagemaker-exporter demo
+
+test: $(VENV)/installed lint ## lint, type-check, test
+	$(BIN)/pytest -q -n 2 --dist worksteal
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+	@touch $@
+
+# The oldest DuckDB that is supported, the LTS.
+store-duckdb-1.4: .venv-duckdb-1.4/installed
+	.venv-duckdb-1.4/bin/pytest -q -n 2 $(STORE_TESTS)
+
+.venv-duckdb-1.4/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-duckdb-1.4
+	.venv-duckdb-1.4/bin/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	grep -v '^duckdb==' constraints.txt > .venv-duckdb-1.4/constraints.txt
+	.venv-duckdb-1.4/bin/pip install --quiet --disable-pip-version-check \
+		--constraint .venv-duckdb-1.4/constraints.txt --editable . --group dev 'duckdb==1.4.*'
+	@touch $@
+
+# The way out, should duckdb-engine stay unmaintained: the other dialect, the newest SQLAlchemy.
+# Both claim the scheme duckdb://, so they never share an environment.
+store-duckdb-sqlalchemy: .venv-duckdb-sqlalchemy/installed
+	.venv-duckdb-sqlalchemy/bin/pytest -q -n 2 $(STORE_TESTS)
+
+.venv-duckdb-sqlalchemy/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-duckdb-sqlalchemy
+	.venv-duckdb-sqlalchemy/bin/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	grep -iv '^sqlalchemy==' constraints.txt > .venv-duckdb-sqlalchemy/constraints.txt
+	.venv-duckdb-sqlalchemy/bin/pip install --quiet --disable-pip-version-check \
+		--constraint .venv-duckdb-sqlalchemy/constraints.txt --editable . --group dev
+	.venv-duckdb-sqlalchemy/bin/pip uninstall --quiet --yes duckdb-engine
+	.venv-duckdb-sqlalchemy/bin/pip install --quiet --disable-pip-version-check \
+		--upgrade SQLAlchemy 'duckdb-sqlalchemy==1.5.6.4'
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-duckdb-1.4 .venv-duckdb-sqlalchemy build dist
