@@ -1,0 +1,374 @@
+-- Step 2 of the costs: the seconds spent on each UTC day with their prices and their money,
+-- compute and storage side by side. Every total is a sum of these figures, which are rounded
+-- half-up to 12 places once and never again. All of it is whole-number arithmetic, and every
+-- price is split into a whole part and a rest, since a quotient of 128-bit numbers takes DuckDB
+-- half a microsecond. Exact while a price is below 1e6 USD, and the seconds of a job and day
+-- times instances times GB are below 3e12 (2,000 instances with 16 TB each).
+--
+-- needs: job_days, rates
+--
+-- job_id: Row number in training_jobs: a short key, good within one query only
+-- training_job_arn: ARN of the job
+-- creation_time: When the job was created
+-- account_id: AWS account
+-- region: AWS region
+-- training_job_name: Name of the job
+-- job_family: Family of the job
+-- team: Team of the job
+-- tags: Tags as one JSON object
+-- component: Training or Training Warm Pool
+-- instance_type: Instance type; NULL = not known
+-- instance_count: Instance count; NULL = not known
+-- volume_size_gb: Volume of each instance
+-- warm_pool_status: WarmPoolStatus.Status
+-- reused_by_job: Name of the job that took the pool over
+-- is_deleted: True: AWS has forgotten the job
+-- keep_alive_seconds: KeepAlivePeriodInSeconds; NULL = not known
+-- is_over: True: training ended, or the pool is settled
+-- started_at: Begin of the whole usage; NULL = not known
+-- ended_at: End of the whole usage; NULL = not yet, or not known
+-- within_a_day: True: the usage has no other row
+-- usage_date: The UTC day
+-- seconds: Seconds of that day, for one instance; NULL = not known
+-- instance_hours: Hours of that day for all its instances, to 12 places
+-- gb_months: GB × instance hours ÷ hours of the calendar month (UTC), to 12 places
+-- usd_per_hour: Price of an instance hour; NULL = none, or it does not apply
+-- compute_source: Where that price is from
+-- compute_cost_usd: Cost of the instances; NULL = cannot be known
+-- compute_rank: What it rests on, see cost_bases
+-- has_storage: True: the type is charged for ML storage, as it has no local NVMe storage
+-- usd_per_gb_month: Price of a GB-month; NULL = none, or it does not apply
+-- storage_source: Where that price is from
+-- storage_cost_usd: Cost of the volumes: 0 = not charged for the type, NULL = cannot be known
+-- storage_rank: What it rests on, see cost_bases
+SELECT
+    costed.job_id,
+    costed.training_job_arn,
+    costed.creation_time,
+    costed.account_id,
+    costed.region,
+    costed.training_job_name,
+    costed.job_family,
+    costed.team,
+    costed.tags,
+    costed.component,
+    costed.instance_type,
+    costed.instance_count,
+    costed.volume_size_gb,
+    costed.warm_pool_status,
+    costed.reused_by_job,
+    costed.is_deleted,
+    costed.keep_alive_seconds,
+    costed.is_over,
+    CASE WHEN costed.knows_start THEN make_timestamptz(costed.started_us) END AS started_at,
+    CASE
+        WHEN NOT costed.is_over THEN NULL
+        WHEN costed.component = 'Training' THEN make_timestamptz(costed.until_us)
+        WHEN costed.knows_seconds THEN make_timestamptz(costed.stopped_us)
+    END AS ended_at,
+    costed.within_a_day,
+    costed.usage_date,
+    costed.seconds,
+    CAST(
+        CAST(
+            -- 1e12 = 3600 × 277777777 + 2800: so 64 bits are enough.
+            costed.instance_seconds * 277777777
+            + (costed.instance_seconds * 2800 + 1800) // 3600 AS DECIMAL(38, 0)
+        ) * 0.000000000001 AS DECIMAL(38, 12)
+    ) AS instance_hours,
+    CAST(
+        CAST(
+            costed.gb_seconds * (1000000000000 // costed.month_seconds)
+            + (
+                costed.gb_seconds * (1000000000000 % costed.month_seconds)
+                + costed.month_seconds // 2
+            ) // costed.month_seconds AS DECIMAL(38, 0)
+        ) * 0.000000000001 AS DECIMAL(38, 12)
+    ) AS gb_months,
+    CASE WHEN costed.own_rank < 7 THEN costed.usd_per_hour END AS usd_per_hour,
+    CASE WHEN costed.own_rank < 7 THEN costed.compute_source END AS compute_source,
+    CASE
+        WHEN costed.is_nothing THEN 0
+        WHEN costed.own_rank < 5
+            THEN CAST(
+                CAST(
+                    costed.instance_seconds * costed.whole_per_second
+                    + (costed.instance_seconds * costed.rest_per_second + 1800) // 3600
+                    AS DECIMAL(38, 0)
+                ) * 0.000000000001 AS DECIMAL(38, 12)
+            )
+    END AS compute_cost_usd,
+    CASE
+        WHEN costed.own_rank >= 5 OR costed.is_nothing THEN costed.own_rank
+        WHEN costed.usd_per_hour IS NULL THEN 4
+        WHEN costed.compute_estimated THEN 3
+        ELSE costed.own_rank
+    END AS compute_rank,
+    costed.has_storage,
+    CASE
+        WHEN costed.own_rank < 7 AND costed.has_storage THEN costed.usd_per_gb_month
+    END AS usd_per_gb_month,
+    CASE
+        WHEN costed.own_rank < 7 AND costed.has_storage THEN costed.storage_source
+    END AS storage_source,
+    CASE
+        WHEN costed.own_rank >= 7 THEN NULL
+        WHEN NOT costed.has_storage OR costed.is_nothing THEN 0
+        WHEN costed.own_rank >= 5 THEN NULL
+        ELSE CAST(
+            CAST(
+                CAST(costed.gb_seconds AS HUGEINT)
+                * (costed.picousd_per_gb_month // costed.month_seconds)
+                + (
+                    costed.gb_seconds * (costed.picousd_per_gb_month % costed.month_seconds)
+                    + costed.month_seconds // 2
+                ) // costed.month_seconds
+                AS DECIMAL(38, 0)
+            ) * 0.000000000001 AS DECIMAL(38, 12)
+        )
+    END AS storage_cost_usd,
+    CASE
+        WHEN costed.own_rank >= 7 THEN costed.own_rank
+        WHEN NOT costed.has_storage OR costed.is_nothing THEN 1
+        WHEN costed.own_rank >= 5 THEN costed.own_rank
+        WHEN costed.volume_size_gb IS NULL THEN 6
+        WHEN costed.usd_per_gb_month IS NULL THEN 4
+        WHEN costed.storage_estimated THEN 3
+        ELSE costed.own_rank
+    END AS storage_rank
+FROM (
+    SELECT
+        day.*,
+        -- What the usage itself allows, before prices; ranks as in cost_bases.
+        CASE
+            WHEN day.serverless THEN 8
+            WHEN day.on_training_plan THEN 7
+            WHEN day.is_nothing THEN 1
+            WHEN day.instance_type IS NULL OR day.instance_count IS NULL THEN 6
+            WHEN day.seconds IS NULL THEN 5
+            WHEN day.settled THEN 1
+            ELSE 2
+        END AS own_rank,
+        day.seconds * day.instance_count AS instance_seconds,
+        day.seconds * day.instance_count * day.volume_size_gb AS gb_seconds,
+        CAST(day(last_day(day.usage_date)) AS BIGINT) * 86400 AS month_seconds,
+        compute.usd_per_unit AS usd_per_hour,
+        CAST(compute.picousd_per_unit // 3600 AS HUGEINT) AS whole_per_second,
+        compute.picousd_per_unit % 3600 AS rest_per_second,
+        compute.price_source AS compute_source,
+        compute.estimated AS compute_estimated,
+        local_storage.family IS NULL AS has_storage,
+        storage.usd_per_unit AS usd_per_gb_month,
+        storage.picousd_per_unit AS picousd_per_gb_month,
+        storage.price_source AS storage_source,
+        storage.estimated AS storage_estimated
+    FROM (
+        -- The seconds are spread evenly from start to end. Each day gets the whole seconds up
+        -- to its end less those up to its begin, so that the days add up to the total exactly.
+        -- A span of more than 34 days is measured in seconds instead of microseconds, as their
+        -- product would pass 64 bits.
+        SELECT
+            span.* EXCLUDE (seconds, first_date, last_date),
+            span.seconds IS NOT NULL AS knows_seconds,
+            CASE
+                WHEN span.within_a_day OR span.first_date = span.last_date THEN span.seconds
+                ELSE
+                    CASE
+                        WHEN span.usage_date = span.last_date THEN span.seconds
+                        ELSE (
+                            (span.usage_date - DATE '1970-01-01' + 1) * 86400000000
+                            - span.started_us
+                        ) // span.tick * span.seconds // (span.span_us // span.tick)
+                    END
+                    - CASE
+                        WHEN span.usage_date = span.first_date THEN 0
+                        ELSE (
+                            (span.usage_date - DATE '1970-01-01') * 86400000000
+                            - span.started_us
+                        ) // span.tick * span.seconds // (span.span_us // span.tick)
+                    END
+            END AS seconds,
+            (
+                span.settled
+                AND span.seconds = 0
+                AND NOT span.serverless
+                AND NOT span.on_training_plan
+            ) AS is_nothing
+        FROM (
+            SELECT
+                spent.*,
+                spent.stopped_us - spent.started_us AS span_us,
+                CASE
+                    WHEN spent.stopped_us - spent.started_us < 3000000000000 THEN 1
+                    ELSE 1000000
+                END AS tick,
+                least(
+                    spent.latest_date,
+                    CASE
+                        WHEN spent.seconds IS NULL
+                            THEN CAST(
+                                make_timestamp(coalesce(spent.end_us, spent.started_us)) AS DATE
+                            )
+                        ELSE CAST(make_timestamp(spent.started_us) AS DATE)
+                    END
+                ) AS first_date,
+                least(
+                    spent.latest_date,
+                    CASE
+                        WHEN spent.seconds IS NULL
+                            THEN CAST(
+                                make_timestamp(coalesce(spent.end_us, spent.started_us)) AS DATE
+                            )
+                        ELSE CAST(
+                            make_timestamp(greatest(spent.started_us, spent.stopped_us - 1))
+                            AS DATE
+                        )
+                    END
+                ) AS last_date
+            FROM (
+                SELECT
+                    started.*,
+                    -- A pool lasts as long as was retained. Training ends when it ends, or was
+                    -- last seen; where that leaves no span, the seconds follow the start.
+                    CASE
+                        WHEN
+                            started.component = 'Training'
+                            AND started.until_us > started.started_us
+                            THEN started.until_us
+                        ELSE started.started_us + coalesce(started.seconds, 0) * 1000000
+                    END AS stopped_us
+                FROM (
+                    SELECT
+                        known.*,
+                        CASE
+                            WHEN known.component = 'Training Warm Pool' THEN known.from_us
+                            WHEN known.start_us IS NOT NULL
+                                THEN greatest(known.start_us, known.from_us)
+                            WHEN known.is_over AND known.seconds IS NOT NULL
+                                THEN greatest(
+                                    known.until_us - known.seconds * 1000000, known.from_us
+                                )
+                            ELSE known.from_us
+                        END AS started_us,
+                        known.component = 'Training Warm Pool' OR known.start_us IS NOT NULL
+                        OR (known.is_over AND known.seconds IS NOT NULL) AS knows_start
+                    FROM (
+                        SELECT
+                            job.*,
+                            detail.tags,
+                            coalesce(detail.instance_type, members.instance_type)
+                                AS instance_type,
+                            coalesce(detail.instance_count, members.instance_count)
+                                AS instance_count,
+                            detail.volume_size_gb,
+                            detail.keep_alive_seconds,
+                            coalesce(detail.serverless, FALSE) AS serverless,
+                            epoch_us(detail.training_start_time) AS start_us,
+                            job.is_over
+                            AND (
+                                job.component = 'Training Warm Pool'
+                                OR detail.billable_seconds IS NOT NULL
+                            ) AS settled,
+                            CASE
+                                WHEN job.component = 'Training Warm Pool'
+                                    THEN CASE
+                                        WHEN job.is_over OR job.warm_pool_status IS NULL
+                                            THEN job.retained_seconds
+                                        -- Absent, 0 or growing until it settles: count up to
+                                        -- the last observation, but no further than the pool
+                                        -- was asked to live. A longer report is believed: the
+                                        -- period can be prolonged while the pool waits.
+                                        -- (least and greatest skip NULL.)
+                                        ELSE greatest(
+                                            job.retained_seconds,
+                                            least(
+                                                greatest(0, job.until_us - job.from_us)
+                                                // 1000000,
+                                                detail.keep_alive_seconds
+                                            )
+                                        )
+                                    END
+                                WHEN detail.fetched_at IS NULL THEN NULL
+                                WHEN job.is_over AND detail.billable_seconds IS NOT NULL
+                                    THEN detail.billable_seconds
+                                -- Nothing is billed before the start.
+                                WHEN NOT job.is_over AND detail.training_start_time IS NULL
+                                    THEN coalesce(detail.billable_seconds, 0)
+                                -- Spot is billed for less than the wall clock, by how much
+                                -- shows at the end; and a job that ended, its details final
+                                -- and without a figure, will never have one.
+                                WHEN
+                                    detail.managed_spot
+                                    OR detail.training_start_time IS NULL
+                                    OR (job.is_over AND detail.final)
+                                    THEN detail.billable_seconds
+                                ELSE greatest(
+                                    detail.billable_seconds,
+                                    greatest(
+                                        0,
+                                        job.until_us - epoch_us(detail.training_start_time)
+                                    ) // 1000000
+                                )
+                            END AS seconds
+                        FROM job_days AS job
+                        LEFT JOIN training_job_details AS detail
+                            ON
+                                job.creation_time = detail.creation_time
+                                AND job.training_job_arn = detail.training_job_arn
+                        -- Two groups of one instance type are one row: their instances add up.
+                        LEFT JOIN (
+                            SELECT
+                                grouped.training_job_arn,
+                                grouped.creation_time,
+                                grouped.member.InstanceType AS instance_type,
+                                CAST(sum(grouped.member.InstanceCount) AS BIGINT)
+                                    AS instance_count
+                            FROM (
+                                SELECT
+                                    detail.training_job_arn,
+                                    detail.creation_time,
+                                    unnest(
+                                        from_json(
+                                            detail.instance_groups,
+                                            '[{"InstanceType": "VARCHAR",
+                                               "InstanceCount": "BIGINT"}]'
+                                        )
+                                    ) AS member
+                                FROM training_job_details AS detail
+                                WHERE
+                                    detail.instance_type IS NULL
+                                    AND detail.instance_groups IS NOT NULL
+                            ) AS grouped
+                            GROUP BY ALL
+                        ) AS members
+                            ON
+                                job.creation_time = members.creation_time
+                                AND job.training_job_arn = members.training_job_arn
+                                AND job.component = 'Training'
+                    ) AS known
+                ) AS started
+            ) AS spent
+        ) AS span
+        WHERE span.within_a_day OR span.usage_date BETWEEN span.first_date AND span.last_date
+    ) AS day
+    LEFT JOIN (SELECT DISTINCT account_id FROM discounts WHERE account_id <> '') AS discounted
+        ON day.account_id = discounted.account_id
+    LEFT JOIN rates AS compute
+        ON
+            compute.component = day.component
+            AND compute.region = day.region
+            AND compute.instance_type = day.instance_type
+            AND compute.account_id = coalesce(discounted.account_id, '')
+            AND day.usage_date >= compute.valid_from
+            AND day.usage_date < compute.valid_to
+    LEFT JOIN rates AS storage
+        ON
+            storage.component = day.component || ' ML storage'
+            AND storage.region = day.region
+            AND storage.instance_type = ''
+            AND storage.account_id = coalesce(discounted.account_id, '')
+            AND day.usage_date >= storage.valid_from
+            AND day.usage_date < storage.valid_to
+    LEFT JOIN local_storage_families AS local_storage
+        ON local_storage.family = split_part(day.instance_type, '.', 2)
+) AS costed

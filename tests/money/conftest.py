@@ -1,0 +1,128 @@
+"""Jobs, details and prices put into a database by hand, and the views read back as rows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from exporter.prices import rows
+from exporter.prices.rows import Price
+from exporter.prices.shipped import load_shipped
+from exporter.store import view_files
+from exporter.store.schema import metadata
+
+ACCOUNT, REGION = "111122223333", "eu-west-1"
+#: Every job is created at this moment unless a test says otherwise.
+CREATED = datetime(2026, 10, 3, 12, tzinfo=UTC)
+
+
+def arn(name: str, region: str = REGION, account: str = ACCOUNT) -> str:
+    return f"arn:aws:sagemaker:{region}:{account}:training-job/{name}"
+
+
+class Ledger:
+    """A database of our schema, rows put into it, and views read from it."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+
+    def put(self, table: str, **row: object) -> None:
+        """Insert a row; what it leaves out is NULL."""
+        names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+        self.connection.execute(sa.text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), row)  # noqa: S608 - a test's
+
+    def job(
+        self,
+        name: str,
+        *,
+        created: datetime = CREATED,
+        region: str = REGION,
+        account: str = ACCOUNT,
+        details: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
+        """A Completed job, with details (final) where some are given."""
+        key = {"training_job_arn": arn(name, region, account), "creation_time": created}
+        job: dict[str, Any] = {
+            **key,
+            "account_id": account,
+            "region": region,
+            "training_job_name": name,
+            "training_job_status": "Completed",
+            "first_synced_at": created,
+            "updated_at": created,
+            "job_family": name.partition("-")[0],
+            "family_rule": "name",
+        }
+        self.put("training_jobs", **(job | more))
+        if details is not None:
+            self.put(
+                "training_job_details", **({**key, "fetched_at": created, "final": True} | details)
+            )
+
+    def price(
+        self,
+        usd: str,
+        instance_type: str = "ml.m5.xlarge",
+        *,
+        component: str = "Training",
+        region: str = REGION,
+        since: date = date(2020, 1, 1),
+        source: str = "import",
+    ) -> None:
+        unit = rows.UNITS[component]
+        price = Price(region, component, instance_type, Decimal(usd), unit, since, source)
+        rows.write(self.connection, [price])
+
+    def read(self, sql: str, **parameters: object) -> list[dict[str, Any]]:
+        result = self.connection.execute(sa.text(sql), parameters)
+        return [dict(row) for row in result.mappings()]
+
+    def row(self, view: str, name: str) -> dict[str, Any]:
+        """The only row of a view for a job of that name."""
+        (row,) = self.read(f"SELECT * FROM {view} WHERE training_job_name = :name", name=name)  # noqa: S608 - a test's
+        return row
+
+
+def after(hours: float = 0, seconds: float = 0) -> datetime:
+    """A moment so long after CREATED."""
+    return CREATED + timedelta(hours=hours, seconds=seconds)
+
+
+def engine(path: Path) -> sa.Engine:
+    found = sa.create_engine(f"duckdb:///{path}", poolclass=sa.NullPool)
+    sa.event.listen(found, "connect", lambda raw, _: raw.execute("SET TimeZone = 'UTC'"))
+    return found
+
+
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables and views without a row, to be copied: creating them takes a second."""
+    path = tmp_path_factory.mktemp("money") / "empty.duckdb"
+    with engine(path).begin() as connection:
+        metadata.create_all(connection)
+        view_files.create_views(connection)
+    return path
+
+
+@pytest.fixture
+def ledger(empty_file: Path, tmp_path: Path) -> Iterator[Ledger]:
+    """A database without prices and without local storage families."""
+    path = tmp_path / "ledger.duckdb"
+    shutil.copyfile(empty_file, path)
+    with engine(path).connect() as connection:
+        yield Ledger(connection)
+
+
+@pytest.fixture
+def shipped(ledger: Ledger) -> Ledger:
+    """A database with what the program ships."""
+    load_shipped(ledger.connection)
+    return ledger
