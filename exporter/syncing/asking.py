@@ -103,8 +103,12 @@ class Asker:
             for item in wanted
             if item not in missing and _is_behind(shown.get(item.key), item.stored)
         ]
-        limit = BEHIND_LIMIT if self.means.search else len(behind)
-        for item in missing + behind[:limit]:
+        if not self.means.search:
+            # What has ended is described now; a job that has only begun will be asked for by the
+            # next sync in any case, as an open one.
+            ended = [item for item in behind if _has_ended(item.stored)]
+            missing, behind = missing + ended, [item for item in behind if item not in ended]
+        for item in missing + behind[:BEHIND_LIMIT]:
             reply = self._describe(item)
             if reply is not None:
                 yield reply
@@ -156,7 +160,6 @@ class Asker:
         if not self.means.describe:
             return None
         details = item.stored.details
-        with_tags = self._fetch_tags and (details is None or details.row.tags is None)
         try:
             found = service.describe(self._api, item.name)
         except AccessDenied as error:
@@ -165,7 +168,11 @@ class Asker:
             return None
         if found is None or not same_job(item.key, found.job):
             return Gone(item.key, self._now())
-        return _observed(self._with_tags(found) if with_tags else found, item.key)
+        # Tags are a call of their own: once for a job, when it has ended.
+        untagged = details is None or details.row.tags is None
+        if self._fetch_tags and untagged and found.job.training_job_status in ENDED:
+            found = self._with_tags(found)
+        return _observed(found, item.key)
 
     def _with_tags(self, found: Found) -> Found:
         try:
@@ -197,4 +204,8 @@ def _is_behind(found: Found | None, stored: Stored) -> bool:
     ours, theirs = stored.job.last_modified_time, found.job.last_modified_time
     if ours is not None and theirs is not None:
         return theirs < ours
-    return stored.job.training_job_status in ENDED and found.job.training_job_status not in ENDED
+    return _has_ended(stored) and found.job.training_job_status not in ENDED
+
+
+def _has_ended(stored: Stored) -> bool:
+    return stored.job.training_job_status in ENDED

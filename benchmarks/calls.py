@@ -1,0 +1,169 @@
+"""How many calls an incremental sync makes, counted at the service, as the history grows.
+
+    python -m benchmarks.calls [--jobs 1000 10000 100000 1000000]
+
+The same 60 changes for every history: 20 new jobs, 30 of the 45 open jobs end, and 10 more end and
+have their pool settled in silence. Of the open jobs 40 are of the last day and 5 are stragglers
+three weeks old. Beside it, counted by making the calls, a listing that sends LastModifiedTimeAfter
+alone. Without Search, the tags of a job are one more call (ListTags), when it ends; they are
+counted apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import boto3
+
+from exporter.sagemaker.api import Api
+from exporter.sagemaker.pacing import Pacers
+from exporter.simulator import Behaviour, Clock, Scope, Simulator, World
+from exporter.store import migrate
+from exporter.store.database import Database
+from exporter.store.scopes import Run, ScopeState
+from exporter.syncing.labels import LabelRules
+from exporter.syncing.merge import MergePolicy, Observed, merge_batch
+from exporter.syncing.options import SyncOptions
+from exporter.syncing.records import Commit, Records
+from exporter.syncing.worker import Worker
+from exporter.sagemaker.rows import detail_row, job_row
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+ACCOUNT, REGION = "111122223333", "eu-west-1"
+SEARCH_DENIED = frozenset({(None, None, "Search")})
+
+
+def main() -> None:
+    """Print a line a history."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    print("  history   with Search   without Search    + tags   LastModifiedTimeAfter alone")
+    for jobs in parser.parse_args().jobs:
+        with_search, without, naive = measure(jobs)
+        print(
+            f"{jobs:>9,}   {sum(with_search.values()):>11}   "
+            f"{sum(without.values()) - without['ListTags']:>14}   {without['ListTags']:>7}   "
+            f"{naive:>27,}   {dict(with_search)} {dict(without)}"
+        )
+
+
+def measure(jobs: int) -> tuple[Counter[str], Counter[str], int]:
+    """Calls with Search, without it, and of the naive listing."""
+    with_search, naive = _sync(jobs, Behaviour())
+    without, _ = _sync(jobs, Behaviour(denied=SEARCH_DENIED))
+    return with_search, without, naive
+
+
+def _sync(jobs: int, behaviour: Behaviour) -> tuple[Counter[str], int]:
+    world = World(Clock(NOW), seed=7, behaviour=replace(behaviour, denied=frozenset()))
+    scope = world.scope(ACCOUNT, REGION)
+    _history(scope, jobs)
+    with Simulator(world) as service, tempfile.TemporaryDirectory() as folder:
+        database = Database(Path(folder) / "jobs.duckdb")
+        migrate.upgrade(database)
+        _store(scope, database)
+        world.clock.advance(900)
+        _change(scope)
+        world.clock.advance(900)
+        world.behaviour = behaviour
+        client = boto3.client("sagemaker", **_keys(service))
+        service.calls.clear()
+        _worker(client, database).run()
+        ours = Counter(call.operation for call in service.calls)
+        return ours, _naive(client)
+
+
+def _history(scope: Scope, jobs: int) -> None:
+    """Closed jobs, a day's worth of them among 40 open ones, and 5 stragglers."""
+    created = NOW - timedelta(days=365)
+    step = timedelta(days=364, hours=23) / jobs
+    for number in range(jobs - 45):
+        job = scope.create_job(
+            f"nightly-{number}", created_at=created + number * step, lives=False
+        )
+        scope.update(
+            job,
+            at=job.creation_time + timedelta(minutes=10),
+            training_job_status="Completed",
+            secondary_status="Completed",
+            training_start_time=job.creation_time + timedelta(minutes=2),
+            training_end_time=job.creation_time + timedelta(minutes=10),
+            billable_seconds=480,
+            training_seconds=480,
+        )
+    for number in range(45):
+        age = timedelta(days=21) if number >= 40 else timedelta(hours=20) * (number + 1) / 40
+        scope.create_job(
+            f"open-{number}", created_at=NOW - age, keep_alive_seconds=3600, lives=False
+        )
+
+
+def _store(scope: Scope, database: Database) -> None:
+    """What a complete sync at noon would have stored, without fetching it page by page."""
+    policy = MergePolicy(ACCOUNT, LabelRules())
+    answers = []
+    for job in scope.jobs():
+        # Open jobs as Describe leaves them: without tags.
+        record = job.describe() | ({} if job.name.startswith("open-") else {"Tags": []})
+        answers.append(
+            Observed(job_row(job.summary()), NOW, detail_row(record, "DescribeTrainingJob"))
+        )
+    run = Run("run-0", ACCOUNT, REGION, "backfill", NOW, NOW, "complete", watermark_after=NOW)
+    last = max(answer.job.creation_time for answer in answers)
+    state = ScopeState(ACCOUNT, REGION, NOW, last, None, NOW, failing_runs=0)
+    records = Records(database)
+    merged = merge_batch({}, answers, policy)
+    for start in range(0, len(merged), 50_000):
+        records.commit(Commit(run, state, merged[start : start + 50_000]))
+
+
+def _change(scope: Scope) -> None:
+    """20 new jobs, 30 that end, and 10 that end and whose pool is terminated in silence."""
+    for number in range(40):
+        job = scope.job(f"open-{number + 5}")
+        scope.start(job)
+        scope.finish(job)
+        if number < 10:
+            scope.settle_pool(job, "Terminated", silent=True)
+    for number in range(20):
+        scope.create_job(f"new-{number}", lives=False)
+
+
+def _worker(client: object, database: Database) -> Worker:
+    return Worker(
+        api=Api(client, ACCOUNT, REGION, Pacers(0)),
+        records=Records(database),
+        options=SyncOptions(max_rps=0),
+        rules=LabelRules(),
+        run_ids=lambda: f"run-{time.time_ns()}",
+        notice=print,
+    )
+
+
+def _naive(client: object) -> int:
+    pages = client.get_paginator("list_training_jobs")  # type: ignore[attr-defined]
+    watermark = NOW - timedelta(seconds=300)
+    return sum(
+        1
+        for _ in pages.paginate(LastModifiedTimeAfter=watermark, PaginationConfig={"PageSize": 100})
+    )
+
+
+def _keys(service: Simulator) -> dict[str, str]:
+    values = service.environment(ACCOUNT, REGION)
+    return {
+        "region_name": REGION,
+        "endpoint_url": service.url,
+        "aws_access_key_id": values["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": values["AWS_SECRET_ACCESS_KEY"],
+    }
+
+
+if __name__ == "__main__":
+    main()
