@@ -23,6 +23,7 @@ import boto3
 
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.pacing import Pacers
+from exporter.sagemaker.rows import detail_row, job_row
 from exporter.simulator import Behaviour, Clock, Scope, Simulator, World
 from exporter.store import migrate
 from exporter.store.database import Database
@@ -32,7 +33,6 @@ from exporter.syncing.merge import MergePolicy, Observed, merge_batch
 from exporter.syncing.options import SyncOptions
 from exporter.syncing.records import Commit, Records
 from exporter.syncing.worker import Worker
-from exporter.sagemaker.rows import detail_row, job_row
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ACCOUNT, REGION = "111122223333", "eu-west-1"
@@ -84,9 +84,7 @@ def _history(scope: Scope, jobs: int) -> None:
     created = NOW - timedelta(days=365)
     step = timedelta(days=364, hours=23) / jobs
     for number in range(jobs - 45):
-        job = scope.create_job(
-            f"nightly-{number}", created_at=created + number * step, lives=False
-        )
+        job = scope.create_job(f"nightly-{number}", created_at=created + number * step, lives=False)
         scope.update(
             job,
             at=job.creation_time + timedelta(minutes=10),

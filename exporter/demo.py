@@ -20,7 +20,6 @@ import sqlalchemy as sa
 from exporter.errors import DatabaseError
 from exporter.simulator import Clock, Simulator, World
 from exporter.store.database import Database
-from exporter.syncing.labels import LabelRules
 from exporter.syncing.options import Source, SyncOptions
 from exporter.syncing.run import run_sync
 
@@ -33,6 +32,7 @@ FILE: Final = "demo.duckdb"
 ACCOUNT: Final = "111122223333"
 REGION: Final = "eu-west-1"
 _MARK: Final = "demo"
+_REPORTS: Final = ("warm-pool-cost", "training-cost")
 
 
 @dataclass(frozen=True)
@@ -88,16 +88,16 @@ def run(
         )
     say("4. What the warm pools cost, beside the training.")
     with Database(demo.path).reading() as connection:
-        results = [_report(connection, name, demo.now) for name in ("warm-pool-cost", "training-cost")]
+        results = [
+            _report(connection, name, demo.now) for name in ("warm-pool-cost", "training-cost")
+        ]
     for result in results:
         show(result)
 
 
 def _sync(demo: Demo, progress: Progress | None) -> SyncReport:
     database = Database(demo.path)
-    report = run_sync(
-        database, [Source("demo")], SyncOptions(max_rps=0), LabelRules(), progress=progress
-    )
+    report = run_sync(database, [Source("demo")], SyncOptions(max_rps=0), progress=progress)
     if report.error is not None:
         raise report.error
     with database.writing() as connection:
@@ -114,9 +114,7 @@ def _pages_of_the_naive_way(first: SyncReport) -> int:
     pages = boto3.client("sagemaker").get_paginator("list_training_jobs")
     return sum(
         1
-        for _ in pages.paginate(
-            LastModifiedTimeAfter=watermark, PaginationConfig={"PageSize": 100}
-        )
+        for _ in pages.paginate(LastModifiedTimeAfter=watermark, PaginationConfig={"PageSize": 100})
     )
 
 

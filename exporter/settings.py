@@ -20,7 +20,7 @@ from exporter.errors import UsageError
 
 if TYPE_CHECKING:  # importing these pulls the whole of syncing in: too slow for --help
     from exporter.syncing.labels import LabelRules
-    from exporter.syncing.options import Source
+    from exporter.syncing.options import Configuration, Discount, Source
 
 FILE_NAME: Final = "sagemaker-exporter.toml"
 
@@ -40,16 +40,6 @@ TABLES: Final = {
     "team_tag": "the key of a tag, a string",
     "discount": "an array of tables, [[discount]]",
 }
-
-
-@dataclass(frozen=True)
-class Discount:
-    """A `[[discount]]`: so many per cent off every list price it matches; None matches all."""
-
-    percent: Decimal
-    account: str | None = None
-    component: str | None = None
-    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +70,12 @@ class Settings:
         from exporter.syncing.options import Source
 
         return tuple(Source(**values) for values in self._sources)
+
+    def configuration(self) -> Configuration:
+        """What of it reports see; the next sync puts it into the database."""
+        from exporter.syncing.options import Configuration
+
+        return Configuration(self.rules(), self.accounts, self.discounts)
 
     def rules(self) -> LabelRules:
         """The `[[family]]` and `[[team]]` tables and `team_tag`."""
@@ -137,7 +133,7 @@ def parse(data: Mapping[str, Any], path: Path) -> Settings:
         },
         accounts=check.accounts(own.get("accounts", {})),
         discounts=tuple(
-            Discount(**values) for values in check.tables("discount", own.get("discount", []))
+            _discount(values) for values in check.tables("discount", own.get("discount", []))
         ),
         team_tag=check.text("team_tag", own["team_tag"]) if "team_tag" in own else None,
         _sources=check.tables("source", own.get("source", [])),
@@ -146,6 +142,12 @@ def parse(data: Mapping[str, Any], path: Path) -> Settings:
     )
     check.each_source_is_named_once(settings._sources)
     return settings
+
+
+def _discount(values: Mapping[str, Any]) -> Discount:
+    from exporter.syncing.options import Discount
+
+    return Discount(**values)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

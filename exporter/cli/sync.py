@@ -25,13 +25,13 @@ POOL_STATUSES = ("Available", "Terminated", "Reused", "InUse")
 
 EPILOG = """\b
 Examples:
-  sagemaker-exporter sync                          this profile, this region
+  sagemaker-exporter sync                    this profile, its region
   sagemaker-exporter sync --region all --exclude-region us-gov-west-1
   sagemaker-exporter sync --profile dev --profile prod --region eu-west-1
   sagemaker-exporter sync --role-arn arn:aws:iam::123456789012:role/reader
-  sagemaker-exporter sync --since 90d              do not go back further at first
-  sagemaker-exporter sync --full                   list all again, find deletions
-  sagemaker-exporter sync --dry-run                what it would ask for
+  sagemaker-exporter sync --since 90d        not further back at first
+  sagemaker-exporter sync --full             list all again, find deletions
+  sagemaker-exporter sync --dry-run          say what it would ask for
   sagemaker-exporter sync --name-contains bert --created-after 7d
 
 A sync with a filter or a creation window is a one-off: it stores what it finds, and moves no
@@ -197,7 +197,7 @@ def sync(
             app.database(lock_timeout=lock_timeout),
             sources.choose(asked, app.settings.sources()),
             options,
-            app.settings.rules(),
+            app.settings.configuration(),
             progress=progress,
             notice=lambda text: app.say(text, logging.WARNING),
         )

@@ -46,6 +46,12 @@ def shipped_families() -> tuple[str, ...]:
     return tuple(line["family"] for line in _lines("local_storage_families.csv"))
 
 
+def fingerprint(families: Iterable[str] | None = None) -> str:
+    """Short hash of what `load_shipped` brings."""
+    wanted = sorted(set(shipped_families() if families is None else families))
+    return hashlib.sha256(repr((shipped_prices(), wanted)).encode()).hexdigest()[:16]
+
+
 def load_shipped(connection: Connection, families: Iterable[str] | None = None) -> bool:
     """Bring the shipped prices and the list of families up to date; say whether they changed.
 
@@ -56,7 +62,7 @@ def load_shipped(connection: Connection, families: Iterable[str] | None = None) 
         families: Families with local storage by the configuration; None = the shipped list.
     """
     wanted = sorted(set(shipped_families() if families is None else families))
-    mark = hashlib.sha256(repr((shipped_prices(), wanted)).encode()).hexdigest()[:16]
+    mark = fingerprint(wanted)
     stored = connection.execute(
         text("SELECT value FROM settings WHERE name = :name"), {"name": _SETTING}
     ).scalar()

@@ -71,6 +71,19 @@ def append_changes(connection: sa.Connection, rows: Sequence[Row]) -> None:
         connection.execute(sa.insert(training_job_changes).from_select(names, source))
 
 
+def labelled_jobs(connection: sa.Connection) -> Iterator[Row]:
+    """Every job with its labels and what labels are made of; tags as JSON text."""
+    for partition in connection.execute(sa.text(_LABELLED)).mappings().partitions(10_000):
+        yield from (dict(row) for row in partition)
+
+
+def relabel(connection: sa.Connection, rows: Sequence[Row]) -> None:
+    """Set the labels of jobs: rows of the key, job_family, family_rule, team and team_rule."""
+    names = (*KEY, "job_family", "family_rule", "team", "team_rule")
+    with _staged(connection, _arrow(training_jobs, rows, names)):
+        connection.execute(sa.text(_RELABEL))
+
+
 def _upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], version: str) -> None:
     if not rows:
         return
@@ -149,3 +162,32 @@ def _select() -> str:
 
 
 _JOBS: Final = _select()
+
+_LABELLED: Final = """
+SELECT
+    j.training_job_arn,
+    j.creation_time,
+    j.account_id,
+    j.training_job_name,
+    j.job_family,
+    j.family_rule,
+    j.team,
+    j.team_rule,
+    d.tuning_job_arn,
+    d.role_arn,
+    d.tags::VARCHAR AS tags
+FROM training_jobs AS j
+LEFT JOIN training_job_details AS d USING (training_job_arn, creation_time)
+"""
+
+# Labels are ours: updated_at, which says when the service's answer changed a row, stays.
+_RELABEL: Final = f"""
+UPDATE training_jobs AS j
+SET
+    job_family = s.job_family,
+    family_rule = s.family_rule,
+    team = s.team,
+    team_rule = s.team_rule
+FROM {_STAGED} AS s
+WHERE j.training_job_arn = s.training_job_arn AND j.creation_time = s.creation_time
+"""  # noqa: S608 - a name of ours

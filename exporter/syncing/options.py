@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
+
+from exporter.syncing.labels import LabelRules
 
 #: Options that make a sync a one-off: it upserts what it finds and moves no watermark.
 FILTERS = (
@@ -62,3 +66,33 @@ class SyncOptions:
     def is_filtered(self) -> bool:
         """Whether this sync is a one-off (contract, "Command line")."""
         return any(getattr(self, name) is not None for name in FILTERS)
+
+
+@dataclass(frozen=True)
+class Discount:
+    """Per cent off every price that is not imported, for what it names; None means every.
+
+    `source` is the name of a `[[source]]`: it stands for the accounts that it led to.
+    """
+
+    percent: Decimal
+    account: str | None = None
+    component: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The part of the configuration that reports see.
+
+    Attributes:
+        rules: Families and teams.
+        accounts: Account id -> name.
+        discounts: Of several for the same account and component the last counts.
+        local_storage_families: Instance families not charged for storage; None = as shipped.
+    """
+
+    rules: LabelRules = field(default_factory=LabelRules)
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    discounts: Sequence[Discount] = ()
+    local_storage_families: Sequence[str] | None = None

@@ -85,9 +85,7 @@ class Records:
         with self._guard, self._database.reading() as connection:
             return [_stored(row) for row in jobs.jobs_where(connection, condition, key._asdict())]
 
-    def unseen(
-        self, key: ScopeKey, began_at: datetime, first: datetime | None
-    ) -> list[Stored]:
+    def unseen(self, key: ScopeKey, began_at: datetime, first: datetime | None) -> list[Stored]:
         """Jobs created from `first` to `began_at` that no sure answer has shown since then."""
         condition = """
             j.account_id = :account_id AND j.region = :region AND j.deleted_at IS NULL
@@ -113,6 +111,7 @@ class Records:
             BusyError: Another process kept the file past the lock timeout.
             DatabaseError: The file or the disk; or the commit did not take.
         """
+
         def read_back(connection: sa.Connection) -> None:
             self._read_back(connection, commit)
 

@@ -18,9 +18,8 @@ from exporter.store import migrate
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
 from exporter.store.scopes import ScopeKey, ScopeState
-from exporter.syncing import plan
-from exporter.syncing.labels import LabelRules
-from exporter.syncing.options import Source, SyncOptions
+from exporter.syncing import configuration, plan
+from exporter.syncing.options import Configuration, Source, SyncOptions
 from exporter.syncing.outcome import ScopeResult, SyncReport
 from exporter.syncing.records import Records
 from exporter.syncing.stopping import Interrupted, Stop
@@ -45,7 +44,7 @@ def run_sync(
     database: Database,
     sources: Sequence[Source],
     options: SyncOptions,
-    rules: LabelRules,
+    configured: Configuration | None = None,
     *,
     progress: Progress | None = None,
     notice: Callable[[str], None] = lambda _: None,
@@ -57,7 +56,7 @@ def run_sync(
         database: The file; created or upgraded first, unless `options.upgrade` is off.
         sources: Ways into accounts; accounts reached twice are synced once.
         options: What to do.
-        rules: Families and teams.
+        configured: Families and teams, account names, discounts.
         progress: Told how each scope is getting on, from its thread.
         notice: Told at once what the user should know; also in the report's warnings.
         clock: This machine's clocks.
@@ -71,7 +70,8 @@ def run_sync(
         DatabaseError: The file or the disk.
         Interrupted: By the caller's KeyboardInterrupt; what was committed stays.
     """
-    return _Sync(database, options, rules, progress, notice, clock or Clock()).run(sources)
+    given = configured or Configuration()
+    return _Sync(database, options, given, progress, notice, clock or Clock()).run(sources)
 
 
 class _Sync:
@@ -79,14 +79,15 @@ class _Sync:
         self,
         database: Database,
         options: SyncOptions,
-        rules: LabelRules,
+        configured: Configuration,
         progress: Progress | None,
         notice: Callable[[str], None],
         clock: Clock,
     ) -> None:
         self._database = database
         self._options = options
-        self._rules = rules
+        self._configuration = configured
+        self._reached: dict[str, list[str]] = {}
         self._progress = progress or Quiet()
         self._clock = clock
         self._say = notice
@@ -108,6 +109,7 @@ class _Sync:
             with sync_lock(self._database.path, self._options.lock_timeout, notify=self._notice):
                 self._prepare()
                 targets, results = self._targets(sources)
+                configuration.apply(self._database, self._configuration, self._reached)
                 results += self._run_all(targets)
         return SyncReport(
             scopes=_judge_regions(results),
@@ -142,6 +144,7 @@ class _Sync:
                     raise
                 failed.append(ScopeResult(source.name, "failed", source.optional, error=error))
                 continue
+            self._reached[source.name] = [access.account_id]
             for region in regions:
                 key = ScopeKey(access.account_id, region)
                 known = targets.get(key)
@@ -234,7 +237,7 @@ class _Sync:
             api=api,
             records=self._records,
             options=self._options,
-            rules=self._rules,
+            rules=self._configuration.rules,
             run_ids=lambda: f"{self._prefix}-{next(self._number):04}",
             notice=self._notice,
             progress=self._progress,
