@@ -39,6 +39,7 @@ TABLES: Final = {
     "team": "an array of tables, [[team]]",
     "team_tag": "the key of a tag, a string",
     "discount": "an array of tables, [[discount]]",
+    "local_storage_families": "a list of instance families such as g5",
 }
 
 
@@ -52,7 +53,8 @@ class Settings:
         commands: Command (its words joined by `-`) -> its options, as written.
         accounts: Account id -> name.
         discounts: In the order of the file.
-
+        team_tag: Tag that names the team where no `[[team]]` does.
+        local_storage_families: Instance families not charged for storage; None = as shipped.
     """
 
     path: Path | None = None
@@ -61,6 +63,7 @@ class Settings:
     accounts: Mapping[str, str] = field(default_factory=dict)
     discounts: tuple[Discount, ...] = ()
     team_tag: str | None = None
+    local_storage_families: tuple[str, ...] | None = None
     _sources: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     _families: tuple[Mapping[str, Any], ...] = ()
     _teams: tuple[Mapping[str, Any], ...] = ()
@@ -75,7 +78,9 @@ class Settings:
         """What of it reports see; the next sync puts it into the database."""
         from exporter.syncing.options import Configuration
 
-        return Configuration(self.rules(), self.accounts, self.discounts)
+        return Configuration(
+            self.rules(), self.accounts, self.discounts, self.local_storage_families
+        )
 
     def rules(self) -> LabelRules:
         """The `[[family]]` and `[[team]]` tables and `team_tag`."""
@@ -136,11 +141,14 @@ def parse(data: Mapping[str, Any], path: Path) -> Settings:
             _discount(values) for values in check.tables("discount", own.get("discount", []))
         ),
         team_tag=check.text("team_tag", own["team_tag"]) if "team_tag" in own else None,
+        local_storage_families=check.texts("local_storage_families", own["local_storage_families"])
+        if "local_storage_families" in own
+        else None,
         _sources=check.tables("source", own.get("source", [])),
         _families=check.tables("family", own.get("family", [])),
         _teams=check.tables("team", own.get("team", [])),
     )
-    check.each_source_is_named_once(settings._sources)
+    check.sources_by_name(settings._sources, settings.discounts)
     return settings
 
 
@@ -260,11 +268,19 @@ class _Check:
             raise UsageError(f"{self._path}: {where} value needs tag, whose value it matches.")
         return values
 
-    def each_source_is_named_once(self, sources: Sequence[Mapping[str, Any]]) -> None:
+    def sources_by_name(
+        self, sources: Sequence[Mapping[str, Any]], discounts: Sequence[Discount]
+    ) -> None:
         names = [source["name"] for source in sources]
         for name in names:
             if names.count(name) > 1:
                 raise self.wrong("[[source]] name", name, "a name for each source alone")
+        for discount in discounts:
+            if discount.source is not None and discount.source not in names:
+                hint = did_you_mean(discount.source, names)
+                raise self.wrong(
+                    "[[discount]] source", discount.source, "the name of a [[source]]", hint
+                )
 
 
 _KEYS: Final = {

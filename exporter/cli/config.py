@@ -128,6 +128,8 @@ def _tables(settings: Settings) -> Iterator[tuple[str, Any]]:
                 yield f"team {number}.{name}", getattr(value, "pattern", value)
     if settings.team_tag:
         yield "team_tag", settings.team_tag
+    if settings.local_storage_families is not None:
+        yield "local_storage_families", settings.local_storage_families
     for number, discount in enumerate(settings.discounts, 1):
         for name, value in vars(discount).items():
             if value is not None:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from exporter.reports.result import Result
     from exporter.syncing.worker import Progress
 
-EPILOG = """\b
-It writes demo.duckdb into the working directory, anew each time, and asks nobody on the network.
-"""
+EPILOG = (
+    "It writes demo.duckdb into the working directory, anew each time, and calls nobody but itself."
+)
 _NEXT = """\
 Try next:
   sagemaker-exporter --db demo.duckdb report
@@ -47,9 +47,7 @@ def demo(app: App, *, jobs: int) -> None:
 
     def show(result: Result) -> None:
         with output.target(None) as stream:
-            output.write(
-                result, "table", stream, width=width() or 80, colour=coloured(sys.stdout)
-            )
+            output.write(result, "table", stream, width=width() or 80, colour=coloured(sys.stdout))
         click.echo()
 
     with _progress(app) as progress:

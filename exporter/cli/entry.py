@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from exporter import logs
 from exporter.cli.app import App
 from exporter.cli.options import ENV_PREFIX
-from exporter.cli.root import root
+from exporter.cli.root import ReaderLeft, root
 from exporter.errors import ExporterError
 
 PROGRAM = "sagemaker-exporter"
@@ -38,7 +38,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         code = _run(app, args)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (ReaderLeft, BrokenPipeError):
         code = _reader_left()
     finally:
         signal.signal(signal.SIGTERM, previous)
@@ -60,12 +60,9 @@ def _run(app: App, args: Sequence[str] | None) -> int:
         _show_traceback(app, error)
         _complain(app, str(error))
         return error.exit_code
-    except BrokenPipeError:
+    except ReaderLeft:
         raise
-    except SystemExit as error:
-        # click leaves this way when a pipe breaks under it, and after shell completion.
-        if isinstance(error.__context__, BrokenPipeError):
-            raise error.__context__ from None
+    except SystemExit as error:  # how click leaves after shell completion
         return error.code if isinstance(error.code, int) else 1
     except Exception as error:  # the last line of defence: no traceback for users
         if "Query interrupted" in str(error):  # how DuckDB's Python client says KeyboardInterrupt

@@ -26,7 +26,7 @@ Examples:
   sagemaker-exporter report                      list the reports
   sagemaker-exporter report warm-pool-cost --help
   sagemaker-exporter report warm-pool-cost --month 2026-10 --by family
-  sagemaker-exporter report training-cost --since 30d --by tag:Project --by day
+  sagemaker-exporter report training-cost --since 30d --by tag:Project
   sagemaker-exporter report warm-pool-cost --by day --fail-over 100
   sagemaker-exporter report job-history my-training-job
   sagemaker-exporter report warm-pool-cost --sql | duckdb sagemaker.duckdb
@@ -37,7 +37,7 @@ class _Report(Command):
     """Whose --help, after a report's name, is that report's own."""
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """The --help option, processed in its turn: after the name, if that stands first."""
+        """The --help option, processed after the name."""
         option = super().get_help_option(ctx)
         if option is not None:
             option.is_eager = False
@@ -56,7 +56,8 @@ class _Report(Command):
 
 
 @click.command(cls=_Report, epilog=EPILOG)
-@click.argument("name", required=False, metavar="[NAME]")
+# Eager, so that --help knows it (click reads options before arguments).
+@click.argument("name", required=False, metavar="[NAME]", is_eager=True)
 @click.argument("argument", required=False, metavar="[ARG]")
 @click.option("--month", type=Month(), metavar="YYYY-MM", help="A calendar month, UTC.")
 @click.option("--since", type=Time(), metavar="TIME", help="From this UTC day on: 2026-10-01, 30d.")

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "query": "exporter.cli.query:query",
     "status": "exporter.cli.status:status",
     "config": "exporter.cli.config:config",
+    "demo": "exporter.cli.demo:demo",
 }
 
 
@@ -96,6 +97,10 @@ def _after_the_command(ctx: click.Context, param: click.Parameter, value: object
     if app is not None and name != "config":
         setattr(app, name, app.verbose + int(str(value)) if name == "verbose" else value)
         app.given.add(name)
+
+
+class ReaderLeft(Exception):
+    """Nobody reads standard output any more, as with `… | head`."""
 
 
 class _WithGlobals(click.Command):
@@ -191,6 +196,15 @@ class Root(click.Group):
         """Find the command, or name the nearest."""
         _check_command(self, ctx, args)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        """Run the command; what would make click print or exit by itself gets another name."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
+        except BrokenPipeError:
+            raise ReaderLeft from None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the configuration file first: it holds defaults of every option."""

@@ -16,7 +16,7 @@ from exporter.errors import PartialError
 from exporter.times import format_age
 
 if TYPE_CHECKING:
-    from exporter.reports.result import Column, Result
+    from exporter.reports.result import Column, Note, Result
     from exporter.reports.status import Run, Scope, Status
 
 EPILOG = """\b
@@ -62,9 +62,6 @@ def _show(found: Status) -> None:
         click.echo("Nothing has been synced into this database yet. Run `sagemaker-exporter sync`.")
         return
     _print(_scopes(found.scopes, found))
-    for scope in found.scopes:
-        for line in _remarks(scope):
-            click.echo(line)
     if found.runs:
         click.echo()
         _print(_runs(found.runs))
@@ -79,6 +76,8 @@ def _print(result: Result) -> None:
 
 
 def _scopes(scopes: Sequence[Scope], found: Status) -> Result:
+    from exporter.reports.result import Note
+
     rows = [
         (
             scope.account_name or scope.account_id,
@@ -95,7 +94,8 @@ def _scopes(scopes: Sequence[Scope], found: Status) -> Result:
     counts = ("jobs", "open_jobs", "open_pools", "no_details", "no_price")
     names = _columns(("account", "region", "age"), counts)
     totals = (None, None, None, *(sum(int(row[i]) for row in rows) for i in range(3, 8)))
-    return _result(names, rows, totals if len(rows) > 1 else None)
+    remarks = [Note("scope", line) for scope in scopes for line in _remarks(scope)]
+    return _result(names, rows, totals if len(rows) > 1 else None, remarks)
 
 
 def _runs(runs: Sequence[Run]) -> Result:
@@ -120,13 +120,11 @@ def _runs(runs: Sequence[Run]) -> Result:
 
 
 def _remarks(scope: Scope) -> list[str]:
-    from exporter.printable import visible
-
     lines = [f"{scope.name}: {gap}." for gap in scope.gaps()]
     if scope.last_error:
         runs = "run" if scope.failing_runs == 1 else f"{scope.failing_runs} runs"
         lines.append(f"{scope.name}: failed in the last {runs}: {scope.last_error}")
-    return [visible(line) for line in lines]
+    return lines
 
 
 def _age(age: timedelta | None) -> str:
@@ -143,8 +141,11 @@ def _columns(texts: Sequence[str], counts: Sequence[str]) -> tuple[Column, ...]:
 
 
 def _result(
-    columns: tuple[Column, ...], rows: Sequence[Sequence[Any]], totals: Sequence[Any] | None
+    columns: tuple[Column, ...],
+    rows: Sequence[Sequence[Any]],
+    totals: Sequence[Any] | None,
+    notes: Sequence[Note] = (),
 ) -> Result:
     from exporter.reports.result import Result
 
-    return Result(columns, rows, totals, report="status")
+    return Result(columns, rows, totals, tuple(notes), report="status")

@@ -11,7 +11,7 @@ import pytest
 
 from exporter import settings
 from exporter.errors import UsageError
-from exporter.settings import Discount
+from exporter.syncing.options import Configuration, Discount, Source
 
 PATH = Path("sagemaker-exporter.toml")
 
@@ -19,6 +19,7 @@ FULL = """
 db = "jobs.duckdb"
 log-format = "json"
 team_tag = "Team"
+local_storage_families = ["g5", "p4d"]
 
 [sync]
 max_rps = 0.5
@@ -63,7 +64,9 @@ percent = 12.5
 percent = "33.333333"
 account = "123456789012"
 component = "Training Warm Pool"
-source = "Price List API"
+[[discount]]
+percent = 5
+source = "prod"
 """
 
 
@@ -72,8 +75,6 @@ def parse(text: str) -> settings.Settings:
 
 
 def test_everything_the_file_may_say() -> None:
-    from exporter.syncing.options import Source
-
     found = parse(FULL)
 
     assert found.options == {"db": "jobs.duckdb", "log_format": "json"}
@@ -82,9 +83,15 @@ def test_everything_the_file_may_say() -> None:
         "db-prune": {"days": 30},
     }
     assert found.accounts == {"123456789012": "production"}
-    assert found.discounts == (
-        Discount(Decimal("12.5")),
-        Discount(Decimal("33.333333"), "123456789012", "Training Warm Pool", "Price List API"),
+    assert found.configuration() == Configuration(
+        rules=found.rules(),
+        accounts={"123456789012": "production"},
+        discounts=(
+            Discount(Decimal("12.5")),
+            Discount(Decimal("33.333333"), "123456789012", "Training Warm Pool"),
+            Discount(Decimal(5), source="prod"),
+        ),
+        local_storage_families=("g5", "p4d"),
     )
     assert found.sources() == (
         Source(
@@ -146,6 +153,11 @@ def test_an_empty_file_says_nothing() -> None:
         ("[[discount]]\npercent = nan", "expected a number of per cent from 0 to 100"),
         ("[[discount]]\npercent = true", "expected a number of per cent from 0 to 100"),
         ("[[discount]]\npercent=1\ncomponent='Trainin'", "Did you mean 'Training'?"),
+        (
+            "[[discount]]\npercent = 1\nsource = 'x'",
+            "source = 'x': expected the name of a [[source]]",
+        ),
+        ("local_storage_families = [5]", "local_storage_families = 5: expected a string"),
         ("team_tag = ''", "team_tag = '': expected a string that is not empty"),
     ],
 )

@@ -49,7 +49,7 @@ class Bench:
             names = ", ".join(row)
             marks = ", ".join(f":{name}" for name in row)
             self.connection.execute(
-                sa.text(f"INSERT INTO {table} ({names}) VALUES ({marks})"),  # noqa: S608 - a test's
+                sa.text(f"INSERT INTO {table} ({names}) VALUES ({marks})"),
                 row,
             )
 

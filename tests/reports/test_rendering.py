@@ -223,7 +223,7 @@ def test_values_as_a_table_shows_them(value: object, unit: str, text: str) -> No
         ("'; DROP TABLE x; --", "'''; DROP TABLE x; --'"),
     ],
 )
-def test_values_as_literals(value: Any, text: str) -> None:  # noqa: ANN401 - anything goes
+def test_values_as_literals(value: Any, text: str) -> None:
     assert literal(value) == text
 
 
@@ -231,7 +231,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     path.write_text("before")
     path.chmod(0o640)
-    with pytest.raises(RuntimeError), output.target(path) as stream:  # noqa: PT012
+    with pytest.raises(RuntimeError), output.target(path) as stream:
         stream.write(b"half")
         raise RuntimeError
     assert path.read_text() == "before"

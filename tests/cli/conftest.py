@@ -1,0 +1,157 @@
+"""The command as people run it: in this process where that is enough, else in its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from exporter.cli import main
+from exporter.store.database import Database
+
+ROOT = Path(__file__).parents[2]
+CREATED = datetime(2026, 10, 3, 12, tzinfo=UTC)
+
+
+@dataclass
+class Answer:
+    """What a run came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Command:
+    """`sagemaker-exporter` in an empty directory, with no configuration but what a test sets."""
+
+    directory: Path
+    env: dict[str, str] = field(default_factory=dict)
+    capture: pytest.CaptureFixture[str] | None = None
+
+    def __call__(self, *args: str) -> Answer:
+        """Run it in this process."""
+        assert self.capture is not None
+        self.capture.readouterr()
+        code = main(list(args))
+        out, err = self.capture.readouterr()
+        return Answer(code, out, err)
+
+    def process(self, *args: str, stdin: str = "", **env: str) -> Answer:
+        """Run it as a process of its own; standard streams are pipes."""
+        done = subprocess.run(
+            [sys.executable, "-m", "exporter", *args],
+            cwd=self.directory,
+            env=self.environment(**env),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of a process of its own."""
+        return {**os.environ, "PYTHONPATH": str(ROOT), **self.env, **more}
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Command:
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(home))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return Command(work, capture=capfd)
+
+
+def insert(connection: sa.Connection, table: str, **row: Any) -> None:
+    """Insert a row; what it leaves out is NULL."""
+    names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+    connection.execute(
+        sa.text(f"INSERT INTO {table} ({names}) VALUES ({marks})"),
+        row,
+    )
+
+
+def put_job(connection: sa.Connection, name: str, hours: int, pool: int | None) -> None:
+    """A job of October 2026 on one ml.m5.xlarge: hours trained, seconds of pool retained."""
+    key = {
+        "training_job_arn": f"arn:aws:sagemaker:eu-west-1:123456789012:training-job/{name}",
+        "creation_time": CREATED,
+    }
+    end = CREATED + timedelta(hours=hours)
+    insert(
+        connection,
+        "training_jobs",
+        **key,
+        account_id="123456789012",
+        region="eu-west-1",
+        training_job_name=name,
+        training_job_status="Completed",
+        training_end_time=end,
+        last_modified_time=end,
+        warm_pool_status=None if pool is None else "Terminated",
+        warm_pool_retained_seconds=pool,
+        first_synced_at=end,
+        updated_at=end,
+        verified_at=end,
+        details_due=False,
+        job_family=name.partition("-")[0],
+        family_rule="token",
+    )
+    insert(
+        connection,
+        "training_job_details",
+        **key,
+        instance_type="ml.m5.xlarge",
+        instance_count=1,
+        volume_size_gb=30,
+        training_start_time=CREATED,
+        billable_seconds=hours * 3600,
+        fetched_at=end,
+        final=True,
+    )
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    """Two jobs, one of them with an hour of pool; a dollar an hour, no price for storage."""
+    with database.writing() as connection:
+        put_job(connection, "bert-1", hours=2, pool=3600)
+        put_job(connection, "resnet-1", hours=3, pool=None)
+        insert(
+            connection,
+            "prices",
+            region="eu-west-1",
+            component="Training",
+            instance_type="ml.m5.xlarge",
+            usd_per_unit=Decimal(1),
+            unit="Hrs",
+            effective_from=CREATED.date(),
+            source="contract",
+        )
+        insert(
+            connection,
+            "sync_scopes",
+            account_id="123456789012",
+            region="eu-west-1",
+            watermark=CREATED + timedelta(days=1),
+            last_complete_at=CREATED + timedelta(days=1),
+            failing_runs=0,
+        )
+    return database

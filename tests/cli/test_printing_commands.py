@@ -1,0 +1,208 @@
+"""report, query and status as commands: what they print where, and when they exit 3."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from exporter.store.database import Database
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Command
+
+POOLS = ("report", "warm-pool-cost", "--month", "2026-10")
+
+
+@pytest.fixture(autouse=True)
+def at_the_database(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGEMAKER_EXPORTER_DB", str(filled.path))
+
+
+def test_reports_are_listed_and_described(command: Command) -> None:
+    assert "warm-pool-cost" in command("report").out
+    listed = json.loads(command("report", "--json").out)
+    assert {"report", "shows"} == set(listed["rows"][0])
+    page = command("report", "warm-pool-cost", "--help").out
+    for said in ("What the warm pools cost", "times_training", "--by family", "month, instance_ty"):
+        assert said in page
+
+
+def test_the_same_money_in_every_format(command: Command, tmp_path: Path) -> None:
+    table = command(*POOLS).out
+    assert "1.00" in table
+    assert "Not counted, or only in part: 1 job without a price" in table
+    found = json.loads(command(*POOLS, "--json").out, parse_float=Decimal)
+    assert found["rows"][0]["cost_usd"] == 1
+    assert found["totals"]["times_training"] == Decimal("0.2")
+    assert [note["code"] for note in found["notes"]] == ["no_price", "as_of"]
+    answer = command(*POOLS, "--format", "csv")
+    assert answer.out.splitlines()[1] == "2026-10,ml.m5.xlarge,1,1,,1,1,5,0.2"
+    assert "without a price" in answer.err
+    assert command(*POOLS, "--format", "csv", "--quiet").err == ""
+    path = tmp_path / "pools.parquet"
+    answer = command(*POOLS, "--format", "parquet", "--output", str(path))
+    assert (answer.code, answer.out) == (0, "")
+    assert pq.read_table(path).to_pylist()[0]["cost_usd"] == Decimal(1)
+
+
+def test_the_sql_runs_as_it_is_printed(command: Command, filled: Database) -> None:
+    sql = command(*POOLS, "--by", "family", "--by", "tag:it's", "--sql").out
+    with duckdb.connect(str(filled.path), read_only=True) as connection:
+        rows = connection.execute(sql).fetchall()
+    assert [row[0] for row in rows] == ["bert", "resnet", None]
+
+
+def test_over_the_limit_is_exit_3_after_the_report(command: Command) -> None:
+    answer = command(*POOLS, "--fail-over", "0.99")
+    assert answer.code == 3
+    assert "ml.m5.xlarge" in answer.out
+    assert "cost_usd is 1.00 USD: over the limit of 0.99 USD." in answer.err
+    assert command(*POOLS, "--fail-over", "1").code == 0
+    empty = command("report", "warm-pool-cost", "--month", "2020-01", "--fail-over", "0")
+    assert empty.code == 0
+
+
+def test_a_query_in_every_format(command: Command, tmp_path: Path) -> None:
+    sql = "SELECT training_job_name AS name, 1.50::DECIMAL(9,2) AS x FROM training_jobs ORDER BY 1"
+    assert command("query", sql, "--format", "csv").out == "name,x\nbert-1,1.5\nresnet-1,1.5\n"
+    assert json.loads(command("query", sql, "--json").out)["rows"][0] == {
+        "name": "bert-1",
+        "x": 1.5,
+    }
+    assert command("query", sql, "--format", "markdown").out.splitlines()[2] == "| bert-1 | 1.5 |"
+    out = tmp_path / "x.csv"
+    assert command("query", sql, "--format", "csv", "--output", str(out)).out == ""
+    assert out.read_text().startswith("name,x\n")
+    answer = command("query", "SELECT * FROM jobs", "--output", str(tmp_path / "y.csv"))
+    assert (answer.code, answer.out) == (2, "")
+    assert not (tmp_path / "y.csv").exists()
+
+
+def test_the_database_is_closed_before_a_word_is_printed(
+    command: Command, filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from exporter.reports import output
+
+    def write_meanwhile(_: object) -> None:
+        with Database(filled.path, lock_timeout=0).writing() as connection:
+            connection.exec_driver_sql("INSERT INTO accounts VALUES ('123456789012', 'prod')")
+
+    monkeypatch.setattr(output, "_copy_to_stdout", write_meanwhile)
+    assert command("query", "FROM training_jobs").code == 0
+    assert command(*POOLS).code == 1  # the name is taken: it did get to write
+
+
+def test_status_for_people_and_for_programs(command: Command, filled: Database) -> None:
+    with filled.writing() as connection:
+        connection.exec_driver_sql(
+            """
+            INSERT INTO sync_scopes (
+                account_id, region, failing_runs, last_error, listing_mode, listing_position,
+                discovered_from
+            ) VALUES (
+                '123456789012', 'us-east-1', 3, 'AccessDenied: no', 'backfill',
+                '2026-10-01 00:00:00+00', '2026-09-01 00:00:00+00'
+            )
+            """
+        )
+        connection.exec_driver_sql(
+            """
+            INSERT INTO sync_runs (
+                run_id, account_id, region, mode, started_at, ended_at, outcome, calls, throttles,
+                jobs_seen, jobs_inserted, jobs_changed, jobs_deleted
+            ) VALUES (
+                'run-1', '123456789012', 'eu-west-1', 'backfill', '2026-10-04 12:00:00+00',
+                '2026-10-04 12:01:30+00', 'complete', '{"ListTrainingJobs": 3, "Search": 1}', 1,
+                2, 2, 0, 0
+            )
+            """
+        )
+    answer = command("status")
+    assert answer.code == 0
+    assert answer.err == ""
+    for said in (
+        "123456789012/us-east-1: never synced completely.",
+        "nothing from before 2026-09-01T00:00:00Z",
+        "its backfill listing has come to 2026-10-01T00:00:00Z",
+        "failed in the last 3 runs: AccessDenied: no",
+        "backfill  complete",
+        "1m 30s",
+    ):
+        assert said in answer.out
+    found = json.loads(command("status", "--json").out)
+    assert found["version"] == 1
+    west, east = found["scopes"]
+    assert west["scope"] == "123456789012/eu-west-1"
+    assert (west["jobs"], west["jobs_without_price"], west["jobs_without_details"]) == (2, 0, 0)
+    assert east["age_seconds"] is None
+    assert len(east["gaps"]) == 3
+    assert found["runs"][0]["calls"] == 4
+    assert found["runs"][0]["seconds"] == 90
+
+
+def test_stale_is_exit_3(command: Command, filled: Database) -> None:
+    answer = command("status", "--max-age", "2h", "--json")
+    assert answer.code == 3
+    assert json.loads(answer.out)["scopes"]
+    assert "Older than 2h: 123456789012/eu-west-1 is " in answer.err
+    with filled.writing() as connection:
+        connection.exec_driver_sql(
+            f"UPDATE sync_scopes SET watermark = '{datetime.now(UTC) - timedelta(hours=1)}'"
+        )
+    assert command("status", "--max-age", "2h").code == 0
+    with filled.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM sync_scopes")
+    answer = command("status", "--max-age", "2h")
+    assert answer.code == 3
+    assert "nothing has been synced yet" in answer.err
+
+
+def test_jobs_without_price_or_details_are_counted(command: Command, filled: Database) -> None:
+    with filled.writing() as connection:
+        for name, instance, groups, plan in (
+            ("priced-2", "ml.m5.xlarge", None, None),
+            ("unpriced-2", "ml.p5.48xlarge", None, None),
+            ("plan-2", "ml.p5.48xlarge", None, "arn:plan"),
+            (
+                "groups-2",
+                None,
+                '[{"InstanceType": "ml.m5.xlarge"}, {"InstanceType": "ml.x"}]',
+                None,
+            ),
+            ("fine-groups-2", None, '[{"InstanceType": "ml.m5.xlarge"}]', None),
+            ("bare-2", None, None, None),
+        ):
+            connection.exec_driver_sql(
+                """
+                INSERT INTO training_jobs (
+                    training_job_arn, creation_time, account_id, region, training_job_name,
+                    training_plan_arn, warm_pool_status, open_reason, first_synced_at, updated_at,
+                    details_due, job_family, family_rule
+                ) VALUES ($1, now(), '123456789012', 'eu-west-1', $1, $2, 'Available', 'pool',
+                    now(), now(), false, 'f', 'r')
+                """,
+                (name, plan),
+            )
+            if name != "bare-2":
+                connection.exec_driver_sql(
+                    """
+                    INSERT INTO training_job_details (
+                        training_job_arn, creation_time, instance_type, instance_groups,
+                        fetched_at, final
+                    ) SELECT training_job_arn, creation_time, $2, $3, now(), true
+                    FROM training_jobs WHERE training_job_arn = $1
+                    """,
+                    (name, instance, groups),
+                )
+    (scope,) = json.loads(command("status", "--json").out)["scopes"]
+    assert scope["jobs"] == 8
+    assert scope["jobs_without_price"] == 2
+    assert scope["jobs_without_details"] == 1
+    assert (scope["open_jobs"], scope["open_pools"]) == (6, 6)
