@@ -7,6 +7,7 @@ own took 4.6 s and 424 MB.)
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -121,7 +122,8 @@ class Sessions:
 
     @staticmethod
     def _region(base: botocore.session.Session) -> str | None:
-        region = base.get_config_variable("region")
+        # boto3 alone among the SDKs reads AWS_DEFAULT_REGION only.
+        region = base.get_config_variable("region") or os.environ.get("AWS_REGION")
         return str(region) if region else None
 
     def _assume(

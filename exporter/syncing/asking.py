@@ -21,7 +21,7 @@ from exporter.syncing.plan import Means
 
 #: Describes of one sync for jobs that the index does not show as they are yet; the next sync,
 #: later than the lag, finds the rest by Search.
-BEHIND_LIMIT: Final = 10
+BEHIND_LIMIT: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +97,22 @@ class Asker:
             for found, item in self._search(by_search):
                 shown[item.key] = found
                 yield _observed(found, item.key)
+            if not shown and len(by_search) > BEHIND_LIMIT:
+                self._search_is_empty(len(by_search))
         missing = [item for item in wanted if item.open and item.key not in shown]
         behind = [
             item
             for item in wanted
-            if item not in missing and _is_behind(shown.get(item.key), item.stored)
+            if (item.key in shown or not item.open) and _is_behind(shown.get(item.key), item.stored)
         ]
         if not self.means.search:
             # What has ended is described now; a job that has only begun will be asked for by the
             # next sync in any case, as an open one.
             ended = [item for item in behind if _has_ended(item.stored)]
-            missing, behind = missing + ended, [item for item in behind if item not in ended]
+            missing, behind = (
+                missing + ended,
+                [item for item in behind if not _has_ended(item.stored)],
+            )
         for item in missing + behind[:BEHIND_LIMIT]:
             reply = self._describe(item)
             if reply is not None:
@@ -181,6 +186,14 @@ class Asker:
             self._fetch_tags = False
             self._notice(f"{error} Tags stay unknown.")
             return found
+
+    def _search_is_empty(self, asked: int) -> None:
+        """No lag explains that not one of so many is shown: this Search is of no use."""
+        self.means = Means(search=False, describe=self.means.describe)
+        self._notice(
+            f"{self._api.scope}: Search shows none of {asked} jobs. "
+            "Jobs are asked for one by one instead."
+        )
 
     def _search_denied(self, error: AccessDenied) -> None:
         self.means = Means(search=False, describe=self.means.describe)

@@ -80,7 +80,6 @@ def apply(database: Database, configuration: Configuration, reached: Reached) ->
         if all(stored.get(name) == value for name, value in wanted.items()):
             return False
         relabelled = _relabelled(connection, configuration.rules)
-    by_account = discounts_by_account(configuration, reached)
     with database.writing() as connection:
         _replace(
             connection,

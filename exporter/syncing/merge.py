@@ -260,8 +260,11 @@ def _merge_rows(old: JobRow, new: JobRow) -> JobRow:
     seconds = new.warm_pool_retained_seconds
     if seconds is None and old.warm_pool_status in SETTLED:
         seconds = old.warm_pool_retained_seconds
+    same_status = new.training_job_status == old.training_job_status
     return replace(
         new,
+        # List may leave out what Describe tells.
+        secondary_status=new.secondary_status or (old.secondary_status if same_status else None),
         training_end_time=new.training_end_time or old.training_end_time,
         last_modified_time=new.last_modified_time or old.last_modified_time,
         warm_pool_status=old.warm_pool_status if keeps_pool else new.warm_pool_status,

@@ -175,7 +175,7 @@ def _incremental(
     # The window without the filter answers for every open job in it; from which one on is it
     # cheaper to list than to ask? Where details are kept, what it finds changed has to be asked
     # for by name all the same.
-    details = means.calls(1) if options.details else 0
+    details = 1 if options.details and (means.search or means.describe) else 0
     choices = [
         (1 + job.newer // _FRESH_ROWS + max(details, means.calls(_older(open_jobs, job))), job)
         for job in open_jobs

@@ -17,7 +17,7 @@ from exporter.errors import ExporterError
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import InvalidRequest
 from exporter.sagemaker.rows import JobKey, JobRow
-from exporter.sagemaker.service import ListRequest, Page, known_by, list_page
+from exporter.sagemaker.service import PAGE, ListRequest, Page, known_by, list_page
 from exporter.store.scopes import Run, ScopeKey, ScopeState
 from exporter.syncing import plan
 from exporter.syncing.asking import Asker, Gone, Reply, Wanted
@@ -250,7 +250,7 @@ class Worker:
             for item in merged
             if item.stored.details_due or (self._refreshes(listing) and item.stored.details)
         ]
-        return due if len(due) >= 100 else []
+        return due if len(due) >= PAGE or self._refreshes(listing) else []
 
     def _refreshes(self, listing: Listing) -> bool:
         return listing.mode == "full" or self.options.refresh_tags

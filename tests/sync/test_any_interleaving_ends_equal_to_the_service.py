@@ -136,9 +136,7 @@ def interfere(at: int, act: Callable[[], None]) -> Hooks:
         if left[0] == -1:
             act()
 
-    return Hooks(
-        before_call=place, after_call=place, before_commit=place, after_commit=place
-    )
+    return Hooks(before_call=place, after_call=place, before_commit=place, after_commit=place)
 
 
 def die() -> None:

@@ -1,0 +1,307 @@
+"""Over HTTP, through an unmodified boto3: whole rows equal to the service, and a few calls."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from exporter.sagemaker.service import SEARCH_LAG
+from exporter.simulator import Behaviour, Fault, Scope, Simulator, World
+from exporter.store.database import Database
+from tests.sync.support import Hooks, Killed, Row, Syncer, differences
+
+TABLES = ("training_jobs", "training_job_changes", "training_job_details")
+
+
+@pytest.fixture
+def syncer(database: Database, scope: Scope, simulator: Simulator) -> Syncer:
+    return Syncer(database, scope, simulator)
+
+
+def calls(simulator: Simulator) -> Counter[str]:
+    """Calls since the last look, by operation."""
+    made = Counter(call.operation for call in simulator.calls)
+    simulator.calls.clear()
+    return made
+
+
+def contents(syncer: Syncer) -> dict[str, set[Row]]:
+    """Whole rows, as texts, of the tables that a sync with nothing new must not touch."""
+    return {table: set(syncer.query(f"SELECT t::VARCHAR FROM {table} AS t")) for table in TABLES}
+
+
+def listings(simulator: Simulator) -> list[dict[str, Any]]:
+    return [dict(c.params) for c in simulator.calls if c.operation == "ListTrainingJobs"]
+
+
+def test_5000_jobs_then_changes_then_nothing_new(
+    syncer: Syncer, world: World, scope: Scope, simulator: Simulator
+) -> None:
+    # Seconds that grow while a pool waits are news at every sync; here nothing is to be new.
+    world.behaviour = Behaviour(pool_seconds_while_available="absent")
+    world.generate(jobs=5_000, scopes=[scope])
+    backfill = syncer.sync()
+    assert differences(syncer.stored(), scope) == []
+    assert [run.mode for run in backfill.runs] == ["backfill"]
+    assert backfill.runs[0].jobs_inserted == 5_000
+    made = calls(simulator)
+    assert made["ListTrainingJobs"] <= 52
+    assert made["Search"] <= 55
+
+    world.advance(timedelta(hours=5))
+    world.clock.advance(SEARCH_LAG)
+    syncer.sync()
+    assert differences(syncer.stored(), scope) == []
+    made = calls(simulator)
+    assert made["ListTrainingJobs"] + made["Search"] <= 6
+
+    # Jobs that wait for a late pool status are closed by a sure answer an hour after their end.
+    world.clock.advance(timedelta(hours=2))
+    syncer.sync()
+    before = contents(syncer)
+    world.clock.advance(60)
+    again = syncer.sync()
+    for table, rows in contents(syncer).items():
+        assert rows - before[table] == set(), table
+    assert (again.runs[0].jobs_inserted, again.runs[0].jobs_changed) == (0, 0)
+    [(watermark,)] = syncer.query("SELECT watermark FROM sync_scopes")
+    before_it = again.runs[0].watermark_before
+    assert before_it is not None
+    assert watermark == again.runs[0].watermark_after
+    assert watermark > before_it
+
+
+def test_the_incremental_request_carries_both_bounds(
+    syncer: Syncer, world: World, scope: Scope, simulator: Simulator
+) -> None:
+    scope.create_job("nightly-1", created_at=world.clock.now() - timedelta(hours=1))
+    first = syncer.sync()
+    simulator.calls.clear()
+    world.clock.advance(900)
+    syncer.sync(overlap=60)
+    [request] = listings(simulator)
+    watermark = first.runs[0].watermark_after
+    assert watermark is not None
+    assert request["LastModifiedTimeAfter"] == (watermark - timedelta(seconds=60)).replace(
+        microsecond=0
+    )
+    [job] = scope.jobs()
+    assert timedelta(seconds=60) <= job.creation_time - request["CreationTimeAfter"]
+    assert (request["SortBy"], request["SortOrder"], request["MaxResults"]) == (
+        "CreationTime",
+        "Ascending",
+        100,
+    )
+
+
+def test_a_pool_that_settles_in_silence_is_seen(syncer: Syncer, world: World, scope: Scope) -> None:
+    job = scope.create_job("nightly-1", keep_alive_seconds=3600, lives=False)
+    scope.start(job)
+    scope.finish(job)
+    syncer.sync()
+    world.clock.advance(1800)
+    scope.settle_pool(job, "Terminated", seconds=1800, silent=True)
+    world.clock.advance(SEARCH_LAG)
+    syncer.sync()
+    assert differences(syncer.stored(), scope) == []
+    assert syncer.query("SELECT open_reason, details_due FROM training_jobs") == [(None, False)]
+    assert syncer.query(
+        "SELECT warm_pool_status, warm_pool_retained_seconds FROM training_job_changes "
+        "ORDER BY observed_at"
+    ) == [("Available", 0), ("Terminated", 1800)]
+
+
+@pytest.mark.parametrize("world_lag", [0.0, 90.0])
+def test_what_search_hides_is_found_later_than_its_lag(
+    syncer: Syncer, world: World, scope: Scope, world_lag: float
+) -> None:
+    world.behaviour = Behaviour(search_lag_seconds=world_lag)
+    job = scope.create_job("nightly-1", keep_alive_seconds=3600, lives=False)
+    scope.start(job)
+    scope.finish(job)
+    world.clock.advance(600)
+    syncer.sync()
+    scope.settle_pool(job, "Terminated", silent=True)
+    world.clock.advance(1)
+    syncer.sync()
+    [(verified,)] = syncer.query("SELECT verified_at FROM training_jobs")
+    assert verified <= world.clock.now()
+    world.clock.advance(SEARCH_LAG)
+    syncer.sync()
+    assert differences(syncer.stored(), scope) == []
+
+
+def test_a_name_used_again_is_a_second_row(syncer: Syncer, world: World, scope: Scope) -> None:
+    first = scope.create_job("nightly-1", lives=False)
+    scope.start(first)
+    syncer.sync()
+    world.clock.advance(600)
+    scope.delete_job("nightly-1")
+    world.clock.advance(10)
+    second = scope.create_job("nightly-1", instance_type="ml.g5.xlarge", lives=False)
+    world.clock.advance(SEARCH_LAG)
+    syncer.sync()
+    assert syncer.query(
+        "SELECT creation_time, instance_type, deleted_at IS NOT NULL, open_reason "
+        "FROM training_jobs JOIN training_job_details USING (training_job_arn, creation_time) "
+        "ORDER BY creation_time"
+    ) == [
+        (first.creation_time, "ml.m5.xlarge", True, None),
+        (second.creation_time, "ml.g5.xlarge", False, "running"),
+    ]
+
+
+def test_full_finds_deletions_and_keeps_the_rows(
+    syncer: Syncer, world: World, scope: Scope
+) -> None:
+    world.generate(jobs=300, scopes=[scope])
+    syncer.sync()
+    closed = [job.name for job in scope.jobs() if job.state.training_job_status == "Completed"]
+    for name in closed[:7]:
+        scope.delete_job(name)
+    world.clock.advance(600)
+    syncer.sync()
+    assert syncer.query("SELECT count(*) FROM training_jobs WHERE deleted_at IS NOT NULL") == [(0,)]
+    full = syncer.sync(full=True)
+    assert full.runs[0].jobs_deleted == 7
+    assert syncer.query(
+        "SELECT training_job_name FROM training_jobs WHERE deleted_at IS NOT NULL ORDER BY ALL"
+    ) == [(name,) for name in sorted(closed[:7])]
+    assert differences(syncer.stored(), scope) == []
+    assert syncer.stored().keys() == {(job.arn, job.creation_time) for job in scope.jobs()}
+
+
+def test_tags_are_refreshed_when_asked(syncer: Syncer, world: World, scope: Scope) -> None:
+    job = scope.create_job("nightly-1", tags={"team": "vision"}, lives=False)
+    scope.start(job)
+    scope.finish(job)
+    world.clock.advance(SEARCH_LAG)
+    syncer.sync()
+    scope.update(job, silent=True, tags={"team": "speech"})
+    world.clock.advance(SEARCH_LAG)
+    tags = "SELECT tags->>'team' FROM training_job_details"
+    syncer.sync()
+    assert syncer.query(tags) == [("vision",)]
+    syncer.sync(refresh_tags=True)
+    assert syncer.query(tags) == [("speech",)]
+    scope.update(job, silent=True, tags={"team": "nlp"})
+    world.clock.advance(SEARCH_LAG)
+    syncer.sync(full=True)
+    assert syncer.query(tags) == [("nlp",)]
+
+
+def test_since_bounds_and_an_earlier_one_fetches_the_rest(
+    syncer: Syncer, world: World, scope: Scope, simulator: Simulator
+) -> None:
+    world.generate(jobs=600, scopes=[scope])
+    oldest = min(job.creation_time for job in scope.jobs())
+    month = world.clock.now() - timedelta(days=30)
+    syncer.sync(since=month)
+    wanted = {(j.arn, j.creation_time) for j in scope.jobs() if j.creation_time >= month}
+    assert wanted <= syncer.stored().keys()
+    assert len(syncer.stored()) <= len(wanted) + 1
+    simulator.calls.clear()
+    runs = syncer.sync(since=oldest - timedelta(days=1)).runs
+    assert [run.mode for run in runs] == ["extend", "incremental"]
+    assert differences(syncer.stored(), scope) == []
+    assert syncer.query("SELECT discovered_from FROM sync_scopes") == [
+        (oldest - timedelta(days=1),)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "matches"),
+    [
+        ({"name_contains": "bert"}, lambda job: "bert" in job.name),
+        ({"status": "Failed"}, lambda job: job.state.training_job_status == "Failed"),
+        ({"warm_pool_status": "Reused"}, lambda job: job.state.warm_pool_status == "Reused"),
+    ],
+)
+def test_a_sync_with_a_filter_moves_no_watermark(
+    syncer: Syncer, world: World, scope: Scope, options: dict[str, Any], matches: Any
+) -> None:
+    world.generate(jobs=400, scopes=[scope])
+    before = syncer.query("SELECT * FROM sync_scopes")
+    run = syncer.sync(**options).runs[0]
+    assert run.mode == "filter"
+    assert syncer.stored().keys() == {
+        (job.arn, job.creation_time) for job in scope.jobs() if matches(job)
+    }
+    assert syncer.query("SELECT * FROM sync_scopes") == before == []
+
+
+def test_three_months_later_killed_every_few_calls_each_run_gets_further(
+    syncer: Syncer, world: World, scope: Scope
+) -> None:
+    world.generate(jobs=200, scopes=[scope])
+    syncer.sync()
+    world.advance(timedelta(days=1))
+    now = world.clock.now()
+    for number in range(1_500):
+        job = scope.create_job(
+            f"batch-{number}", created_at=now + timedelta(minutes=number), lives=False
+        )
+        scope.update(job, at=job.creation_time, training_job_status="Stopped")
+    world.clock.advance(timedelta(days=90))
+
+    reached = []
+    for _ in range(40):
+        left = [4]
+
+        def die_soon(operation: str, left: list[int] = left) -> None:
+            left[0] -= operation == "ListTrainingJobs"
+            if left[0] < 0:
+                raise Killed
+
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                # A batch a page, as half a minute at one call a second would make.
+                patch.setattr("exporter.syncing.worker.BATCH_ROWS", 1)
+                worker = syncer.sync(Hooks(before_call=die_soon))
+        except Killed:
+            [(position,)] = syncer.query("SELECT discovered_to FROM sync_scopes")
+            reached.append(position)
+        else:
+            break
+    else:
+        pytest.fail("it never completed")
+    assert len(reached) >= 3
+    assert reached == sorted(set(reached))
+    assert worker.runs[-1].outcome == "complete"
+    assert differences(syncer.stored(), scope) == []
+    # The listing that was resumed began when it first began, not when it was resumed.
+    outcomes = syncer.query("SELECT outcome, count(*) FROM sync_runs GROUP BY ALL ORDER BY ALL")
+    assert outcomes == [("complete", 3), ("interrupted", len(reached))]
+
+
+def test_search_and_describe_denied_lists_the_window_whole(
+    syncer: Syncer, world: World, scope: Scope, simulator: Simulator
+) -> None:
+    world.behaviour = Behaviour(
+        denied=frozenset({(None, None, "Search"), (None, None, "DescribeTrainingJob")})
+    )
+    old = scope.create_job("nightly-1", keep_alive_seconds=600, lives=False)
+    scope.start(old)
+    scope.finish(old)
+    world.clock.advance(3600)
+    scope.create_job("nightly-2", lives=False)
+    syncer.sync()
+    scope.settle_pool(old, "Terminated", silent=True)
+    world.clock.advance(3600)
+    syncer.sync()
+    assert differences(syncer.stored(), scope) == []
+    assert sum("Search is denied" in notice for notice in syncer.notices) == 2
+    assert sum("DescribeTrainingJob is denied" in notice for notice in syncer.notices) == 2
+
+
+def test_a_throttled_listing_slows_down_and_is_counted(
+    syncer: Syncer, world: World, scope: Scope, simulator: Simulator
+) -> None:
+    world.generate(jobs=300, scopes=[scope])
+    simulator.inject(Fault("throttle", operation="ListTrainingJobs", skip=1, times=3))
+    run = syncer.sync().runs[0]
+    assert run.throttles == 3
+    assert differences(syncer.stored(), scope) == []

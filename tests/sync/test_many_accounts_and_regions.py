@@ -1,0 +1,174 @@
+"""Scopes side by side: each at its own pace, one failing stops no other, each is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from exporter.errors import CredentialsError, ExporterError, PartialError
+from exporter.sagemaker import api as sagemaker_api
+from exporter.sagemaker.failures import Kind
+from exporter.simulator import Behaviour, Fault, Simulator, World
+from exporter.store.database import Database
+from exporter.syncing.options import Source, SyncOptions
+from exporter.syncing.outcome import SyncReport
+from exporter.syncing.run import run_sync
+
+ONE, TWO = "111122223333", "444455556666"
+REGIONS = ("eu-west-1", "eu-central-1", "us-east-1")
+ROLE = f"arn:aws:iam::{TWO}:role/reader"
+
+
+@dataclass
+class Fleet:
+    """Two accounts with three regions each; the second one behind a role."""
+
+    world: World
+    simulator: Simulator
+    path: Path
+
+    def sync(self, *sources: Source, **options: object) -> SyncReport:
+        given = sources or (
+            Source("one", regions=REGIONS),
+            Source("two", role_arn=ROLE, regions=REGIONS),
+        )
+        return run_sync(
+            Database(self.path),
+            given,
+            SyncOptions(**{"max_rps": 0, **options}),  # type: ignore[arg-type]
+        )
+
+    def query(self, statement: str) -> list[tuple[object, ...]]:
+        with Database(self.path).reading() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(statement)).all()]
+
+
+@pytest.fixture
+def fleet(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    for account in (ONE, TWO):
+        for region in REGIONS:
+            world.scope(account, region).create_job(f"nightly-{region}")
+    monkeypatch.setattr(sagemaker_api, "LONGEST_BACKOFF", 0.01)
+    monkeypatch.setattr(sagemaker_api, "ATTEMPTS", {Kind.THROTTLE: 3, Kind.PASSING: 3})
+    with Simulator(world) as simulator:
+        for name, value in simulator.environment(ONE, REGIONS[0]).items():
+            monkeypatch.setenv(name, value)
+        yield Fleet(world, simulator, tmp_path / "jobs.duckdb")
+
+
+def test_every_scope_is_synced_once(fleet: Fleet) -> None:
+    report = fleet.sync()
+    assert (report.exit_code, report.error) == (0, None)
+    assert [(scope.name, scope.outcome) for scope in report.scopes] == [
+        (f"{account}/{region}", "complete") for account in (ONE, TWO) for region in REGIONS
+    ]
+    assert fleet.query(
+        "SELECT account_id, region, training_job_name FROM training_jobs ORDER BY ALL"
+    ) == sorted((a, r, f"nightly-{r}") for a in (ONE, TWO) for r in REGIONS)
+    assert report.summary().startswith("sync: 6 of 6 scopes complete, 6 new, 0 changed")
+
+
+def test_one_denied_and_one_throttled_leave_four_complete(fleet: Fleet) -> None:
+    fleet.world.behaviour = Behaviour(denied=frozenset({(ONE, "eu-central-1", "ListTrainingJobs")}))
+    fleet.simulator.inject(
+        Fault(
+            "throttle",
+            operation="ListTrainingJobs",
+            account_id=TWO,
+            region="us-east-1",
+            times=None,
+        )
+    )
+    report = fleet.sync()
+    assert report.exit_code == 3
+    assert isinstance(report.error, PartialError)
+    assert "4 scopes are complete, 2 are not" in str(report.error)
+    assert f"{ONE}/eu-central-1: ListTrainingJobs is denied" in str(report.error)
+    assert f"{TWO}/us-east-1: ListTrainingJobs was throttled" in str(report.error)
+    assert fleet.query("SELECT count(*) FROM training_jobs") == [(4,)]
+    assert fleet.query(
+        "SELECT account_id, region, failing_runs, watermark FROM sync_scopes "
+        "WHERE last_error IS NOT NULL ORDER BY ALL"
+    ) == [(ONE, "eu-central-1", 1, None), (TWO, "us-east-1", 1, None)]
+    fleet.simulator.clear_faults()
+    fleet.world.behaviour = Behaviour()
+    assert fleet.sync().exit_code == 0
+    assert fleet.query("SELECT count(*) FROM sync_scopes WHERE last_error IS NOT NULL") == [(0,)]
+
+
+def test_an_account_reached_twice_is_synced_once(fleet: Fleet) -> None:
+    again = Source("again", role_arn=f"arn:aws:iam::{ONE}:role/reader", regions=REGIONS)
+    report = fleet.sync(Source("one", regions=REGIONS), again)
+    assert [scope.name for scope in report.scopes] == [f"{ONE}/{region}" for region in REGIONS]
+
+
+def test_an_optional_source_may_fail(fleet: Fleet) -> None:
+    fleet.world.behaviour = Behaviour(unassumable_roles=frozenset({ROLE}))
+    required = Source("two", role_arn=ROLE, regions=REGIONS)
+    optional = Source("two", role_arn=ROLE, regions=REGIONS, optional=True)
+    one = Source("one", regions=REGIONS)
+    assert fleet.sync(one, required).exit_code == 3
+    report = fleet.sync(one, optional)
+    assert report.exit_code == 0
+    [failed] = [scope for scope in report.scopes if scope.outcome == "failed"]
+    assert (failed.name, failed.optional) == ("two", True)
+    with pytest.raises(ExporterError) as error:
+        fleet.sync(required)
+    assert error.value.exit_code == 5
+
+
+def test_regions_that_are_not_enabled_are_passed_over(fleet: Fleet) -> None:
+    fleet.world.behaviour = Behaviour(disabled_regions=frozenset({(None, "us-east-1")}))
+    report = fleet.sync()
+    assert report.exit_code == 0
+    assert [scope.name for scope in report.scopes if scope.outcome == "skipped"] == [
+        f"{ONE}/us-east-1",
+        f"{TWO}/us-east-1",
+    ]
+    assert "2 regions not enabled" in report.summary()
+
+
+def test_an_account_with_no_enabled_region_has_failed(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The session's own region, where STS is asked, is another one.
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    disabled = frozenset((TWO, region) for region in REGIONS)
+    fleet.world.behaviour = Behaviour(disabled_regions=disabled)
+    report = fleet.sync()
+    assert report.exit_code == 3
+    assert all(isinstance(scope.error, CredentialsError) for scope in report.failed)
+    assert len(report.failed) == 3
+    only_two = fleet.sync(Source("two", role_arn=ROLE, regions=REGIONS))
+    assert only_two.exit_code == 5
+
+
+def test_all_regions_but_the_excluded_ones(fleet: Fleet) -> None:
+    report = fleet.sync(Source("one", regions=("all",), exclude_regions=("us-east-1", "eu-west-1")))
+    names = {scope.name for scope in report.scopes}
+    assert f"{ONE}/eu-central-1" in names
+    assert not names & {f"{ONE}/us-east-1", f"{ONE}/eu-west-1"}
+    assert len(names) > 15
+
+
+def test_a_dry_run_asks_for_no_job_and_writes_nothing(fleet: Fleet) -> None:
+    report = fleet.sync(dry_run=True)
+    assert not fleet.path.exists()
+    assert {scope.plan for scope in report.scopes} == {"backfill: first sync"}
+    fleet.sync()
+    fleet.world.clock.advance(timedelta(hours=1))
+    fleet.simulator.calls.clear()
+    plans = [scope.plan for scope in fleet.sync(dry_run=True).scopes]
+    assert all(plan and plan.startswith("incremental: new jobs from") for plan in plans)
+    assert {call.service for call in fleet.simulator.calls} == {"sts"}
+
+
+def test_a_role_session_renews_itself(fleet: Fleet) -> None:
+    fleet.world.behaviour = Behaviour(role_session_seconds=1.0)
+    assert fleet.sync().exit_code == 0

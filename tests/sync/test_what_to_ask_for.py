@@ -1,0 +1,225 @@
+"""The plan: state in, requests out; and how a listing goes from page to page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from exporter.errors import ServiceError
+from exporter.sagemaker.rows import JobRow
+from exporter.sagemaker.service import ListRequest, Page
+from exporter.store.scopes import ScopeState
+from exporter.syncing.options import SyncOptions
+from exporter.syncing.plan import (
+    Listing,
+    Means,
+    OpenJob,
+    advance,
+    completed,
+    first_request,
+    needs_another,
+    next_listing,
+    progressed,
+)
+from tests.sync.builders import after, job
+
+NEW = ScopeState("111122223333", "eu-west-1")
+SYNCED = replace(NEW, watermark=after(60), discovered_to=after(50), last_complete_at=after(61))
+DAY = timedelta(days=1)
+
+
+def opened(*newer: int) -> list[OpenJob]:
+    """Open jobs, oldest first, each with how many known jobs are as new or newer."""
+    return [OpenJob(after(40) - DAY * n / 100, n) for n in sorted(newer, reverse=True)]
+
+
+def test_the_first_sync_is_a_backfill() -> None:
+    listing = next_listing(NEW, SyncOptions(), [], Means())
+    assert (listing.mode, listing.created_after, listing.modified_after) == ("backfill", None, None)
+    assert first_request(listing) == ListRequest()
+
+
+def test_since_bounds_a_backfill_and_fetches_the_missing_interval_later() -> None:
+    first = next_listing(NEW, SyncOptions(since=after(-100)), [], Means())
+    assert (first.mode, first.created_after) == ("backfill", after(-100))
+    state = completed(NEW, replace(first, began_at=after(60), started=True), after(61))
+    assert state.discovered_from == after(-100)
+    # A later --since, or the same: nothing to fetch.
+    for since in (after(-100), after(0)):
+        again = next_listing(state, SyncOptions(since=since), [], Means())
+        assert again.mode == "incremental"
+    earlier = next_listing(state, SyncOptions(since=after(-500)), [], Means())
+    assert (earlier.mode, earlier.created_after, earlier.created_before) == (
+        "extend",
+        after(-500),
+        after(-100),
+    )
+    extended = completed(state, replace(earlier, began_at=after(70), started=True), after(71))
+    assert (extended.discovered_from, extended.watermark) == (after(-500), state.watermark)
+    assert needs_another(earlier, resumed=False)
+
+
+def test_an_incremental_listing_has_a_floor_and_a_modification_filter() -> None:
+    listing = next_listing(SYNCED, SyncOptions(overlap=300), [], Means())
+    assert (listing.mode, listing.created_after, listing.modified_after) == (
+        "incremental",
+        after(45),
+        after(55),
+    )
+
+
+@pytest.mark.parametrize(
+    ("newer", "means", "floor", "filtered"),
+    [
+        # 45 open jobs: one Search asks for all of them.
+        ((*range(40), 50_000), Means(), after(45), True),
+        # 300 running jobs among the newest 500: listing the window is 6 calls, Search 3.
+        (range(200, 500), Means(), after(45), True),
+        # The same without Search: 300 Describes, so the window is listed whole.
+        (range(200, 500), Means(search=False), opened(498)[0].created, False),
+        # And a straggler of weeks ago is described alone, not listed up to.
+        ((*range(200, 500), 60_000), Means(search=False), opened(499)[0].created, False),
+        # One job without Search: one Describe.
+        ((0,), Means(search=False), after(45), True),
+        # Nothing may be asked by name: the window has to tell.
+        ((3, 700), Means(search=False, describe=False), opened(700)[0].created, False),
+    ],
+)
+def test_open_jobs_are_asked_for_by_the_fewest_calls(
+    newer: range, means: Means, floor: datetime, filtered: bool
+) -> None:
+    listing = next_listing(SYNCED, SyncOptions(), opened(*newer), means)
+    assert listing.created_after == floor
+    assert (listing.modified_after is not None) == filtered
+
+
+def test_an_unfinished_listing_is_finished_first() -> None:
+    begun = Listing("backfill", began_at=after(5), started=True, position=after(3))
+    state = progressed(NEW, begun)
+    assert (state.watermark, state.discovered_to) == (None, after(3))
+    again = next_listing(state, SyncOptions(), [], Means())
+    assert replace(again, reason="") == begun
+    assert first_request(again).created_after == after(3) - timedelta(seconds=1)
+    assert needs_another(again, resumed=True)
+    assert not needs_another(again, resumed=False)
+    # Unless everything is to be listed anyway.
+    assert (
+        next_listing(replace(state, watermark=after(1)), SyncOptions(full=True), [], Means()).mode
+        == "full"
+    )
+
+
+def test_a_filter_is_a_one_off() -> None:
+    options = SyncOptions(
+        created_after=after(-10),
+        created_before=after(10),
+        name_contains="bert",
+        status="Failed",
+        warm_pool_status="Reused",
+        training_plan_arn="arn:plan",
+    )
+    listing = next_listing(replace(SYNCED, listing_mode="full"), options, [], Means())
+    assert first_request(listing) == ListRequest(
+        created_after=after(-11).replace(minute=49, second=59),
+        created_before=after(10),
+        filters={
+            "NameContains": "bert",
+            "StatusEquals": "Failed",
+            "WarmPoolStatusEquals": "Reused",
+            "TrainingPlanArnEquals": "arn:plan",
+        },
+    )
+
+
+LATER = after(100)
+
+
+def page(*minutes: float, token: str | None = "more", date: datetime | None = LATER) -> Page:
+    """A page of jobs created so many minutes after noon, asked for a second before its Date."""
+    rows = [replace(job(), creation_time=after(m), training_job_name=f"j-{m}") for m in minutes]
+    return Page(rows, token, date and date - timedelta(seconds=1), date)
+
+
+def test_pages_go_on_from_the_last_creation_time_not_by_token() -> None:
+    listing = Listing("backfill")
+    listing, request = advance(listing, first_request(listing), page(1, 2))
+    assert (listing.began_at, listing.position) == (after(100) - timedelta(seconds=1), after(2))
+    assert request == ListRequest(created_after=after(2) - timedelta(seconds=1))
+    listing, request = advance(listing, request, page(2, 3, date=after(101)))
+    # It first began when the first page was asked for.
+    assert listing.began_at == after(100) - timedelta(seconds=1)
+    assert request == ListRequest(created_after=after(3) - timedelta(seconds=1))
+    listing, request = advance(listing, request, page(3, token=None))
+    assert request is None
+
+
+def test_only_a_missing_token_ends_a_listing() -> None:
+    listing = Listing("backfill")
+    listing, request = advance(listing, first_request(listing), page(token="t1"))
+    assert request == ListRequest(token="t1")
+    listing, request = advance(listing, request, page(1, token="t2"))
+    assert request == ListRequest(created_after=after(1) - timedelta(seconds=1))
+    listing, request = advance(listing, request, page(token=None))
+    assert (request, listing.position) == (None, after(1))
+
+
+def test_more_jobs_in_a_second_than_a_page_holds_go_on_by_token() -> None:
+    listing = Listing("backfill", position=after(1), started=True)
+    request = first_request(listing)
+    half = 0.5 / 60
+    listing, following = advance(listing, request, page(1, 1, token="t1"))
+    assert following == replace(request, token="t1")
+    listing, following = advance(listing, following, page(1, 1 + half, token="t2"))
+    assert following == ListRequest(created_after=after(1))
+
+
+def test_an_empty_page_drops_the_modification_filter() -> None:
+    listing = Listing("incremental", created_after=after(1), modified_after=after(5))
+    listing, request = advance(listing, first_request(listing), page(token="t1"))
+    assert listing.modified_after is None
+    assert request == ListRequest(created_after=after(1) - timedelta(seconds=1))
+
+
+def test_a_server_that_gives_the_same_token_for_ever_is_left() -> None:
+    listing = Listing("backfill", started=True)
+    with pytest.raises(ServiceError, match="again and again"):
+        advance(listing, ListRequest(token="t1"), page(token="t1"))
+
+
+@pytest.mark.parametrize(
+    "untrue", [page(1, date=None), page(200), replace(page(1), date=None, as_of=None)]
+)
+def test_a_date_that_is_missing_or_contradicted_moves_no_watermark(untrue: Page) -> None:
+    listing, _ = advance(Listing("incremental"), ListRequest(), untrue)
+    assert listing.began_at is None
+    later, _ = advance(listing, ListRequest(), page(2))
+    assert later.began_at is None
+    assert completed(SYNCED, later, None).watermark == SYNCED.watermark
+
+
+def test_a_row_modified_after_the_answers_date_contradicts_it() -> None:
+    row: JobRow = replace(job(), last_modified_time=after(102))
+    listing, _ = advance(
+        Listing("incremental"), ListRequest(), Page([row], None, after(100), after(100))
+    )
+    assert listing.began_at is None
+
+
+def test_a_watermark_never_goes_back() -> None:
+    early = Listing("incremental", began_at=after(1), started=True, position=after(2))
+    state = completed(SYNCED, early, after(99))
+    assert (state.watermark, state.discovered_to) == (SYNCED.watermark, SYNCED.discovered_to)
+    late = replace(early, began_at=after(90), position=after(80))
+    state = completed(replace(SYNCED, last_error="x", failing_runs=3), late, after(99))
+    assert (state.watermark, state.discovered_to, state.last_complete_at) == (
+        after(90),
+        after(80),
+        after(99),
+    )
+    assert (state.last_error, state.failing_runs, state.listing_mode) == (None, 0, None)
+
+
+def test_times_of_requests_are_utc() -> None:
+    assert after(0).tzinfo is UTC
