@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "report": "exporter.cli.report:report",
     "query": "exporter.cli.query:query",
     "status": "exporter.cli.status:status",
+    "dashboard": "exporter.cli.dashboard:dashboard",
     "config": "exporter.cli.config:config",
     "demo": "exporter.cli.demo:demo",
 }

@@ -1,0 +1,34 @@
+// Draws every chart of the page; what fails is said in its place, the tables stand anyway.
+(function () {
+  "use strict";
+  const charts = JSON.parse(document.getElementById("charts").textContent);
+  const options = {
+    actions: false,
+    // Expressions are interpreted: the page's policy forbids making code of text.
+    ast: true,
+    config: charts.config,
+    defaultStyle: false,
+    renderer: "svg",
+    tooltip: { disableDefaultStyle: true },
+  };
+  function draw(box) {
+    return window.vegaEmbed(box, charts.specs[box.id], options).then(function () {
+      // The box itself says what it shows; Vega's hundreds of nameless parts would drown it.
+      box.querySelector("svg").setAttribute("aria-hidden", "true");
+    }).catch(function (error) {
+      box.textContent = "This chart could not be drawn (" + error.message + "). Its figures are in the table.";
+      throw error;
+    });
+  }
+  Promise.all(Array.from(document.querySelectorAll(".chart"), draw)).then(function (drawn) {
+    document.body.dataset.charts = String(drawn.length);
+  });
+  let opened = [];
+  window.addEventListener("beforeprint", function () {
+    opened = Array.from(document.querySelectorAll("details:not([open])"));
+    opened.forEach(function (one) { one.open = true; });
+  });
+  window.addEventListener("afterprint", function () {
+    opened.forEach(function (one) { one.open = false; });
+  });
+})();

@@ -1,0 +1,232 @@
+"""The charts: Vega-Lite specifications made with Altair, of figures that the reports gave.
+
+Geometry is in floats; what a reader reads (labels, tooltips) is the text that the reports print.
+Colours are the variables of style.css, so that a chart follows the page's scheme; no chart says
+a thing by colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import altair as alt
+
+from exporter.printable import visible
+
+Spec = dict[str, Any]
+Row = Mapping[str, Any]
+
+_FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
+#: The look of every chart.
+CONFIG: Final[Spec] = {
+    "aria": False,  # the figure around it carries a text, its table the figures
+    "axis": {
+        "domainColor": "var(--rule)",
+        "gridColor": "var(--grid)",
+        "labelColor": "var(--soft)",
+        "labelFont": _FONT,
+        "labelFontSize": 12,
+        "labelPadding": 6,
+        "tickColor": "var(--rule)",
+        "tickSize": 0,
+        "titleColor": "var(--soft)",
+        "titleFont": _FONT,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    },
+    "background": "transparent",
+    "padding": 4,
+    "text": {"color": "var(--ink)", "font": _FONT, "fontSize": 12},
+    "view": {"stroke": None},
+}
+_MONTH_NAMES: Final = (
+    "['Jan','Feb','Mar','Apr','May','Jun','Jul','Aug','Sep','Oct','Nov','Dec']"
+    "[toNumber(slice(datum.label, 5)) - 1]"
+)
+
+
+@dataclass(frozen=True)
+class Band:
+    """What a part of a stacked column stands for: a name, and the letter written on it."""
+
+    name: str
+    letter: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A part of a stacked column, from `low` to `high`; `shown` are (label, value) to read."""
+
+    month: str
+    band: Band
+    low: float
+    high: float
+    shown: Mapping[str, str]
+
+
+def number(amount: Decimal | float | int | None) -> float:
+    """An amount as the length of a mark; what is not known has none (and is said in words)."""
+    return 0.0 if amount is None else float(amount)
+
+
+def stacked_months(
+    slices: Sequence[Slice], months: Sequence[str], bands: Sequence[Band], so_far: str
+) -> Spec:
+    """Columns by month, one part a band, its letter on every part that has room for it."""
+    top = max((part.high for part in slices), default=0.0)
+    rows = [
+        {
+            "month": part.month,
+            "band": part.band.name,
+            "letter": part.band.letter if part.high - part.low > top * 0.055 else "",
+            "low": part.low,
+            "high": part.high,
+            "middle": (part.low + part.high) / 2,
+            **_texts(part.shown),
+        }
+        for part in slices
+    ]
+    touched = alt.selection_point(on="pointerover", clear="pointerout", fields=["band"])
+    base = alt.Chart(_data(rows)).encode(x=_month_axis(months, so_far))
+    bars = base.mark_bar(stroke="var(--card)", strokeWidth=1.5, cornerRadius=2).encode(
+        y=_usd_axis("low"),
+        y2="high:Q",
+        color=alt.Color("band:N")
+        .scale(domain=[band.name for band in bands], range=[band.colour for band in bands])
+        .legend(None),
+        opacity=alt.when(touched).then(alt.value(1)).otherwise(alt.value(0.3)),
+        tooltip=_tooltip(slices[0].shown if slices else {}),
+    )
+    letters = base.mark_text(fontWeight="bold", fontSize=11, color="var(--key-ink)").encode(
+        y=alt.Y("middle:Q"), text="letter:N"
+    )
+    return _spec((bars.add_params(touched) + letters).properties(height=280, width="container"))
+
+
+def paired_months(
+    pairs: Sequence[tuple[str, Band, Decimal | None, Mapping[str, str]]],
+    months: Sequence[str],
+    bands: Sequence[Band],
+    so_far: str,
+) -> Spec:
+    """Columns side by side in each month, one a band, always in the order of the bands."""
+    rows = [
+        {"month": month, "band": band.name, "usd": number(usd), **_texts(shown)}
+        for month, band, usd, shown in pairs
+        if usd is not None
+    ]
+    names = [band.name for band in bands]
+    chart = (
+        alt.Chart(_data(rows))
+        .mark_bar(cornerRadiusEnd=2)
+        .encode(
+            x=_month_axis(months, so_far),
+            xOffset=alt.XOffset("band:N").sort(names).scale(paddingInner=0.08),
+            y=_usd_axis("usd"),
+            color=alt.Color("band:N")
+            .scale(domain=names, range=[band.colour for band in bands])
+            .legend(None),
+            tooltip=_tooltip(pairs[0][3] if pairs else {}),
+        )
+    )
+    return _spec(chart.properties(height=240, width="container"))
+
+
+def bars(
+    rows: Sequence[tuple[str, float, str, Mapping[str, str]]],
+    *,
+    title: str,
+    colour: str,
+    line_at: float | None = None,
+    most: float | None = None,
+) -> Spec:
+    """Horizontal bars, each with its label at the end: (name, length, label, shown).
+
+    Args:
+        rows: From top to bottom.
+        title: Of the axis.
+        colour: Of the bars.
+        line_at: Where a line stands to compare with.
+        most: End of the scale; None = a little beyond the longest.
+    """
+    values = [
+        {"name": visible(name), "length": length, "label": label, **_texts(shown)}
+        for name, length, label, shown in rows
+    ]
+    longest = max((length for _, length, _, _ in rows), default=0.0)
+    end = most or max(longest * 1.18, (line_at or 0.0) * 1.18, 1e-9)
+    base = alt.Chart(_data(values)).encode(
+        y=alt.Y("name:N").sort(None).axis(title=None, labelLimit=150, labelFontSize=12),
+    )
+    scale = alt.Scale(domain=[0, end], nice=False)
+    axis = alt.Axis(title=title, titleAnchor="start", tickCount=5)
+    marks = base.mark_bar(color=colour, cornerRadiusEnd=2, height={"band": 0.62}).encode(
+        x=alt.X("length:Q").scale(scale).axis(axis),
+        tooltip=_tooltip(rows[0][3] if rows else {}),
+    )
+    layers = [marks]
+    if line_at is not None:
+        rule = alt.Chart(_data([{"at": line_at}])).mark_rule(
+            color="var(--ink)", strokeDash=[4, 3], strokeWidth=1.25
+        )
+        layers.append(rule.encode(x=alt.X("at:Q")))
+    ends = base.encode(x=alt.X("length:Q"), text="label:N")
+    # A label may cross the line: it stands on a strip of the card's colour.
+    layers.append(
+        ends.mark_text(align="left", dx=5, stroke="var(--card)", strokeWidth=5, strokeJoin="round")
+    )
+    layers.append(ends.mark_text(align="left", dx=5))
+    chart = alt.LayerChart(layer=layers)
+    return _spec(chart.properties(height=28 * len(rows), width="container"))
+
+
+def _month_axis(months: Sequence[str], so_far: str) -> alt.X:
+    # Two lines: the month, and below it the year where it begins, or that it is not over.
+    # Not under a first December: January's year stands close beside it.
+    year_at = months[0] if months and not months[0].endswith("12") else ""
+    below = (
+        f"datum.label === '{so_far}' ? 'so far' : "
+        f"(slice(datum.label, 5) === '01' || datum.label === '{year_at}')"
+        " ? slice(datum.label, 0, 4) : ''"
+    )
+    axis = alt.Axis(title=None, labelAngle=0, labelExpr=f"[{_MONTH_NAMES}, {below}]")
+    return alt.X("month:N").scale(domain=list(months), paddingInner=0.25).axis(axis)
+
+
+def _usd_axis(field: str) -> alt.Y:
+    axis = alt.Axis(
+        title="USD",
+        format=",~r",
+        tickCount=5,
+        domain=False,
+        titleAngle=0,
+        titleAlign="left",
+        titleAnchor="end",
+        titleX=0,
+        titleY=-12,
+    )
+    return alt.Y(f"{field}:Q").axis(axis)
+
+
+def _tooltip(shown: Mapping[str, str]) -> list[alt.Tooltip]:
+    return [alt.Tooltip(f"shown_{place}:N", title=title) for place, title in enumerate(shown)]
+
+
+def _texts(shown: Mapping[str, str]) -> dict[str, str]:
+    # Fields by place: a title may hold what Vega reads as a path.
+    return {f"shown_{place}": visible(value) for place, value in enumerate(shown.values())}
+
+
+def _data(rows: Sequence[Row]) -> alt.InlineData:
+    return alt.InlineData(values=[dict(row) for row in rows])
+
+
+def _spec(chart: alt.Chart | alt.LayerChart) -> Spec:
+    spec: Spec = chart.to_dict()
+    spec["autosize"] = {"type": "fit-x", "contains": "padding"}
+    spec.pop("config", None)  # Altair's own; the page has one for all
+    return spec

@@ -1,0 +1,116 @@
+"""What the page shows: the reports it runs, with the words that print each of them again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from exporter.reports import periods, running, status
+from exporter.reports.catalogue import find
+from exporter.reports.periods import Period
+from exporter.reports.result import Result
+from exporter.reports.status import Status
+
+#: Calendar months shown unless a period is asked for, the one under way among them.
+MONTHS: Final = 12
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A report's result and the command that prints it."""
+
+    result: Result
+    command: str
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Its rows by column name."""
+        names = [column.name for column in self.result.columns]
+        return [dict(zip(names, row, strict=True)) for row in self.result.rows]
+
+    @property
+    def total(self) -> dict[str, Any]:
+        """Its total by column name; empty where the report found nothing."""
+        if self.result.totals is None:
+            return {}
+        names = [column.name for column in self.result.columns]
+        return dict(zip(names, self.result.totals, strict=True))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One report to run for the page."""
+
+    report: str
+    by: Sequence[str] = ()
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, connection: sa.Connection, period: Period) -> Shown:
+        """Run it, for the period where it takes one."""
+        report = find(self.report)
+        days = period if report.period else None
+        request = running.Request(period=days, by=self.by, params=self.params)
+        result = running.run(connection, report, request)
+        return Shown(result, self._command(days))
+
+    def _command(self, days: Period | None) -> str:
+        words = ["sagemaker-exporter report", self.report]
+        if days is not None:
+            words.append(f"--since {days.since} --until {days.until}")
+        words.extend(f"--by {dimension}" for dimension in self.by)
+        words.extend(f"--param {name}={value}" for name, value in self.params.items())
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Everything on the page.
+
+    Attributes:
+        now: When the page was made, by this machine's clock.
+        period: The UTC days its costs are of.
+        status: Freshness of every scope.
+        by_month: Pools beside training, by month.
+        by_month_and_type: The same by month and instance type.
+        by_type: The same by instance type.
+    """
+
+    now: datetime
+    period: Period
+    status: Status
+    by_month: Shown
+    by_month_and_type: Shown
+    by_type: Shown
+
+
+def choose(*, since: datetime | None, until: datetime | None, today: date) -> Period:
+    """The days asked for; without any, the calendar months that end with the one under way.
+
+    Raises:
+        UsageError: A period without a day.
+    """
+    if since is not None or until is not None:
+        return periods.choose(month=None, since=since, until=until, today=today)
+    end = periods.of_month(today.replace(day=1)).until
+    months = end.year * 12 + end.month - 1 - MONTHS
+    return Period(date(months // 12, months % 12 + 1, 1), end)
+
+
+def read(connection: sa.Connection, period: Period, now: datetime) -> Figures:
+    """Run every report of the page over a read-only connection."""
+
+    def run(report: str, *by: str, **params: str) -> Shown:
+        return Asked(report, by, params).run(connection, period)
+
+    return Figures(
+        now=now,
+        period=period,
+        status=status.read(connection, now, runs=0),
+        by_month=run("warm-pool-cost", "month"),
+        by_month_and_type=run("warm-pool-cost", "month", "instance_type"),
+        by_type=run("warm-pool-cost", "instance_type"),
+    )
