@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,7 @@ from exporter.cli import sources
 from exporter.cli.app import App, app_of, is_terminal
 from exporter.cli.options import Many, Matching, OneOf, Region, Time
 from exporter.cli.root import Command
+from exporter.cli.unattended import PingUrl, reporting
 
 if TYPE_CHECKING:
     from exporter.syncing.worker import Progress
@@ -124,6 +126,18 @@ watermark. Exit code 3 says that some scopes are complete and others are not.
     metavar="SECONDS",
     help="How long to wait for another sync, or for a reader of the file.",
 )
+@click.option(
+    "--metrics-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what the sync came to as Prometheus text, for a textfile collector.",
+)
+@click.option(
+    "--ping-url",
+    type=PingUrl(),
+    metavar="URL",
+    help="GET this after a sync that left no required scope behind: a dead-man's switch.",
+)
 @click.option("--no-upgrade", is_flag=True, help="Do not create or upgrade the schema.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be asked for.")
 @click.option("--json", is_flag=True, help="The outcome as one JSON object on standard output.")
@@ -149,6 +163,8 @@ def sync(
     details: bool,
     refresh_tags: bool,
     lock_timeout: float,
+    metrics_file: Path | None,
+    ping_url: str | None,
     no_upgrade: bool,
     dry_run: bool,
     json: bool,
@@ -189,28 +205,32 @@ def sync(
         details=details,
         refresh_tags=refresh_tags,
         lock_timeout=lock_timeout,
+        metrics_file=metrics_file,
+        ping_url=ping_url,
         upgrade=not no_upgrade,
         dry_run=dry_run,
     )
-    with _progress(app) as progress:
-        report = run_sync(
-            app.database(lock_timeout=lock_timeout),
-            sources.choose(asked, app.settings.sources()),
-            options,
-            app.settings.configuration(),
-            progress=progress,
-            notice=lambda text: app.say(text, logging.WARNING),
-        )
-    for scope in report.scopes:
-        if scope.plan is not None:
-            click.echo(f"{scope.name}: {scope.plan}", err=json)
-    if json:
-        from exporter.reports.values import to_json
+    with reporting(app, options) as told:
+        with _progress(app) as progress:
+            report = run_sync(
+                app.database(lock_timeout=lock_timeout),
+                sources.choose(asked, app.settings.sources()),
+                options,
+                app.settings.configuration(),
+                progress=progress,
+                notice=lambda text: app.say(text, logging.WARNING),
+            )
+        told(report)
+        for scope in report.scopes:
+            if scope.plan is not None:
+                click.echo(f"{scope.name}: {scope.plan}", err=json)
+        if json:
+            from exporter.reports.values import to_json
 
-        click.echo(to_json(report.to_json()))
-    app.say(report.summary())
-    if report.error is not None:
-        raise report.error
+            click.echo(to_json(report.to_json()))
+        app.say(report.summary())
+        if report.error is not None:
+            raise report.error
 
 
 @contextmanager

@@ -1,0 +1,242 @@
+"""`--metrics-file`: what a sync came to, as Prometheus text for a textfile collector.
+
+Times are Unix times of their events, never ages: an age in a file would stand still while the
+clock goes on. A sync that could not read the database (it was busy, the disk was full) keeps the
+figures of the scopes that the file had before, which are still true of their times, so that an
+alert on them goes on ripening. docs/running.md names every metric and the alerts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from exporter.reports.status import Status
+    from exporter.syncing.outcome import SyncReport
+
+PREFIX: Final = "sagemaker_exporter_"
+_SCOPE: Final = f"{PREFIX}scope_"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric: its name without the prefix, what it says, and its labels."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+_SCOPE_LABELS: Final = ("account", "region")
+
+#: Of the last sync: (metric, in the order in which they are written).
+RUN: Final = (
+    Metric("build_info", "Always 1; the label tells the version.", ("version",)),
+    Metric("last_sync_start_timestamp_seconds", "When the last sync began, Unix time."),
+    Metric("last_sync_end_timestamp_seconds", "When the last sync ended, Unix time."),
+    Metric("last_sync_duration_seconds", "How long the last sync took."),
+    Metric(
+        "last_sync_exit_code",
+        "Exit code of the last sync: 0 done, 3 in part, 4 busy, 5 credentials, 7 service, 8 disk.",
+    ),
+    Metric("last_sync_scopes", "Scopes of the last sync by outcome.", ("outcome",)),
+    Metric("last_sync_calls", "Calls to AWS in the last sync, retries included.", ("operation",)),
+    Metric("last_sync_throttles", "Answers of the last sync that were 'rate exceeded'."),
+    Metric("last_sync_pages", "Pages of ListTrainingJobs in the last sync."),
+    Metric("last_sync_jobs_seen", "Rows that ListTrainingJobs returned in the last sync."),
+    Metric("last_sync_jobs_inserted", "Jobs that were new in the last sync."),
+    Metric("last_sync_jobs_changed", "Known jobs that had changed in the last sync."),
+    Metric("last_sync_jobs_deleted", "Jobs that the last sync found to be gone at AWS."),
+)
+#: Of each account and region, from the database.
+SCOPE: Final = (
+    Metric(
+        "scope_data_as_of_timestamp_seconds",
+        "Watermark: server time up to which the data is complete, Unix time; absent = never.",
+        _SCOPE_LABELS,
+    ),
+    Metric(
+        "scope_last_complete_timestamp_seconds",
+        "Server time at which the last complete sync ended, Unix time; absent = never.",
+        _SCOPE_LABELS,
+    ),
+    Metric("scope_failing_runs", "For how many runs in a row the scope has failed.", _SCOPE_LABELS),
+    Metric("scope_jobs", "Jobs in the database.", _SCOPE_LABELS),
+    Metric("scope_open_jobs", "Jobs that can still change.", _SCOPE_LABELS),
+    Metric("scope_open_pools", "Warm pools that wait for a job, and cost.", _SCOPE_LABELS),
+    Metric("scope_deleted_jobs", "Jobs that AWS has forgotten.", _SCOPE_LABELS),
+    Metric("scope_jobs_without_details", "Jobs whose details are not known.", _SCOPE_LABELS),
+    Metric("scope_jobs_without_price", "Jobs whose instance type has no price.", _SCOPE_LABELS),
+    Metric(
+        "scope_last_error_info",
+        "1 while the last run of the scope failed; the label holds the error.",
+        (*_SCOPE_LABELS, "error"),
+    ),
+)
+
+Samples = Sequence[tuple[Mapping[str, str], float]]
+
+
+@dataclass(frozen=True)
+class Sync:
+    """What is known of a sync when it is over, however it ended.
+
+    Attributes:
+        started: When it began.
+        ended: When it ended.
+        exit_code: Of the command.
+        version: Of this program.
+        report: Its outcome; None where it ended before there was one.
+    """
+
+    started: datetime
+    ended: datetime
+    exit_code: int
+    version: str
+    report: SyncReport | None = None
+
+
+@dataclass
+class _Text:
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, metric: Metric, samples: Samples) -> None:
+        name = PREFIX + metric.name
+        if not samples:
+            return
+        self.lines.append(f"# HELP {name} {_escaped(metric.help)}")
+        self.lines.append(f"# TYPE {name} gauge")
+        self.lines.extend(f"{name}{_labels(labels)} {_number(value)}" for labels, value in samples)
+
+
+def render(sync: Sync, status: Status | None, before: str = "") -> str:
+    """The whole file.
+
+    Args:
+        sync: What the sync came to.
+        status: The figures of the scopes; None where the database could not be read.
+        before: The file as it was, whose figures of the scopes are then kept.
+    """
+    text = _Text()
+    samples = _of_sync(sync)
+    for metric in RUN:
+        text.add(metric, samples[metric.name])
+    if status is None:
+        text.lines.extend(_kept(before))
+    else:
+        of_scopes = _of_scopes(status)
+        for metric in SCOPE:
+            text.add(metric, of_scopes[metric.name])
+    return "\n".join(text.lines) + "\n"
+
+
+def write(path: Path, sync: Sync, status: Status | None) -> None:
+    """Write the file beside its name, then rename it in place: a reader never sees half of it.
+
+    Raises:
+        UsageError: It cannot be written there.
+        DatabaseError: The disk is full.
+    """
+    from exporter.reports.output import target
+
+    before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    with target(path) as stream:
+        stream.write(render(sync, status, before).encode())
+
+
+def _of_sync(sync: Sync) -> dict[str, Samples]:
+    report = sync.report
+    found: dict[str, Samples] = dict.fromkeys((metric.name for metric in RUN), ())
+    found |= {
+        "build_info": [({"version": sync.version}, 1)],
+        "last_sync_start_timestamp_seconds": _one(sync.started.timestamp()),
+        "last_sync_end_timestamp_seconds": _one(sync.ended.timestamp()),
+        "last_sync_duration_seconds": _one((sync.ended - sync.started).total_seconds()),
+        "last_sync_exit_code": _one(sync.exit_code),
+    }
+    if report is None:
+        return found
+    outcomes = dict.fromkeys(("complete", "failed", "skipped"), 0)
+    for scope in report.scopes:
+        outcomes[scope.outcome] = outcomes.get(scope.outcome, 0) + 1
+    found["last_sync_scopes"] = [({"outcome": name}, n) for name, n in outcomes.items()]
+    found["last_sync_calls"] = [
+        ({"operation": name}, n) for name, n in sorted(report.calls().items())
+    ]
+    for name in (
+        "throttles",
+        "pages",
+        "jobs_seen",
+        "jobs_inserted",
+        "jobs_changed",
+        "jobs_deleted",
+    ):
+        found[f"last_sync_{name}"] = _one(report.total(name))
+    return found
+
+
+def _of_scopes(status: Status) -> dict[str, Samples]:
+    found: dict[str, list[tuple[Mapping[str, str], float]]] = {metric.name: [] for metric in SCOPE}
+    for scope in status.scopes:
+        labels = {"account": scope.account_id, "region": scope.region}
+        values: dict[str, float | None] = {
+            "data_as_of_timestamp_seconds": _stamp(scope.watermark),
+            "last_complete_timestamp_seconds": _stamp(scope.last_complete_at),
+            "failing_runs": scope.failing_runs or 0,
+            "jobs": scope.jobs,
+            "open_jobs": scope.open_jobs,
+            "open_pools": scope.open_pools,
+            "deleted_jobs": scope.deleted_jobs,
+            "jobs_without_details": scope.jobs_without_details,
+            "jobs_without_price": scope.jobs_without_price,
+        }
+        for name, value in values.items():
+            if value is not None:
+                found[f"scope_{name}"].append((labels, value))
+        if scope.last_error:
+            error = scope.last_error.splitlines()[0][:200]
+            found["scope_last_error_info"].append(({**labels, "error": error}, 1))
+    return dict(found)
+
+
+def _kept(before: str) -> Iterator[str]:
+    """The lines of a former file that speak of scopes."""
+    ours = re.compile(rf"(?:# (?:HELP|TYPE) )?{_SCOPE}\w")
+    return (line for line in before.splitlines() if ours.match(line))
+
+
+def _one(value: float) -> Samples:
+    return [({}, value)]
+
+
+def _stamp(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(round(value, 6))
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    if not labels:
+        return ""
+    pairs = ",".join(f'{name}="{_quoted(value)}"' for name, value in labels.items())
+    return f"{{{pairs}}}"
+
+
+def _quoted(text: str) -> str:
+    return _escaped(text).replace('"', '\\"')
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def documented() -> Iterable[Metric]:
+    """Every metric, in the order of the file."""
+    return (*RUN, *SCOPE)
