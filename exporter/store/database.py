@@ -10,6 +10,7 @@ that other descriptor would drop DuckDB's lock (POSIX fcntl locks belong to the 
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -66,6 +67,7 @@ class Database:
         self._notify = notify
         self._sleep = sleep
         self._monotonic = monotonic
+        self._latest = math.inf
         self._schema_is_known = False
 
     @staticmethod
@@ -90,6 +92,14 @@ class Database:
     def exists(self) -> bool:
         """Whether there is anything at the path."""
         return self.path.exists()
+
+    def hurry(self, seconds: float) -> None:
+        """From now on, wait no longer than this for another process.
+
+        Also where a thread waits already: a run that was told to stop does not sit out the
+        lock timeout.
+        """
+        self._latest = self._monotonic() + seconds
 
     @contextmanager
     def reading(self, *, check_schema: bool = True) -> Iterator[sa.Connection]:
@@ -174,7 +184,7 @@ class Database:
                 holder = lock_holder(error)
                 if holder is None:
                     raise translate(error, self.path) from error
-                left = deadline - self._monotonic()
+                left = min(deadline, self._latest) - self._monotonic()
                 if left <= 0:
                     raise BusyError(
                         f"The database {self.path} is kept open by {holder} "

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Row = Mapping[str, Any]
+#: Values by column, all of one length.
+Columns = Mapping[str, Sequence[Any]]
 
 #: Prefix of training_job_details' columns in rows that hold both tables.
 DETAIL_PREFIX: Final = "detail_"
@@ -32,7 +34,7 @@ _STAGED: Final = "staged_rows"
 
 def known_jobs(connection: sa.Connection, keys: Iterable[tuple[Any, Any]]) -> list[Row]:
     """Stored jobs with these (ARN, creation time), their details beside them (`detail_…`)."""
-    batch = _arrow(training_jobs, [dict(zip(KEY, key, strict=True)) for key in keys], KEY)
+    batch = _arrow(training_jobs, dict(zip(KEY, zip(*keys, strict=True), strict=True)))
     with _staged(connection, batch):
         return _rows(connection, f"{_JOBS} JOIN {_STAGED} USING (training_job_arn, creation_time)")
 
@@ -52,21 +54,19 @@ def jobs_where(connection: sa.Connection, condition: str, parameters: Row) -> li
     )
 
 
-def write_jobs(connection: sa.Connection, rows: Sequence[Row]) -> None:
+def write_jobs(connection: sa.Connection, values: Columns) -> None:
     """Upsert rows of training_jobs; one that changed later than the given stays."""
-    _upsert(connection, training_jobs, rows, version="updated_at")
+    _upsert(connection, training_jobs, values, version="updated_at")
 
 
-def write_details(connection: sa.Connection, rows: Sequence[Row]) -> None:
+def write_details(connection: sa.Connection, values: Columns) -> None:
     """Upsert rows of training_job_details; one that was fetched later than the given stays."""
-    _upsert(connection, training_job_details, rows, version="fetched_at")
+    _upsert(connection, training_job_details, values, version="fetched_at")
 
 
-def append_changes(connection: sa.Connection, rows: Sequence[Row]) -> None:
+def append_changes(connection: sa.Connection, values: Columns) -> None:
     """Append rows to training_job_changes."""
-    if not rows:
-        return
-    with _staged(connection, _arrow(training_job_changes, rows)):
+    with _staged(connection, _arrow(training_job_changes, values)):
         names, source = _source(training_job_changes)
         connection.execute(sa.insert(training_job_changes).from_select(names, source))
 
@@ -77,17 +77,14 @@ def labelled_jobs(connection: sa.Connection) -> Iterator[Row]:
         yield from (dict(row) for row in partition)
 
 
-def relabel(connection: sa.Connection, rows: Sequence[Row]) -> None:
-    """Set the labels of jobs: rows of the key, job_family, family_rule, team and team_rule."""
-    names = (*KEY, "job_family", "family_rule", "team", "team_rule")
-    with _staged(connection, _arrow(training_jobs, rows, names)):
+def relabel(connection: sa.Connection, values: Columns) -> None:
+    """Set the labels of jobs, by the key: job_family, family_rule, team and team_rule."""
+    with _staged(connection, _arrow(training_jobs, values)):
         connection.execute(sa.text(_RELABEL))
 
 
-def _upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], version: str) -> None:
-    if not rows:
-        return
-    with _staged(connection, _arrow(table, rows)):
+def _upsert(connection: sa.Connection, table: sa.Table, values: Columns, version: str) -> None:
+    with _staged(connection, _arrow(table, values)):
         names, source = _source(table)
         statement = insert(table).from_select(names, source)
         connection.execute(
@@ -108,15 +105,12 @@ def _source(table: sa.Table) -> tuple[list[str], sa.Select[Any]]:
     return names, sa.select(*staged.c)
 
 
-def _arrow(table: sa.Table, rows: Sequence[Row], names: Sequence[str] | None = None) -> pa.Table:
+def _arrow(table: sa.Table, values: Columns) -> pa.Table:
     """An Arrow batch with the table's types: inferred, a column of only NULLs would have none."""
     import pyarrow as pa
 
-    columns = [table.c[name] for name in names] if names else list(table.columns)
-    return pa.table(
-        {column.name: [row[column.name] for row in rows] for column in columns},
-        schema=pa.schema([(column.name, _arrow_type(column.type)) for column in columns]),
-    )
+    schema = pa.schema([(name, _arrow_type(table.c[name].type)) for name in values])
+    return pa.table(dict(values), schema=schema)
 
 
 def _arrow_type(type_: sa.types.TypeEngine[Any]) -> pa.DataType:

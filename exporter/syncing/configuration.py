@@ -101,7 +101,8 @@ def apply(database: Database, configuration: Configuration, reached: Reached) ->
         )
         shipped.load_shipped(connection, configuration.local_storage_families)
         for start in range(0, len(relabelled), _BATCH):
-            jobs.relabel(connection, relabelled[start : start + _BATCH])
+            batch = relabelled[start : start + _BATCH]
+            jobs.relabel(connection, {name: [row[name] for row in batch] for name in batch[0]})
         connection.execute(sa.delete(settings).where(settings.c.name.in_(wanted)))
         rows = [{"name": name, "value": value} for name, value in wanted.items()]
         connection.execute(sa.insert(settings), rows)

@@ -283,18 +283,25 @@ def _with_details(now: Stored, answer: Observed, policy: MergePolicy, *, stale: 
 
     Details are final when they were read after the job had closed and have all that will come.
     """
-    taken = answer.details is not None and _takes_details(now.details, answer, policy)
+    details, labels = now.details, now.labels
+    taken = answer.details is not None and _takes_details(details, answer, policy)
     if taken:
-        details = _merge_details(now.details, answer)
+        details = _merge_details(details, answer)
         stale = _state(answer.job) != _state(now.job) or may_be_serverless(details.row)
-        now = replace(now, details=details, labels=_labels(now.job, details.row, policy))
-    now = replace(now, open_reason=open_reason(now))
-    closed = now.open_reason is None
-    if taken and closed and not stale and now.details and _is_complete(now.details.row, answer):
-        now = replace(now, details=replace(now.details, final=True))
-    final = now.details is not None and now.details.final
-    due = now.details is None or stale or closed
-    return replace(now, details_due=due and not final and now.deleted_at is None)
+        labels = _labels(now.job, details.row, policy)
+        now = replace(now, details=details, labels=labels)
+    reason = open_reason(now)
+    final = details is not None and details.final
+    if taken and details is not None and reason is None and not stale and not final:
+        final = _is_complete(details.row, answer)
+        details = replace(details, final=final)
+    due = details is None or stale or reason is None
+    return replace(
+        now,
+        details=details,
+        open_reason=reason,
+        details_due=due and not final and now.deleted_at is None,
+    )
 
 
 def _takes_details(details: StoredDetails | None, answer: Observed, policy: MergePolicy) -> bool:

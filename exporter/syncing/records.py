@@ -8,10 +8,11 @@ a whole transaction without a word when an error in it was swallowed somewhere.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Final
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -19,6 +20,7 @@ from exporter.errors import DatabaseError
 from exporter.sagemaker.rows import DetailRow, JobKey, JobRow
 from exporter.store import jobs, scopes
 from exporter.store.database import Database
+from exporter.store.schema import training_job_changes
 from exporter.store.scopes import Run, ScopeKey, ScopeState
 from exporter.syncing.labels import Labels
 from exporter.syncing.merge import Merged, Stored, StoredDetails
@@ -26,6 +28,27 @@ from exporter.syncing.plan import OpenJob
 
 _JOB_FIELDS: Final = tuple(field.name for field in fields(JobRow))
 _DETAIL_FIELDS: Final = tuple(field.name for field in fields(DetailRow))
+#: Columns of the tables, and where the values are in a Merged.
+_JOB_COLUMNS: Final = {
+    **{name: attrgetter(f"stored.job.{name}") for name in _JOB_FIELDS},
+    **{name: attrgetter(f"stored.labels.{name}") for name in Labels._fields},
+    **{
+        name: attrgetter(f"stored.{name}")
+        for name in (
+            "first_synced_at",
+            "updated_at",
+            "verified_at",
+            "deleted_at",
+            "open_reason",
+            "details_due",
+        )
+    },
+}
+_DETAIL_COLUMNS: Final = {
+    **{name: attrgetter(f"stored.details.row.{name}") for name in _DETAIL_FIELDS},
+    **{name: attrgetter(f"stored.details.{name}") for name in ("fetched_at", "final")},
+}
+_CHANGE_FIELDS: Final = tuple(name for name in _JOB_FIELDS if name in training_job_changes.columns)
 
 
 @dataclass(frozen=True)
@@ -43,6 +66,14 @@ class Commit:
     merged: Sequence[Merged] = ()
 
 
+class ScopeView(NamedTuple):
+    """A scope as it is stored: its row, its open jobs, and its newest job's creation time."""
+
+    state: ScopeState
+    open_jobs: list[OpenJob]
+    newest: datetime | None
+
+
 class Records:
     """Reads and writes of one sync; one at a time, from whichever thread."""
 
@@ -50,6 +81,10 @@ class Records:
         self._database = database
         # DuckDB refuses a reader beside a writer even within one process.
         self._guard = threading.RLock()
+
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than this for other programs from now on: the run is at its end."""
+        self._database.hurry(seconds)
 
     def close_dead_runs(self, now: datetime) -> None:
         """Runs that were killed say so; call it with the sync lock held, when none can be alive."""
@@ -60,12 +95,13 @@ class Records:
                 with self._database.writing() as connection:
                     connection.execute(sa.text(_CLOSE_RUNS), {"now": now})
 
-    def scope(self, key: ScopeKey) -> tuple[ScopeState, list[OpenJob]]:
-        """How far a scope has been read, and its open jobs: what a plan needs."""
+    def scope(self, key: ScopeKey) -> ScopeView:
+        """How far a scope has been read, and what else a plan needs."""
         with self._guard, self._database.reading() as connection:
             state = scopes.read_scope(connection, key)
             rows = connection.execute(sa.text(_OPEN_JOBS), key._asdict()).all()
-        return state, [OpenJob(created, int(newer)) for created, newer in rows]
+            [(newest,)] = connection.execute(sa.text(_NEWEST), key._asdict()).all()
+        return ScopeView(state, [OpenJob(created, int(newer)) for created, newer in rows], newest)
 
     def known(self, keys: Iterable[JobKey]) -> dict[JobKey, Stored]:
         """What is stored of these jobs."""
@@ -120,23 +156,17 @@ class Records:
 
     @staticmethod
     def _write(connection: sa.Connection, commit: Commit) -> None:
-        run, merged = commit.run, commit.merged
-        scope = {"account_id": run.account_id, "region": run.region}
-        jobs.write_jobs(
-            connection, [_job_values(item.stored) | scope for item in merged if item.write_job]
-        )
-        jobs.append_changes(
-            connection,
-            [
-                _fields(row, _JOB_FIELDS) | {"observed_at": seen_at, "run_id": run.run_id}
-                for item in merged
-                for seen_at, row in item.history
-            ],
-        )
-        jobs.write_details(
-            connection,
-            [_detail_values(item.stored.details) for item in merged if item.write_details],
-        )
+        run = commit.run
+        written = [item for item in commit.merged if item.write_job]
+        if written:
+            scope = {"account_id": run.account_id, "region": run.region}
+            jobs.write_jobs(connection, _job_columns(written, scope))
+        seen = [moment for item in commit.merged for moment in item.history]
+        if seen:
+            jobs.append_changes(connection, _change_columns(seen, run.run_id))
+        detailed = [item for item in commit.merged if item.write_details]
+        if detailed:
+            jobs.write_details(connection, _detail_columns(detailed))
         if commit.state is not None:
             scopes.write_scope(connection, commit.state)
         scopes.write_run(connection, run)
@@ -182,33 +212,22 @@ def _stored(row: jobs.Row) -> Stored:
     )
 
 
-def _fields(row: JobRow | DetailRow, names: Sequence[str]) -> dict[str, Any]:
-    # dataclasses.asdict copies every value deeply: half of a backfill's time.
-    return {name: getattr(row, name) for name in names}
-
-
-def _job_values(stored: Stored) -> dict[str, Any]:
-    return (
-        _fields(stored.job, _JOB_FIELDS)
-        | stored.labels._asdict()
-        | {
-            "first_synced_at": stored.first_synced_at,
-            "updated_at": stored.updated_at,
-            "verified_at": stored.verified_at,
-            "deleted_at": stored.deleted_at,
-            "open_reason": stored.open_reason,
-            "details_due": stored.details_due,
-        }
-    )
-
-
-def _detail_values(details: StoredDetails | None) -> dict[str, Any]:
-    if details is None:
-        raise ValueError("no details to write")
-    return _fields(details.row, _DETAIL_FIELDS) | {
-        "fetched_at": details.fetched_at,
-        "final": details.final,
+def _job_columns(merged: Sequence[Merged], scope: Mapping[str, str]) -> jobs.Columns:
+    return {name: list(map(get, merged)) for name, get in _JOB_COLUMNS.items()} | {
+        name: [value] * len(merged) for name, value in scope.items()
     }
+
+
+def _change_columns(seen: Sequence[tuple[datetime, JobRow]], run_id: str) -> jobs.Columns:
+    rows = [row for _, row in seen]
+    return {name: list(map(attrgetter(name), rows)) for name in _CHANGE_FIELDS} | {
+        "observed_at": [seen_at for seen_at, _ in seen],
+        "run_id": [run_id] * len(seen),
+    }
+
+
+def _detail_columns(merged: Sequence[Merged]) -> jobs.Columns:
+    return {name: list(map(get, merged)) for name, get in _DETAIL_COLUMNS.items()}
 
 
 _DEAD_RUNS: Final = "SELECT run_id FROM sync_runs WHERE outcome = 'running'"
@@ -216,6 +235,12 @@ _CLOSE_RUNS: Final = """
 UPDATE sync_runs
 SET outcome = 'interrupted', ended_at = :now, error = 'the process died'
 WHERE outcome = 'running'
+"""
+
+_NEWEST: Final = """
+SELECT max(creation_time)
+FROM training_jobs
+WHERE account_id = :account_id AND region = :region
 """
 
 _LIVING: Final = """

@@ -28,7 +28,9 @@ from exporter.syncing.worker import Clock, Progress, Quiet, Worker
 #: Scopes fetched at once; each waits for its own pace most of the time.
 THREADS = 16
 #: Seconds that workers get to leave a call before the run ends without them.
-_GRACE = 3.0
+_GRACE = 2.0
+#: Seconds that a run which is told to stop waits for a reader of the file, to close its ledger.
+_LAST_WORD = 1.0
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ class _Sync:
         state = ScopeState(*target.key)
         open_jobs: list[plan.OpenJob] = []
         if self._database.exists():
-            state, open_jobs = self._records.scope(target.key)
+            state, open_jobs, _ = self._records.scope(target.key)
         listing = plan.next_listing(state, self._options, open_jobs, plan.Means())
         reason = f"{listing.mode}: {listing.reason}"
         return ScopeResult(str(target.key), "planned", target.optional, plan=reason)
@@ -172,10 +174,10 @@ class _Sync:
             threading.Thread(target=self._work, args=(todo, done, workers), daemon=True)
             for _ in range(min(THREADS, len(targets)))
         ]
-        for thread in threads:
-            thread.start()
         results: list[ScopeResult] = []
         try:
+            for thread in threads:
+                thread.start()
             while len(results) < len(targets):
                 result = done.get()
                 if isinstance(result, BaseException):
@@ -232,6 +234,7 @@ class _Sync:
             sleep=self._stop.sleep,
             monotonic=self._clock.monotonic,
             waiting=lambda why, seconds: self._progress.waiting(target.key, why, seconds),
+            check=self._stop.check,
         )
         return Worker(
             api=api,
@@ -248,8 +251,11 @@ class _Sync:
     def _leave(self, threads: Sequence[threading.Thread], workers: Sequence[Worker]) -> None:
         """Stop the workers; where one hangs in a call, close its ledger in its place."""
         self._stop.set()
+        self._records.hurry(_LAST_WORD)
         deadline = self._clock.monotonic() + _GRACE
         for thread in threads:
+            if thread.ident is None:  # it was not started yet
+                continue
             thread.join(max(0.0, deadline - self._clock.monotonic()))
         for worker in workers:
             worker.abandon()

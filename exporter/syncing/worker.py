@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from exporter.errors import ExporterError
+from exporter.errors import BusyError, ExporterError
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import InvalidRequest
 from exporter.sagemaker.rows import JobKey, JobRow
@@ -118,6 +118,7 @@ class Worker:
         self.key = ScopeKey(self.api.account_id, self.api.region)
         self._asker = Asker(self.api, now=self._server_time, notice=self.notice)
         self._sure: set[JobKey] = set()
+        self._newest: datetime | None = None
 
     def run(self) -> None:
         """Bring the scope up to date.
@@ -128,7 +129,7 @@ class Worker:
         """
         try:
             while True:
-                state, open_jobs = self.records.scope(self.key)
+                state, open_jobs, self._newest = self.records.scope(self.key)
                 listing = plan.next_listing(state, self.options, open_jobs, self._asker.means)
                 resumed = listing.started
                 self._begin(state, listing)
@@ -204,7 +205,7 @@ class Worker:
     ) -> ScopeState:
         """Commit a batch; after the last page also what had to be asked, and the watermark."""
         answers = [Observed(row, as_of) for as_of, row in batch]
-        known = self.records.known(answer.job.key for answer in answers)
+        known = self._known(answers)
         merged = self._merge(known, answers, listing)
         if self.options.details and (due := self._due(merged, listing)):
             details = list(self._asker.details_of_window(due))
@@ -242,6 +243,17 @@ class Worker:
         self._run = replace(self._run, watermark_after=state.watermark)
         self._commit(state, merged, outcome="complete")
         return state
+
+    def _known(self, answers: Sequence[Observed]) -> dict[JobKey, Stored]:
+        """What is stored of a batch; jobs newer than any that is stored need no look."""
+        keys = [answer.job.key for answer in answers]
+        newest = self._newest
+        if keys:
+            self._newest = max(key.creation_time for key in keys)
+            self._newest = max(self._newest, newest or self._newest)
+        return self.records.known(
+            key for key in keys if newest is not None and key.creation_time <= newest
+        )
 
     def _due(self, merged: Iterable[Merged], listing: Listing) -> list[JobKey]:
         """Jobs of a batch whose details are worth a window of Search; few are asked by name."""
@@ -421,18 +433,23 @@ class Worker:
         if not self.runs or self._run.outcome != "running":
             return
         interrupted = not isinstance(error, Exception)
+        if isinstance(error, BusyError):
+            # It has waited for the file already; what it has to say now is not worth as much again.
+            self.records.hurry(0)
         text = str(error) if isinstance(error, ExporterError) else type(error).__name__
         run = replace(
             self._with_counts(self._run),
             outcome="interrupted" if interrupted else "failed",
             ended_at=self.clock.now(),
+            # Where the last commit is what failed, it had been moved already.
+            watermark_after=self._run.watermark_before,
             error="interrupted" if interrupted else text,
         )
         self._run = run
         try:
             state = None
             if self._run.mode != "filter" and not interrupted:
-                state, _ = self.records.scope(self.key)
+                state = self.records.scope(self.key).state
                 state = replace(state, last_error=text, failing_runs=(state.failing_runs or 0) + 1)
             self.records.commit(Commit(run, state))
         except ExporterError:

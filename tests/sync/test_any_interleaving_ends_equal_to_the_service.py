@@ -192,14 +192,15 @@ def test_the_next_good_sync_ends_equal_to_the_service(
     assert seen.keys() <= syncer.stored("true").keys()
     # And the details of what is over are the service's.
     for row in syncer.query(
-        "SELECT training_job_name, instance_type, keep_alive_seconds, billable_seconds "
+        "SELECT training_job_name, creation_time, instance_type, keep_alive_seconds, "
+        "billable_seconds "
         "FROM training_job_details JOIN training_jobs USING (training_job_arn, creation_time) "
         "WHERE deleted_at IS NULL AND open_reason IS NULL"
     ):
         job = life.scope.find(row[0])
-        if job is not None and (job.arn, job.creation_time) in there:
+        if job is not None and job.creation_time == row[1]:
             answer = job.describe()
-            assert row[1:] == (
+            assert row[2:] == (
                 answer["ResourceConfig"].get("InstanceType"),
                 answer["ResourceConfig"].get("KeepAlivePeriodInSeconds"),
                 answer.get("BillableTimeInSeconds"),
