@@ -40,12 +40,25 @@ class Price(NamedTuple):
     source: str
 
 
-def write(connection: Connection, prices: Iterable[Price]) -> None:
-    """Insert prices; one with the same key (all but price and unit) replaces the stored one."""
+#: SQL: whether a price was imported, that is neither shipped nor from the API.
+IS_IMPORT: Final = f"(source <> '{API_SOURCE}' AND NOT starts_with(source, '{SHIPPED_PREFIX}'))"
+
+
+def write(
+    connection: Connection, prices: Iterable[Price], *, replace_imports: bool = False
+) -> None:
+    """Insert prices; one with the same key (all but price and unit) replaces the stored one.
+
+    Args:
+        connection: In a transaction that the caller commits.
+        prices: In any order; of two with the same key the last one stays.
+        replace_imports: Imported prices for the same thing and first day go, whatever their
+            source is called.
+    """
     import pyarrow as pa
 
-    rows = list(prices)
-    if not rows:
+    found = list({(*price[:3], *price[5:]): price for price in prices}.values())
+    if not found:
         return
     schema = pa.schema(
         [
@@ -58,13 +71,24 @@ def write(connection: Connection, prices: Iterable[Price]) -> None:
             ("source", pa.string()),
         ]
     )
-    columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in Price._fields}
+    columns: dict[str, Any] = {
+        name: [getattr(price, name) for price in found] for name in Price._fields
+    }
     columns["usd_per_unit"] = [
         price.quantize(_PLACES, ROUND_HALF_UP) for price in columns["usd_per_unit"]
     ]
     raw: Any = connection.connection.driver_connection
     raw.register(_STAGED, pa.table(columns, schema=schema))
     try:
-        connection.exec_driver_sql(f"INSERT OR REPLACE INTO prices SELECT * FROM {_STAGED}")  # noqa: S608 - our name
+        if replace_imports:
+            connection.exec_driver_sql(f"""
+                DELETE FROM prices
+                WHERE {IS_IMPORT} AND (region, component, instance_type, effective_from) IN (
+                    SELECT (region, component, instance_type, effective_from) FROM {_STAGED}
+                )
+            """)  # noqa: S608 - our names
+        connection.exec_driver_sql(
+            f"INSERT OR REPLACE INTO prices SELECT * FROM {_STAGED}"  # noqa: S608 - our name
+        )
     finally:
         raw.unregister(_STAGED)

@@ -26,9 +26,9 @@
 -- usd_per_hour: Price of an instance hour, on the first day; NULL = none
 -- compute_cost_usd: Cost of the instances; NULL = cannot be known
 -- storage_cost_usd: Cost of the volumes: 0 = not charged for the type, NULL = cannot be known
--- cost_usd: Their sum, as far as known; NULL = neither is known
 -- compute_rank: What the compute cost rests on, see cost_bases
 -- storage_rank: What the storage cost rests on, see cost_bases
+-- cost_usd: Compute and storage, as far as known; NULL = neither is known
 SELECT
     summed.*,
     -- A storage cost of 0 beside an unknown compute cost must not make the sum look known.

@@ -55,7 +55,7 @@ WHERE
     ) IS TRUE
 UNION ALL BY NAME
 SELECT
-    span.* EXCLUDE (latest_date),
+    span.* EXCLUDE (earliest_date, latest_date),
     greatest(span.latest_date, span.earliest_date) AS latest_date,
     CAST(
         make_timestamp(
@@ -153,7 +153,7 @@ WHERE
     ) IS TRUE
 UNION ALL BY NAME
 SELECT
-    span.* EXCLUDE (latest_date),
+    span.* EXCLUDE (earliest_date, latest_date),
     greatest(span.latest_date, span.earliest_date) AS latest_date,
     CAST(
         make_timestamp(

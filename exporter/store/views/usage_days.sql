@@ -149,7 +149,8 @@ FROM (
             WHEN day.settled THEN 1
             ELSE 2
         END AS own_rank,
-        day.seconds * day.instance_count AS instance_seconds,
+        CASE WHEN day.is_nothing THEN 0 ELSE day.seconds * day.instance_count END
+            AS instance_seconds,
         day.seconds * day.instance_count * day.volume_size_gb AS gb_seconds,
         CAST(day(last_day(day.usage_date)) AS BIGINT) * 86400 AS month_seconds,
         compute.usd_per_unit AS usd_per_hour,
@@ -300,6 +301,7 @@ FROM (
                                 WHEN
                                     detail.managed_spot
                                     OR detail.training_start_time IS NULL
+                                    OR job.until_us IS NULL
                                     OR (job.is_over AND detail.final)
                                     THEN detail.billable_seconds
                                 ELSE greatest(

@@ -1,0 +1,130 @@
+"""Asks the Price List API what training costs; typed prices of today come out.
+
+The API knows only today's prices and answers at a few endpoints for every region. Its `PriceList`
+holds JSON in strings. Which attribute names the component is not documented and differs between
+entries (`component`, `platoinstancetype`, `platovolumetype`, or only the usage type), so each is
+tried, and what is not clearly on-demand training is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, NamedTuple
+
+from exporter.errors import ServiceError
+
+#: Where the Price List API answers, by the first part of the region that is asked about.
+ENDPOINTS: Final = {"cn": "cn-northwest-1", "eu": "eu-central-1", "ap": "ap-south-1"}
+_PAGE: Final = 100
+_POOL: Final = re.compile(r"warm[ -]?pool", re.IGNORECASE)
+#: `USE1-Train:ml.m5.large`, `EU-Train:VolumeUsage.gp2`, and whatever a pool's are called.
+_USAGE: Final = re.compile(r"(?:[A-Z]{2,4}\d*-)?Train(?:ing)?(?P<more>[A-Za-z-]*):(?P<what>.+)")
+_TYPE: Final = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
+
+
+class ListedPrice(NamedTuple):
+    """A price of today. `instance_type` is empty for storage; `unit` is Hrs or GB-Mo."""
+
+    region: str
+    component: str
+    instance_type: str
+    usd_per_unit: Decimal
+    unit: str
+    effective_from: date
+
+
+def endpoint_for(region: str) -> str:
+    """The nearest region in which the Price List API answers."""
+    return ENDPOINTS.get(region.partition("-")[0], "us-east-1")
+
+
+def training_prices(
+    client: Any,  # noqa: ANN401 - boto3 makes its clients at run time
+    region: str,
+) -> Iterator[ListedPrice]:
+    """On-demand prices of training and warm pools in one region, as of today.
+
+    Args:
+        client: A boto3 `pricing` client at `endpoint_for(region)`; it does the retries.
+        region: Region whose prices are wanted.
+
+    Raises:
+        ServiceError: An entry of the list is not what the Price List API gives.
+        botocore.exceptions.ClientError: The call was refused, for one because
+            pricing:GetProducts is not allowed.
+    """
+    pages = client.get_paginator("get_products").paginate(
+        ServiceCode="AmazonSageMaker",
+        Filters=[{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}],
+        FormatVersion="aws_v1",
+        PaginationConfig={"PageSize": _PAGE},
+    )
+    for page in pages:
+        yield from parse(page.get("PriceList", []))
+
+
+def parse(entries: Iterable[str | Mapping[str, Any]]) -> Iterator[ListedPrice]:
+    """The training prices among the entries of a price list.
+
+    Raises:
+        ServiceError: An entry is not JSON, or has not the shape of one.
+    """
+    for entry in entries:
+        try:
+            yield from _prices(json.loads(entry) if isinstance(entry, str) else entry)
+        except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
+            raise ServiceError(
+                f"The Price List API gave an entry that cannot be read: {error!r}.",
+                "Nothing is lost: the prices known before stay in force.",
+            ) from error
+
+
+def _prices(entry: Mapping[str, Any]) -> Iterator[ListedPrice]:
+    attributes = entry["product"]["attributes"]
+    component, instance_type = _what(attributes)
+    if component is None or not attributes.get("regionCode"):
+        return
+    unit = "GB-Mo" if component.endswith("storage") else "Hrs"
+    for term in entry["terms"].get("OnDemand", {}).values():
+        for dimension in term["priceDimensions"].values():
+            usd = Decimal(dimension["pricePerUnit"].get("USD", "0"))
+            # 0.00 is what is not sold there, or is free of charge and no instance of a job.
+            if usd > 0 and dimension["unit"] == unit and dimension.get("beginRange", "0") == "0":
+                yield ListedPrice(
+                    attributes["regionCode"],
+                    component,
+                    instance_type,
+                    usd,
+                    unit,
+                    date.fromisoformat(term["effectiveDate"][:10]),
+                )
+
+
+def _what(attributes: Mapping[str, str]) -> tuple[str | None, str]:
+    """Component and instance type; no component where it is not training on demand."""
+    usage = _USAGE.fullmatch(attributes.get("usagetype", ""))
+    named = next(
+        (
+            attributes[name].removesuffix(" ML storage").removesuffix(" Job").strip()
+            for name in ("component", "platoinstancetype", "platovolumetype")
+            if attributes.get(name)
+        ),
+        None,
+    )
+    if named is None and usage and (not usage["more"] or _POOL.search(usage["more"])):
+        named = "Training"
+    if named is None or _POOL.sub("", named).strip(" -_") != "Training":
+        return None, ""
+    # Debugger's rules and the like also call themselves Training: their usage type tells.
+    if attributes.get("usagetype") and usage is None:
+        return None, ""
+    pool = any(_POOL.search(text) for text in (named, attributes.get("usagetype", "")))
+    component = "Training Warm Pool" if pool else "Training"
+    if usage and usage["what"].startswith("VolumeUsage"):
+        return f"{component} ML storage", ""
+    found = _TYPE.search(attributes.get("instanceName", "") or (usage["what"] if usage else ""))
+    return (component, found[0]) if found else (None, "")

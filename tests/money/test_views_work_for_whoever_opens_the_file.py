@@ -1,0 +1,189 @@
+"""The views as they stand in the file: columns, comments, another program, another time zone."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from exporter.prices import load_shipped
+from exporter.store import view_files
+from tests.money.conftest import Ledger, engine
+from tests.money.test_the_bill_of_december_2023 import put_december
+
+KEY = ["training_job_arn", "creation_time"]
+MONEY = [
+    "usd_per_hour",
+    "compute_cost_usd",
+    "storage_cost_usd",
+    "cost_usd",
+    "compute_basis",
+    "storage_basis",
+    "cost_basis",
+]
+WHO = ["account_id", "region", "training_job_name", "job_family", "team"]
+SIZE = ["instance_type", "instance_count"]
+#: What users rely on, in this order.
+CONTRACT = {
+    "daily_costs": [
+        *KEY,
+        "usage_date",
+        "account_id",
+        "account_name",
+        "region",
+        "training_job_name",
+        "job_family",
+        "team",
+        "tags",
+        "component",
+        "instance_type",
+        "instance_hours",
+        "gb_months",
+        "usd_per_unit",
+        "price_source",
+        "cost_usd",
+        "cost_basis",
+    ],
+    "warm_pool_costs": [
+        *KEY,
+        *WHO,
+        *SIZE,
+        "retained_seconds",
+        "instance_hours",
+        *MONEY,
+        "warm_pool_status",
+        "reused_by_job",
+        "pool_started_at",
+        "pool_ended_at",
+    ],
+    "training_job_costs": [
+        *KEY,
+        *WHO,
+        *SIZE,
+        "billable_seconds",
+        "instance_hours",
+        *MONEY,
+        "training_started_at",
+        "training_ended_at",
+    ],
+    "warm_pool_chains": [
+        "chain_id",
+        "account_id",
+        "region",
+        "job_family",
+        *SIZE,
+        "jobs",
+        "job_names",
+        "started_at",
+        "ended_at",
+        "busy_seconds",
+        "idle_seconds",
+        "training_cost_usd",
+        "idle_cost_usd",
+        "ended_by",
+    ],
+}
+TYPES = {
+    "usage_date": "DATE",
+    "cost_usd": "DECIMAL(38,12)",
+    "instance_hours": "DECIMAL(38,12)",
+    "gb_months": "DECIMAL(38,12)",
+    "pool_started_at": "TIMESTAMP WITH TIME ZONE",
+    "training_cost_usd": "DECIMAL(38,12)",
+    "idle_cost_usd": "DECIMAL(38,12)",
+    "busy_seconds": "BIGINT",
+    "idle_seconds": "BIGINT",
+    "jobs": "BIGINT",
+    "job_names": "VARCHAR[]",
+    "cost_basis": "VARCHAR",
+    "tags": "JSON",
+}
+
+
+@pytest.mark.parametrize("view", CONTRACT)
+def test_names_order_and_types_are_the_contracts(ledger: Ledger, view: str) -> None:
+    columns = ledger.read(f"DESCRIBE {view}")
+    assert [column["column_name"] for column in columns] == CONTRACT[view]
+    typed = {column["column_name"]: column["column_type"] for column in columns}
+    assert {name: TYPES[name] for name in typed if name in TYPES} == {
+        name: kind for name, kind in typed.items() if name in TYPES
+    }
+
+
+def test_every_view_and_every_column_has_its_comment(ledger: Ledger) -> None:
+    found = ledger.read("SELECT view_name, comment FROM duckdb_views() WHERE NOT internal")
+    assert {row["view_name"]: row["comment"] for row in found} == {
+        view.name: view.comment for view in view_files.views()
+    }
+    columns = ledger.read("""
+        SELECT table_name, column_name, comment FROM duckdb_columns()
+        WHERE table_name IN (SELECT view_name FROM duckdb_views() WHERE NOT internal)
+        ORDER BY table_name, column_index
+    """)
+    for view in view_files.views():
+        here = [
+            (row["column_name"], row["comment"])
+            for row in columns
+            if row["table_name"] == view.name
+        ]
+        assert here == list(view.columns), view.name
+
+
+def test_creating_the_views_again_changes_nothing(ledger: Ledger) -> None:
+    columns = (
+        "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() ORDER BY ALL"
+    )
+    before = ledger.read(columns)
+    view_files.create_views(ledger.connection)
+    assert ledger.read(columns) == before
+
+
+def test_a_header_that_says_too_little_is_an_error() -> None:
+    with pytest.raises(ValueError, match="needs a comment and a list of columns"):
+        view_files.parse("x", "-- Only a comment\nSELECT 1 AS a")
+    with pytest.raises(ValueError, match="not a column's comment"):
+        view_files.parse("x", "-- A comment\n--\n-- a has no colon\nSELECT 1 AS a")
+    parsed = view_files.parse(
+        "x", "-- A comment\n-- goes on\n--\n-- needs: b, c\n--\n-- a: One\n--   and more\nSELECT 1"
+    )
+    assert parsed == view_files.View(
+        "x", ("b", "c"), "A comment goes on", (("a", "One and more"),), "SELECT 1"
+    )
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Kiritimati"])
+def test_another_program_in_another_zone_sees_the_same(
+    empty_file: Path, tmp_path: Path, zone: str
+) -> None:
+    path = tmp_path / "shared.duckdb"
+    shutil.copyfile(empty_file, path)
+    with engine(path).begin() as connection:
+        ledger = Ledger(connection)
+        load_shipped(connection)
+        put_december(ledger)
+        expected = _all(connection.connection.driver_connection, "")
+    with duckdb.connect() as other:
+        other.execute(f"ATTACH '{path}' AS jobs (READ_ONLY)")
+        other.execute(f"SET TimeZone = '{zone}'")
+        assert _all(other, "jobs.") == expected
+        assert len(expected["daily_costs"]) > 100
+
+
+def _all(connection: Any, prefix: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every view; moments in UTC, since a session shows them in its zone."""
+    return {
+        view: sorted(
+            (
+                tuple(
+                    value.astimezone(UTC) if isinstance(value, datetime) else value for value in row
+                )
+                for row in connection.execute(f"SELECT * FROM {prefix}{view}").fetchall()
+            ),
+            key=repr,
+        )
+        for view in CONTRACT
+    }
