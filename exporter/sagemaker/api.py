@@ -81,6 +81,7 @@ class Api:
         pacers: The run's pacers.
         sleep, monotonic, uniform: Waiting, time and jitter, so that tests need none of them.
         waiting: Told how long it waits and why ("throttled", "retry"), for the progress line.
+        check: Called before each attempt; raises where the run was told to stop.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Api:
         monotonic: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
         waiting: Callable[[str, float], None] = lambda *_: None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self.account_id = account_id
@@ -105,6 +107,7 @@ class Api:
         self._monotonic = monotonic
         self._uniform = uniform
         self._waiting = waiting
+        self._check = check
         self._last_date: tuple[datetime, float] | None = None
         self._latest: datetime | None = None
 
@@ -127,6 +130,7 @@ class Api:
             self._raise(error, operation)
 
     def _attempt(self, operation: str, parameters: Mapping[str, Any]) -> Answer:
+        self._check()
         pacer = self._pacers.of(self.account_id, self.region, operation)
         pacer.wait()
         self.counts.call(operation)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import queue
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -259,6 +262,8 @@ class _Sync:
             thread.join(max(0.0, deadline - self._clock.monotonic()))
         for worker in workers:
             worker.abandon()
+        if any(thread.is_alive() for thread in threads):
+            atexit.register(_silence)
 
     def _notice(self, text: str) -> None:
         with self._guard:
@@ -266,6 +271,18 @@ class _Sync:
                 return
             self._notices[text] = None
         self._say(text)
+
+
+def _silence() -> None:
+    """Say nothing more: the interpreter is leaving while a thread hangs in a call.
+
+    What that thread still refers to cannot be cleaned up, and DuckDB's bindings would list it
+    on standard error as leaked, after the one line that matters.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
 
 
 def _judge_regions(results: Sequence[ScopeResult]) -> list[ScopeResult]:
