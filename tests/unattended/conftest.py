@@ -1,0 +1,84 @@
+"""A sync as cron runs it, in a directory of its own, and somebody who listens for pings."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from exporter.cli import main
+from exporter.sagemaker import api as sagemaker_api
+from exporter.sagemaker.failures import Kind
+from exporter.simulator import Scope, Simulator
+
+
+@dataclass
+class Sync:
+    """`sagemaker-exporter sync` against the stand-in service."""
+
+    directory: Path
+    simulator: Simulator
+    capture: pytest.CaptureFixture[str]
+
+    def __call__(self, *args: str) -> tuple[int, str]:
+        """The exit code and standard error."""
+        self.capture.readouterr()
+        database = str(self.directory / "jobs.duckdb")
+        code = main(["--db", database, "sync", "--max-rps", "0", *args])
+        return code, self.capture.readouterr().err
+
+
+@pytest.fixture
+def sync(
+    simulator: Simulator,
+    scope: Scope,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Sync:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(sagemaker_api, "LONGEST_BACKOFF", 0.01)
+    monkeypatch.setattr(sagemaker_api, "ATTEMPTS", {Kind.THROTTLE: 3, Kind.PASSING: 3})
+    scope.create_job("nightly-1")
+    return Sync(tmp_path, simulator, capfd)
+
+
+@dataclass
+class Listener:
+    """A dead-man's switch: what it was asked, and what it answers."""
+
+    url: str
+    answers: Sequence[int] = (200,)
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self) -> int:
+        return self.answers[min(len(self.asked), len(self.answers)) - 1]
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    found = Listener("")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found.asked.append(self.path)
+            self.send_response(found.answer())
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        log_message: Callable[..., None] = lambda *_: None
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    found.url = f"http://127.0.0.1:{server.server_port}/ping/S3CRET-UUID?token=S3CRET"
+    yield found
+    server.shutdown()
+    server.server_close()
+    thread.join()
