@@ -28,6 +28,8 @@ from exporter.syncing.labels import Labelled, LabelRules, Labels, label
 
 ENDED: Final = frozenset({"Completed", "Failed", "Stopped"})
 SETTLED: Final = frozenset({"Reused", "Terminated"})
+#: The pool works for the job itself; of one that has ended, it says that its own is yet to come.
+IN_USE: Final = "InUse"
 
 #: What comes late (a pool's status, its seconds, a billable time) comes within this.
 GRACE: Final = timedelta(hours=1)
@@ -191,7 +193,7 @@ def open_reason(stored: Stored) -> str | None:
     """Why a job is still open; None = closed, it does not change again unless it is deleted.
 
     Ways out: a deleted job is closed. A job that asked for a pool and never got one (quota 0, an
-    internal failure), and one whose keep-alive is not known, is closed by a sure answer later
+    internal failure; its stored status may be InUse from when it ran), and one whose keep-alive is not known, is closed by a sure answer later
     than `GRACE` after its end. A settled pool whose seconds have not come is closed by a sure
     answer later than `GRACE` after the settling was seen. Not earlier: five seconds after the
     end of a job the pool's status may still be missing.
@@ -204,7 +206,7 @@ def open_reason(stored: Stored) -> str | None:
     if job.warm_pool_status in SETTLED:
         missing = job.warm_pool_retained_seconds is None
         return POOL_SECONDS_LATE if missing and not _sure_after(stored, stored.updated_at) else None
-    if job.warm_pool_status is not None:
+    if job.warm_pool_status not in (None, IN_USE):
         return POOL_OPEN
     if stored.details is not None and not stored.details.row.keep_alive_seconds:
         return None

@@ -148,13 +148,17 @@ def served(scope: Scope) -> dict[tuple[str, datetime], Row]:
 def differences(stored: dict[tuple[str, datetime], Row], scope: Scope) -> list[str]:
     """Jobs of the service whose stored row is missing or differs, as readable lines.
 
-    Where the service leaves LastModifiedTime out of its summaries, Describe may have told it.
+    Where the service leaves LastModifiedTime out of its summaries, Describe may have told it;
+    and an absent pool status erases none, so that a job which ended without a pool may keep the
+    InUse of when it ran.
     """
     lines = []
     for key, there in served(scope).items():
         here = stored.get(key)
         if here is not None and there[6] is None:
             here = (*here[:6], None, *here[7:])
+        if here is not None and there[7] is None and here[7] == "InUse":
+            here = (*here[:7], None, *here[8:])
         if here != there:
             lines.append(f"{key[0][-12:]}: stored {here and here[3:]}, served {there[3:]}")
     return lines

@@ -52,7 +52,9 @@ def completed(**fields: object) -> JobRow:
         (completed(), POOL, None, after(0), "pool status late"),
         # A pool that is not settled stays open for as long as it takes.
         (completed(warm_pool_status="Available"), POOL, after(99_999), after(0), "pool open"),
-        (completed(warm_pool_status="InUse"), POOL, after(99_999), after(0), "pool open"),
+        # In use by a job that has ended: what comes after has not been seen, and may never come.
+        (completed(warm_pool_status="InUse"), POOL, after(59), after(0), "pool status late"),
+        (completed(warm_pool_status="InUse"), POOL, after(60), after(0), None),
         (completed(warm_pool_status="Draining"), POOL, after(99_999), after(0), "pool open"),
         # Settled with its seconds: closed.
         (
