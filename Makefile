@@ -2,11 +2,12 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+QUIET := --quiet --disable-pip-version-check
 STORE_TESTS := tests/store tests/money tests/sync
 
 .PHONY: demo test lint check store-duckdb-1.4 store-duckdb-sqlalchemy docs clean
 
-demo: $(VENV)/installed ## the whole of it, without an AWS account
+demo: $(VENV)/runtime ## the whole of it, without an AWS account
 	@$(BIN)/sagemaker-exporter demo
 
 test: $(VENV)/installed lint ## lint, type-check, test
@@ -17,10 +18,14 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/runtime: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+	$(BIN)/pip install $(QUIET) --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/installed: $(VENV)/runtime
+	$(BIN)/pip install $(QUIET) --upgrade 'pip>=25.1'
+	$(BIN)/pip install $(QUIET) --constraint constraints.txt --group dev
 	@touch $@
 
 # The oldest DuckDB that is supported, the LTS.
@@ -29,9 +34,9 @@ store-duckdb-1.4: .venv-duckdb-1.4/installed
 
 .venv-duckdb-1.4/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-duckdb-1.4
-	.venv-duckdb-1.4/bin/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	.venv-duckdb-1.4/bin/pip install $(QUIET) --upgrade 'pip>=25.1'
 	grep -v '^duckdb==' constraints.txt > .venv-duckdb-1.4/constraints.txt
-	.venv-duckdb-1.4/bin/pip install --quiet --disable-pip-version-check \
+	.venv-duckdb-1.4/bin/pip install $(QUIET) \
 		--constraint .venv-duckdb-1.4/constraints.txt --editable . --group dev 'duckdb==1.4.*'
 	@touch $@
 
@@ -42,12 +47,12 @@ store-duckdb-sqlalchemy: .venv-duckdb-sqlalchemy/installed
 
 .venv-duckdb-sqlalchemy/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-duckdb-sqlalchemy
-	.venv-duckdb-sqlalchemy/bin/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	.venv-duckdb-sqlalchemy/bin/pip install $(QUIET) --upgrade 'pip>=25.1'
 	grep -iv '^sqlalchemy==' constraints.txt > .venv-duckdb-sqlalchemy/constraints.txt
-	.venv-duckdb-sqlalchemy/bin/pip install --quiet --disable-pip-version-check \
+	.venv-duckdb-sqlalchemy/bin/pip install $(QUIET) \
 		--constraint .venv-duckdb-sqlalchemy/constraints.txt --editable . --group dev
 	.venv-duckdb-sqlalchemy/bin/pip uninstall --quiet --yes duckdb-engine
-	.venv-duckdb-sqlalchemy/bin/pip install --quiet --disable-pip-version-check \
+	.venv-duckdb-sqlalchemy/bin/pip install $(QUIET) \
 		--upgrade SQLAlchemy 'duckdb-sqlalchemy==1.5.6.4'
 	@touch $@
 
