@@ -58,6 +58,26 @@ class Band:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """One of two amounts of a month; `shown` are (label, value) to read."""
+
+    month: str
+    band: Band
+    usd: Decimal | None
+    shown: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A horizontal bar: its name, its length, the label at its end, and what to read."""
+
+    name: str
+    length: float
+    label: str
+    shown: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Slice:
     """A part of a stacked column, from `low` to `high`; `shown` are (label, value) to read."""
 
@@ -108,65 +128,96 @@ def stacked_months(
 
 
 def paired_months(
-    pairs: Sequence[tuple[str, Band, Decimal | None, Mapping[str, str]]],
-    months: Sequence[str],
-    bands: Sequence[Band],
-    so_far: str,
+    pairs: Sequence[Pair], months: Sequence[str], bands: Sequence[Band], so_far: str
 ) -> Spec:
     """Columns side by side in each month, one a band, always in the order of the bands."""
-    rows = [
-        {"month": month, "band": band.name, "usd": number(usd), **_texts(shown)}
-        for month, band, usd, shown in pairs
-        if usd is not None
-    ]
     names = [band.name for band in bands]
-    chart = (
+    bars = _columns(pairs, months, bands, so_far).encode(
+        xOffset=alt.XOffset("band:N").sort(names).scale(paddingInner=0.08), y=_usd_axis("usd")
+    )
+    return _spec(bars.properties(height=240, width="container"))
+
+
+def opposed_months(
+    pairs: Sequence[Pair], months: Sequence[str], bands: Sequence[Band], so_far: str
+) -> Spec:
+    """Columns by month, the first band above the line and the second below it."""
+    bars = _columns(pairs, months, bands, so_far).encode(
+        y=_usd_axis("signed", labels="format(abs(datum.value), ',~r')")
+    )
+    line = alt.Chart(_data([{"at": 0}])).mark_rule(color="var(--soft)").encode(y="at:Q")
+    return _spec((bars + line).properties(height=260, width="container"))
+
+
+def _columns(
+    pairs: Sequence[Pair], months: Sequence[str], bands: Sequence[Band], so_far: str
+) -> alt.Chart:
+    rows = [
+        {
+            "month": pair.month,
+            "band": pair.band.name,
+            "usd": number(pair.usd),
+            "signed": number(pair.usd) * (1 if pair.band is bands[0] else -1),
+            **_texts(pair.shown),
+        }
+        for pair in pairs
+        if pair.usd is not None
+    ]
+    chart: alt.Chart = (
         alt.Chart(_data(rows))
         .mark_bar(cornerRadiusEnd=2)
         .encode(
             x=_month_axis(months, so_far),
-            xOffset=alt.XOffset("band:N").sort(names).scale(paddingInner=0.08),
-            y=_usd_axis("usd"),
             color=alt.Color("band:N")
-            .scale(domain=names, range=[band.colour for band in bands])
+            .scale(domain=[band.name for band in bands], range=[band.colour for band in bands])
             .legend(None),
-            tooltip=_tooltip(pairs[0][3] if pairs else {}),
+            tooltip=_tooltip(pairs[0].shown if pairs else {}),
         )
     )
-    return _spec(chart.properties(height=240, width="container"))
+    return chart
 
 
-def bars(
-    rows: Sequence[tuple[str, float, str, Mapping[str, str]]],
-    *,
-    title: str,
-    colour: str,
-    line_at: float | None = None,
-    most: float | None = None,
-) -> Spec:
-    """Horizontal bars, each with its label at the end: (name, length, label, shown).
+def bars(rows: Sequence[Bar], *, title: str, colour: str, line_at: float | None = None) -> Spec:
+    """Horizontal bars from top to bottom, each with its label at the end.
 
     Args:
-        rows: From top to bottom.
+        rows: The bars.
         title: Of the axis.
         colour: Of the bars.
         line_at: Where a line stands to compare with.
-        most: End of the scale; None = a little beyond the longest.
     """
-    values = [
-        {"name": visible(name), "length": length, "label": label, **_texts(shown)}
-        for name, length, label, shown in rows
-    ]
-    longest = max((length for _, length, _, _ in rows), default=0.0)
-    end = most or max(longest * 1.18, (line_at or 0.0) * 1.18, 1e-9)
-    base = alt.Chart(_data(values)).encode(
-        y=alt.Y("name:N").sort(None).axis(title=None, labelLimit=150, labelFontSize=12),
-    )
-    scale = alt.Scale(domain=[0, end], nice=False)
+    longest = max((row.length for row in rows), default=0.0)
+    # Room for the longest label beyond the longest bar.
+    end = max(longest * 1.22, (line_at or 0.0) * 1.22, 1e-9)
     axis = alt.Axis(title=title, titleAnchor="start", tickCount=5)
+    return _bars(rows, alt.Scale(domain=[0, end], nice=False), axis, colour, line_at)
+
+
+def shares(rows: Sequence[Bar], *, title: str, colour: str) -> Spec:
+    """The same for shares of 1, on a scale that always ends beyond 100 %."""
+    ticks = [0, 0.25, 0.5, 0.75, 1]
+    axis = alt.Axis(title=title, titleAnchor="start", values=ticks, format=".0%")
+    return _bars(rows, alt.Scale(domain=[0, 1.22], nice=False), axis, colour, None)
+
+
+def _bars(
+    rows: Sequence[Bar], scale: alt.Scale, axis: alt.Axis, colour: str, line_at: float | None
+) -> Spec:
+    values = [
+        {
+            # Two bars of one name (a name used again) stay two: what is added has no width.
+            "name": visible(row.name) + "\u200b" * place,
+            "length": row.length,
+            "label": row.label,
+            **_texts(row.shown),
+        }
+        for place, row in enumerate(rows)
+    ]
+    names = alt.Axis(title=None, labelLimit=150)
+    base = alt.Chart(_data(values)).encode(y=alt.Y("name:N").sort(None).axis(names))
     marks = base.mark_bar(color=colour, cornerRadiusEnd=2, height={"band": 0.62}).encode(
         x=alt.X("length:Q").scale(scale).axis(axis),
-        tooltip=_tooltip(rows[0][3] if rows else {}),
+        tooltip=_tooltip(rows[0].shown if rows else {}),
     )
     layers = [marks]
     if line_at is not None:
@@ -197,10 +248,10 @@ def _month_axis(months: Sequence[str], so_far: str) -> alt.X:
     return alt.X("month:N").scale(domain=list(months), paddingInner=0.25).axis(axis)
 
 
-def _usd_axis(field: str) -> alt.Y:
+def _usd_axis(field: str, labels: str = "format(datum.value, ',~r')") -> alt.Y:
     axis = alt.Axis(
         title="USD",
-        format=",~r",
+        labelExpr=labels,
         tickCount=5,
         domain=False,
         titleAngle=0,

@@ -77,6 +77,10 @@ class Figures:
         by_month: Pools beside training, by month.
         by_month_and_type: The same by month and instance type.
         by_type: The same by instance type.
+        waste: Pools that were reused and pools that were not, by month.
+        reuse: How often the pools of each family were reused.
+        live: What waited at the last look.
+        coverage: What the costs rest on.
     """
 
     now: datetime
@@ -85,6 +89,10 @@ class Figures:
     by_month: Shown
     by_month_and_type: Shown
     by_type: Shown
+    waste: Shown
+    reuse: Shown
+    live: Shown
+    coverage: Shown
 
 
 def choose(*, since: datetime | None, until: datetime | None, today: date) -> Period:
@@ -113,4 +121,8 @@ def read(connection: sa.Connection, period: Period, now: datetime) -> Figures:
         by_month=run("warm-pool-cost", "month"),
         by_month_and_type=run("warm-pool-cost", "month", "instance_type"),
         by_type=run("warm-pool-cost", "instance_type"),
+        waste=run("warm-pool-waste", "month"),
+        reuse=run("warm-pool-reuse", "family"),
+        live=run("warm-pool-live"),
+        coverage=run("coverage"),
     )

@@ -5,14 +5,19 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from exporter.printable import visible
 from exporter.reports.rendering import is_numeric, total_cells
 from exporter.reports.result import Column, Result, Row
 from exporter.reports.values import MISSING, shown
 
-_UNKNOWN = f'<span aria-hidden="true">{MISSING}</span><span class="vh">none, or not known</span>'
+#: Texts longer than this are folded, the others never.
+_LONG: Final = 44
+_UNKNOWN: Final = (
+    f'<span aria-hidden="true">{MISSING}</span><span class="vh">none, or not known</span>'
+)
 
 
 def text(value: object) -> str:
@@ -102,7 +107,12 @@ def _total(result: Result, totals: Row, kept: Sequence[int]) -> str:
 
 
 def _cell(value: Any, unit: str) -> str:  # noqa: ANN401 - whatever a report gives
-    return _UNKNOWN if value is None else text(shown(value, unit))
+    if value is None:
+        return _UNKNOWN
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    words = text(shown(value, unit))
+    return f'<span class="long">{words}</span>' if len(words) > _LONG else words
 
 
 def _side(column: Column) -> str:

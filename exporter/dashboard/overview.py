@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final
 
-from exporter.dashboard import html
-from exporter.dashboard.figures import Figures
-from exporter.dashboard.sections import Drawn, note_list, times, usd
+from exporter.dashboard import html, pools
+from exporter.dashboard.figures import Figures, Shown
+from exporter.dashboard.parts import (
+    Drawn,
+    count,
+    nothing,
+    percent,
+    section,
+    times,
+    usd,
+)
 from exporter.reports.result import Column, Result
 from exporter.times import format_age, format_time
 
 #: Data older than this is called old on the page; cron runs more often than that.
 OLD: Final = timedelta(days=1)
 _MOST_ALERTS: Final = 8
+_MOST_SCOPES: Final = 250
+_MOST_BASES: Final = 25
 
 _WORDS: Final = (
     (
@@ -40,7 +51,7 @@ def head(figures: Figures) -> str:
     scopes = figures.status.scopes
     accounts = len({scope.account_id for scope in scopes})
     where = (
-        f"{_count(accounts, 'account')}, {_count(len({s.region for s in scopes}), 'region')}, "
+        f"{count(accounts, 'account')}, {count(len({s.region for s in scopes}), 'region')}, "
         f"{sum(scope.jobs for scope in scopes):,} training jobs"
         if scopes
         else "nothing synced yet"
@@ -55,42 +66,64 @@ def head(figures: Figures) -> str:
 
 def tiles(figures: Figures) -> str:
     """The few figures to read when there is time for nothing else."""
-    total = figures.by_month.total
-    pools, training = total.get("cost_usd"), total.get("training_usd")
-    ratio = times(total.get("times_training"))
-    jobs = total.get("jobs") or 0
-    cells = [
+    cost, waste, reuse = figures.by_month.total, figures.waste.total, figures.reuse.total
+    jobs = cost.get("jobs") or 0
+    training = cost.get("training_usd")
+    ended = waste.get("pools") or 0
+    burn, seen = pools.waiting_tile(figures)
+    cells = (
         (
             "var(--pool)",
             "Warm pools cost",
-            usd(pools) if jobs else "none",
-            f"{_count(jobs, 'job')} kept instances" if jobs else "no job kept its instances",
+            usd(cost.get("cost_usd")) if jobs else "none",
+            f"{times(cost['times_training'])} the training's {usd(training)}"
+            if cost.get("times_training")
+            else "no training with a known cost beside them"
+            if jobs
+            else "no job kept its instances",
         ),
         (
-            "var(--train)",
-            "The training itself",
-            usd(training) if total else "none",
-            f"the pools cost {ratio} that" if total.get("times_training") else "",
+            "var(--waste)",
+            "Of it wasted: nobody came",
+            _wasted(waste) if ended else "none",
+            f"{percent(waste['wasted_share'])} of what ended pools cost"
+            if ended and waste["wasted_share"] is not None
+            else "no pool with a known cost ended",
         ),
-    ]
+        (
+            "var(--reuse)",
+            "Pools that were reused",
+            percent(reuse["reuse_rate"]) if reuse.get("pools") else "none",
+            f"{reuse['reused']:,} of {reuse['pools']:,}" if reuse.get("pools") else "no pool ended",
+        ),
+        ("var(--open)", "Waiting at the last look", burn, seen),
+    )
     return f'<dl class="tiles">{"".join(_tile(*cell) for cell in cells)}</dl>'
+
+
+def _wasted(total: Mapping[str, Any]) -> str:
+    # Pools were wasted at no known cost, or none was wasted: only the first is unknown.
+    return usd(total["wasted_usd"]) if total["wasted_pools"] else "none"
 
 
 def _tile(tone: str, name: str, figure: str, note: str) -> str:
     number, _, unit = figure.partition(" ") if figure[:1].isdigit() else (figure, "", "")
+    words = "" if number[:1].isdigit() else " words"
     return (
         f'<div class="tile" style="--tone: {tone}"><dt>{html.text(name)}</dt>'
-        f'<dd><div class="figure">{html.text(number)} <span class="unit">{html.text(unit)}</span>'
-        f'</div><div class="note">{html.text(note)}</div></dd></div>'
+        f'<dd><div class="figure{words}">{html.text(number)} '
+        f'<span class="unit">{html.text(unit)}</span></div>'
+        f'<div class="note">{html.text(note)}</div></dd></div>'
     )
 
 
 def freshness(figures: Figures) -> Drawn:
     """How fresh each scope is, and what is missing in it."""
     scopes = figures.status.scopes
+    commands = ["sagemaker-exporter status", figures.coverage.command]
     if not scopes:
-        body = '<p class="none">No account and region has been synced yet.</p>'
-        return Drawn(_freshness(body), {})
+        body = nothing("No account and region has been synced yet.")
+        return section("freshness", "Coverage and freshness", body, commands)
     columns = (
         Column("account"),
         Column("region"),
@@ -102,15 +135,14 @@ def freshness(figures: Figures) -> Drawn:
         Column("without details", "BIGINT", "count"),
         Column("without price", "BIGINT", "count"),
     )
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for scope in scopes:
         age = scope.age(figures.now)
-        known = scope.watermark and scope.watermark.replace(microsecond=0)
         rows.append(
             (
                 scope.account_name or scope.account_id,
                 scope.region,
-                "never complete" if known is None else format_time(known),
+                scope.watermark or "never complete",
                 "" if age is None else format_age(age),
                 scope.jobs,
                 scope.open_jobs,
@@ -119,34 +151,48 @@ def freshness(figures: Figures) -> Drawn:
                 scope.jobs_without_price,
             )
         )
-    totals = (None, None, None, None, *(sum(int(row[i]) for row in rows) for i in range(4, 9)))
+    totals = (None, None, None, None, *(sum(row[i] for row in rows) for i in range(4, 9)))
     result = Result(columns, rows, totals if len(rows) > 1 else None)
     remarks = [f"{scope.name}: {gap}" for scope in scopes for gap in scope.gaps()]
     body = (
         "<p>A scope is an account and a region. Its data is complete up to the time given; a "
         "sync that fails lets it age.</p>"
-        + html.table(result, "Freshness and coverage by scope", most=200)
+        + html.table(result, "Freshness and coverage by scope", most=_MOST_SCOPES)
         + html.items(remarks, "notes")
+        + '<h3 class="sub">What the costs rest on, the weakest first</h3>'
+        + html.table(figures.coverage.result, "Cost of the period by its basis", most=_MOST_BASES)
     )
-    return Drawn(_freshness(body), {})
+    return section("freshness", "Coverage and freshness", body, commands)
 
 
-def _freshness(body: str) -> str:
-    return (
-        '<section id="freshness" aria-labelledby="freshness-title"><h2 id="freshness-title">'
-        f'Coverage and freshness</h2>{body}<p class="same">The same figures: '
-        "<code>sagemaker-exporter status</code></p></section>"
+def _bases(coverage: Shown) -> Result:
+    """The rows of the report added up by basis and kind of price; jobs would not add up."""
+    wanted = ("basis", "price", "instance_hours", "cost_usd", "remedy")
+    columns = {column.name: column for column in coverage.result.columns}
+    sums: dict[tuple[Any, Any, Any], list[Decimal | None]] = {}
+    for row in coverage.rows:
+        amounts = sums.setdefault((row["basis"], row["price"], row["remedy"]), [None, None])
+        for place, name in enumerate(("instance_hours", "cost_usd")):
+            if row[name] is not None:
+                amounts[place] = (amounts[place] or Decimal()) + row[name]
+    rows = [(basis, price, *amounts, remedy) for (basis, price, remedy), amounts in sums.items()]
+    total = coverage.total
+    return Result(
+        tuple(columns[name] for name in wanted),
+        rows,
+        [total[name] for name in wanted] if total else None,
     )
 
 
 def foot(figures: Figures) -> str:
     """What the words mean, what the totals rest on, and where the page is from."""
+    rests_on = [note.text for note in figures.by_month.result.notes]
     words = "".join(
         f"<dt>{html.text(word)}</dt><dd>{html.text(meaning)}</dd>" for word, meaning in _WORDS
     )
     return (
         '<section id="words" aria-labelledby="words-title"><h2 id="words-title">What the totals '
-        f"rest on, and what the words mean</h2>{note_list(figures.by_month.result.notes)}"
+        f"rest on, and what the words mean</h2>{html.items(rests_on, 'notes')}"
         f'<dl class="words">{words}</dl></section></main><footer><p>Made by sagemaker-exporter on '
         f"{html.text(format_time(figures.now.replace(microsecond=0)))}. This page is complete in "
         "itself: it asks nothing of the network. Times and days are UTC, money is USD."
@@ -171,7 +217,7 @@ def _worries(figures: Figures) -> Iterator[str]:
     for scope in figures.status.scopes:
         age = scope.age(figures.now)
         if scope.last_error:
-            runs = _count(scope.failing_runs or 1, "run")
+            runs = count(scope.failing_runs or 1, "run")
             yield f"{scope.name} failed in its last {runs}: {scope.last_error}"
         if age is None:
             yield f"{scope.name} has never been synced completely."
@@ -184,7 +230,3 @@ def _as_of(figures: Figures) -> str:
     if not known:
         return "Nothing is known to be complete."
     return f"Data as of {min(known):%Y-%m-%d %H:%M} UTC."
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"

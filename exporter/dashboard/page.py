@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from exporter.dashboard import charts, html, overview, script, sections
+from exporter.dashboard import charts, costs, html, overview, pools, script
 from exporter.dashboard.figures import Figures
-from exporter.dashboard.sections import Drawn
+from exporter.dashboard.parts import Drawn
 
 
 def render(figures: Figures) -> str:
     """The whole page as one HTML text, complete in itself."""
     drawn = [
-        sections.pool_cost(figures),
-        sections.beside_training(figures),
+        costs.pool_cost(figures),
+        pools.waste(figures),
+        pools.reuse(figures),
+        pools.live(figures),
+        costs.beside_training(figures),
         overview.freshness(figures),
     ]
     body = (
