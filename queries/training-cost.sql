@@ -15,8 +15,7 @@
 WITH costs AS (
     SELECT
         /*by*/ strftime(usage_date, '%Y-%m') AS month, instance_type /*end*/,
-        training_job_arn,
-        creation_time,
+        hash(training_job_arn, creation_time) AS job,
         component LIKE '%ML storage' AS is_storage,
         instance_hours,
         cost_usd,
@@ -31,11 +30,11 @@ WITH costs AS (
 SELECT
     /*names*/ month, instance_type /*end*/,
     grouping(/*names*/ month, instance_type /*end*/) > 0 AS is_total,
-    count(DISTINCT (training_job_arn, creation_time)) AS jobs,
+    count(DISTINCT job) AS jobs,
     sum(instance_hours) AS instance_hours,
     sum(cost_usd) FILTER (WHERE is_storage) AS storage_usd,
     sum(cost_usd) AS cost_usd,
-    count(DISTINCT (training_job_arn, creation_time))
+    count(DISTINCT job)
         FILTER (WHERE cost_usd IS NULL) AS unpriced_jobs/*notes*/ /*end*/
 FROM costs
 GROUP BY GROUPING SETS ((/*names*/ month, instance_type /*end*/), ())

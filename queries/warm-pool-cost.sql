@@ -18,8 +18,7 @@
 WITH costs AS (
     SELECT
         /*by*/ strftime(usage_date, '%Y-%m') AS month, instance_type /*end*/,
-        training_job_arn,
-        creation_time,
+        hash(training_job_arn, creation_time) AS job,
         component LIKE 'Training Warm Pool%' AS is_pool,
         component LIKE '%ML storage' AS is_storage,
         instance_hours,
@@ -34,11 +33,11 @@ WITH costs AS (
 SELECT
     /*names*/ month, instance_type /*end*/,
     grouping(/*names*/ month, instance_type /*end*/) > 0 AS is_total,
-    count(DISTINCT (training_job_arn, creation_time)) FILTER (WHERE is_pool) AS jobs,
+    count(DISTINCT job) FILTER (WHERE is_pool) AS jobs,
     sum(instance_hours) FILTER (WHERE is_pool) AS instance_hours,
     sum(cost_usd) FILTER (WHERE is_storage) AS storage_usd,
     sum(cost_usd) AS cost_usd,
-    count(DISTINCT (training_job_arn, creation_time))
+    count(DISTINCT job)
         FILTER (WHERE is_pool AND cost_usd IS NULL) AS unpriced_jobs,
     sum(any_cost_usd) FILTER (WHERE NOT is_pool) AS training_usd,
     CAST(sum(cost_usd) AS DOUBLE)

@@ -12,6 +12,7 @@ A header is a block of comments at the top of the file:
     -- column: cost_usd money: What it means            (`wide`: left out of narrow tables)
     -- bar: cost_usd              (the column that tables draw as a bar)
     -- limit: cost_usd            (the column of the total that --fail-over looks at)
+    -- prices: yes                (a note tells that amounts rest on list prices, if they do)
     -- example: --by family
 
 The SQL below it runs as it stands once its `:parameters` are given. Two kinds of marks in it
@@ -97,6 +98,7 @@ class Report:
         argument: Parameter that the command's second word fills; empty = takes none.
         bar: Column drawn as a bar; empty = none.
         limit: Column of the total that --fail-over compares; empty = there is none.
+        prices: Whether a note tells that amounts rest on list prices.
         sql: The statement, without the header.
     """
 
@@ -109,6 +111,7 @@ class Report:
     argument: str = ""
     bar: str = ""
     limit: str = ""
+    prices: bool = False
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     columns: Mapping[str, ColumnNote] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
@@ -166,6 +169,7 @@ def parse(name: str, text: str) -> Report:
         argument=one("argument"),
         bar=one("bar"),
         limit=one("limit"),
+        prices=one("prices") == "yes",
         parameters={item.name: item for item in map(_parameter, facts.pop("param", []))},
         columns={item.name: item for item in map(_column, facts.pop("column", []))},
         examples=tuple(facts.pop("example", [])),

@@ -8,13 +8,13 @@ around the mark offers the columns of daily_costs by their names.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from exporter.reports.periods import Period
+from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Note
 from exporter.reports.values import money
 from exporter.times import format_time
@@ -24,41 +24,49 @@ PREFIX: Final = "note_"
 
 #: Basis of a cost that is NULL -> what to say of its jobs.
 _UNKNOWN: Final = {
-    "no price": "without a price; see `report coverage` and `prices import`",
-    "no details": "whose details are not fetched yet; `sync` does",
+    "no price": "without a price (see `report coverage`, `prices import`)",
+    "no details": "whose details are not fetched yet (`sync` does)",
     "unknown seconds": "whose billed seconds are not known",
-    "training plan": "on a training plan, which is not priced on demand",
-    "serverless": "that are serverless, which is not priced by the instance",
+    "training plan": "on a training plan, not priced on demand",
+    "serverless": "serverless, not priced by the instance",
 }
 
-_COUNTS: Final = ",\n".join(
-    "    count(DISTINCT (training_job_arn, creation_time)) "
-    f"FILTER (WHERE cost_usd IS NULL AND cost_basis = '{basis}') "
-    f"AS {PREFIX}{basis.replace(' ', '_')}"
-    for basis in _UNKNOWN
+
+def _figure(basis: str) -> str:
+    return PREFIX + basis.replace(" ", "_")
+
+
+#: What the mark becomes: more columns of the select list. Rows are counted for the reasons, not
+#: jobs: each count of distinct jobs would cost as much as the report itself.
+FIGURES: Final = ",\n" + ",\n".join(
+    [
+        f"    sum(cost_usd) FILTER (WHERE price_source LIKE 'shipped list%') AS {PREFIX}list",
+        f"    sum(cost_usd) FILTER (WHERE cost_basis = 'estimated') AS {PREFIX}estimated",
+        f"    sum(cost_usd) FILTER (WHERE cost_basis = 'accruing') AS {PREFIX}accruing",
+        *(
+            f"    count(*) FILTER (WHERE cost_basis = '{basis}') AS {_figure(basis)}"
+            for basis in _UNKNOWN
+        ),
+    ]
 )
-#: What the mark becomes: more columns of the select list.
-FIGURES: Final = f""",
-    sum(cost_usd) FILTER (WHERE price_source LIKE 'shipped list%') AS {PREFIX}list,
-    sum(cost_usd) FILTER (WHERE cost_basis = 'estimated') AS {PREFIX}estimated,
-    sum(cost_usd) FILTER (WHERE cost_basis = 'accruing') AS {PREFIX}accruing,
-{_COUNTS}"""
 
 
-def of_total(figures: Mapping[str, Any]) -> Iterator[Note]:
-    """Notes on a total, from its `note_…` columns; without those, none."""
-    for basis, what in _UNKNOWN.items():
-        jobs = figures.get(PREFIX + basis.replace(" ", "_")) or 0
-        if jobs:
-            number = f"{jobs:,} job{'s' if jobs > 1 else ''}"
-            yield Note(basis.replace(" ", "_"), f"Not counted, or only in part: {number} {what}.")
-    if amount := _amount(figures, "accruing"):
+def of_total(total: Mapping[str, Any]) -> Iterator[Note]:
+    """Notes on a total, from its `note_…` columns and `unpriced_jobs`; without those, none."""
+    reasons = {basis: said for basis, said in _UNKNOWN.items() if total.get(_figure(basis))}
+    if reasons:
+        jobs = total.get("unpriced_jobs")
+        number = "jobs" if jobs is None else "1 job" if jobs == 1 else f"{jobs:,} jobs"
+        several = ", some ".join(reasons.values())
+        what = f", some {several}" if len(reasons) > 1 else f" {several}"
+        yield Note("unpriced", f"Not counted, or only in part: {number}{what}.", tuple(reasons))
+    if amount := _amount(total, "accruing"):
         yield Note("accruing", f"{amount} USD of it are so far: what is not settled still grows.")
-    if amount := _amount(figures, "estimated"):
+    if amount := _amount(total, "estimated"):
         yield Note(
             "estimated", f"{amount} USD of it are estimated: the price is from another date."
         )
-    if amount := _amount(figures, "list"):
+    if amount := _amount(total, "list"):
         yield Note(
             "list_prices",
             f"{amount} USD of it are at public list prices; with a discount or a Savings Plan "
@@ -69,6 +77,37 @@ def of_total(figures: Mapping[str, Any]) -> Iterator[Note]:
 def _amount(figures: Mapping[str, Any], name: str) -> str:
     amount: Decimal | None = figures.get(PREFIX + name)
     return money(amount) if amount else ""
+
+
+def of_prices(connection: sa.Connection) -> Iterator[Note]:
+    """A note where public list prices are in force for instance types that are in use.
+
+    For reports whose rows are jobs: their total does not tell amounts by the kind of price.
+    """
+    listed = connection.execute(
+        sa.text(
+            """
+            SELECT count(*)
+            FROM rates AS rate
+            SEMI JOIN (
+                SELECT DISTINCT job.region, detail.instance_type
+                FROM training_job_details AS detail
+                INNER JOIN training_jobs AS job
+                    ON
+                        detail.training_job_arn = job.training_job_arn
+                        AND detail.creation_time = job.creation_time
+            ) AS used
+                ON rate.region = used.region AND rate.instance_type = used.instance_type
+            WHERE rate.price_source LIKE 'shipped list%'
+            """
+        )
+    ).scalar()
+    if listed:
+        yield Note(
+            "list_prices",
+            "Amounts rest on public list prices, at least in part; with a discount or a Savings "
+            "Plan you pay less. Your own rates: `prices import FILE`.",
+        )
 
 
 def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[Note]:
@@ -107,10 +146,8 @@ def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[N
             )
     known = [scope.known_to for scope in scopes if scope.known_to is not None]
     if known and _is_open(min(known), period):
-        yield Note("as_of", f"Data as of {format_time(min(known))}.")
+        yield Note("as_of", f"Data as of {format_time(min(known).replace(microsecond=0))}.")
 
 
 def _is_open(known_to: datetime, period: Period | None) -> bool:
-    return period is None or known_to < datetime(
-        period.until.year, period.until.month, period.until.day, tzinfo=UTC
-    )
+    return period is None or known_to < midnight(period.until)

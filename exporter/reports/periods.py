@@ -36,6 +36,11 @@ def of_month(first: date) -> Period:
     return Period(first, _month(_months(first) + 1))
 
 
+def midnight(day: date) -> datetime:
+    """The moment at which a UTC day begins."""
+    return datetime.combine(day, time.min, UTC)
+
+
 def choose(
     *,
     month: date | None,

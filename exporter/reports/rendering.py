@@ -66,7 +66,10 @@ def write_json(result: Result, out: TextIO) -> None:
         out.write(",\n    " if number else "\n    ")
         out.write(to_json(dict(zip(names, row, strict=True))))
     totals = None if result.totals is None else dict(zip(names, result.totals, strict=True))
-    notes = [{"code": note.code, "text": note.text} for note in result.notes]
+    notes = [
+        {"code": note.code, "text": note.text} | ({"reasons": note.reasons} if note.reasons else {})
+        for note in result.notes
+    ]
     out.write(f'\n  ],\n  "totals": {to_json(totals)},\n  "notes": {to_json(notes)}\n}}\n')
 
 
@@ -84,9 +87,12 @@ def write_markdown(result: Result, out: TextIO) -> None:
 
 
 def total_cells(result: Result, totals: Row) -> list[str]:
-    """The total row as tables show it: the word in front, nothing under what has no total."""
+    """The total row as tables show it: the word in front, nothing under what has no total.
+
+    Money that is not known is told from that: it is a total, and stays visible.
+    """
     cells = [
-        "" if value is None and not is_numeric(column.type) else shown(value, column.unit)
+        "" if value is None and column.unit != "money" else shown(value, column.unit)
         for value, column in zip(totals, result.columns, strict=True)
     ]
     if cells and cells[0] == "":

@@ -32,10 +32,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Note:
-    """Something a reader of a total must know. Codes are for scripts, and stay."""
+    """Something a reader of a total must know. Codes are for scripts, and stay.
+
+    `reasons` are the cost bases behind the code `unpriced`.
+    """
 
     code: str
     text: str
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from exporter.errors import UsageError
 from exporter.reports import notes
 from exporter.reports.catalogue import Report
 from exporter.reports.dimensions import Grouping, grouping
-from exporter.reports.periods import Period
+from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Column, Result, Row
 from exporter.reports.values import literal
 from exporter.settings import did_you_mean
@@ -66,6 +66,8 @@ def statement(report: Report, request: Request, *, with_notes: bool = False) -> 
             "since": request.period.since,
             "until": request.period.until,
             "before": request.period.before.since,
+            "since_at": midnight(request.period.since),
+            "until_at": midnight(request.period.until),
         }
     elif request.period is not None:
         raise UsageError(f"The report {report.name} takes no period.")
@@ -98,6 +100,7 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
         totals=_pick(total, kept) if total else None,
         notes=(
             *notes.of_total(figures),
+            *(notes.of_prices(connection) if report.prices else ()),
             *notes.of_freshness(connection, request.period),
         ),
         report=report.name,

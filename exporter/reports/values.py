@@ -47,7 +47,8 @@ def shown(value: object, unit: str) -> str:
     """The value as a table shows it, by its unit; one line, harmless to a terminal.
 
     money: USD to the cent, two significant digits below a cent. rate: USD with up to six places.
-    hours: three places. percent: a share of 1, as per cent. factor: times. seconds: as h and min.
+    hours: three places. count: whole, or one place where it is a mean. percent: a share of 1, as
+    per cent. factor: times. seconds: as h and min.
     """
     if value is None:
         return MISSING
@@ -65,7 +66,9 @@ def shown(value: object, unit: str) -> str:
     if unit == "hours":
         return f"{number.quantize(Decimal('0.001'), ROUND_HALF_UP):,}"
     if unit == "count":
-        return f"{int(number):,}" if number == int(number) else plain(value)
+        return (
+            f"{int(number):,}" if number == int(number) else f"{number.quantize(Decimal('0.1')):,}"
+        )
     if unit == "percent":
         return f"{(number * 100).quantize(Decimal('0.1'), ROUND_HALF_UP):,} %"
     if unit == "factor":

@@ -70,10 +70,10 @@ def test_help_works_with_a_broken_configuration(command: Command) -> None:
         (["reprot"], "No such command 'reprot'. Did you mean 'report'?"),
         (["config", "shwo"], "No such command 'shwo'. Did you mean 'show'?"),
         (["--bd", "x", "report"], "No such option '--bd'. Did you mean '--db'?"),
-        (["report", "--format", "tabel"], "'tabel' is not one of table, csv, json, markdown, parquet. Did you mean 'table'?"),
+        (["report", "--format", "tabel"], "'tabel' is not one of table, csv, json, markdown, parquet. Did you mean 'table'?"),  # noqa: E501
         (["report", "--month", "2026-13"], "'2026-13' is not a month such as 2026-10"),
         (["report", "x", "--since", "yesterday"], "'yesterday' is not an ISO 8601 time"),
-        (["report", "warm-pool-csot"], "There is no report 'warm-pool-csot'. Did you mean 'warm-pool-cost'?"),
+        (["report", "warm-pool-csot"], "There is no report 'warm-pool-csot'. Did you mean 'warm-pool-cost'?"),  # noqa: E501
         (["report", "warm-pool-cost", "--param", "x"], "expected NAME=VALUE"),
         (["report", "warm-pool-cost", "arg"], "takes no argument: 'arg'"),
         (["report", "warm-pool-cost", "--fail-over", "lots"], "'lots' is not a number"),

@@ -41,7 +41,7 @@ def test_the_same_money_in_every_format(command: Command, tmp_path: Path) -> Non
     found = json.loads(command(*POOLS, "--json").out, parse_float=Decimal)
     assert found["rows"][0]["cost_usd"] == 1
     assert found["totals"]["times_training"] == Decimal("0.2")
-    assert [note["code"] for note in found["notes"]] == ["no_price", "as_of"]
+    assert [note["code"] for note in found["notes"]] == ["unpriced", "as_of"]
     answer = command(*POOLS, "--format", "csv")
     assert answer.out.splitlines()[1] == "2026-10,ml.m5.xlarge,1,1,,1,1,5,0.2"
     assert "without a price" in answer.err

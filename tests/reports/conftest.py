@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from exporter.reports import running
 from exporter.reports.catalogue import find
 from exporter.reports.periods import Period
 from exporter.reports.result import Result
-from exporter.store.schema import metadata
+from exporter.store.schema import metadata, training_jobs
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -29,6 +29,35 @@ VIEWS = {
         instance_hours DECIMAL(38, 12), gb_months DECIMAL(38, 12), usd_per_unit DECIMAL(38, 12),
         price_source VARCHAR, cost_usd DECIMAL(38, 12), cost_basis VARCHAR
     """,
+    "warm_pool_costs": """
+        training_job_arn VARCHAR, creation_time TIMESTAMPTZ, account_id VARCHAR, region VARCHAR,
+        training_job_name VARCHAR, job_family VARCHAR, team VARCHAR, instance_type VARCHAR,
+        instance_count BIGINT, retained_seconds BIGINT, instance_hours DECIMAL(38, 12),
+        usd_per_hour DECIMAL(38, 12), compute_cost_usd DECIMAL(38, 12),
+        storage_cost_usd DECIMAL(38, 12), cost_usd DECIMAL(38, 12), compute_basis VARCHAR,
+        storage_basis VARCHAR, cost_basis VARCHAR, warm_pool_status VARCHAR,
+        reused_by_job VARCHAR, pool_started_at TIMESTAMPTZ, pool_ended_at TIMESTAMPTZ
+    """,
+    "training_job_costs": """
+        training_job_arn VARCHAR, creation_time TIMESTAMPTZ, account_id VARCHAR, region VARCHAR,
+        training_job_name VARCHAR, job_family VARCHAR, team VARCHAR, instance_type VARCHAR,
+        instance_count BIGINT, billable_seconds BIGINT, instance_hours DECIMAL(38, 12),
+        usd_per_hour DECIMAL(38, 12), compute_cost_usd DECIMAL(38, 12),
+        storage_cost_usd DECIMAL(38, 12), cost_usd DECIMAL(38, 12), compute_basis VARCHAR,
+        storage_basis VARCHAR, cost_basis VARCHAR, training_started_at TIMESTAMPTZ,
+        training_ended_at TIMESTAMPTZ
+    """,
+    "warm_pool_chains": """
+        chain_id VARCHAR, account_id VARCHAR, region VARCHAR, job_family VARCHAR,
+        instance_type VARCHAR, instance_count BIGINT, jobs BIGINT, job_names VARCHAR[],
+        started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ, busy_seconds BIGINT, idle_seconds BIGINT,
+        training_cost_usd DECIMAL(38, 12), idle_cost_usd DECIMAL(38, 12), ended_by VARCHAR
+    """,
+    "rates": """
+        account_id VARCHAR, region VARCHAR, component VARCHAR, instance_type VARCHAR,
+        valid_from DATE, valid_to DATE, usd_per_unit DECIMAL(38, 12), price_source VARCHAR
+    """,
+    "cost_bases": "rank TINYINT, cost_basis VARCHAR, meaning VARCHAR",
     "data_as_of": """
         account_id VARCHAR, account_name VARCHAR, region VARCHAR, data_as_of TIMESTAMPTZ,
         discovered_from TIMESTAMPTZ, discovered_to TIMESTAMPTZ, last_complete_at TIMESTAMPTZ,
@@ -72,6 +101,58 @@ class Bench:
         }
         self.put("daily_costs", row | more)
 
+    def job(self, name: str, **more: object) -> None:
+        """A completed job in training_jobs and training_job_details, on one ml.m5.xlarge.
+
+        Its columns may be given by name, whichever of the two tables they are in.
+        """
+        key = {"training_job_arn": f"arn:{name}", "creation_time": more.pop("created", CREATED)}
+        job: dict[str, Any] = {
+            "account_id": ACCOUNT,
+            "region": REGION,
+            "training_job_name": name,
+            "training_job_status": "Completed",
+            "first_synced_at": CREATED,
+            "updated_at": CREATED,
+            "verified_at": CREATED,
+            "details_due": False,
+            "job_family": name.partition("-")[0],
+            "family_rule": "token",
+        }
+        detail: dict[str, Any] = {
+            "instance_type": "ml.m5.xlarge",
+            "instance_count": 1,
+            "volume_size_gb": 30,
+            "role_arn": "arn:aws:iam::123456789012:role/trainer",
+            "fetched_at": CREATED,
+            "final": True,
+        }
+        for column, value in more.items():
+            (job if column in training_jobs.c else detail)[column] = value
+        self.put("training_jobs", key | job)
+        if detail.get("fetched_at") is not None:
+            self.put("training_job_details", key | detail)
+
+    def pool(self, name: str, usd: str | None, **more: object) -> None:
+        """A row of warm_pool_costs: an hour of one ml.m5.xlarge from CREATED on, nobody came."""
+        row: dict[str, Any] = {
+            "training_job_arn": f"arn:{name}",
+            "creation_time": CREATED,
+            "account_id": ACCOUNT,
+            "region": REGION,
+            "training_job_name": name,
+            "job_family": name.partition("-")[0],
+            "instance_type": "ml.m5.xlarge",
+            "instance_count": 1,
+            "usd_per_hour": Decimal(1),
+            "cost_usd": None if usd is None else Decimal(usd),
+            "cost_basis": "settled",
+            "warm_pool_status": "Terminated",
+            "pool_started_at": CREATED,
+            "pool_ended_at": later(60),
+        }
+        self.put("warm_pool_costs", row | more)
+
     def scope(self, known_to: datetime = datetime(2027, 1, 1, tzinfo=UTC), **more: object) -> None:
         """A scope that is known up to a time, without an error."""
         row: dict[str, Any] = {"account_id": ACCOUNT, "region": REGION, "failing_runs": 0}
@@ -88,12 +169,12 @@ class Bench:
         since: date = date(2026, 10, 1),
         until: date = date(2026, 11, 1),
         argument: str | None = None,
-        **params: str,
+        params: Mapping[str, str] | None = None,
     ) -> Result:
         """Run a report, for October 2026 unless told otherwise."""
         report = find(name)
         period = Period(since, until) if report.period else None
-        request = running.Request(period=period, by=by, params=params, argument=argument)
+        request = running.Request(period=period, by=by, params=params or {}, argument=argument)
         return running.run(self.connection, report, request)
 
     @staticmethod

@@ -83,15 +83,18 @@ def test_what_is_not_known_is_counted_and_never_a_zero(bench: Bench) -> None:
             "times_training": None,
         }
     ]
-    assert [note.code for note in result.notes] == ["no_price", "no_details"]
-    assert result.notes[0].text == (
-        "Not counted, or only in part: 1 job without a price; "
-        "see `report coverage` and `prices import`."
+    (note,) = result.notes
+    assert (note.code, note.reasons) == ("unpriced", ("no price", "no details"))
+    assert note.text == (
+        "Not counted, or only in part: 2 jobs, some without a price (see `report coverage`, "
+        "`prices import`), some whose details are not fetched yet (`sync` does)."
     )
     training = bench.run("training-cost")
     assert bench.total(training)["cost_usd"] is None
     assert bench.total(training)["unpriced_jobs"] == 1
-    assert [note.code for note in training.notes] == ["training_plan"]
+    assert [note.text for note in training.notes] == [
+        "Not counted, or only in part: 1 job on a training plan, not priced on demand."
+    ]
 
 
 def test_a_day_belongs_to_the_period_from_since_on_and_before_until(bench: Bench) -> None:

@@ -1,0 +1,119 @@
+-- title: What changed in the costs, and why
+-- description: The period against the one before it (October against September), by family and
+--   split into the price of an hour, the hours, families that are new and families that ended.
+--   Hours are valued at the old rate, the change of the rate at the new hours, so that the parts
+--   add up to the change.
+-- period: last-month
+-- limit: change_usd
+-- column: family: Family of the jobs
+-- column: before_usd money: Training and pools in the period before, in USD, as far as known
+-- column: now_usd money: In the period
+-- column: change_usd money: now_usd − before_usd = the sum of the columns to the right
+-- column: price_usd money: Because an hour or a GB-month costs more or less
+-- column: volume_usd money: Because of more or fewer hours, or other instance types
+-- column: new_usd money: Of families that had no cost before
+-- column: ended_usd money: Of families that have none any more
+-- column: unpriced_jobs count wide: Jobs of both periods of which a part of the cost is not known
+-- example: --month 2026-10
+-- example: --since 2026-10-12 --until 2026-10-19
+WITH costs AS (
+    SELECT
+        job_family,
+        instance_type,
+        component,
+        region,
+        usage_date >= CAST(:since AS DATE) AS is_now,
+        hash(training_job_arn, creation_time) AS job,
+        coalesce(instance_hours, gb_months) AS quantity,
+        cost_usd,
+        cost_basis,
+        price_source
+    FROM daily_costs
+    WHERE
+        usage_date >= CAST(:before AS DATE)
+        AND usage_date < CAST(:until AS DATE)
+),
+
+-- What has no price in either period is in neither: a price that became known is no rise.
+lines AS (
+    SELECT
+        job_family,
+        instance_type,
+        component,
+        region,
+        coalesce(sum(cost_usd) FILTER (WHERE NOT is_now), 0) AS before_usd,
+        coalesce(sum(cost_usd) FILTER (WHERE is_now), 0) AS now_usd,
+        coalesce(sum(quantity) FILTER (WHERE NOT is_now AND cost_usd IS NOT NULL), 0)
+            AS before_quantity,
+        coalesce(sum(quantity) FILTER (WHERE is_now AND cost_usd IS NOT NULL), 0) AS now_quantity
+    FROM costs
+    GROUP BY ALL
+),
+
+families AS (
+    SELECT
+        job_family AS family,
+        sum(before_usd) AS before_usd,
+        sum(now_usd) AS now_usd,
+        -- (new rate − old rate) × new quantity, for what was used in both periods
+        sum(
+            CASE
+                WHEN before_quantity > 0 AND now_quantity > 0
+                    THEN CAST(
+                        -- Quotients are floats: to the millionth, so that they add up as money.
+                        CAST(now_usd AS DOUBLE)
+                        - CAST(before_usd AS DOUBLE) / CAST(before_quantity AS DOUBLE)
+                        * CAST(now_quantity AS DOUBLE)
+                        AS DECIMAL(18, 6)
+                    )
+                ELSE 0
+            END
+        ) AS price_usd
+    FROM lines
+    GROUP BY job_family
+    HAVING sum(before_usd) <> 0 OR sum(now_usd) <> 0
+),
+
+split AS (
+    SELECT
+        family,
+        before_usd,
+        now_usd,
+        now_usd - before_usd AS change_usd,
+        CASE WHEN before_usd <> 0 AND now_usd <> 0 THEN price_usd ELSE 0 END AS price_usd,
+        CASE WHEN before_usd <> 0 AND now_usd <> 0 THEN now_usd - before_usd - price_usd ELSE 0 END
+            AS volume_usd,
+        CASE WHEN before_usd = 0 THEN now_usd ELSE 0 END AS new_usd,
+        CASE WHEN now_usd = 0 THEN -before_usd ELSE 0 END AS ended_usd
+    FROM families
+),
+
+unknown AS (
+    SELECT
+        count(DISTINCT job) FILTER (WHERE cost_usd IS NULL) AS unpriced_jobs
+        /*notes*/ /*end*/
+    FROM costs
+)
+
+SELECT
+    split.*,
+    FALSE AS is_total
+FROM split
+UNION ALL BY NAME
+SELECT
+    TRUE AS is_total,
+    totals.*,
+    unknown.*
+FROM (
+    SELECT
+        sum(before_usd) AS before_usd,
+        sum(now_usd) AS now_usd,
+        sum(change_usd) AS change_usd,
+        sum(price_usd) AS price_usd,
+        sum(volume_usd) AS volume_usd,
+        sum(new_usd) AS new_usd,
+        sum(ended_usd) AS ended_usd
+    FROM split
+) AS totals
+CROSS JOIN unknown
+ORDER BY is_total, abs(change_usd) DESC, family;

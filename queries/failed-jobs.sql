@@ -1,0 +1,64 @@
+-- title: What failed jobs cost, by reason
+-- description: Training and warm pools of jobs that failed. The reason is the class of the failure,
+--   such as AlgorithmError or InternalServerError; internal errors are not billed by AWS as a rule.
+-- period: default
+-- by: family
+-- bar: cost_usd
+-- limit: cost_usd
+-- column: reason: First word of FailureReason; NULL = no details
+-- column: jobs count: Failed jobs with usage in the period
+-- column: instance_hours hours: Hours of training and pools × instances
+-- column: pool_usd money wide: Pools after failed jobs in USD; part of cost_usd
+-- column: cost_usd money: Training and pools in USD, as far as known
+-- column: unpriced_jobs count wide: Jobs of which a part of the cost is not known
+-- column: example wide: One of the jobs
+-- example: --by month --since 180d
+-- example: --by account --by instance_type
+WITH costs AS (
+    SELECT
+        /*by*/ job_family AS family /*end*/,
+        coalesce(
+            nullif(regexp_extract(detail.failure_reason, '^\s*([A-Za-z][A-Za-z0-9]*)', 1), ''),
+            CASE WHEN detail.failure_reason IS NOT NULL THEN 'other' END
+        ) AS reason,
+        hash(training_job_arn, creation_time) AS job,
+        training_job_name,
+        component LIKE 'Training Warm Pool%' AS is_pool,
+        instance_hours,
+        cost_usd,
+        cost_basis,
+        price_source
+    FROM daily_costs
+    SEMI JOIN (
+        SELECT training_job_arn, creation_time
+        FROM training_jobs
+        WHERE training_job_status = 'Failed'
+    ) AS failed USING (training_job_arn, creation_time)
+    LEFT JOIN (
+        SELECT training_job_arn, creation_time, failure_reason
+        FROM training_job_details
+    ) AS detail USING (training_job_arn, creation_time)
+    WHERE
+        usage_date >= CAST(:since AS DATE)
+        AND usage_date < CAST(:until AS DATE)
+)
+
+SELECT
+    /*names*/ family /*end*/,
+    reason,
+    grouping(/*names*/ family /*end*/) > 0 AS is_total,
+    count(DISTINCT job) AS jobs,
+    sum(instance_hours) AS instance_hours,
+    sum(cost_usd) FILTER (WHERE is_pool) AS pool_usd,
+    sum(cost_usd) AS cost_usd,
+    count(DISTINCT job) FILTER (WHERE cost_usd IS NULL) AS unpriced_jobs,
+    CASE WHEN NOT is_total THEN max(training_job_name) END AS example
+    /*notes*/ /*end*/
+FROM costs
+GROUP BY GROUPING SETS ((/*names*/ family /*end*/, reason), ())
+ORDER BY
+    is_total,
+    /*order*/ is_total /*end*/,
+    cost_usd DESC NULLS LAST,
+    reason,
+    /*names*/ family /*end*/;

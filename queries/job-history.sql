@@ -1,0 +1,62 @@
+-- title: What happened to a job
+-- description: Every change that a sync observed, and the status transitions that SageMaker reports,
+--   in order of time. A name that was used again shows the jobs of that name one after the other.
+-- argument: job
+-- param: job text: Name or ARN of the job
+-- column: happened_at: When; of an observation the server time of the answer that showed it
+-- column: source: observed = by a sync; reported = by SageMaker (status transitions)
+-- column: status: Status of the job
+-- column: secondary_status: Secondary status
+-- column: pool: Status of the warm pool
+-- column: retained_seconds seconds: Billable seconds of the pool, for one instance
+-- column: reused_by wide: The job that took the pool over
+-- column: created_at wide: When the job was created: which job of that name
+-- column: account wide: AWS account
+-- column: region wide: Region
+-- example: my-training-job
+WITH jobs AS (
+    SELECT training_job_arn, creation_time, account_id, region
+    FROM training_jobs
+    WHERE training_job_name = CAST(:job AS VARCHAR) OR training_job_arn = CAST(:job AS VARCHAR)
+),
+
+steps AS (
+    SELECT
+        jobs.*,
+        unnest(
+            from_json(
+                detail.status_transitions,
+                '[{"Status": "VARCHAR", "StartTime": "TIMESTAMPTZ"}]'
+            )
+        ) AS step
+    FROM jobs
+    INNER JOIN training_job_details AS detail USING (training_job_arn, creation_time)
+),
+
+events AS (
+    SELECT
+        change.observed_at AS happened_at,
+        'observed' AS source,
+        change.training_job_status AS status,
+        change.secondary_status,
+        change.warm_pool_status AS pool,
+        change.warm_pool_retained_seconds AS retained_seconds,
+        change.warm_pool_reused_by_job AS reused_by,
+        jobs.creation_time AS created_at,
+        jobs.account_id AS account,
+        jobs.region
+    FROM jobs
+    INNER JOIN training_job_changes AS change USING (training_job_arn, creation_time)
+    UNION ALL BY NAME
+    SELECT
+        step.StartTime AS happened_at,
+        'reported' AS source,
+        step.Status AS secondary_status,
+        creation_time AS created_at,
+        account_id AS account,
+        region
+    FROM steps
+)
+
+SELECT * FROM events
+ORDER BY account, region, created_at, happened_at, source DESC, secondary_status;

@@ -1,0 +1,83 @@
+-- title: What managed spot training saved
+-- description: Spot jobs pay for BillableTimeInSeconds of their TrainingTimeInSeconds. The saving is
+--   the rest at the same hourly price. Jobs that began in the period; storage is not in it.
+-- period: default
+-- by: month, instance_type
+-- bar: saved_usd
+-- column: jobs count: Spot jobs with known seconds
+-- column: interrupted_jobs count: Those that were interrupted at least once
+-- column: training_hours hours: Training time × instances
+-- column: billable_hours hours: Billable time × instances
+-- column: saved_share percent: 1 − billable_hours ÷ training_hours
+-- column: cost_usd money wide: What they cost in USD, without storage, as far as known
+-- column: saved_usd money: What they would have cost more at the same price, as far as known
+-- column: unpriced_jobs count wide: Jobs of which the price is not known
+-- example: --by family --since 180d
+WITH spot AS (
+    SELECT
+        CAST(cost.training_started_at AT TIME ZONE 'UTC' AS DATE) AS usage_date,
+        cost.account_id,
+        accounts.account_name,
+        cost.region,
+        cost.job_family,
+        cost.team,
+        detail.tags,
+        cost.instance_type,
+        list_contains(
+            json_extract_string(detail.status_transitions, '$[*].Status'), 'Interrupted'
+        ) AS is_interrupted,
+        detail.training_seconds * cost.instance_count AS training_seconds,
+        detail.billable_seconds * cost.instance_count AS billable_seconds,
+        cost.usd_per_hour,
+        cost.compute_cost_usd AS cost_usd,
+        cost.compute_basis AS cost_basis,
+        NULL AS price_source
+    FROM training_job_costs AS cost
+    INNER JOIN training_job_details AS detail
+        ON
+            cost.training_job_arn = detail.training_job_arn
+            AND cost.creation_time = detail.creation_time
+    LEFT JOIN accounts ON cost.account_id = accounts.account_id
+    WHERE
+        detail.managed_spot
+        AND detail.training_seconds > 0
+        AND detail.billable_seconds IS NOT NULL
+        AND cost.training_started_at >= CAST(:since_at AS TIMESTAMPTZ)
+        AND cost.training_started_at < CAST(:until_at AS TIMESTAMPTZ)
+),
+
+costs AS (
+    SELECT
+        /*by*/ strftime(usage_date, '%Y-%m') AS month, instance_type /*end*/,
+        is_interrupted,
+        training_seconds,
+        billable_seconds,
+        CAST(
+            usd_per_hour * CAST(training_seconds - billable_seconds AS DECIMAL(18, 0)) / 3600
+            AS DECIMAL(38, 12)
+        ) AS saved_usd,
+        cost_usd,
+        cost_basis,
+        price_source
+    FROM spot
+)
+
+SELECT
+    /*names*/ month, instance_type /*end*/,
+    grouping(/*names*/ month, instance_type /*end*/) > 0 AS is_total,
+    count(*) AS jobs,
+    count(*) FILTER (WHERE is_interrupted) AS interrupted_jobs,
+    sum(training_seconds) / 3600 AS training_hours,
+    sum(billable_seconds) / 3600 AS billable_hours,
+    1 - sum(billable_seconds) / sum(training_seconds) AS saved_share,
+    sum(cost_usd) AS cost_usd,
+    sum(saved_usd) AS saved_usd,
+    count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced_jobs
+    /*notes*/ /*end*/
+FROM costs
+GROUP BY GROUPING SETS ((/*names*/ month, instance_type /*end*/), ())
+ORDER BY
+    is_total,
+    /*order*/ month /*end*/,
+    saved_usd DESC NULLS LAST,
+    /*names*/ month, instance_type /*end*/;

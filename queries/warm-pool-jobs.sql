@@ -1,0 +1,112 @@
+-- title: The jobs whose warm pools cost most
+-- description: What each pool cost in the period, the dearest first. A pool belongs to the job
+--   before the wait.
+-- period: default
+-- param: top integer = 20: How many jobs to show
+-- bar: cost_usd
+-- limit: cost_usd
+-- column: job: Name of the job; in the total, how many are shown of how many
+-- column: family wide: Family of the job
+-- column: instance_type: Instance type
+-- column: instance_hours hours: Idle hours × instances in the period
+-- column: cost_usd money: What they cost in USD, as far as known
+-- column: share percent: Of what all pools of the period cost
+-- column: training_usd money: What the training of the job cost in USD, as far as known
+-- column: pool: Status of the pool
+-- column: idle_seconds seconds wide: How long the pool waited, in all
+-- column: keep_alive_seconds seconds wide: How long it was asked to wait
+-- column: reused_by wide: The job that took it over
+-- column: created_at wide: When the job was created
+-- example: --param top=50 --format csv
+WITH pools AS (
+    SELECT
+        training_job_arn,
+        creation_time,
+        any_value(training_job_name) AS job,
+        any_value(job_family) AS family,
+        instance_type,
+        sum(instance_hours) AS instance_hours,
+        sum(cost_usd) AS cost_usd
+    FROM daily_costs
+    WHERE
+        usage_date >= CAST(:since AS DATE)
+        AND usage_date < CAST(:until AS DATE)
+        AND component LIKE 'Training Warm Pool%'
+    GROUP BY training_job_arn, creation_time, instance_type
+),
+
+shown AS (
+    SELECT *
+    FROM pools
+    ORDER BY cost_usd DESC NULLS LAST, job, creation_time
+    LIMIT :top
+),
+
+training AS (
+    SELECT cost.training_job_arn, cost.creation_time, sum(cost.cost_usd) AS training_usd
+    FROM training_job_costs AS cost
+    SEMI JOIN shown
+        ON
+            cost.training_job_arn = shown.training_job_arn
+            AND cost.creation_time = shown.creation_time
+    GROUP BY cost.training_job_arn, cost.creation_time
+),
+
+told AS (
+    SELECT
+        shown.*,
+        training.training_usd,
+        status.warm_pool_status,
+        status.warm_pool_retained_seconds,
+        status.warm_pool_reused_by_job,
+        detail.keep_alive_seconds
+    FROM shown
+    LEFT JOIN training
+        ON
+            shown.training_job_arn = training.training_job_arn
+            AND shown.creation_time = training.creation_time
+    LEFT JOIN training_jobs AS status
+        ON
+            shown.training_job_arn = status.training_job_arn
+            AND shown.creation_time = status.creation_time
+    LEFT JOIN training_job_details AS detail
+        ON
+            shown.training_job_arn = detail.training_job_arn
+            AND shown.creation_time = detail.creation_time
+),
+
+every AS (
+    SELECT
+        count(*) AS pools,
+        sum(cost_usd) AS cost_usd
+    FROM pools
+)
+
+SELECT
+    FALSE AS is_total,
+    told.job,
+    told.family,
+    told.instance_type,
+    told.instance_hours,
+    told.cost_usd,
+    CAST(told.cost_usd AS DOUBLE) / nullif(CAST(every.cost_usd AS DOUBLE), 0) AS share,
+    told.training_usd,
+    told.warm_pool_status AS pool,
+    told.warm_pool_retained_seconds AS idle_seconds,
+    told.keep_alive_seconds,
+    told.warm_pool_reused_by_job AS reused_by,
+    told.creation_time AS created_at
+FROM told
+CROSS JOIN every
+UNION ALL BY NAME
+SELECT
+    TRUE AS is_total,
+    count(*) || ' of ' || any_value(every.pools) AS job,
+    sum(told.instance_hours) AS instance_hours,
+    sum(told.cost_usd) AS cost_usd,
+    CAST(sum(told.cost_usd) AS DOUBLE) / nullif(CAST(any_value(every.cost_usd) AS DOUBLE), 0)
+        AS share,
+    sum(told.training_usd) AS training_usd
+FROM told
+CROSS JOIN every
+ORDER BY is_total, cost_usd DESC NULLS LAST, job, created_at;

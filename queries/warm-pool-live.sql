@@ -1,0 +1,63 @@
+-- title: Warm pools that wait right now
+-- description: Pools that had not ended when they were last looked at: what they burn an hour, until
+--   when at most, and the command that would end each. The command is printed, never run.
+-- prices: yes
+-- bar: usd_per_hour
+-- limit: usd_per_hour
+-- column: job: Name of the job before the wait
+-- column: region wide: Region
+-- column: instance_type: Instance type
+-- column: instances count: Number of instances
+-- column: usd_per_hour rate: What the pool burns an hour in USD, without storage; NULL = no price
+-- column: so_far_usd money: What it has cost up to the last look, as far as known
+-- column: waits_since: End of the training
+-- column: ends_by: When its keep-alive period is over; it may be reused before
+-- column: seen_at wide: When it was last looked at; run `sync` for a newer look
+-- column: end_command wide: The command that ends it
+-- example: --format csv
+-- example: --json | jq -r '.rows[].end_command'
+WITH live AS (
+    SELECT
+        pool.training_job_name AS job,
+        pool.region,
+        pool.instance_type,
+        pool.instance_count AS instances,
+        pool.usd_per_hour * pool.instance_count AS usd_per_hour,
+        pool.cost_usd AS so_far_usd,
+        pool.cost_usd,
+        pool.cost_basis,
+        NULL AS price_source,
+        pool.pool_started_at AS waits_since,
+        pool.pool_started_at + to_seconds(detail.keep_alive_seconds) AS ends_by,
+        coalesce(greatest(job.verified_at, scope.watermark), job.updated_at) AS seen_at,
+        'aws sagemaker update-training-job --region ' || pool.region
+            || ' --training-job-name ' || pool.training_job_name
+            || ' --resource-config KeepAlivePeriodInSeconds=0' AS end_command
+    FROM warm_pool_costs AS pool
+    INNER JOIN training_jobs AS job
+        ON
+            pool.training_job_arn = job.training_job_arn
+            AND pool.creation_time = job.creation_time
+    LEFT JOIN training_job_details AS detail
+        ON
+            pool.training_job_arn = detail.training_job_arn
+            AND pool.creation_time = detail.creation_time
+    LEFT JOIN sync_scopes AS scope
+        ON pool.account_id = scope.account_id AND pool.region = scope.region
+    WHERE pool.warm_pool_status IN ('Available', 'InUse') AND job.deleted_at IS NULL
+)
+
+SELECT
+    FALSE AS is_total,
+    live.* EXCLUDE (cost_usd, cost_basis, price_source)
+FROM live
+UNION ALL BY NAME
+SELECT
+    TRUE AS is_total,
+    count(*) || CASE WHEN count(*) = 1 THEN ' pool' ELSE ' pools' END AS job,
+    CAST(sum(instances) AS BIGINT) AS instances,
+    sum(usd_per_hour) AS usd_per_hour,
+    sum(so_far_usd) AS so_far_usd
+    /*notes*/ /*end*/
+FROM live
+ORDER BY is_total, usd_per_hour DESC NULLS LAST, job;

@@ -1,0 +1,54 @@
+-- title: Warm pools that nobody reused
+-- description: Pools that ended without another job taking them over. What they cost bought nothing.
+-- period: default
+-- by: family, instance_type
+-- bar: wasted_usd
+-- limit: wasted_usd
+-- column: pools count: Pools that waited in the period and have ended
+-- column: wasted_pools count: Those that nobody reused
+-- column: wasted_hours hours: Their idle hours × instances
+-- column: wasted_usd money: What they cost in USD, as far as known
+-- column: wasted_share percent: Of what all these pools cost
+-- column: reused_usd money wide: What the pools that were reused cost in USD
+-- column: unpriced_jobs count wide: Wasted pools of which a part of the cost is not known
+-- example: --by team --since 90d
+WITH costs AS (
+    SELECT
+        /*by*/ job_family AS family, instance_type /*end*/,
+        hash(training_job_arn, creation_time) AS job,
+        pool.warm_pool_status = 'Terminated' AS is_wasted,
+        instance_hours,
+        cost_usd AS any_cost_usd,
+        CASE WHEN pool.warm_pool_status = 'Terminated' THEN cost_usd END AS cost_usd,
+        CASE WHEN pool.warm_pool_status = 'Terminated' THEN cost_basis END AS cost_basis,
+        price_source
+    FROM daily_costs
+    INNER JOIN (
+        SELECT training_job_arn, creation_time, warm_pool_status
+        FROM training_jobs
+        WHERE warm_pool_status IN ('Terminated', 'Reused')
+    ) AS pool USING (training_job_arn, creation_time)
+    WHERE
+        usage_date >= CAST(:since AS DATE)
+        AND usage_date < CAST(:until AS DATE)
+        AND component LIKE 'Training Warm Pool%'
+)
+SELECT
+    /*names*/ family, instance_type /*end*/,
+    grouping(/*names*/ family, instance_type /*end*/) > 0 AS is_total,
+    count(DISTINCT job) AS pools,
+    count(DISTINCT job) FILTER (WHERE is_wasted) AS wasted_pools,
+    sum(instance_hours) FILTER (WHERE is_wasted) AS wasted_hours,
+    sum(cost_usd) AS wasted_usd,
+    CAST(coalesce(sum(cost_usd), 0) AS DOUBLE) / nullif(CAST(sum(any_cost_usd) AS DOUBLE), 0)
+        AS wasted_share,
+    sum(any_cost_usd) FILTER (WHERE NOT is_wasted) AS reused_usd,
+    count(DISTINCT job) FILTER (WHERE is_wasted AND cost_usd IS NULL) AS unpriced_jobs
+    /*notes*/ /*end*/
+FROM costs
+GROUP BY GROUPING SETS ((/*names*/ family, instance_type /*end*/), ())
+ORDER BY
+    is_total,
+    /*order*/ is_total /*end*/,
+    wasted_usd DESC NULLS LAST,
+    /*names*/ family, instance_type /*end*/;

@@ -1,0 +1,153 @@
+"""The catalogue: every report's header fits its SQL, and its SQL runs as it is printed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from exporter.errors import UsageError
+from exporter.reports import running
+from exporter.reports.catalogue import Report, catalogue, find, parse
+from exporter.reports.periods import Period
+from exporter.store.database import Database
+
+if TYPE_CHECKING:
+    from tests.reports.conftest import Bench
+
+
+@pytest.fixture(scope="module")
+def connection(migrated_file: Path) -> Iterator[sa.Connection]:
+    with Database(migrated_file).reading() as opened:
+        yield opened
+
+
+REPORTS = list(catalogue().values())
+#: Issue 4, point 6.
+EXPECTED = {
+    "warm-pool-cost", "warm-pool-jobs", "warm-pool-live", "warm-pool-waste", "warm-pool-reuse",
+    "warm-pool-chains", "keep-alive-advice", "why-not-reused", "startup-time", "training-cost",
+    "cost-change", "spot-savings", "failed-jobs", "job-history", "untagged", "coverage",
+}  # fmt: skip
+
+
+def request(report: Report, **more: object) -> running.Request:
+    period = Period(date(2026, 10, 1), date(2026, 11, 1)) if report.period else None
+    return running.Request(
+        period=period,
+        argument="a-1" if report.argument else None,
+        **more,  # type: ignore[arg-type]  # by or params
+    )
+
+
+def test_every_report_there_should_be() -> None:
+    assert set(catalogue()) == EXPECTED
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
+def test_the_header_describes_the_columns_in_their_order(
+    report: Report, database: Database
+) -> None:
+    with database.reading() as connection:
+        result = running.run(connection, report, request(report))
+    dimensions = {"month", "instance_type", "family", "account", "account_name"}
+    named = [column.name for column in result.columns]
+    described = [name for name in named if name in report.columns]
+    assert described == list(report.columns)
+    assert set(named) - set(described) <= (dimensions if report.by else set())
+    assert report.title
+    assert report.description
+    for column in (report.bar, report.limit):
+        assert not column or column in named
+    assert result.totals is not None or report.name == "job-history"
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
+def test_printed_sql_gives_the_same_rows(report: Report, connection: sa.Connection) -> None:
+    sql = running.statement(report, request(report)).with_literals()
+    assert not re.search(r"(?<![:\w]):[a-z]\w*", re.sub(r"'[^']*'|--.*", "", sql))
+    rows = connection.exec_driver_sql(sql).all()
+    result = running.run(connection, report, request(report))
+    assert len(rows) == len(list(result.rows)) + (result.totals is not None)
+
+
+@pytest.mark.parametrize("report", [r for r in REPORTS if r.by], ids=lambda report: report.name)
+@pytest.mark.parametrize(
+    "by", [["day", "month"], ["region", "account", "team"], ["tag:it's", "tag:$.x[0]"], ["family"]]
+)
+def test_every_dimension_runs(report: Report, connection: sa.Connection, by: list[str]) -> None:
+    running.run(connection, report, request(report, by=by))
+
+
+@pytest.mark.parametrize("report", [r for r in REPORTS if r.by], ids=lambda report: report.name)
+def test_the_file_as_it_stands_is_the_report_with_its_own_dimensions(report: Report) -> None:
+    filled = running.statement(report, request(report, by=report.by)).sql
+    assert _spaceless(filled) == _spaceless(
+        re.sub(r"/\*(by|names|order|notes|end)\*/", "", report.sql)
+    )
+
+
+def _spaceless(sql: str) -> str:
+    return re.sub(r"\s", "", sql)
+
+
+def test_what_a_report_does_not_take_is_refused(bench: Bench) -> None:
+    wrong: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ("coverage", "takes no --by", {"by": ["month"]}),
+        ("coverage", "takes no argument: 'x'", {"argument": "x"}),
+        ("job-history", "needs job: Name or ARN of the job", {}),
+        (
+            "warm-pool-jobs",
+            r"--param top='many': expected a whole number",
+            {"params": {"top": "many"}},
+        ),
+        ("keep-alive-advice", "expected a number", {"params": {"minute_usd": "NaN"}}),
+        ("warm-pool-jobs", "no parameter 'tpo'. Did you mean 'top'", {"params": {"tpo": "3"}}),
+    )
+    for name, said, more in wrong:
+        with pytest.raises(UsageError, match=said):
+            bench.run(name, **more)
+    with pytest.raises(UsageError, match="takes no period"):
+        running.statement(
+            find("warm-pool-live"),
+            running.Request(period=Period(date(2026, 10, 1), date(2026, 11, 1))),
+        )
+
+
+def test_parameters_are_bound_whatever_they_hold(bench: Bench) -> None:
+    bench.job("it's-1")
+    for value in ("'; DROP TABLE training_jobs; --", "%", ":job", "$1", "?", "\x1b[31m"):
+        assert bench.run("job-history", argument=value).rows == []
+    assert bench.connection.execute(sa.text("SELECT count(*) FROM training_jobs")).scalar() == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["SELECT 1", "-- titel: x\nSELECT 1", "-- title: x\n-- nonsense\nSELECT 1",
+     "-- title: x\n-- param: top number\nSELECT 1", "-- title: x\n-- column: x\nSELECT 1"],
+)  # fmt: skip
+def test_a_wrong_header_is_not_accepted(text: str) -> None:
+    with pytest.raises(ValueError, match=r"x\.sql|cannot read"):
+        parse("x", text)
+
+
+def test_continued_lines_and_defaults() -> None:
+    report = parse(
+        "x",
+        "-- title: T\n-- description: one\n--   two\n-- param: a integer = 3: An a\n"
+        "-- param: b text = : A b\n-- param: c number: A c\n-- column: d money wide: A d\n"
+        "\nSELECT 1;\n",
+    )
+    assert report.description == "one two"
+    assert [(p.default, p.required) for p in report.parameters.values()] == [
+        (3, False),
+        (None, False),
+        (None, True),
+    ]
+    assert report.columns["d"].wide
+    assert report.sql == "SELECT 1"

@@ -1,0 +1,326 @@
+"""The reports on single pools: dearest, live, wasted, reused, chained, and why not reused."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.reports.conftest import Bench
+
+POOL, DISK = "Training Warm Pool", "Training Warm Pool ML storage"
+CREATED = datetime(2026, 10, 3, 12, tzinfo=UTC)
+
+
+def later(minutes: float) -> datetime:
+    return CREATED + timedelta(minutes=minutes)
+
+
+def test_the_dearest_pools_and_their_share_of_all(bench: Bench) -> None:
+    bench.scope()
+    for name, usd in (("a-1", "6"), ("b-1", "3"), ("c-1", "1"), ("d-1", None)):
+        bench.job(name, warm_pool_status="Reused", warm_pool_retained_seconds=1800,
+                  warm_pool_reused_by_job="next", keep_alive_seconds=3600)  # fmt: skip
+        bench.cost(name, POOL, usd, instance_hours=Decimal("0.5"))
+    bench.cost("a-1", DISK, "0.5")
+    bench.cost("a-1", POOL, "2", usage_date=date(2026, 10, 4), instance_hours=Decimal("0.25"))
+    bench.cost("a-1", POOL, "9", usage_date=date(2026, 11, 1))
+    bench.put(
+        "training_job_costs",
+        {"training_job_arn": "arn:a-1", "creation_time": CREATED, "cost_usd": Decimal(7)},
+        {"training_job_arn": "arn:a-1", "creation_time": later(9), "cost_usd": Decimal(100)},
+    )
+
+    result = bench.run("warm-pool-jobs", params={"top": "2"})
+
+    same = {
+        "instance_type": "ml.m5.xlarge",
+        "pool": "Reused",
+        "idle_seconds": 1800,
+        "keep_alive_seconds": 3600,
+        "reused_by": "next",
+        "created_at": CREATED,
+    }
+    assert bench.rows(result) == [
+        same
+        | {
+            "job": "a-1",
+            "family": "a",
+            "instance_hours": Decimal("0.75"),
+            "cost_usd": Decimal("8.5"),
+            "share": 0.68,
+            "training_usd": Decimal(7),
+        },
+        same
+        | {
+            "job": "b-1",
+            "family": "b",
+            "instance_hours": Decimal("0.5"),
+            "cost_usd": Decimal(3),
+            "share": 0.24,
+            "training_usd": None,
+        },
+    ]
+    total = bench.total(result)
+    assert (total["job"], total["cost_usd"]) == ("2 of 4", Decimal("11.5"))
+    assert total["share"] == pytest.approx(0.92)
+    everything = bench.rows(bench.run("warm-pool-jobs"))
+    assert [row["job"] for row in everything] == ["a-1", "b-1", "c-1", "d-1"]
+    assert everything[3]["cost_usd"] is None
+
+
+def test_what_burns_now_and_how_to_end_it(bench: Bench) -> None:
+    bench.scope(watermark=later(30))
+    for name in ("a-1", "b-1", "gone-1", "done-1"):
+        bench.job(
+            name,
+            keep_alive_seconds=3600,
+            instance_count=2,
+            verified_at=later(20),
+            deleted_at=later(25) if name == "gone-1" else None,
+        )
+        bench.pool(
+            name,
+            "0.25",
+            instance_count=2,
+            warm_pool_status="Terminated" if name == "done-1" else "Available",
+            pool_ended_at=None,
+            cost_basis="accruing",
+            usd_per_hour=None if name == "b-1" else Decimal("0.257"),
+        )
+
+    result = bench.run("warm-pool-live")
+
+    first, second = bench.rows(result)
+    assert first == {
+        "job": "a-1",
+        "region": "eu-west-1",
+        "instance_type": "ml.m5.xlarge",
+        "instances": 2,
+        "usd_per_hour": Decimal("0.514"),
+        "so_far_usd": Decimal("0.25"),
+        "waits_since": CREATED,
+        "ends_by": later(60),
+        "seen_at": later(30),
+        "end_command": "aws sagemaker update-training-job --region eu-west-1 "
+        "--training-job-name a-1 --resource-config KeepAlivePeriodInSeconds=0",
+    }
+    assert (second["job"], second["usd_per_hour"]) == ("b-1", None)
+    total = bench.total(result)
+    assert (total["job"], total["instances"]) == ("2 pools", 4)
+    assert (total["usd_per_hour"], total["so_far_usd"]) == (Decimal("0.514"), Decimal("0.5"))
+    assert "accruing" in [note.code for note in result.notes]
+
+
+def test_waste_is_what_nobody_reused(bench: Bench) -> None:
+    bench.scope()
+    for name, status, usd in (
+        ("a-1", "Terminated", "4"),
+        ("a-2", "Terminated", None),
+        ("a-3", "Reused", "1"),
+        ("a-4", "Available", "50"),
+        ("b-1", "Reused", "5"),
+    ):
+        bench.job(name, warm_pool_status=status)
+        bench.cost(
+            name, POOL, usd, cost_basis="settled" if usd else "no price", instance_hours=Decimal(2)
+        )
+    bench.cost("a-1", "Training", "99")
+
+    result = bench.run("warm-pool-waste")
+
+    a, b = bench.rows(result)
+    assert a == {
+        "family": "a",
+        "instance_type": "ml.m5.xlarge",
+        "pools": 3,
+        "wasted_pools": 2,
+        "wasted_hours": Decimal(4),
+        "wasted_usd": Decimal(4),
+        "wasted_share": 0.8,
+        "reused_usd": Decimal(1),
+        "unpriced_jobs": 1,
+    }
+    assert b == {
+        "family": "b",
+        "instance_type": "ml.m5.xlarge",
+        "pools": 1,
+        "wasted_pools": 0,
+        "wasted_hours": None,
+        "wasted_usd": None,
+        "wasted_share": 0,
+        "reused_usd": Decimal(5),
+        "unpriced_jobs": 0,
+    }
+    total = bench.total(result)
+    assert (total["pools"], total["wasted_usd"], total["wasted_share"]) == (4, Decimal(4), 0.4)
+    assert [note.reasons for note in result.notes] == [("no price",)]
+
+
+def test_reuse_counts_each_pool_once_however_many_rows_its_cost_has(bench: Bench) -> None:
+    bench.scope()
+    for name, status, seconds in (
+        ("a-1", "Reused", 60),
+        ("a-2", "Reused", 600),
+        ("a-3", "Reused", 100),
+        ("a-4", "Terminated", 3600),
+        ("a-5", "InUse", 5),
+    ):
+        bench.job(
+            name,
+            warm_pool_status=status,
+            warm_pool_retained_seconds=seconds,
+            keep_alive_seconds=3600,
+        )
+        bench.cost(name, POOL, "1")
+    bench.cost("a-2", DISK, "0.5")
+    bench.cost("a-2", POOL, "1.5", usage_date=date(2026, 10, 4))
+
+    result = bench.run("warm-pool-reuse", by=["day"])
+
+    first, second = bench.rows(result)
+    assert first == {
+        "day": date(2026, 10, 3),
+        "pools": 4,
+        "reused": 3,
+        "reuse_rate": 0.75,
+        "median_wait_seconds": 100,
+        "longest_wait_seconds": 600,
+        "median_keep_alive_seconds": 3600,
+        "cost_usd": Decimal("4.5"),
+        "usd_per_reuse": 1.5,
+        "unpriced_jobs": 0,
+    }
+    assert (second["pools"], second["reuse_rate"], second["cost_usd"]) == (0, None, Decimal("1.5"))
+    total = bench.total(result)
+    assert (total["pools"], total["reused"], total["cost_usd"]) == (4, 3, Decimal(6))
+    assert total["usd_per_reuse"] == 2
+
+
+def test_chains_that_began_in_the_period(bench: Bench) -> None:
+    bench.scope()
+    chain = {
+        "account_id": "1",
+        "region": "eu-west-1",
+        "job_family": "a",
+        "instance_type": "ml.m5.xlarge",
+        "instance_count": 1,
+        "jobs": 2,
+        "job_names": ["a-1", "a-2"],
+        "busy_seconds": 7200,
+        "idle_seconds": 600,
+        "training_cost_usd": Decimal(2),
+        "ended_by": "expired",
+    }
+    first = datetime(2026, 10, 1, tzinfo=UTC)
+    for number, (start, usd) in enumerate(
+        (
+            (first, "1"),
+            (first - timedelta(seconds=1), "9"),
+            (datetime(2026, 10, 31, 23, 59, 59, tzinfo=UTC), None),
+            (datetime(2026, 11, 1, tzinfo=UTC), "9"),
+            (CREATED, "3"),
+        )
+    ):
+        bench.put(
+            "warm_pool_chains",
+            chain
+            | {
+                "chain_id": str(number),
+                "started_at": start,
+                "idle_cost_usd": usd and Decimal(usd),
+            },
+        )
+
+    result = bench.run("warm-pool-chains", params={"top": "2"})
+
+    assert bench.rows(result) == [
+        {
+            "started_at": start,
+            "family": "a",
+            "instance_type": "ml.m5.xlarge",
+            "instances": 1,
+            "jobs": 2,
+            "busy_seconds": 7200,
+            "idle_seconds": 600,
+            "training_usd": Decimal(2),
+            "idle_usd": Decimal(usd),
+            "ended_by": "expired",
+            "job_names": ["a-1", "a-2"],
+        }
+        for start, usd in ((CREATED, 3), (first, 1))
+    ]
+    total = bench.total(result)
+    assert (total["family"], total["idle_usd"], total["busy_seconds"]) == (
+        "2 of 3",
+        Decimal(4),
+        14_400,
+    )
+
+
+@pytest.mark.parametrize(
+    ("minutes", "more", "why"),
+    [
+        (30, {"instance_type": "ml.g5.xlarge"}, "different: instance type ml.g5.xlarge"),
+        (30, {"instance_type": None, "instance_count": None},
+         "different: instance type groups, instance count groups"),
+        (30, {"role_arn": "r", "volume_size_gb": 50}, "different: role, volume 50 GB"),
+        (30, {"volume_kms_key_id": "k"}, "different: volume key"),
+        (30, {"subnets": '["s"]', "security_group_ids": '["g"]'},
+         "different: subnets, security groups"),
+        (30, {"encrypt_traffic": True, "network_isolation": True},
+         "different: traffic encryption, network isolation"),
+        (30, {"encrypt_traffic": False}, "in time and alike: the reason is not known"),
+        (30, {"managed_spot": True}, "different: spot"),
+        (60, {}, "in time and alike: the reason is not known"),
+        (61, {}, "too late"),
+        (61, {"instance_count": 2}, "too late; different: instance count 2"),
+        (30, {"fetched_at": None}, "details not known"),
+    ],
+)  # fmt: skip
+def test_why_a_pool_was_not_reused(
+    bench: Bench, minutes: int, more: dict[str, object], why: str
+) -> None:
+    bench.scope()
+    bench.job("a-1", keep_alive_seconds=3600)
+    bench.pool("a-1", "2")
+    bench.job("a-2", created=later(minutes), **more)
+    bench.job("a-3", created=later(500))
+    bench.job("b-1", created=later(1))
+    bench.job("a-0", created=later(-1))
+
+    (row,) = bench.rows(bench.run("why-not-reused"))
+
+    assert row == {
+        "job": "a-1",
+        "cost_usd": Decimal(2),
+        "idle_seconds": 3600,
+        "next_job": "a-2",
+        "came_after_seconds": minutes * 60,
+        "why": why,
+        "instance_type": "ml.m5.xlarge",
+    }
+
+
+def test_a_pool_that_was_ended_early_and_one_without_a_successor(bench: Bench) -> None:
+    bench.scope()
+    bench.job("a-1", keep_alive_seconds=3600)
+    bench.pool("a-1", "2", pool_ended_at=later(10))
+    bench.job("a-2", created=later(30))
+    bench.job("b-1", keep_alive_seconds=3600)
+    bench.pool("b-1", None)
+    bench.pool("c-1", "5", warm_pool_status="Reused")
+
+    result = bench.run("why-not-reused")
+
+    assert [(row["job"], row["why"]) for row in bench.rows(result)] == [
+        ("a-1", "the pool was ended early"),
+        ("b-1", "no job of the family since"),
+    ]
+    assert bench.total(result)["job"] == "2 of 2"
+    (one,) = bench.rows(bench.run("why-not-reused", argument="b-1", since=date(2020, 1, 1),
+                                  until=date(2020, 2, 1)))  # fmt: skip
+    assert one["job"] == "b-1"
