@@ -123,7 +123,7 @@ def _report(connection: sa.Connection, name: str, now: datetime) -> Result:
     from exporter.reports.catalogue import find
 
     period = periods.choose(month=None, since=None, until=None, today=now.date())
-    request = running.Request(period=period, by=("month", "instance_type"))
+    request = running.Request(period=period, by=("instance_type",))
     return running.run(connection, find(name), request)
 
 

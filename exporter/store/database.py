@@ -69,6 +69,7 @@ class Database:
         self._monotonic = monotonic
         self._latest = math.inf
         self._schema_is_known = False
+        self._engines: dict[tuple[bool, bool], sa.Engine] = {}
 
     @staticmethod
     def parse(text: str) -> Path:
@@ -147,17 +148,20 @@ class Database:
 
     @contextmanager
     def _connection(self, *, read_only: bool) -> Iterator[sa.Connection]:
-        engine = self._engine(read_only=read_only)
+        connection = self._open(self._engine(read_only=read_only))
         try:
-            connection = self._open(engine)
-            try:
-                yield connection
-            finally:
-                connection.close()
+            yield connection
         finally:
-            engine.dispose()
+            connection.close()
 
     def _engine(self, *, read_only: bool) -> sa.Engine:
+        """An engine, kept: SQLAlchemy asks each new one a number of questions first."""
+        key = (read_only, self.exists())
+        if key not in self._engines:
+            self._engines[key] = self._new_engine(read_only=read_only)
+        return self._engines[key]
+
+    def _new_engine(self, *, read_only: bool) -> sa.Engine:
         config: dict[str, Any] = dict(_CONFIG)
         if not self.exists():
             config["storage_compatibility_version"] = STORAGE_VERSION

@@ -193,10 +193,11 @@ def open_reason(stored: Stored) -> str | None:
     """Why a job is still open; None = closed, it does not change again unless it is deleted.
 
     Ways out: a deleted job is closed. A job that asked for a pool and never got one (quota 0, an
-    internal failure; its stored status may be InUse from when it ran), and one whose keep-alive is not known, is closed by a sure answer later
-    than `GRACE` after its end. A settled pool whose seconds have not come is closed by a sure
-    answer later than `GRACE` after the settling was seen. Not earlier: five seconds after the
-    end of a job the pool's status may still be missing.
+    internal failure; its stored status may be InUse from when it ran), and one whose keep-alive
+    is not known, is closed by a sure answer later than `GRACE` after its end. A settled pool
+    whose seconds have not come is closed by a sure answer later than `GRACE` after the settling
+    was seen. Not earlier: five seconds after the end of a job the pool's status may still be
+    missing.
     """
     job = stored.job
     if stored.deleted_at is not None:
