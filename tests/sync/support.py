@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -65,6 +67,35 @@ class HookedRecords(Records):
         self.hooks.before_commit()
         super().commit(commit)
         self.hooks.after_commit()
+
+
+class KeptDatabase(Database):
+    """A database whose one connection stays open: thousands of examples need no thousand files.
+
+    That a file is opened for each read and commit, and closed again, is tested elsewhere.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._kept = self._open(self._engine(read_only=False))
+
+    @contextmanager
+    def _connection(self, *, read_only: bool) -> Iterator[sa.Connection]:
+        yield self._kept
+        self._kept.rollback()
+
+    def empty(self) -> None:
+        """Remove every row of a sync."""
+        self._kept.rollback()
+        with self.writing() as connection:
+            for table in ("training_jobs", "training_job_changes", "training_job_details"):
+                connection.execute(sa.text(f"DELETE FROM {table}"))
+            connection.execute(sa.text("DELETE FROM sync_scopes"))
+            connection.execute(sa.text("DELETE FROM sync_runs"))
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._kept.close()
 
 
 @dataclass

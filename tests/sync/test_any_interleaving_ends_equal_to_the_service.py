@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from exporter.errors import ExporterError
 from exporter.sagemaker import service
 from exporter.simulator import Behaviour, Clock, Fault, Job, Scope, Simulator, World
-from exporter.store.database import Database
-from tests.sync.support import Hooks, Killed, Syncer, differences, served
+from tests.sync.support import Hooks, KeptDatabase, Killed, Syncer, differences, served
 
 #: A command for the long run: EXPORTER_EXAMPLES=100000 pytest tests/sync -k interleaving
 EXAMPLES = int(os.environ.get("EXPORTER_EXAMPLES", "60"))
@@ -86,6 +85,15 @@ def running() -> Iterator[Simulator]:
         yield simulator
 
 
+@pytest.fixture(scope="module")
+def kept(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptDatabase]:
+    path = tmp_path_factory.mktemp("kept") / "jobs.duckdb"
+    shutil.copyfile(migrated_file, path)
+    database = KeptDatabase(path)
+    yield database
+    database.close()
+
+
 class Life:
     """A world's jobs, moved by the numbers of an example."""
 
@@ -147,14 +155,13 @@ def die() -> None:
     max_examples=EXAMPLES,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    # The pages stay small for the whole test; each example makes its own world and file.
+    # The pages stay small for the whole test; each example has an account of its own.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(behaviour=behaviours, steps=steps, last=st.sampled_from(["sync", "full"]))
 def test_the_next_good_sync_ends_equal_to_the_service(
     running: Simulator,
-    migrated_file: Path,
-    tmp_path_factory: pytest.TempPathFactory,
+    kept: KeptDatabase,
     behaviour: Behaviour,
     steps: list[dict[str, object]],
     last: str,
@@ -164,9 +171,8 @@ def test_the_next_good_sync_ends_equal_to_the_service(
     running.clear_faults()
     # An account of its own is a fresh world for the example.
     life = Life(world.scope(f"{next(accounts):012}", "eu-west-1"), world.clock)
-    path = tmp_path_factory.mktemp("example") / "jobs.duckdb"
-    shutil.copyfile(migrated_file, path)
-    syncer = Syncer(Database(path), life.scope, running)
+    kept.empty()
+    syncer = Syncer(kept, life.scope, running)
     seen: dict[tuple[str, datetime], object] = {}
 
     for step in steps:
