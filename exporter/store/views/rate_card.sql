@@ -1,0 +1,110 @@
+-- What an instance of each type costs in each region on each day, compute and storage together:
+-- one row for every type and region in use, priced or not, so that the costs need a single join.
+--
+-- needs: rates
+--
+-- account_id: Account with a discount of its own; empty = every other account
+-- region: AWS region
+-- component: Training or Training Warm Pool
+-- instance_type: Instance type
+-- valid_from: First UTC day
+-- valid_to: First UTC day on which it no longer holds
+-- usd_per_hour: Price of an instance hour; NULL = none
+-- hour_quotient: That price in 1e-12 USD, its whole part after division by 3600
+-- hour_remainder: And the rest of that division
+-- compute_source: Where the price is from
+-- compute_estimated: True before the first date known
+-- has_storage: True: charged for ML storage, as the type has no local NVMe storage
+-- usd_per_gb_month: Price of a GB-month; NULL = none
+-- picousd_per_gb_month: The same in 1e-12 USD
+-- storage_source: Where the price is from
+-- storage_estimated: True before the first date known
+WITH thing AS (
+    SELECT
+        account.account_id,
+        place.region,
+        component.component,
+        component.storage,
+        used.instance_type,
+        family.family IS NULL AS has_storage
+    FROM (
+        SELECT DISTINCT detail.instance_type
+        FROM training_job_details AS detail
+        WHERE detail.instance_type IS NOT NULL
+        UNION
+        SELECT unnest(detail.instance_groups->>'$[*].InstanceType') AS instance_type
+        FROM training_job_details AS detail
+        WHERE
+            detail.instance_type IS NULL
+            AND detail.instance_groups IS NOT NULL
+            AND json_type(detail.instance_groups) = 'ARRAY'
+    ) AS used
+    CROSS JOIN (SELECT DISTINCT job.region FROM training_jobs AS job) AS place
+    CROSS JOIN (
+        VALUES
+            ('Training', 'Training ML storage'),
+            ('Training Warm Pool', 'Training Warm Pool ML storage')
+    ) AS component (component, storage)
+    CROSS JOIN (
+        SELECT '' AS account_id
+        UNION
+        SELECT discounts.account_id
+        FROM discounts
+    ) AS account
+    LEFT JOIN local_storage_families AS family
+        ON family.family = split_part(used.instance_type, '.', 2)
+),
+
+change AS (
+    SELECT thing.*, rates.valid_from
+    FROM thing
+    INNER JOIN rates
+        ON
+            thing.account_id = rates.account_id
+            AND thing.region = rates.region
+            AND (
+                (thing.component = rates.component AND thing.instance_type = rates.instance_type)
+                OR thing.storage = rates.component
+            )
+    UNION
+    SELECT thing.*, DATE '0001-01-01' AS valid_from
+    FROM thing
+)
+
+SELECT
+    change.account_id,
+    change.region,
+    change.component,
+    change.instance_type,
+    change.valid_from,
+    lead(change.valid_from, 1, DATE '9999-12-31') OVER (
+        PARTITION BY change.account_id, change.region, change.component, change.instance_type
+        ORDER BY change.valid_from
+    ) AS valid_to,
+    compute.usd_per_unit AS usd_per_hour,
+    CAST(compute.picousd_per_unit // 3600 AS HUGEINT) AS hour_quotient,
+    compute.picousd_per_unit % 3600 AS hour_remainder,
+    compute.price_source AS compute_source,
+    compute.estimated AS compute_estimated,
+    change.has_storage,
+    storage.usd_per_unit AS usd_per_gb_month,
+    storage.picousd_per_unit AS picousd_per_gb_month,
+    storage.price_source AS storage_source,
+    storage.estimated AS storage_estimated
+FROM change
+LEFT JOIN rates AS compute
+    ON
+        change.account_id = compute.account_id
+        AND change.region = compute.region
+        AND change.component = compute.component
+        AND change.instance_type = compute.instance_type
+        AND change.valid_from >= compute.valid_from
+        AND change.valid_from < compute.valid_to
+LEFT JOIN rates AS storage
+    ON
+        change.account_id = storage.account_id
+        AND change.region = storage.region
+        AND change.storage = storage.component
+        AND storage.instance_type = ''
+        AND change.valid_from >= storage.valid_from
+        AND change.valid_from < storage.valid_to
