@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import Time
+from exporter.cli.options import Number, Time
 from exporter.cli.root import Command
 
 EPILOG = """\b
@@ -36,8 +37,21 @@ The page asks nothing of the network: mail it, or put it on a share.
     help="From this UTC day on: 2026-10-01, 90d. Default: the last 12 calendar months.",
 )
 @click.option("--until", type=Time(), metavar="TIME", help="Up to and without this UTC day.")
+@click.option(
+    "--minute-usd",
+    type=Number(),
+    metavar="USD",
+    help="What a minute that nobody has to wait is worth: marks the best keep-alive periods.",
+)
 @pass_app
-def dashboard(app: App, *, output: Path, since: datetime | None, until: datetime | None) -> None:
+def dashboard(
+    app: App,
+    *,
+    output: Path,
+    since: datetime | None,
+    until: datetime | None,
+    minute_usd: Decimal | None,
+) -> None:
     """Write one HTML page with charts: what the pools cost, and what they bought.
 
     It holds pool cost by month and type, waste against reuse, reuse by family, what burns now,
@@ -49,6 +63,6 @@ def dashboard(app: App, *, output: Path, since: datetime | None, until: datetime
     period = figures.choose(since=since, until=until, today=app.now.date())
     with target(output) as stream:
         with app.database().reading() as connection:
-            found = figures.read(connection, period, app.now)
+            found = figures.read(connection, period, app.now, minute_usd)
         stream.write(page.render(found).encode())
     app.say(f"Wrote {output}.")

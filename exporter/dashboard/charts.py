@@ -7,10 +7,10 @@ a thing by colour alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import altair as alt
 
@@ -88,6 +88,17 @@ class Slice:
     shown: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Point:
+    """A point of a curve: where it is, its label, whether it is how things are now."""
+
+    x: float
+    y: float
+    label: str
+    is_present: bool
+    shown: Mapping[str, str]
+
+
 def number(amount: Decimal | float | int | None) -> float:
     """An amount as the length of a mark; what is not known has none (and is said in words)."""
     return 0.0 if amount is None else float(amount)
@@ -142,9 +153,7 @@ def opposed_months(
     pairs: Sequence[Pair], months: Sequence[str], bands: Sequence[Band], so_far: str
 ) -> Spec:
     """Columns by month, the first band above the line and the second below it."""
-    bars = _columns(pairs, months, bands, so_far).encode(
-        y=_usd_axis("signed", labels="format(abs(datum.value), ',~r')")
-    )
+    bars = _columns(pairs, months, bands, so_far).encode(y=_usd_axis("signed", signed=True))
     line = alt.Chart(_data([{"at": 0}])).mark_rule(color="var(--soft)").encode(y="at:Q")
     return _spec((bars + line).properties(height=260, width="container"))
 
@@ -226,13 +235,69 @@ def _bars(
         )
         layers.append(rule.encode(x=alt.X("at:Q")))
     ends = base.encode(x=alt.X("length:Q"), text="label:N")
-    # A label may cross the line: it stands on a strip of the card's colour.
-    layers.append(
-        ends.mark_text(align="left", dx=5, stroke="var(--card)", strokeWidth=5, strokeJoin="round")
-    )
-    layers.append(ends.mark_text(align="left", dx=5))
+    layers += _haloed(ends, "left", 5, 0)
     chart = alt.LayerChart(layer=layers)
     return _spec(chart.properties(height=28 * len(rows), width="container"))
+
+
+def curve(points: Sequence[Point], x_title: str, labelled: Sequence[str]) -> Spec:
+    """A line through points, the present one a diamond; labels where there is room for them.
+
+    Args:
+        points: In the order of the line.
+        x_title: What goes to the right; upwards it is USD a month.
+        labelled: Labels wanted beside those of the present and the last point, in this order.
+    """
+    told = _with_room(points, labelled)
+    right = max((point.x for point in points), default=0.0)
+    # Of some periods less is known, so that they have fewer lines to read.
+    titles = list(dict.fromkeys(title for point in points for title in point.shown))
+    rows = [
+        {
+            "x": point.x,
+            "y": point.y,
+            "label": point.label if point in told else "",
+            "present": point.is_present,
+            "left": point.x < right * 0.35,
+            "place": place,
+            **_texts({title: point.shown.get(title, "not known") for title in titles}),
+        }
+        for place, point in enumerate(points)
+    ]
+    base = alt.Chart(_data(rows)).encode(
+        x=alt.X("x:Q").axis(title=x_title, tickCount=4, titleAnchor="start", grid=False),
+        y=_usd_axis("y", title="USD a month", ticks=4),
+    )
+    line = base.mark_line(color="var(--pool)", strokeWidth=2).encode(order="place:Q")
+    dots = base.mark_point(filled=True, opacity=1, color="var(--pool)").encode(
+        shape=alt.when("datum.present").then(alt.value("diamond")).otherwise(alt.value("circle")),
+        size=alt.when("datum.present").then(alt.value(170)).otherwise(alt.value(45)),
+        tooltip=_tooltip(titles),
+    )
+    words = base.encode(text="label:N")
+    layers = [
+        line,
+        dots,
+        *_haloed(words.transform_filter("!datum.left"), "right", -9, -7),
+        *_haloed(words.transform_filter("datum.left"), "left", 9, -7),
+    ]
+    return _spec(alt.LayerChart(layer=layers).properties(height=190, width="container"))
+
+
+def _with_room(points: Sequence[Point], labelled: Sequence[str]) -> list[Point]:
+    """The points whose labels do not run into one another, the more important ones first."""
+    right = max((point.x for point in points), default=0.0) or 1.0
+    top = max((point.y for point in points), default=0.0) or 1.0
+    wanted = [point for point in points if point.is_present] + list(points[-1:])
+    wanted += [point for label in labelled for point in points if point.label == label]
+    told: list[Point] = []
+    for point in wanted:
+        if all(
+            abs(point.x - other.x) / right > 0.3 or abs(point.y - other.y) / top > 0.14
+            for other in told
+        ):
+            told.append(point)
+    return told
 
 
 def _month_axis(months: Sequence[str], so_far: str) -> alt.X:
@@ -248,11 +313,24 @@ def _month_axis(months: Sequence[str], so_far: str) -> alt.X:
     return alt.X("month:N").scale(domain=list(months), paddingInner=0.25).axis(axis)
 
 
-def _usd_axis(field: str, labels: str = "format(datum.value, ',~r')") -> alt.Y:
+def _haloed(
+    words: alt.Chart, align: Literal["left", "right"], dx: float, dy: float
+) -> list[alt.Chart]:
+    """Text on a strip of the card's colour, as it may cross a line."""
+    return [
+        words.mark_text(
+            align=align, dx=dx, dy=dy, stroke="var(--card)", strokeWidth=5, strokeJoin="round"
+        ),
+        words.mark_text(align=align, dx=dx, dy=dy),
+    ]
+
+
+def _usd_axis(field: str, *, title: str = "USD", ticks: int = 5, signed: bool = False) -> alt.Y:
+    value = "abs(datum.value)" if signed else "datum.value"
     axis = alt.Axis(
-        title="USD",
-        labelExpr=labels,
-        tickCount=5,
+        title=title,
+        labelExpr=f"format({value}, ',~r')",
+        tickCount=ticks,
         domain=False,
         titleAngle=0,
         titleAlign="left",
@@ -263,7 +341,7 @@ def _usd_axis(field: str, labels: str = "format(datum.value, ',~r')") -> alt.Y:
     return alt.Y(f"{field}:Q").axis(axis)
 
 
-def _tooltip(shown: Mapping[str, str]) -> list[alt.Tooltip]:
+def _tooltip(shown: Iterable[str]) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"shown_{place}:N", title=title) for place, title in enumerate(shown)]
 
 

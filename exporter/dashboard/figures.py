@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -17,6 +19,8 @@ from exporter.reports.status import Status
 
 #: Calendar months shown unless a period is asked for, the one under way among them.
 MONTHS: Final = 12
+#: Families whose keep-alive curve is shown.
+FAMILIES: Final = 4
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,9 @@ class Asked:
         if days is not None:
             words.append(f"--since {days.since} --until {days.until}")
         words.extend(f"--by {dimension}" for dimension in self.by)
-        words.extend(f"--param {name}={value}" for name, value in self.params.items())
+        words.extend(
+            f"--param {shlex.quote(f'{name}={value}')}" for name, value in self.params.items()
+        )
         return " ".join(words)
 
 
@@ -81,6 +87,7 @@ class Figures:
         reuse: How often the pools of each family were reused.
         live: What waited at the last look.
         coverage: What the costs rest on.
+        advice: Of each of the dearest families, what other keep-alive periods would do.
     """
 
     now: datetime
@@ -93,6 +100,7 @@ class Figures:
     reuse: Shown
     live: Shown
     coverage: Shown
+    advice: tuple[Shown, ...]
 
 
 def choose(*, since: datetime | None, until: datetime | None, today: date) -> Period:
@@ -108,12 +116,24 @@ def choose(*, since: datetime | None, until: datetime | None, today: date) -> Pe
     return Period(date(months // 12, months % 12 + 1, 1), end)
 
 
-def read(connection: sa.Connection, period: Period, now: datetime) -> Figures:
-    """Run every report of the page over a read-only connection."""
+def read(
+    connection: sa.Connection, period: Period, now: datetime, minute_usd: Decimal | None = None
+) -> Figures:
+    """Run every report of the page over a read-only connection.
+
+    Args:
+        connection: It is only read.
+        period: The UTC days of the costs.
+        now: The time, for the age of the data.
+        minute_usd: What a minute that nobody has to wait is worth; None = not said.
+    """
 
     def run(report: str, *by: str, **params: str) -> Shown:
         return Asked(report, by, params).run(connection, period)
 
+    reuse = run("warm-pool-reuse", "family")
+    dearest = [row["family"] for row in reuse.rows if row["cost_usd"] and row["family"]]
+    worth = {} if minute_usd is None else {"minute_usd": format(minute_usd, "f")}
     return Figures(
         now=now,
         period=period,
@@ -122,7 +142,11 @@ def read(connection: sa.Connection, period: Period, now: datetime) -> Figures:
         by_month_and_type=run("warm-pool-cost", "month", "instance_type"),
         by_type=run("warm-pool-cost", "instance_type"),
         waste=run("warm-pool-waste", "month"),
-        reuse=run("warm-pool-reuse", "family"),
+        reuse=reuse,
         live=run("warm-pool-live"),
         coverage=run("coverage"),
+        advice=tuple(
+            run("keep-alive-advice", family=family, top="1", **worth)
+            for family in dearest[:FAMILIES]
+        ),
     )

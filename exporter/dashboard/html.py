@@ -110,7 +110,7 @@ def _cell(value: Any, unit: str) -> str:  # noqa: ANN401 - whatever a report giv
     if value is None:
         return _UNKNOWN
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%MZ}"
     words = text(shown(value, unit))
     return f'<span class="long">{words}</span>' if len(words) > _LONG else words
 

@@ -12,6 +12,7 @@ from exporter.dashboard.figures import Figures, Shown
 from exporter.dashboard.parts import (
     Drawn,
     count,
+    folded_table,
     nothing,
     percent,
     section,
@@ -160,7 +161,8 @@ def freshness(figures: Figures) -> Drawn:
         + html.table(result, "Freshness and coverage by scope", most=_MOST_SCOPES)
         + html.items(remarks, "notes")
         + '<h3 class="sub">What the costs rest on, the weakest first</h3>'
-        + html.table(figures.coverage.result, "Cost of the period by its basis", most=_MOST_BASES)
+        + html.table(_bases(figures.coverage), "Cost of the period by its basis", most=_MOST_BASES)
+        + folded_table(figures.coverage, "Every component and type")
     )
     return section("freshness", "Coverage and freshness", body, commands)
 

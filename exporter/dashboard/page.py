@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.dashboard import charts, costs, html, overview, pools, script
+from exporter.dashboard import advice, charts, costs, html, overview, pools, script
 from exporter.dashboard.figures import Figures
 from exporter.dashboard.parts import Drawn
 
@@ -14,6 +14,7 @@ def render(figures: Figures) -> str:
         pools.waste(figures),
         pools.reuse(figures),
         pools.live(figures),
+        advice.keep_alive(figures),
         costs.beside_training(figures),
         overview.freshness(figures),
     ]
