@@ -27,7 +27,7 @@ _LABELLED: Final = (900, 1800, 300, 3600, 7200, 10800, 14400)
 def keep_alive(figures: Figures) -> Drawn:
     """A panel for each of the dearest families: what a month costs against what it saves."""
     title = "Dearest families: what other keep-alive periods would do"
-    commands = [found.command for found in figures.advice]
+    commands = [figures.advice_command]
     found = [found for found in figures.advice if found.rows]
     if not found:
         body = nothing("No family has had pools and jobs enough in this period to compare.")

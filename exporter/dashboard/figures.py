@@ -59,9 +59,10 @@ class Asked:
         days = period if report.period else None
         request = running.Request(period=days, by=self.by, params=self.params)
         result = running.run(connection, report, request)
-        return Shown(result, self._command(days))
+        return Shown(result, self.command(days))
 
-    def _command(self, days: Period | None) -> str:
+    def command(self, days: Period | None) -> str:
+        """The command line that prints it."""
         words = ["sagemaker-exporter report", self.report]
         if days is not None:
             words.append(f"--since {days.since} --until {days.until}")
@@ -88,6 +89,7 @@ class Figures:
         live: What waited at the last look.
         coverage: What the costs rest on.
         advice: Of each of the dearest families, what other keep-alive periods would do.
+        advice_command: What prints the same for a FAMILY.
     """
 
     now: datetime
@@ -101,6 +103,7 @@ class Figures:
     live: Shown
     coverage: Shown
     advice: tuple[Shown, ...]
+    advice_command: str
 
 
 def choose(*, since: datetime | None, until: datetime | None, today: date) -> Period:
@@ -133,6 +136,7 @@ def read(
 
     reuse = run("warm-pool-reuse", "family")
     dearest = [row["family"] for row in reuse.rows if row["cost_usd"] and row["family"]]
+    alone = {"family": "FAMILY", "top": "1"}
     worth = {} if minute_usd is None else {"minute_usd": format(minute_usd, "f")}
     return Figures(
         now=now,
@@ -146,7 +150,8 @@ def read(
         live=run("warm-pool-live"),
         coverage=run("coverage"),
         advice=tuple(
-            run("keep-alive-advice", family=family, top="1", **worth)
+            run("keep-alive-advice", **alone | worth | {"family": family})
             for family in dearest[:FAMILIES]
         ),
+        advice_command=Asked("keep-alive-advice", params=alone | worth).command(period),
     )

@@ -25,6 +25,12 @@ def text(value: object) -> str:
     return html.escape(visible(str(value)))
 
 
+def command(line: str) -> str:
+    """A command line that breaks between its words and can be copied."""
+    words = " ".join(f"<span>{text(word)}</span>" for word in line.split(" "))
+    return f"<code>{words}</code>"
+
+
 def data(value: object) -> str:
     """JSON that may stand inside a script element: nothing in it can end the element."""
     return (

@@ -41,7 +41,7 @@ def section(
 ) -> Drawn:
     """A section; `commands` print its figures, `notes` are those of its reports."""
     own = dict.fromkeys(note.text for note in notes if note.code not in _OF_THE_PAGE)
-    same = " and ".join(f"<code>{html.text(command)}</code>" for command in commands)
+    same = " and ".join(map(html.command, commands))
     return Drawn(
         f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">'
         f"{html.text(title)}</h2>{body}{html.items(own, 'notes')}"

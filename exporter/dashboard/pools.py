@@ -162,9 +162,10 @@ def live(figures: Figures) -> Drawn:
             f"{shown(dearest['usd_per_hour'], 'rate')} USD an hour."
         )
         body += figure("chart-live", alt, "The dearest first.")
-    columns = [
-        column.name for column in found.result.columns if column.name not in ("end_command",)
-    ]
+    hidden = {"end_command"}
+    if len({row["region"] for row in found.rows}) == 1:
+        hidden.add("region")
+    columns = [column.name for column in found.result.columns if column.name not in hidden]
     body += html.table(
         found.result, "Pools that waited", most=_MOST_LIVE, columns=columns
     ) + _commands(found)
@@ -185,7 +186,7 @@ def waiting_tile(figures: Figures) -> tuple[str, str]:
 
 def _commands(found: Shown) -> str:
     lines = "".join(
-        f"<li><code>{html.text(row['end_command'])}</code></li>"
+        f"<li>{html.command(row['end_command'])}</li>"
         for row in found.rows[:_MOST_LIVE]
         if row["end_command"]
     )
