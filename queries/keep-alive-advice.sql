@@ -55,6 +55,7 @@ WITH bounds AS (
 
 jobs AS (
     SELECT
+        hash(job.training_job_arn, job.creation_time) AS job,
         job.training_job_arn,
         job.creation_time,
         job.account_id,
@@ -64,6 +65,7 @@ jobs AS (
         detail.instance_count,
         detail.keep_alive_seconds,
         detail.training_start_time,
+        detail.status_transitions,
         -- Pools outlive jobs that fail by themselves, not those whose instances failed.
         CASE
             WHEN
@@ -98,7 +100,7 @@ jobs AS (
         AND NOT coalesce(detail.serverless, FALSE)
         AND job.training_plan_arn IS NULL
         -- Jobs of before may have left a pool into the period.
-        AND job.creation_time >= bounds.since_at - INTERVAL 30 DAY
+        AND job.creation_time >= bounds.since_at - INTERVAL 60 DAY
         AND job.creation_time < bounds.until_at
         AND (
             CAST(:family AS VARCHAR) IS NULL OR job.job_family = CAST(:family AS VARCHAR)
@@ -108,11 +110,11 @@ jobs AS (
 -- Ends put a pool on the stack, creations take one off: +1 and -1. At the same moment the end
 -- comes first.
 events AS (
-    SELECT alike, ended_at AS at_time, 1 AS step, training_job_arn, creation_time
+    SELECT alike, ended_at AS at_time, 1::TINYINT AS step, job
     FROM jobs
     WHERE ended_at IS NOT NULL
     UNION ALL
-    SELECT alike, creation_time AS at_time, -1 AS step, training_job_arn, creation_time
+    SELECT alike, creation_time AS at_time, -1::TINYINT AS step, job
     FROM jobs
 ),
 
@@ -124,7 +126,7 @@ summed AS (
     FROM events
     WINDOW in_order AS (
         PARTITION BY alike
-        ORDER BY at_time, step DESC, training_job_arn, creation_time
+        ORDER BY at_time, step DESC, job
         ROWS UNBOUNDED PRECEDING
     )
 ),
@@ -141,12 +143,12 @@ lifted AS (
     WINDOW
         in_order AS (
             PARTITION BY alike
-            ORDER BY at_time, step DESC, training_job_arn, creation_time
+            ORDER BY at_time, step DESC, job
             ROWS UNBOUNDED PRECEDING
         ),
         before_it AS (
             PARTITION BY alike
-            ORDER BY at_time, step DESC, training_job_arn, creation_time
+            ORDER BY at_time, step DESC, job
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         )
 ),
@@ -154,13 +156,12 @@ lifted AS (
 -- On one level of the stack, a plate that is put down is followed by its being taken.
 gaps AS (
     SELECT
-        training_job_arn,
-        creation_time,
+        job,
         step,
         at_time,
         lead(at_time) OVER (
             PARTITION BY alike, CASE WHEN step = 1 THEN depth ELSE depth + 1 END
-            ORDER BY at_time, step DESC, training_job_arn, creation_time
+            ORDER BY at_time, step DESC, job
         ) AS taken_at
     FROM lifted
     WHERE NOT found_nothing
@@ -174,10 +175,7 @@ ends AS (
         epoch(gaps.taken_at) - epoch(gaps.at_time) AS gap,
         rate.usd_per_unit * jobs.instance_count / 3600 AS usd_per_second
     FROM gaps
-    INNER JOIN jobs
-        ON
-            gaps.training_job_arn = jobs.training_job_arn
-            AND gaps.creation_time = jobs.creation_time
+    INNER JOIN jobs ON gaps.job = jobs.job
     CROSS JOIN bounds
     LEFT JOIN (
         SELECT region, instance_type, account_id, usd_per_unit
@@ -203,22 +201,49 @@ ends AS (
 warm AS (
     -- ReusedByJob is a name: the next job of that name created later is the one.
     SELECT DISTINCT
-        following.training_job_arn,
-        following.creation_time
-    FROM training_jobs AS before
-    ASOF INNER JOIN training_jobs AS following
-        ON
-            before.warm_pool_reused_by_job = following.training_job_name
-            AND before.account_id = following.account_id
-            AND before.region = following.region
-            AND before.creation_time < following.creation_time
-    WHERE before.warm_pool_reused_by_job IS NOT NULL
+        reused.training_job_arn,
+        reused.creation_time
+    FROM (
+        SELECT
+            arg_min(following.training_job_arn, following.creation_time) AS training_job_arn,
+            min(following.creation_time) AS creation_time
+        FROM training_jobs AS before
+        INNER JOIN training_jobs AS following
+            ON
+                before.warm_pool_reused_by_job = following.training_job_name
+                AND before.account_id = following.account_id
+                AND before.region = following.region
+                AND before.creation_time < following.creation_time
+        WHERE
+            before.warm_pool_reused_by_job IS NOT NULL
+            -- No job runs, and no pool waits, for that long.
+            AND before.creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
+            AND following.creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
+        GROUP BY before.training_job_arn, before.creation_time
+    ) AS reused
 ),
 
 starts AS (
     SELECT
         jobs.instance_type,
-        epoch(jobs.training_start_time) - epoch(jobs.creation_time) AS seconds,
+        -- As in the report startup-time.
+        epoch(
+            coalesce(
+                list_min(
+                    list_transform(
+                        list_filter(
+                            from_json(
+                                jobs.status_transitions,
+                                '[{"Status": "VARCHAR", "StartTime": "TIMESTAMPTZ"}]'
+                            ),
+                            lambda step: step.Status = 'Training'
+                        ),
+                        lambda step: step.StartTime
+                    )
+                ),
+                jobs.training_start_time
+            )
+        ) - epoch(jobs.creation_time) AS seconds,
         warm.training_job_arn IS NOT NULL AS is_warm
     FROM jobs
     CROSS JOIN bounds

@@ -18,16 +18,26 @@
 WITH warm AS (
     -- ReusedByJob is a name: the next job of that name created later is the one.
     SELECT DISTINCT
-        following.training_job_arn,
-        following.creation_time
-    FROM training_jobs AS before
-    ASOF INNER JOIN training_jobs AS following
-        ON
-            before.warm_pool_reused_by_job = following.training_job_name
-            AND before.account_id = following.account_id
-            AND before.region = following.region
-            AND before.creation_time < following.creation_time
-    WHERE before.warm_pool_reused_by_job IS NOT NULL
+        reused.training_job_arn,
+        reused.creation_time
+    FROM (
+        SELECT
+            arg_min(following.training_job_arn, following.creation_time) AS training_job_arn,
+            min(following.creation_time) AS creation_time
+        FROM training_jobs AS before
+        INNER JOIN training_jobs AS following
+            ON
+                before.warm_pool_reused_by_job = following.training_job_name
+                AND before.account_id = following.account_id
+                AND before.region = following.region
+                AND before.creation_time < following.creation_time
+        WHERE
+            before.warm_pool_reused_by_job IS NOT NULL
+            -- No job runs, and no pool waits, for that long.
+            AND before.creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
+            AND following.creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
+        GROUP BY before.training_job_arn, before.creation_time
+    ) AS reused
 ),
 
 started AS (

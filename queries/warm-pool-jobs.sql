@@ -11,7 +11,7 @@
 -- column: instance_hours hours: Idle hours × instances in the period
 -- column: cost_usd money: What they cost in USD, as far as known
 -- column: share percent: Of what all pools of the period cost
--- column: training_usd money: What the training of the job cost in USD, as far as known
+-- column: training_usd money: What the job's training cost in the period, in USD
 -- column: pool: Status of the pool
 -- column: idle_seconds seconds wide: How long the pool waited, in all
 -- column: keep_alive_seconds seconds wide: How long it was asked to wait
@@ -24,15 +24,17 @@ WITH pools AS (
         creation_time,
         any_value(training_job_name) AS job,
         any_value(job_family) AS family,
-        instance_type,
-        sum(instance_hours) AS instance_hours,
-        sum(cost_usd) AS cost_usd
+        any_value(instance_type) FILTER (WHERE component LIKE 'Training Warm Pool%')
+            AS instance_type,
+        sum(instance_hours) FILTER (WHERE component LIKE 'Training Warm Pool%') AS instance_hours,
+        sum(cost_usd) FILTER (WHERE component LIKE 'Training Warm Pool%') AS cost_usd,
+        sum(cost_usd) FILTER (WHERE component NOT LIKE 'Training Warm Pool%') AS training_usd
     FROM daily_costs
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)
-        AND component LIKE 'Training Warm Pool%'
-    GROUP BY training_job_arn, creation_time, instance_type
+    GROUP BY training_job_arn, creation_time
+    HAVING bool_or(component LIKE 'Training Warm Pool%')
 ),
 
 shown AS (
@@ -42,29 +44,14 @@ shown AS (
     LIMIT :top
 ),
 
-training AS (
-    SELECT cost.training_job_arn, cost.creation_time, sum(cost.cost_usd) AS training_usd
-    FROM training_job_costs AS cost
-    SEMI JOIN shown
-        ON
-            cost.training_job_arn = shown.training_job_arn
-            AND cost.creation_time = shown.creation_time
-    GROUP BY cost.training_job_arn, cost.creation_time
-),
-
 told AS (
     SELECT
         shown.*,
-        training.training_usd,
         status.warm_pool_status,
         status.warm_pool_retained_seconds,
         status.warm_pool_reused_by_job,
         detail.keep_alive_seconds
     FROM shown
-    LEFT JOIN training
-        ON
-            shown.training_job_arn = training.training_job_arn
-            AND shown.creation_time = training.creation_time
     LEFT JOIN training_jobs AS status
         ON
             shown.training_job_arn = status.training_job_arn

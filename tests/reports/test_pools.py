@@ -28,11 +28,9 @@ def test_the_dearest_pools_and_their_share_of_all(bench: Bench) -> None:
     bench.cost("a-1", DISK, "0.5")
     bench.cost("a-1", POOL, "2", usage_date=date(2026, 10, 4), instance_hours=Decimal("0.25"))
     bench.cost("a-1", POOL, "9", usage_date=date(2026, 11, 1))
-    bench.put(
-        "training_job_costs",
-        {"training_job_arn": "arn:a-1", "creation_time": CREATED, "cost_usd": Decimal(7)},
-        {"training_job_arn": "arn:a-1", "creation_time": later(9), "cost_usd": Decimal(100)},
-    )
+    bench.cost("a-1", "Training", "7")
+    bench.cost("a-1", "Training", "70", usage_date=date(2026, 9, 30))
+    bench.cost("e-1", "Training", "500")
 
     result = bench.run("warm-pool-jobs", params={"top": "2"})
 
