@@ -23,8 +23,11 @@ COMMANDS: Final = {
     "sync": "exporter.cli.sync:sync",
     "report": "exporter.cli.report:report",
     "query": "exporter.cli.query:query",
+    "jobs": "exporter.cli.jobs:jobs",
+    "serve": "exporter.cli.serve:serve",
     "status": "exporter.cli.status:status",
     "dashboard": "exporter.cli.dashboard:dashboard",
+    "prices": "exporter.cli.prices:prices",
     "config": "exporter.cli.config:config",
     "demo": "exporter.cli.demo:demo",
 }

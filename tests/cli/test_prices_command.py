@@ -1,0 +1,70 @@
+"""prices as a command: import all or nothing, list what is in force."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.store.database import Database
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Command
+
+HEAD = "region,component,instance_type,usd_per_unit,unit,effective_from,source\n"
+RATE = "eu-west-1,Training,ml.m5.xlarge,2.50,Hrs,2026-10-03,our contract\n"
+DISK = "eu-west-1,Training ML storage,,0.131,GB-Mo,2026-10-01,our contract\n"
+
+
+@pytest.fixture
+def rates(tmp_path: Path) -> Path:
+    path = tmp_path / "rates.csv"
+    path.write_text(HEAD + RATE + DISK)
+    return path
+
+
+def test_an_import_changes_the_costs(command: Command, filled: Database, rates: Path) -> None:
+    db = ("--db", str(filled.path))
+    answer = command("prices", "import", str(rates), *db)
+    assert (answer.code, answer.out) == (0, "")
+    assert answer.err == "prices import: 2 prices, 1 new, 1 changed, 0 as before\n"
+    again = json.loads(command("prices", "import", str(rates), "--json", *db).out)
+    assert again == {
+        "version": 1, "file": str(rates), "prices": 2, "new": 0, "changed": 0, "unchanged": 2,
+    }  # fmt: skip
+    report = command("report", "warm-pool-cost", "--month", "2026-10", "--json", *db)
+    found = json.loads(report.out, parse_float=Decimal)
+    assert found["totals"]["cost_usd"] == Decimal("2.50") + found["totals"]["storage_usd"]
+
+
+def test_prices_may_come_before_the_first_sync(command: Command, rates: Path) -> None:
+    assert command("prices", "import", str(rates)).code == 0
+    assert command("status").code == 0
+    found = json.loads(command("prices", "list", "--all", "--json").out)
+    assert {row["source"] for row in found["rows"]} >= {"our contract"}
+
+
+def test_a_wrong_file_is_one_line_and_changes_nothing(
+    command: Command, filled: Database, rates: Path
+) -> None:
+    rates.write_text(HEAD + RATE + DISK.replace("GB-Mo", "GB"))
+    answer = command("prices", "import", str(rates), "--db", str(filled.path))
+    assert (answer.code, answer.out) == (2, "")
+    assert "line 3: unit 'GB'" in answer.err
+    assert len(answer.err.splitlines()) == 1
+    listed = command("prices", "list", "--db", str(filled.path), "--format", "csv")
+    assert listed.out.splitlines()[1:] == [
+        "eu-west-1,Training,ml.m5.xlarge,1,Hrs,2026-10-03,contract,false,,",
+        "eu-west-1,Training Warm Pool,ml.m5.xlarge,1,Hrs,2026-10-03,contract,false,,",
+    ]
+    assert "Used without a price: Training ML storage in eu-west-1 (2 jobs)." in listed.err
+
+
+def test_the_list_of_an_earlier_day_is_an_estimate(command: Command, filled: Database) -> None:
+    answer = command("prices", "list", "--on", "2020-02-02", "--json", "--db", str(filled.path))
+    found = json.loads(answer.out)
+    assert found["title"] == "Prices in force on 2020-02-02"
+    assert {row["estimated"] for row in found["rows"]} == {True}
