@@ -1,0 +1,228 @@
+"""Bill exports made from the specifications' column lists: CUR 2.0, FOCUS 1.0 and 1.2.
+
+Column lists: AWS Data Exports' dictionaries for COST_AND_USAGE_REPORT, FOCUS_1_0_AWS and
+FOCUS_1_2_AWS. Every column is written, as an export with all columns would; most are empty.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+CUR_TEXTS = _words("""
+    bill_bill_type bill_billing_entity bill_invoice_id bill_invoicing_entity
+    bill_payer_account_id bill_payer_account_name identity_line_item_id identity_time_interval
+    line_item_availability_zone line_item_blended_rate line_item_currency_code
+    line_item_legal_entity line_item_line_item_description line_item_line_item_type
+    line_item_net_unblended_rate line_item_operation line_item_product_code line_item_resource_id
+    line_item_tax_type line_item_unblended_rate line_item_usage_account_id
+    line_item_usage_account_name line_item_usage_type pricing_currency
+    pricing_lease_contract_length pricing_offering_class pricing_public_on_demand_rate
+    pricing_purchase_option pricing_rate_code pricing_rate_id pricing_term pricing_unit
+    product_comment product_fee_code product_fee_description product_from_location
+    product_from_location_type product_from_region_code product_instance_family
+    product_instance_type product_instancesku product_location product_location_type
+    product_operation product_pricing_unit product_product_family product_region_code
+    product_servicecode product_sku product_to_location product_to_location_type
+    product_to_region_code product_usagetype reservation_availability_zone reservation_end_time
+    reservation_modification_status reservation_number_of_reservations
+    reservation_reservation_a_r_n reservation_start_time reservation_subscription_id
+    savings_plan_end_time savings_plan_instance_type_family savings_plan_offering_type
+    savings_plan_payment_option savings_plan_purchase_term savings_plan_region
+    savings_plan_savings_plan_a_r_n savings_plan_start_time split_line_item_parent_resource_id
+""")
+CUR_NUMBERS = _words("""
+    discount_bundled_discount discount_total_discount line_item_blended_cost
+    line_item_net_unblended_cost line_item_normalization_factor
+    line_item_normalized_usage_amount line_item_unblended_cost line_item_usage_amount
+    pricing_public_on_demand_cost reservation_effective_cost
+    savings_plan_savings_plan_effective_cost savings_plan_savings_plan_rate
+    savings_plan_used_commitment
+""")
+CUR_TIMES = _words("""
+    bill_billing_period_end_date bill_billing_period_start_date line_item_usage_end_date
+    line_item_usage_start_date
+""")
+CUR_MAPS = ["cost_category", "discount", "product", "resource_tags"]
+
+FOCUS_TEXTS = _words("""
+    AvailabilityZone BillingAccountId BillingAccountName BillingCurrency ChargeCategory
+    ChargeClass ChargeDescription ChargeFrequency CommitmentDiscountCategory CommitmentDiscountId
+    CommitmentDiscountName CommitmentDiscountStatus CommitmentDiscountType ConsumedUnit
+    InvoiceIssuerName PricingCategory PricingUnit ProviderName PublisherName RegionId RegionName
+    ResourceId ResourceName ResourceType ServiceCategory ServiceName SkuId SkuPriceId
+    SubAccountId SubAccountName x_Operation x_ServiceCode
+""")
+FOCUS_10_TEXTS = ["x_UsageType"]
+FOCUS_12_TEXTS = _words("""
+    BillingAccountType CapacityReservationId CapacityReservationStatus CommitmentDiscountUnit
+    InvoiceId PricingCurrency ServiceSubcategory SkuMeter SkuPriceDetails SubAccountType
+""")
+FOCUS_NUMBERS = _words("""
+    BilledCost ConsumedQuantity ContractedCost ContractedUnitPrice EffectiveCost ListCost
+    ListUnitPrice PricingQuantity
+""")
+FOCUS_TIMES = ["BillingPeriodEnd", "BillingPeriodStart", "ChargePeriodEnd", "ChargePeriodStart"]
+FOCUS_MAPS = ["Tags", "x_CostCategories", "x_Discounts"]
+
+
+@dataclass(frozen=True)
+class Charge:
+    """One line of a bill, of either form."""
+
+    start: datetime
+    component: str
+    instance_type: str
+    quantity: Decimal
+    usd: Decimal
+    resource: str = ""
+    account: str = "111122223333"
+    region: str = "eu-west-1"
+    kind: str = "Usage"
+    lasts: timedelta = timedelta(hours=1)
+    net_usd: Decimal | None = None
+    effective_usd: Decimal | None = None
+    currency: str = "USD"
+    product: str = "AmazonSageMaker"
+
+    @property
+    def is_storage(self) -> bool:
+        return self.component.endswith("storage")
+
+    @property
+    def unit(self) -> str:
+        return "GB-Mo" if self.is_storage else "Hrs"
+
+    @property
+    def usage_type(self) -> str:
+        base = self.component.removesuffix(" ML storage")
+        infix = {"Training": "Train", "Training Warm Pool": "Train-WarmPool"}.get(base, base)
+        return f"EU-{infix}:{'VolumeUsage.gp2' if self.is_storage else self.instance_type}"
+
+    @property
+    def description(self) -> str:
+        """As on the public bill."""
+        if self.is_storage:
+            job = self.component.replace(" ML", " Job ML")
+            return f"$0.154 per GB-Mo of {job}"
+        return f"$0.257 per {self.component} {self.instance_type} hour in EU (Ireland)"
+
+
+def cur(path: Path, charges: Sequence[Charge]) -> Path:
+    """A CUR 2.0 export."""
+    rows = [
+        {
+            "bill_payer_account_id": "999988887777",
+            "bill_billing_period_start_date": charge.start.replace(day=1, hour=0, minute=0),
+            "line_item_usage_start_date": charge.start,
+            "line_item_usage_end_date": charge.start + charge.lasts,
+            "line_item_usage_account_id": charge.account,
+            "line_item_line_item_type": charge.kind,
+            "line_item_product_code": charge.product,
+            "line_item_usage_type": charge.usage_type,
+            "line_item_operation": "RunInstance",
+            "line_item_line_item_description": charge.description,
+            "line_item_resource_id": charge.resource,
+            "line_item_usage_amount": charge.quantity,
+            "line_item_unblended_cost": charge.usd,
+            "line_item_net_unblended_cost": charge.net_usd,
+            "savings_plan_savings_plan_effective_cost": charge.effective_usd,
+            "line_item_currency_code": charge.currency,
+            "pricing_unit": charge.unit,
+            "product_region_code": charge.region,
+            "product_servicecode": charge.product,
+            "product": {"component": charge.component, "regioncode": charge.region},
+        }
+        for charge in charges
+    ]
+    return _write(path, rows, CUR_TEXTS, CUR_NUMBERS, CUR_TIMES, CUR_MAPS)
+
+
+def focus(path: Path, charges: Sequence[Charge], version: str = "1.0") -> Path:
+    """A FOCUS export with AWS columns; since 1.2 it has no x_UsageType."""
+    rows = [
+        {
+            "BillingAccountId": "999988887777",
+            "SubAccountId": charge.account,
+            "ChargePeriodStart": charge.start,
+            "ChargePeriodEnd": charge.start + charge.lasts,
+            "ChargeCategory": charge.kind,
+            "ChargeDescription": charge.description,
+            "ServiceName": "Amazon SageMaker",
+            "x_ServiceCode": charge.product,
+            "x_UsageType": charge.usage_type,
+            "SkuMeter": charge.usage_type.removeprefix("EU-"),
+            "ConsumedQuantity": charge.quantity,
+            "ConsumedUnit": "GB-Months" if charge.is_storage else "Hours",
+            "BilledCost": charge.usd,
+            "EffectiveCost": charge.effective_usd or charge.usd,
+            "BillingCurrency": charge.currency,
+            "RegionId": charge.region,
+            "ResourceId": charge.resource,
+        }
+        for charge in charges
+    ]
+    texts = FOCUS_TEXTS + (FOCUS_10_TEXTS if version == "1.0" else FOCUS_12_TEXTS)
+    return _write(path, rows, texts, FOCUS_NUMBERS, FOCUS_TIMES, FOCUS_MAPS)
+
+
+def _write(
+    path: Path,
+    rows: Sequence[dict[str, Any]],
+    texts: Sequence[str],
+    numbers: Sequence[str],
+    times: Sequence[str],
+    maps: Sequence[str],
+) -> Path:
+    """Parquet with doubles, UTC timestamps without a zone, and maps; or a CSV of texts."""
+    parquet = path.suffix == ".parquet"
+
+    def number(value: Decimal | None) -> object:
+        return None if value is None else float(value) if parquet else f"{value:f}"
+
+    def moment(value: datetime | None) -> object:
+        if value is None or parquet:
+            return value and value.astimezone(UTC).replace(tzinfo=None)
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+    columns: dict[str, tuple[list[Any], pa.DataType]] = {}
+    for name in texts:
+        columns[name] = ([row.get(name) for row in rows], pa.string())
+    for name in numbers:
+        kind = pa.float64() if parquet else pa.string()
+        columns[name] = ([number(row.get(name)) for row in rows], kind)
+    for name in times:
+        kind = pa.timestamp("ms") if parquet else pa.string()
+        columns[name] = ([moment(row.get(name)) for row in rows], kind)
+    for name in maps:
+        found = [row.get(name) or {} for row in rows]
+        columns[name] = (
+            ([list(each.items()) for each in found], pa.map_(pa.string(), pa.string()))
+            if parquet
+            else ([json.dumps(each) for each in found], pa.string())
+        )
+    table = pa.table(
+        {name: pa.array(values, kind) for name, (values, kind) in sorted(columns.items())}
+    )
+    if parquet:
+        pyarrow.parquet.write_table(table, path)
+    elif path.name.endswith(".gz"):
+        with pa.output_stream(str(path), compression="gzip") as stream:
+            pyarrow.csv.write_csv(table, stream)
+    else:
+        pyarrow.csv.write_csv(table, str(path))
+    return path
