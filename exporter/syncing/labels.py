@@ -17,16 +17,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-#: (rule, pattern) in the order they are tried; a pattern must leave something as the family.
+#: (rule, pattern) in the order they are tried; one counts only if the family keeps a letter.
 _BUILT_IN: Final = (
     ("pipeline", re.compile(r"pipelines-[a-z0-9]{12}-(?P<family>.+)-[A-Za-z0-9]{10}")),
     (
         "timestamp",
         re.compile(r"(?P<family>.+?)-\d{4}-\d{2}-\d{2}-\d{2}-\d{2}-\d{2}(?:-\d{1,6})?(?:-.*)?"),
     ),
-    ("timestamp", re.compile(r"(?P<family>.+?)-\d{8}-?\d{4,6}(?:-[0-9a-z]+)?")),
-    ("counter", re.compile(r"(?P<family>.+?)-\d{4,}-[0-9a-z]*\d[0-9a-z]*(?:-\d+)?")),
-    ("token", re.compile(r"(?P<family>.+?)-(?=[0-9a-f]*\d)[0-9a-f]{8,40}(?:-\d+)?")),
+    ("timestamp", re.compile(r"(?P<family>.+?)-\d{8}[T-]?\d{4,6}Z?(?:-[0-9a-z]+)?")),
+    ("token", re.compile(r"(?P<family>.+?)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")),
+    # An execution and its token. Tokens are random and may lack a digit; then only an execution
+    # with a leading zero tells them from words (`imagenet-2012-resnet` is no execution).
+    ("execution", re.compile(r"(?P<family>.+?)-\d{4,}-(?=[a-z]*\d)[0-9a-z]+(?:-\d+)?")),
+    ("execution", re.compile(r"(?P<family>.+?)-0\d{3,}-[0-9a-z]{4,12}(?:-\d+)?")),
+    ("execution", re.compile(r"(?P<family>.+?)-\d{3}-(?=[a-f]*\d)[0-9a-f]{8}")),
+    ("token", re.compile(r"(?P<family>.+?)-(?=[a-f]*\d)[0-9a-f]{8,40}(?:-\d+)?")),
     ("counter", re.compile(r"(?P<family>.+?)(?:-\d+)+")),
 )
 _TUNING: Final = re.compile(r"(?P<family>.+)-\d{3,}-[0-9a-f]{8}")
@@ -65,9 +70,19 @@ class LabelRules:
 
     def fingerprint(self) -> str:
         """Short hash of the rules in force, to know when stored labels are out of date."""
-        patterns = tuple((rule, pattern.pattern) for rule, pattern in _BUILT_IN)
-        text = repr((self, patterns, _TUNING.pattern))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        families = [(_text(rule.pattern), rule.tag) for rule in self.families]
+        teams = [
+            (rule.team, rule.tag, *map(_text, (rule.value, rule.name, rule.role, rule.account)))
+            for rule in self.teams
+        ]
+        built_in = [(rule, _text(pattern)) for rule, pattern in (*_BUILT_IN, ("", _TUNING))]
+        said = repr((families, teams, self.team_tag, built_in))
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _text(pattern: re.Pattern[str] | None) -> tuple[str, int] | None:
+    """All of a pattern; its own repr leaves out what is beyond 200 characters."""
+    return None if pattern is None else (pattern.pattern, pattern.flags)
 
 
 @dataclass(frozen=True)
@@ -97,25 +112,31 @@ def label(job: Labelled, rules: LabelRules) -> Labels:
 
 def _family(job: Labelled, rules: LabelRules) -> tuple[str, str]:
     for number, rule in enumerate(rules.families, 1):
-        if rule.tag is not None and job.tags.get(rule.tag):
-            return job.tags[rule.tag], f"family {number}: tag {rule.tag}"
-        match = rule.pattern.search(job.name) if rule.pattern is not None else None
-        if match is not None and match["family"]:
-            return match["family"], f"family {number}: {match.re.pattern}"
+        if rule.tag is not None and (value := job.tags.get(rule.tag, "").strip()):
+            return value, f"family {number}: tag {rule.tag}"
+        if rule.pattern is not None and (match := rule.pattern.search(job.name)):
+            if family := (match["family"] or "").strip():
+                return family, f"family {number}: {rule.pattern.pattern}"
     if job.tuning_job_arn and (match := _TUNING.fullmatch(job.name)):
-        return match["family"], "tuning job"
-    for name, pattern in _BUILT_IN:
-        if built_in := pattern.fullmatch(job.name):
-            return built_in["family"], name
-    return job.name, "name"
+        # A tuning job has a name of its own, which may end in a timestamp or a number.
+        return _stripped(match["family"])[0], "tuning job"
+    return _stripped(job.name)
+
+
+def _stripped(name: str) -> tuple[str, str]:
+    for rule, pattern in _BUILT_IN:
+        match = pattern.fullmatch(name)
+        if match and any(character.isalpha() for character in match["family"]):
+            return match["family"].rstrip("-"), rule
+    return name, "name"
 
 
 def _team(job: Labelled, rules: LabelRules) -> tuple[str | None, str | None]:
     for number, rule in enumerate(rules.teams, 1):
         if _matches(rule, job):
             return rule.team, f"team {number}: {rule.team}"
-    if rules.team_tag and job.tags.get(rules.team_tag):
-        return job.tags[rules.team_tag], f"tag {rules.team_tag}"
+    if rules.team_tag and (value := job.tags.get(rules.team_tag, "").strip()):
+        return value, f"tag {rules.team_tag}"
     return None, None
 
 

@@ -67,11 +67,19 @@ class Commit:
 
 
 class ScopeView(NamedTuple):
-    """A scope as it is stored: its row, its open jobs, and its newest job's creation time."""
+    """A scope as it is stored.
+
+    Attributes:
+        state: Its row.
+        open_jobs: Its open jobs, as the plan sees them.
+        newest: Creation time of its newest job.
+        pending: Whether jobs of it are open or lack details.
+    """
 
     state: ScopeState
     open_jobs: list[OpenJob]
     newest: datetime | None
+    pending: bool
 
 
 class Records:
@@ -97,11 +105,26 @@ class Records:
 
     def scope(self, key: ScopeKey) -> ScopeView:
         """How far a scope has been read, and what else a plan needs."""
+        return self.scopes([key])[key]
+
+    def scopes(self, keys: Sequence[ScopeKey]) -> dict[ScopeKey, ScopeView]:
+        """The same for many scopes, from one look into the file."""
         with self._guard, self._database.reading() as connection:
-            state = scopes.read_scope(connection, key)
-            rows = connection.execute(sa.text(_OPEN_JOBS), key._asdict()).all()
-            [(newest,)] = connection.execute(sa.text(_NEWEST), key._asdict()).all()
-        return ScopeView(state, [OpenJob(created, int(newer)) for created, newer in rows], newest)
+            states = scopes.read_scopes(connection)
+            found = {
+                ScopeKey(row.account_id, row.region): row
+                for row in connection.execute(sa.text(_JOBS_BY_SCOPE)).all()
+            }
+            views = {}
+            for key in keys:
+                state = states.get(key, ScopeState(*key))
+                summary = found.get(key)
+                if summary is None:
+                    views[key] = ScopeView(state, [], None, pending=False)
+                    continue
+                open_jobs = _open_jobs(connection, key) if summary.open_jobs else []
+                views[key] = ScopeView(state, open_jobs, summary.newest, summary.pending > 0)
+        return views
 
     def known(self, keys: Iterable[JobKey]) -> dict[JobKey, Stored]:
         """What is stored of these jobs."""
@@ -185,6 +208,11 @@ class Records:
             )
 
 
+def _open_jobs(connection: sa.Connection, key: ScopeKey) -> list[OpenJob]:
+    rows = connection.execute(sa.text(_OPEN_JOBS), key._asdict()).all()
+    return [OpenJob(created, int(newer)) for created, newer in rows]
+
+
 def _by_key(rows: Iterable[jobs.Row]) -> dict[JobKey, Stored]:
     stored = [_stored(row) for row in rows]
     return {item.job.key: item for item in stored}
@@ -237,10 +265,15 @@ SET outcome = 'interrupted', ended_at = :now, error = 'the process died'
 WHERE outcome = 'running'
 """
 
-_NEWEST: Final = """
-SELECT max(creation_time)
+_JOBS_BY_SCOPE: Final = """
+SELECT
+    account_id,
+    region,
+    max(creation_time) AS newest,
+    count(*) FILTER (open_reason IS NOT NULL) AS open_jobs,
+    count(*) FILTER (open_reason IS NOT NULL OR details_due) AS pending
 FROM training_jobs
-WHERE account_id = :account_id AND region = :region
+GROUP BY account_id, region
 """
 
 _LIVING: Final = """

@@ -24,7 +24,7 @@ from exporter.store.scopes import ScopeKey, ScopeState
 from exporter.syncing import configuration, plan
 from exporter.syncing.options import Configuration, Source, SyncOptions
 from exporter.syncing.outcome import ScopeResult, SyncReport
-from exporter.syncing.records import Records
+from exporter.syncing.records import Records, ScopeView
 from exporter.syncing.stopping import Interrupted, Stop
 from exporter.syncing.worker import Clock, Progress, Quiet, Worker
 
@@ -161,17 +161,19 @@ class _Sync:
         state = ScopeState(*target.key)
         open_jobs: list[plan.OpenJob] = []
         if self._database.exists():
-            state, open_jobs, _ = self._records.scope(target.key)
+            view = self._records.scope(target.key)
+            state, open_jobs = view.state, view.open_jobs
         listing = plan.next_listing(state, self._options, open_jobs, plan.Means())
         reason = f"{listing.mode}: {listing.reason}"
         return ScopeResult(str(target.key), "planned", target.optional, plan=reason)
 
     def _run_all(self, targets: Sequence[Target]) -> list[ScopeResult]:
         """Run the scopes in daemon threads: a hung call must not keep the process alive."""
-        todo: queue.SimpleQueue[Target] = queue.SimpleQueue()
+        views = self._records.scopes([target.key for target in targets])
+        todo: queue.SimpleQueue[tuple[Target, ScopeView]] = queue.SimpleQueue()
         done: queue.SimpleQueue[ScopeResult | BaseException] = queue.SimpleQueue()
         for target in targets:
-            todo.put(target)
+            todo.put((target, views[target.key]))
         workers: list[Worker] = []
         threads = [
             threading.Thread(target=self._work, args=(todo, done, workers), daemon=True)
@@ -194,17 +196,17 @@ class _Sync:
 
     def _work(
         self,
-        todo: queue.SimpleQueue[Target],
+        todo: queue.SimpleQueue[tuple[Target, ScopeView]],
         done: queue.SimpleQueue[ScopeResult | BaseException],
         workers: list[Worker],
     ) -> None:
         while True:
             try:
-                target = todo.get_nowait()
+                target, view = todo.get_nowait()
             except queue.Empty:
                 return
             try:
-                done.put(self._run_one(target, workers))
+                done.put(self._run_one(target, view, workers))
             except Interrupted:
                 return
             except BaseException as error:
@@ -212,11 +214,11 @@ class _Sync:
                 done.put(error)
                 return
 
-    def _run_one(self, target: Target, workers: list[Worker]) -> ScopeResult:
+    def _run_one(self, target: Target, view: ScopeView, workers: list[Worker]) -> ScopeResult:
         self._stop.check()
         worker = None
         try:
-            worker = self._worker(target)
+            worker = self._worker(target, view)
             workers.append(worker)
             worker.run()
         except RegionNotEnabled as error:
@@ -227,9 +229,13 @@ class _Sync:
                 raise
             runs = worker.runs if worker else []
             return ScopeResult(str(target.key), "failed", target.optional, runs, error)
+        finally:
+            # Its client goes with it: two hundred of them would hold half a gigabyte.
+            if worker in workers and not self._stop.is_set:
+                workers.remove(worker)
         return ScopeResult(str(target.key), "complete", target.optional, worker.runs)
 
-    def _worker(self, target: Target) -> Worker:
+    def _worker(self, target: Target, view: ScopeView) -> Worker:
         api = Api(
             target.access.client("sagemaker", target.key.region),
             *target.key,
@@ -249,6 +255,7 @@ class _Sync:
             progress=self._progress,
             clock=self._clock,
             stop=self._stop,
+            view=view,
         )
 
     def _leave(self, threads: Sequence[threading.Thread], workers: Sequence[Worker]) -> None:

@@ -19,6 +19,11 @@ class Stop:
         """Tell every worker to stop."""
         self._event.set()
 
+    @property
+    def is_set(self) -> bool:
+        """Whether the run was told to stop."""
+        return self._event.is_set()
+
     def check(self) -> None:
         """Raise `Interrupted` once the run was told to stop."""
         if self._event.is_set():

@@ -33,7 +33,7 @@ from exporter.syncing.merge import (
 )
 from exporter.syncing.options import SyncOptions
 from exporter.syncing.plan import Listing
-from exporter.syncing.records import Commit, Records
+from exporter.syncing.records import Commit, Records, ScopeView
 from exporter.syncing.stopping import Interrupted, Stop
 
 #: A batch is committed when it holds this many rows or is this old, so that a kill costs little.
@@ -86,7 +86,7 @@ class Clock:
     monotonic: Callable[[], float] = time.monotonic
 
 
-@dataclass
+@dataclass(eq=False)
 class Worker:
     """One scope of one sync.
 
@@ -100,6 +100,7 @@ class Worker:
         progress: Told how it is getting on.
         clock: This machine's clocks.
         stop: Says when to stop.
+        view: The scope as it is stored, where that is known already.
         runs: The ledger's rows so far, the last one perhaps unfinished.
     """
 
@@ -112,6 +113,7 @@ class Worker:
     progress: Progress = field(default_factory=Quiet)
     clock: Clock = field(default_factory=Clock)
     stop: Stop = field(default_factory=Stop)
+    view: ScopeView | None = None
     runs: list[Run] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -119,6 +121,7 @@ class Worker:
         self._asker = Asker(self.api, now=self._server_time, notice=self.notice)
         self._sure: set[JobKey] = set()
         self._newest: datetime | None = None
+        self._pending = False
 
     def run(self) -> None:
         """Bring the scope up to date.
@@ -129,8 +132,10 @@ class Worker:
         """
         try:
             while True:
-                state, open_jobs, self._newest = self.records.scope(self.key)
-                listing = plan.next_listing(state, self.options, open_jobs, self._asker.means)
+                view = self.view or self.records.scope(self.key)
+                state, self.view = view.state, None
+                self._newest, self._pending = view.newest, view.pending
+                listing = plan.next_listing(state, self.options, view.open_jobs, self._asker.means)
                 resumed = listing.started
                 self._begin(state, listing)
                 self._list(state, listing)
@@ -274,7 +279,7 @@ class Worker:
 
         Returns the last answers, not committed yet.
         """
-        if listing.mode in ("filter", "extend"):
+        if listing.mode in ("filter", "extend") or not (self._pending or self._run.jobs_seen):
             return []
         wanted = self._wanted(listing)
         kept: list[Merged] = []

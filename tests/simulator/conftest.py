@@ -1,6 +1,6 @@
 """A world, its scope, and the stand-in service over it, for unmodified boto3 clients."""
 
-# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
 
 import http.client
 import json

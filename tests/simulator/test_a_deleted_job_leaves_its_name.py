@@ -1,6 +1,6 @@
 """DeleteTrainingJob: gone at once or Deleting first; the name, so the ARN, is free again."""
 
-# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
 
 from typing import Any
 

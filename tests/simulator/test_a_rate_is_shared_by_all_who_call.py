@@ -1,6 +1,6 @@
 """Two calls a second for an account and region, whoever makes them."""
 
-# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
 
 from collections.abc import Callable, Iterator
 from typing import Any

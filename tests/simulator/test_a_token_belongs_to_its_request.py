@@ -1,6 +1,6 @@
 """A NextToken is opaque, and good for the request it was given to."""
 
-# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
 
 from collections.abc import Callable
 from dataclasses import replace

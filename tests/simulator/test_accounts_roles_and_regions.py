@@ -1,6 +1,6 @@
 """Who calls: keys carry accounts, roles lead to others, some things are not allowed."""
 
-# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
 
 import os
 import subprocess

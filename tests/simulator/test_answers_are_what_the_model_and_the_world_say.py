@@ -1,6 +1,6 @@
 """Every record validates against botocore's model and equals the job it shows."""
 
-# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
 
 from datetime import UTC, timedelta
 from typing import Any

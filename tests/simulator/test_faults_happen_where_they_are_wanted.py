@@ -1,6 +1,6 @@
 """Each fault at each operation, at a chosen call, for as many calls as asked."""
 
-# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
 
 import contextlib
 import time

@@ -1,6 +1,6 @@
 """A server nobody here wrote: moto's answers and ours to the same calls hold the same kinds."""
 
-# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -32,7 +32,7 @@ def moto() -> Iterator[Any]:
         region_name="eu-west-1",
         endpoint_url=f"http://{host}:{port}",
         aws_access_key_id="testing",
-        aws_secret_access_key="testing",  # noqa: S106 - moto takes anything
+        aws_secret_access_key="testing",
     )
     client.create_training_job(**SPEC)
     yield client

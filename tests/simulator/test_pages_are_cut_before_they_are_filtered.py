@@ -1,6 +1,6 @@
 """Only a missing NextToken ends a listing: pages may come short, or empty."""
 
-# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
 
 from dataclasses import replace
 from datetime import timedelta

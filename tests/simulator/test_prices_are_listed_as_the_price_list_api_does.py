@@ -1,6 +1,6 @@
 """GetProducts: JSON in strings, filters, pages, and rows of 0.00 to pass over."""
 
-# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
 
 import json
 from collections.abc import Callable

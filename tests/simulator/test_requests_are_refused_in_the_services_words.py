@@ -1,6 +1,6 @@
 """Botocore's own model decides what a request may hold; refusals read like the service's."""
 
-# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
 
 import json
 from collections.abc import Callable

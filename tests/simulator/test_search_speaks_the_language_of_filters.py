@@ -1,6 +1,6 @@
 """Search: every operator, both ways of joining, orders, pages and limits."""
 
-# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
 
 from datetime import timedelta
 from typing import Any

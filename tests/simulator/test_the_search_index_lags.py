@@ -1,6 +1,6 @@
 """Search shows the world as it was: old states, no new jobs, and deleted ones still there."""
 
-# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
 
 from collections.abc import Callable
 from typing import Any

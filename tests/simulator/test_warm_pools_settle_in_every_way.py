@@ -1,6 +1,6 @@
 """Warm pools: Available, Reused, Terminated – late, silent, or never there at all."""
 
-# ruff: noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
+
 
 from dataclasses import replace
 from typing import Any
