@@ -32,12 +32,14 @@ def keep_alive(figures: Figures) -> Drawn:
     if not found:
         body = nothing("No family has had pools and jobs enough in this period to compare.")
         return section("keep-alive", title, body, commands)
-    panels, specs = [], {}
+    panels: list[str] = []
+    specs: dict[str, Spec] = {}
     for place, one in enumerate(found):
         name = f"chart-keep-alive-{place}"
         panel, spec = _panel(one, name)
         panels.append(panel)
-        specs[name] = spec
+        if spec is not None:
+            specs[name] = spec
     body = (
         "<p>Each curve runs through periods from none to the longest. Up is dearer, right is less "
         "waiting for jobs to start: where the curve turns steep, a longer period buys little. "
@@ -48,7 +50,7 @@ def keep_alive(figures: Figures) -> Drawn:
     return section("keep-alive", title, body, commands, notes=notes, specs=specs)
 
 
-def _panel(found: Shown, name: str) -> tuple[str, Spec]:
+def _panel(found: Shown, name: str) -> tuple[str, Spec | None]:
     rows = found.rows
     family, kind = rows[0]["family"], rows[0]["instance_type"]
     heading = f"{family} on {kind}"
@@ -67,7 +69,7 @@ def _panel(found: Shown, name: str) -> tuple[str, Spec]:
     ]
     if not points:
         words = nothing("No price is known for its instance type: there is no cost to compare.")
-        return f"<div><h3>{html.text(heading)}</h3>{words}</div>", charts.curve([], "", ())
+        return f"<div><h3>{html.text(heading)}</h3>{words}</div>", None
     x_title = (
         "minutes of starting saved a month"
         if across == "saved_minutes"

@@ -12,10 +12,12 @@
     tooltip: { disableDefaultStyle: true },
   };
   function draw(box) {
-    return window.vegaEmbed(box, charts.specs[box.id], options).then(function () {
-      // The box itself says what it shows; Vega's hundreds of nameless parts would drown it.
-      box.querySelector("svg").setAttribute("aria-hidden", "true");
-    }).catch(function (error) {
+    // The box says what it shows; what Vega puts into it would only name its parts.
+    const inner = document.createElement("div");
+    inner.setAttribute("aria-hidden", "true");
+    inner.style.width = "100%";
+    box.append(inner);
+    return window.vegaEmbed(inner, charts.specs[box.id], options).catch(function (error) {
       box.textContent = "This chart could not be drawn (" + error.message + "). Its figures are in the table.";
       throw error;
     });

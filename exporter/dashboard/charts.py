@@ -249,7 +249,9 @@ def curve(points: Sequence[Point], x_title: str, labelled: Sequence[str]) -> Spe
         labelled: Labels wanted beside those of the present and the last point, in this order.
     """
     told = _with_room(points, labelled)
+    # Said, as some layers may have no point of their own to tell the extent by.
     right = max((point.x for point in points), default=0.0)
+    top = max((point.y for point in points), default=0.0)
     # Of some periods less is known, so that they have fewer lines to read.
     titles = list(dict.fromkeys(title for point in points for title in point.shown))
     rows = [
@@ -265,8 +267,10 @@ def curve(points: Sequence[Point], x_title: str, labelled: Sequence[str]) -> Spe
         for place, point in enumerate(points)
     ]
     base = alt.Chart(_data(rows)).encode(
-        x=alt.X("x:Q").axis(title=x_title, tickCount=4, titleAnchor="start", grid=False),
-        y=_usd_axis("y", title="USD a month", ticks=4),
+        x=alt.X("x:Q")
+        .scale(domain=[0, right or 1], nice=True)
+        .axis(title=x_title, tickCount=4, titleAnchor="start", grid=False),
+        y=_usd_axis("y", title="USD a month", ticks=4).scale(domain=[0, top or 1], nice=True),
     )
     line = base.mark_line(color="var(--pool)", strokeWidth=2).encode(order="place:Q")
     dots = base.mark_point(filled=True, opacity=1, color="var(--pool)").encode(

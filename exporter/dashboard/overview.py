@@ -53,7 +53,7 @@ def head(figures: Figures) -> str:
     accounts = len({scope.account_id for scope in scopes})
     where = (
         f"{count(accounts, 'account')}, {count(len({s.region for s in scopes}), 'region')}, "
-        f"{sum(scope.jobs for scope in scopes):,} training jobs"
+        f"{count(sum(scope.jobs for scope in scopes), 'training job')}"
         if scopes
         else "nothing synced yet"
     )

@@ -20,7 +20,8 @@ def render(figures: Figures) -> str:
     ]
     body = (
         overview.head(figures)
-        + '<main id="main">'
+        + '<main id="main"><noscript><p class="none">Without JavaScript the charts are not drawn. '
+        "The tables hold the same figures.</p></noscript>"
         + overview.tiles(figures)
         + "".join(part.body for part in drawn)
         + overview.foot(figures)

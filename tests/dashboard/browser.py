@@ -1,0 +1,232 @@
+"""A headless Chromium driven over its debugging pipe, with nothing but the standard library."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import itertools
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+EXECUTABLE = next(
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome", "chrome")
+        if (found := shutil.which(name))
+    ),
+    None,
+)
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
+_PATIENCE = 30.0
+_LAUNCH = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe whose descriptors are none of those that the browser is given."""
+    ends = os.pipe()
+    high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
+    for end in ends:
+        os.close(end)
+    return high[0], high[1]
+
+
+class Browser:
+    """One browser process with an empty profile."""
+
+    def __init__(self, profile: Path) -> None:
+        assert EXECUTABLE is not None
+        inbox, child_out = _pipe()
+        child_in, outbox = _pipe()
+        # The browser reads descriptor 3 and writes descriptor 4.
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                _LAUNCH,
+                str(child_in),
+                str(child_out),
+                EXECUTABLE,
+                *_FLAGS,
+                f"--user-data-dir={profile}",
+                "about:blank",
+            ],
+            pass_fds=(child_in, child_out),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(child_in)
+        os.close(child_out)
+        self._inbox, self._outbox = inbox, outbox
+        self._numbers = itertools.count(1)
+        self._rest = b""
+        self.events: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.call("Browser.close")
+        finally:
+            self._process.wait(timeout=_PATIENCE)
+        os.close(self._inbox)
+        os.close(self._outbox)
+
+    def call(self, method: str, session: str = "", **params: Any) -> dict[str, Any]:
+        """Send a command and give its answer; events that come meanwhile are kept."""
+        number = next(self._numbers)
+        message: dict[str, Any] = {"id": number, "method": method, "params": params}
+        if session:
+            message["sessionId"] = session
+        os.write(self._outbox, json.dumps(message).encode() + b"\0")
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            answer = self._receive(deadline)
+            if answer.get("id") == number:
+                assert "error" not in answer, f"{method}: {answer.get('error')}"
+                result: dict[str, Any] = answer["result"]
+                return result
+            self.events.append(answer)
+
+    def _receive(self, deadline: float) -> dict[str, Any]:
+        while b"\0" not in self._rest:
+            ready, _, _ = select.select([self._inbox], [], [], max(0, deadline - time.monotonic()))
+            assert ready, "the browser does not answer"
+            part = os.read(self._inbox, 1 << 20)
+            assert part, "the browser is gone"
+            self._rest += part
+        text, _, self._rest = self._rest.partition(b"\0")
+        message: dict[str, Any] = json.loads(text)
+        return message
+
+    def open(self, path: Path, *, width: int = 1200, dark: bool = False) -> Page:
+        """A page in a tab of its own, its charts drawn."""
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        page = Page(self, target, session)
+        for domain in ("Page", "Runtime", "Network", "Log", "Accessibility"):
+            page.call(f"{domain}.enable")
+        page.resize(width)
+        scheme = "dark" if dark else "light"
+        page.call(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": scheme}],
+        )
+        page.call("Page.navigate", url=path.as_uri())
+        page.wait("document.body && document.body.dataset.charts !== undefined")
+        return page
+
+
+class Page:
+    """A tab."""
+
+    def __init__(self, browser: Browser, target: str, session: str) -> None:
+        self._browser = browser
+        self._target = target
+        self._session = session
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        return self._browser.call(method, self._session, **params)
+
+    def resize(self, width: int, height: int = 900) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of a JavaScript expression; a promise's when it is fulfilled."""
+        answer = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def wait(self, condition: str) -> None:
+        """Wait until a JavaScript expression is true."""
+        deadline = time.monotonic() + _PATIENCE
+        while not self.evaluate(condition):
+            assert time.monotonic() < deadline, f"never: {condition}; {self.complaints()}"
+            time.sleep(0.05)
+
+    def point_at(self, x: float, y: float) -> None:
+        """Move the mouse there."""
+        for offset in (1, 0):
+            self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x + offset, y=y)
+
+    def press(self, key: str) -> None:
+        """Press a key and let it go."""
+        codes = {"Tab": 9, "Enter": 13}
+        text = {"text": "\r"} if key == "Enter" else {}
+        event = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **event, **text)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **event)
+
+    def complaints(self) -> list[str]:
+        """Errors and warnings of the console, exceptions, and what the policy refused."""
+        found = []
+        for event in self._events():
+            params = event["params"]
+            match event["method"]:
+                case "Runtime.exceptionThrown":
+                    found.append(str(params["exceptionDetails"]))
+                case "Runtime.consoleAPICalled" if params["type"] in ("error", "warning"):
+                    found.append(str(params["args"]))
+                case "Log.entryAdded" if params["entry"]["level"] in ("error", "warning"):
+                    found.append(params["entry"]["text"])
+        return found
+
+    def requests(self) -> list[str]:
+        """Every address that was asked for, the page's own among them."""
+        return [
+            event["params"]["request"]["url"]
+            for event in self._events()
+            if event["method"] == "Network.requestWillBeSent"
+        ]
+
+    def screenshot(self, path: Path, *, height: int | None = None) -> None:
+        """The whole page as a picture; with a height, its top only."""
+        size = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        clip = {**size, "scale": 1, "height": height or size["height"]}
+        shot = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+    def close(self) -> None:
+        self._browser.call("Target.closeTarget", targetId=self._target)
+
+    def _events(self) -> Sequence[dict[str, Any]]:
+        return [event for event in self._browser.events if event.get("sessionId") == self._session]
