@@ -20,15 +20,15 @@ from typing import Final, NamedTuple
 #: (rule, pattern) in the order they are tried; one counts only if the family keeps a letter.
 _BUILT_IN: Final = (
     ("pipeline", re.compile(r"pipelines-[a-z0-9]{12}-(?P<family>.+)-[A-Za-z0-9]{10}")),
+    ("token", re.compile(r"(?P<family>.+?)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")),
     (
         "timestamp",
         re.compile(r"(?P<family>.+?)-\d{4}-\d{2}-\d{2}-\d{2}-\d{2}-\d{2}(?:-\d{1,6})?(?:-.*)?"),
     ),
     ("timestamp", re.compile(r"(?P<family>.+?)-\d{8}[T-]?\d{4,6}Z?(?:-[0-9a-z]+)?")),
-    ("token", re.compile(r"(?P<family>.+?)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")),
     # An execution and its token. Tokens are random and may lack a digit; then only an execution
     # with a leading zero tells them from words (`imagenet-2012-resnet` is no execution).
-    ("execution", re.compile(r"(?P<family>.+?)-\d{4,}-(?=[a-z]*\d)[0-9a-z]+(?:-\d+)?")),
+    ("execution", re.compile(r"(?P<family>.+?)-\d{4,}-(?=[a-z]*\d)(?=\d*[a-z])\w+(?:-\d+)?")),
     ("execution", re.compile(r"(?P<family>.+?)-0\d{3,}-[0-9a-z]{4,12}(?:-\d+)?")),
     ("execution", re.compile(r"(?P<family>.+?)-\d{3}-(?=[a-f]*\d)[0-9a-f]{8}")),
     ("token", re.compile(r"(?P<family>.+?)-(?=[a-f]*\d)[0-9a-f]{8,40}(?:-\d+)?")),
@@ -114,9 +114,9 @@ def _family(job: Labelled, rules: LabelRules) -> tuple[str, str]:
     for number, rule in enumerate(rules.families, 1):
         if rule.tag is not None and (value := job.tags.get(rule.tag, "").strip()):
             return value, f"family {number}: tag {rule.tag}"
-        if rule.pattern is not None and (match := rule.pattern.search(job.name)):
-            if family := (match["family"] or "").strip():
-                return family, f"family {number}: {rule.pattern.pattern}"
+        match = rule.pattern.search(job.name) if rule.pattern is not None else None
+        if rule.pattern is not None and match and (family := (match["family"] or "").strip()):
+            return family, f"family {number}: {rule.pattern.pattern}"
     if job.tuning_job_arn and (match := _TUNING.fullmatch(job.name)):
         # A tuning job has a name of its own, which may end in a timestamp or a number.
         return _stripped(match["family"])[0], "tuning job"
