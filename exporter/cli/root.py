@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "status": "exporter.cli.status:status",
     "dashboard": "exporter.cli.dashboard:dashboard",
     "prices": "exporter.cli.prices:prices",
+    "reconcile": "exporter.cli.reconcile:reconcile",
     "config": "exporter.cli.config:config",
     "demo": "exporter.cli.demo:demo",
 }

@@ -1,0 +1,168 @@
+"""`reconcile`: a bill beside our own hours and money."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from exporter.cli.app import App, pass_app
+from exporter.cli.results import printing, result_options, style_of
+from exporter.cli.root import Command
+from exporter.errors import PartialError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.reconcile import Job, Line, Reconciliation
+    from exporter.reports.result import Note, Result
+
+EPILOG = """\b
+Examples:
+  sagemaker-exporter reconcile cur/2026-10.parquet
+  sagemaker-exporter reconcile focus-export/ --all --format csv > october.csv
+  sagemaker-exporter reconcile cur.csv --rates rates.csv
+  sagemaker-exporter prices import rates.csv
+
+The export is a CUR 2.0 or FOCUS file, Parquet or CSV, or a folder with its parts. Hours and
+GB-months come first: they need no price. What rounding explains is no difference. Exports with
+resource ids name the jobs behind a difference; others can only name the jobs of the day.
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--all", "every", is_flag=True, help="Also show the lines that agree.")
+@click.option(
+    "--rates",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="CSV",
+    help="Write what the bill really charged, as a file for `prices import`.",
+)
+@click.option("--check", is_flag=True, help="Exit 3 when hours or GB-months differ.")
+@result_options
+@pass_app
+def reconcile(
+    app: App,
+    *,
+    file: Path,
+    every: bool,
+    rates: Path | None,
+    check: bool,
+    format: str,
+    json: bool,
+    output: Path | None,
+) -> None:
+    """Compare a bill with the database: hours and GB-months first, then money."""
+    from exporter.reconcile import rates_csv
+    from exporter.reconcile import reconcile as compare
+    from exporter.reports import output as outputs
+
+    style = style_of(format, json=json)
+    with printing(app, style, output) as show:
+        with app.database().reading() as connection:
+            found = compare(connection, file)
+        show(_result(found, every=every, as_data=style in ("json", "parquet")))
+    if rates is not None:
+        with outputs.target(rates) as stream:
+            stream.write(rates_csv(found.rates).encode())
+    if check and found.differences:
+        raise PartialError(f"{len(found.differences)} lines differ from the bill.")
+
+
+def _result(found: Reconciliation, *, every: bool, as_data: bool) -> Result:
+    from exporter.reports.periods import Period
+    from exporter.reports.result import Column, Result
+
+    lines = [line for line in found.lines if every or line.differs or line.usd_differs]
+    columns = (
+        Column("period", "DATE", note="UTC day, or the first of the month"),
+        Column("account", wide=True),
+        Column("region", wide=True),
+        Column("component"),
+        Column("instance_type", note="empty for storage"),
+        Column("unit", wide=True),
+        Column("billed", "DECIMAL(38,12)", "hours", note="hours or GB-months on the bill"),
+        Column("ours", "DECIMAL(38,12)", "hours", note="in the database"),
+        Column("difference", "DECIMAL(38,12)", "hours", note="ours − billed"),
+        Column("billed_usd", "DECIMAL(38,12)", "money"),
+        Column("our_usd", "DECIMAL(38,12)", "money", note="as far as it is known"),
+        Column("differs", "BOOLEAN", wide=True, note="more than rounding explains"),
+        Column("usd_differs", "BOOLEAN", wide=True, note="more than rounding explains"),
+        Column("jobs", "JSON" if as_data else "VARCHAR", note="jobs that explain the difference"),
+    )
+    return Result(
+        columns,
+        [_row(line, as_data=as_data) for line in lines],
+        _totals(found),
+        tuple(_notes(found, len(lines))),
+        report="reconcile",
+        title=f"The bill ({found.export.kind}) beside our figures",
+        period=Period(found.export.since, found.export.until),
+    )
+
+
+def _row(line: Line, *, as_data: bool) -> tuple[Any, ...]:
+    return (
+        line.period,
+        line.account_id,
+        line.region,
+        line.component,
+        line.instance_type,
+        line.unit,
+        line.billed,
+        line.ours,
+        line.ours - line.billed,
+        line.billed_usd,
+        line.our_usd,
+        line.differs,
+        line.usd_differs,
+        [asdict(job) for job in line.jobs] if as_data else ", ".join(map(_named, line.jobs)),
+    )
+
+
+def _named(job: Job) -> str:
+    return f"{job.training_job_name or job.training_job_arn} ({job.why})"
+
+
+def _totals(found: Reconciliation) -> tuple[Any, ...]:
+    """The money of every line, shown or not; hours and GB-months do not add up."""
+    billed = sum(line.billed_usd for line in found.lines)
+    ours = sum(line.our_usd for line in found.lines)
+    return (*[None] * 9, billed, ours, None, None, None)
+
+
+def _notes(found: Reconciliation, shown: int) -> Iterator[Note]:
+    from exporter.reports.result import Note
+
+    export, lines = found.export, len(found.lines)
+    last = export.until - timedelta(days=1)
+    days = "months" if export.monthly else "days"
+    yield Note(
+        "export",
+        f"{export.lines:,} lines of training in {len(export.files)} file(s), {export.since} to "
+        f"{last}, compared by {days}: {lines - len(found.differences):,} of {lines:,} agree in "
+        "hours and GB-months.",
+    )
+    if lines > shown:
+        yield Note("agreeing", f"{lines - shown:,} lines that agree are not shown; --all does.")
+    if found.usd_differences:
+        yield Note(
+            "money",
+            f"The money of {len(found.usd_differences):,} lines differs: --rates FILE writes what "
+            "the bill really charged, for `prices import`.",
+        )
+    if unknown := sum(line.unknown for line in found.lines):
+        yield Note("unknown", f"{unknown:,} rows of ours have no quantity or money yet.")
+    if found.differences and not export.resources:
+        yield Note("no_resources", "The export names no jobs: those named are of the same day.")
+    if export.unclear:
+        yield Note(
+            "unclear", f"{export.unclear:,} lines of SageMaker training could not be sorted."
+        )
+    if found.not_billed:
+        accounts = ", ".join(found.not_billed)
+        yield Note("not_billed", f"Not in the export, so not compared: account {accounts}.")
