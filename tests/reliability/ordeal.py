@@ -1,0 +1,257 @@
+"""Syncs that are killed again and again, and what is compared after each that was not.
+
+`EXPORTER_KILLS=200 pytest -s tests/reliability -k killed` is the long run.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from exporter.sagemaker.service import SEARCH_LAG
+from exporter.simulator import Scope, Simulator
+from exporter.store.database import Database
+from tests.reliability.processes import Running, Zygotes
+from tests.sync.support import COLUMNS, Row, differences, served
+
+#: So that a hundred jobs have a dozen pages and half a dozen commits.
+STEPS = {"PAGE": 10, "BATCH_ROWS": 25, "ASK_ROWS": 10}
+#: A process that is told to stop has to be gone after this many seconds.
+STOPS_WITHIN = 5.0
+
+Key = tuple[str, datetime]
+_accounts = count(1)
+
+
+def stored(database: Database, where: str = "deleted_at IS NULL") -> dict[Key, Row]:
+    """Rows of training_jobs in the shape of `served`, by key."""
+    rows = query(database, f"SELECT {COLUMNS} FROM training_jobs WHERE {where}")
+    return {(row[0], row[1]): row for row in rows}
+
+
+def query(database: Database, statement: str) -> list[Row]:
+    """Rows of any statement."""
+    with database.reading() as connection:
+        return [tuple(row) for row in connection.execute(sa.text(statement)).all()]
+
+
+def detail_differences(database: Database, scope: Scope) -> list[str]:
+    """Jobs that are over here and there whose details are not the service's."""
+    rows = query(
+        database,
+        "SELECT training_job_name, creation_time, instance_type, instance_count, "
+        "keep_alive_seconds, billable_seconds, tags::VARCHAR "
+        "FROM training_jobs LEFT JOIN training_job_details "
+        "USING (training_job_arn, creation_time) "
+        f"WHERE account_id = '{scope.account_id}' AND open_reason IS NULL AND deleted_at IS NULL",
+    )
+    lines = []
+    for name, created, *here in rows:
+        job = scope.find(name)
+        if job is None or job.creation_time != created:
+            continue
+        answer = job.describe()
+        resources = answer["ResourceConfig"]
+        there = [
+            resources.get("InstanceType"),
+            resources.get("InstanceCount"),
+            resources.get("KeepAlivePeriodInSeconds"),
+            answer.get("BillableTimeInSeconds"),
+        ]
+        if resources.get("InstanceGroups"):
+            there[:2] = [None, None]
+        if here[:4] != there:
+            lines.append(f"{name}: stored {here[:4]}, served {there}")
+    return lines
+
+
+@dataclass
+class Tally:
+    """What an ordeal came to."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    missed: int = 0
+    healed: int = 0
+    clean: int = 0
+    rows: int = 0
+    slowest_stop: float = 0.0
+
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(self.kills.items()))
+        return (
+            f"{self.kills.total()} kills ({kinds}; {self.missed} came too late), "
+            f"{self.healed} files healed, {self.clean} clean syncs after them, "
+            f"{self.rows:,} rows compared, 0 differences, "
+            f"slowest stop {self.slowest_stop:.2f} s"
+        )
+
+
+class Ordeal:
+    """One database file at a time, synced from one account, killed at drawn moments."""
+
+    def __init__(self, simulator: Simulator, zygotes: Zygotes, folder: Path, seed: int = 1) -> None:
+        self.tally = Tally()
+        self._simulator = simulator
+        self._zygotes = zygotes
+        self._folder = folder
+        self._chance = random.Random(seed)
+        self._took = 1.0
+        self.renew()
+
+    def renew(self) -> None:
+        """Go on with an account that was never synced, into a file that is not there yet."""
+        number = next(_accounts)
+        world = self._simulator.world
+        self.scope = world.scope(f"{number:012}", "eu-west-1")
+        world.generate(self._chance.randint(60, 160), [self.scope])
+        world.jobs_per_day = 60
+        self.database = Database(self._folder / f"ordeal-{number}.duckdb", lock_timeout=10)
+        self._seen: set[Key] = set()
+
+    def round(self, kills: int) -> None:
+        """So many kills, each in a sync of its own, then a clean sync and the comparison."""
+        for _ in range(kills):
+            self._change()
+            self._kill()
+            self._nothing_is_lost()
+        self._change()
+        # What Search, whose index lags, is not believed yet, the next sync later than that is.
+        self._simulator.world.advance(SEARCH_LAG + timedelta(seconds=1))
+        self._sync_and_compare()
+
+    def _change(self) -> None:
+        world = self._simulator.world
+        world.advance(self._chance.choice([60, 3_600, 40_000]))
+        jobs = self.scope.jobs()
+        for job in self._chance.sample(jobs, min(2, len(jobs))):
+            name = job.name
+            self.scope.delete_job(name)
+            if self._chance.random() < 0.5:
+                world.clock.advance(2)
+                self.scope.create_job(name)
+
+    def _kill(self) -> None:
+        number = self._chance.choice([signal.SIGKILL] * 4 + [signal.SIGTERM, signal.SIGINT])
+        place = self._chance.choice(["time", "answer", "log"])
+        arguments = ["sync", "--max-rps", "0"]
+        if self._chance.random() < 0.3:
+            arguments.append("--full")
+        dead = self._running()
+        began = time.monotonic()
+        with self._moment(place) as process:
+            process.append(self._start(arguments))
+            sent = self._deadly(process[0], number, place)
+        ended = process[0].wait()
+        if sent is None:
+            self.tally.missed += 1
+            assert ended.code == 0, ended
+            self._took = time.monotonic() - began
+            return
+        self.tally.kills[f"{number.name} by {place}"] += 1
+        if number is signal.SIGKILL:
+            assert ended.code in (-9, 0), ended
+            return
+        self.tally.slowest_stop = max(self.tally.slowest_stop, time.monotonic() - sent)
+        # 0: it had ended already, but for leaving.
+        assert ended.code in ({signal.SIGTERM: 143, signal.SIGINT: 130}[number], 0), ended
+        assert "Traceback" not in ended.err
+        # It closed its ledger; runs that were killed before it was are the next one's to close.
+        assert self._running() <= dead
+
+    def _start(self, arguments: list[str]) -> Running:
+        return self._zygotes.start(
+            ["--db", str(self.database.path), *arguments],
+            self._simulator.environment(self.scope.account_id),
+            **STEPS,
+        )
+
+    @contextmanager
+    def _moment(self, place: str) -> Iterator[list[Running]]:
+        """Make the simulator tell when it has answered so often."""
+        self._reached = threading.Event()
+        process: list[Running] = []
+        if place == "answer":
+            left = [self._chance.randint(1, 30)]
+
+            def answered(_: object) -> None:
+                left[0] -= 1
+                if left[0] == 0:
+                    self._reached.set()
+                    # The answer goes out to nobody.
+                    time.sleep(0.01)
+
+            self._simulator.on_answer = answered
+        try:
+            yield process
+        finally:
+            self._simulator.on_answer = None
+
+    def _deadly(self, process: Running, number: signal.Signals, place: str) -> float | None:
+        """Wait for the moment and send the signal; the time it was sent, None for too late."""
+        deadline = time.monotonic() + self._took * self._chance.uniform(0, 1.1)
+        log = Path(f"{self.database.path}.wal")
+        commit = self._chance.randint(1, 8)
+        there = False
+        while not process.has_ended():
+            if place == "log":
+                before, there = there, log.exists()
+                commit -= there and not before
+                if commit == 0:
+                    time.sleep(self._chance.uniform(0, 0.02))
+                    break
+            elif place == "answer":
+                if self._reached.wait(0.001):
+                    break
+                continue
+            elif time.monotonic() >= deadline:
+                break
+            time.sleep(0.0003)
+        else:
+            return None
+        process.send(number)
+        return time.monotonic()
+
+    def _running(self) -> set[Row]:
+        if not self.database.exists():
+            return set()
+        return set(query(self.database, "SELECT run_id FROM sync_runs WHERE outcome = 'running'"))
+
+    def _nothing_is_lost(self) -> None:
+        """What has been committed once is there after every kill."""
+        notices: list[str] = []
+        looking = Database(self.database.path, notify=notices.append)
+        if not looking.exists():
+            assert not self._seen
+            return
+        keys = stored(looking, "true").keys()
+        assert keys >= self._seen
+        self._seen |= keys
+        self.tally.healed += len(notices)
+
+    def _sync_and_compare(self) -> None:
+        full = self._chance.random() < 0.5
+        began = time.monotonic()
+        ended = self._start(["sync", "--max-rps", "0", *(["--full"] if full else [])]).wait()
+        self._took = time.monotonic() - began
+        assert ended.code == 0, ended
+        here = stored(self.database)
+        wrong = differences(here, self.scope) + detail_differences(self.database, self.scope)
+        assert not wrong, "\n".join(wrong)
+        if full:
+            assert here.keys() == served(self.scope).keys()
+        assert stored(self.database, "true").keys() >= self._seen
+        outcomes = query(self.database, "SELECT DISTINCT outcome FROM sync_runs ORDER BY ALL")
+        assert outcomes in ([("complete",)], [("complete",), ("interrupted",)])
+        self.tally.clean += 1
+        self.tally.rows += len(here)

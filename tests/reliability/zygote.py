@@ -1,0 +1,90 @@
+"""Real processes that have imported the program already: killing 200 of them takes minutes.
+
+Run as `python -m tests.reliability.zygote`. It reads a JSON object a line and answers with one:
+`start` forks a child that runs the command line and says its process id; `wait` says how it
+ended. The children are processes like any other: killed, locked out and cut short for real.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from importlib import import_module
+from typing import Any, NoReturn
+
+import alembic.command
+import boto3
+import duckdb_engine
+import pyarrow as pa
+import pytz
+
+from exporter import cli
+from exporter.cli import sync
+from exporter.sagemaker import service
+from exporter.store import migrate
+from exporter.syncing import run, worker
+
+#: Imported here, so that no child has to.
+import_module("mako.template")
+_LOADED = (alembic.command, boto3, duckdb_engine, pa, pytz, sync, migrate, run)
+#: What a child may do in smaller steps than in life, so that there is more to fall between.
+_STEPS = {
+    "BATCH_ROWS": (worker, "BATCH_ROWS"),
+    "ASK_ROWS": (worker, "ASK_ROWS"),
+    "PAGE": (service, "PAGE"),
+}
+
+
+def main() -> int:
+    """Serve until standard input ends."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = _start(request) if request["do"] == "start" else _wait(request)
+        print(json.dumps(answer), flush=True)
+    return 0
+
+
+def _start(request: dict[str, Any]) -> dict[str, int]:
+    child = os.fork()
+    if child == 0:
+        _become(request)
+    return {"pid": child}
+
+
+def _become(request: dict[str, Any]) -> NoReturn:
+    code = 1
+    try:
+        os.environ.update(request["env"])
+        for number, path in ((1, request["out"]), (2, request["err"])):
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            os.dup2(file, number)
+            os.close(file)
+        empty = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(empty, 0)
+        for name, value in request["steps"].items():
+            setattr(*_STEPS[name], value)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = cli.main(request["argv"])
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        # Not sys.exit: nothing of the zygote's own may be cleaned up twice.
+        os._exit(code)
+
+
+def _wait(request: dict[str, Any]) -> dict[str, int | None]:
+    deadline = time.monotonic() + request["seconds"]
+    while True:
+        ended, status = os.waitpid(request["pid"], os.WNOHANG)
+        if ended:
+            return {"code": os.waitstatus_to_exitcode(status)}
+        if time.monotonic() >= deadline:
+            return {"code": None}
+        time.sleep(0.002)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
