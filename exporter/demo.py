@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 FILE: Final = "demo.duckdb"
 ACCOUNT: Final = "111122223333"
 REGION: Final = "eu-west-1"
+#: The stand-in's prices are made up; the shipped ones are not, and say what they are.
+_OPTIONS: Final = SyncOptions(max_rps=0, prices=False)
 _MARK: Final = "demo"
 _REPORTS: Final = ("warm-pool-cost", "training-cost")
 
@@ -97,7 +99,7 @@ def run(
 
 def _sync(demo: Demo, progress: Progress | None) -> SyncReport:
     database = Database(demo.path)
-    report = run_sync(database, [Source("demo")], SyncOptions(max_rps=0), progress=progress)
+    report = run_sync(database, [Source("demo")], _OPTIONS, progress=progress)
     if report.error is not None:
         raise report.error
     with database.writing() as connection:

@@ -29,6 +29,11 @@ A file with these columns; instance_type is empty for storage:
   eu-west-1,Training,ml.g5.xlarge,1.334,Hrs,2026-01-01,our contract
   eu-west-1,Training ML storage,,0.131,GB-Mo,2026-01-01,our contract
 """
+REFRESH_EPILOG = """\b
+Examples:
+  sagemaker-exporter prices refresh
+  sagemaker-exporter prices refresh --profile billing
+"""
 LIST_EPILOG = """\b
 Examples:
   sagemaker-exporter prices list
@@ -73,6 +78,33 @@ def import_(app: App, *, file: Path, json: bool) -> None:
         f"prices import: {result.prices:,} prices, {result.new:,} new, {result.changed:,} changed, "
         f"{result.unchanged:,} as before"
     )
+
+
+@prices.command("refresh", cls=Command, epilog=REFRESH_EPILOG)
+@click.option("--profile", metavar="NAME", help="Profile of your AWS configuration.")
+@click.option("--json", is_flag=True, help="The outcome as one JSON object.")
+@pass_app
+def refresh_(app: App, *, profile: str | None, json: bool) -> None:
+    """Ask the Price List API for the prices of what the database uses.
+
+    `sync` does it by itself, at most once a day, where pricing:GetProducts is allowed.
+    """
+    from exporter.prices.refresh import refresh
+    from exporter.sagemaker.sessions import Sessions
+    from exporter.store import migrate
+    from exporter.store.locks import sync_lock
+
+    database = app.database()
+    with sync_lock(database.path, database.lock_timeout, notify=app.say):
+        migrate.upgrade(database, notify=app.say)
+        access = Sessions().access(profile, None, None)
+        done = refresh(database, access.price_list, app.now)
+    if json:
+        from exporter.reports.values import to_json
+
+        click.echo(to_json({"version": 1, **done._asdict()}))
+        return
+    app.say(f"prices refresh: {done.regions} regions asked, {done.changed} prices new or changed")
 
 
 @prices.command("list", cls=Command, epilog=LIST_EPILOG)

@@ -156,7 +156,8 @@ def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
     if kind is Kind.DENIED:
         return AccessDenied(
             f"{operation} is denied{said}.",
-            f"Allow sagemaker:{operation} for this identity (README, IAM policy).",
+            f"Allow {operation if ':' in operation else f'sagemaker:{operation}'} for this identity "
+            "(README, IAM policy).",
             scope=scope,
         )
     if kind is Kind.NOT_ENABLED:

@@ -39,6 +39,10 @@ _CONFIG: Final = Config(
 _STS_CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=10, read_timeout=30
 )
+#: Prices are a convenience: they are not waited for long.
+_PRICING_CONFIG: Final = Config(
+    retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=20
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,12 @@ class Access:
         with _making:
             make: Any = self.session.client
             return make(service, region_name=region, config=_CONFIG)
+
+    def price_list(self, region: str) -> Any:  # noqa: ANN401 - made at run time
+        """A client of the Price List API in one of the regions where it answers."""
+        with _making:
+            make: Any = self.session.client
+            return make("pricing", region_name=region, config=_PRICING_CONFIG)
 
     def regions(self, wanted: Sequence[str], excluded: Sequence[str]) -> list[str]:
         """Region names: as given, `all` that SageMaker has, or the session's own.

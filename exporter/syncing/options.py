@@ -60,6 +60,7 @@ class SyncOptions:
     metrics_file: Path | None = None
     ping_url: str | None = field(default=None, repr=False)
     upgrade: bool = True
+    prices: bool = True
     dry_run: bool = False
 
     @property

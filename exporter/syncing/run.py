@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from exporter.errors import CredentialsError, ExporterError
+from exporter.prices import refresh
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import RegionNotEnabled
 from exporter.sagemaker.pacing import Pacers
@@ -116,6 +117,7 @@ class _Sync:
                 targets, results = self._targets(sources)
                 configuration.apply(self._database, self._configuration, self._reached)
                 results += self._run_all(targets)
+                self._refresh_prices(targets, results)
         return SyncReport(
             scopes=_judge_regions(results),
             warnings=list(self._notices),
@@ -156,6 +158,23 @@ class _Sync:
                 optional = source.optional and (known is None or known.optional)
                 targets[key] = Target(known.access if known else access, key, optional)
         return list(targets.values()), failed
+
+    def _refresh_prices(self, targets: Sequence[Target], results: Sequence[ScopeResult]) -> None:
+        """Ask the Price List API at most once a day; a failure is a notice, prices stay."""
+        complete = {result.name for result in results if result.outcome == "complete"}
+        reached = [target.access for target in targets if str(target.key) in complete]
+        if not reached or not self._options.prices or self._options.is_filtered:
+            return
+        now = self._clock.now()
+        with self._database.reading() as connection:
+            if not refresh.is_due(connection, now):
+                return
+        try:
+            refresh.refresh(self._database, reached[0].price_list, now)
+        except ExporterError as error:
+            if error.exit_code in (4, 6, 8):
+                raise
+            self._notice(f"{error} Prices stay as they are; this is tried again in a day.")
 
     def _plan(self, target: Target) -> ScopeResult:
         state = ScopeState(*target.key)

@@ -1,0 +1,70 @@
+"""The Price List API, over HTTP: asked for what is used, once a day, and missed by nobody."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from exporter.simulator import Behaviour, Scope, Simulator, World
+from exporter.store.database import Database
+from exporter.syncing.options import Source, SyncOptions
+from exporter.syncing.outcome import SyncReport
+from exporter.syncing.run import run_sync
+from exporter.syncing.worker import Clock
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+API = "SELECT DISTINCT instance_type FROM prices WHERE source = 'Price List API' ORDER BY ALL"
+
+
+def sync(path: Path, now: datetime = NOW) -> SyncReport:
+    return run_sync(
+        Database(path), [Source()], SyncOptions(max_rps=0), clock=Clock(now=lambda: now)
+    )
+
+
+def query(path: Path, statement: str) -> list[tuple[object, ...]]:
+    with Database(path).reading() as connection:
+        return [tuple(row) for row in connection.execute(sa.text(statement)).all()]
+
+
+def asked(simulator: Simulator) -> int:
+    return sum(call.operation == "GetProducts" for call in simulator.calls)
+
+
+def test_a_sync_asks_once_a_day_for_the_types_in_use(
+    scope: Scope, simulator: Simulator, tmp_path: Path
+) -> None:
+    path = tmp_path / "jobs.duckdb"
+    scope.create_job("one", instance_type="ml.m5.xlarge")
+    scope.create_job(
+        "two",
+        instance_groups=[
+            {"InstanceGroupName": "a", "InstanceType": "ml.g4dn.xlarge", "InstanceCount": 1}
+        ],
+    )
+    assert sync(path).error is None
+    assert query(path, API) == [("",), ("ml.g4dn.xlarge",), ("ml.m5.xlarge",)]
+    before = asked(simulator)
+    assert before > 0
+    sync(path, NOW + timedelta(hours=23))
+    assert asked(simulator) == before
+    sync(path, NOW + timedelta(hours=25))
+    assert asked(simulator) > before
+
+
+def test_a_denied_price_list_is_said_and_tried_again_in_a_day(
+    world: World, scope: Scope, simulator: Simulator, tmp_path: Path
+) -> None:
+    world.behaviour = Behaviour(denied=frozenset({(None, None, "GetProducts")}))
+    path = tmp_path / "jobs.duckdb"
+    scope.create_job("one")
+    report = sync(path)
+    assert report.exit_code == 0
+    [warning] = report.warnings
+    assert "pricing:GetProducts is denied" in warning
+    assert "Prices stay as they are" in warning
+    assert query(path, API) == []
+    assert sync(path, NOW + timedelta(hours=1)).warnings == []
+    assert len(sync(path, NOW + timedelta(hours=25)).warnings) == 1
