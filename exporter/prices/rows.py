@@ -81,11 +81,18 @@ def write(
     raw.register(_STAGED, pa.table(columns, schema=schema))
     try:
         if replace_imports:
+            # Not those that INSERT OR REPLACE replaces: DuckDB 1.4 takes a key that was deleted
+            # in the same transaction for taken.
             connection.exec_driver_sql(f"""
                 DELETE FROM prices
-                WHERE {IS_IMPORT} AND (region, component, instance_type, effective_from) IN (
-                    SELECT (region, component, instance_type, effective_from) FROM {_STAGED}
-                )
+                WHERE {IS_IMPORT}
+                    AND (region, component, instance_type, effective_from) IN (
+                        SELECT (region, component, instance_type, effective_from) FROM {_STAGED}
+                    )
+                    AND (region, component, instance_type, effective_from, source) NOT IN (
+                        SELECT (region, component, instance_type, effective_from, source)
+                        FROM {_STAGED}
+                    )
             """)  # noqa: S608 - our names
         connection.exec_driver_sql(
             f"INSERT OR REPLACE INTO prices SELECT * FROM {_STAGED}"  # noqa: S608 - our name
