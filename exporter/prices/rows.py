@@ -44,8 +44,16 @@ class Price(NamedTuple):
 IS_IMPORT: Final = f"(source <> '{API_SOURCE}' AND NOT starts_with(source, '{SHIPPED_PREFIX}'))"
 
 
+#: SQL: whether a price was shipped.
+IS_SHIPPED: Final = f"starts_with(source, '{SHIPPED_PREFIX}')"
+
+
 def write(
-    connection: Connection, prices: Iterable[Price], *, replace_imports: bool = False
+    connection: Connection,
+    prices: Iterable[Price],
+    *,
+    replace_imports: bool = False,
+    replace_shipped: bool = False,
 ) -> None:
     """Insert prices; one with the same key (all but price and unit) replaces the stored one.
 
@@ -54,48 +62,52 @@ def write(
         prices: In any order; of two with the same key the last one stays.
         replace_imports: Imported prices for the same thing and first day go, whatever their
             source is called.
+        replace_shipped: Shipped prices that are not among these go.
     """
     import pyarrow as pa
 
     found = list({(*price[:3], *price[5:]): price for price in prices}.values())
     if not found:
         return
-    schema = pa.schema(
-        [
-            ("region", pa.string()),
-            ("component", pa.string()),
-            ("instance_type", pa.string()),
-            ("usd_per_unit", pa.decimal128(38, 12)),
-            ("unit", pa.string()),
-            ("effective_from", pa.date32()),
-            ("source", pa.string()),
-        ]
-    )
     columns: dict[str, Any] = {
         name: [getattr(price, name) for price in found] for name in Price._fields
     }
     columns["usd_per_unit"] = [
         price.quantize(_PLACES, ROUND_HALF_UP) for price in columns["usd_per_unit"]
     ]
+    types = {
+        name: pa.decimal128(38, 12)
+        if name == "usd_per_unit"
+        else pa.date32()
+        if name == "effective_from"
+        else pa.string()
+        for name in Price._fields
+    }
     raw: Any = connection.connection.driver_connection
-    raw.register(_STAGED, pa.table(columns, schema=schema))
+    raw.register(_STAGED, pa.table(columns, schema=pa.schema(types)))
     try:
         if replace_imports:
-            # Not those that INSERT OR REPLACE replaces: DuckDB 1.4 takes a key that was deleted
-            # in the same transaction for taken.
-            connection.exec_driver_sql(f"""
-                DELETE FROM prices
-                WHERE {IS_IMPORT}
-                    AND (region, component, instance_type, effective_from) IN (
-                        SELECT (region, component, instance_type, effective_from) FROM {_STAGED}
-                    )
-                    AND (region, component, instance_type, effective_from, source) NOT IN (
-                        SELECT (region, component, instance_type, effective_from, source)
-                        FROM {_STAGED}
-                    )
-            """)  # noqa: S608 - our names
-        connection.exec_driver_sql(
-            f"INSERT OR REPLACE INTO prices SELECT * FROM {_STAGED}"  # noqa: S608 - our name
-        )
+            connection.exec_driver_sql(_DELETE_IMPORTS)
+        if replace_shipped:
+            connection.exec_driver_sql(_DELETE_SHIPPED)
+        connection.exec_driver_sql(_INSERT)
     finally:
         raw.unregister(_STAGED)
+
+
+_INSERT: Final = f"INSERT OR REPLACE INTO prices SELECT * FROM {_STAGED}"  # noqa: S608 - our name
+# Never a key that INSERT OR REPLACE brings back: DuckDB 1.4 takes one that was deleted in the same
+# transaction for taken.
+_NOT_COMING_BACK: Final = f"""
+    (region, component, instance_type, effective_from, source) NOT IN (
+        SELECT (region, component, instance_type, effective_from, source) FROM {_STAGED}
+    )
+"""  # noqa: S608 - our name
+_DELETE_SHIPPED: Final = f"DELETE FROM prices WHERE {IS_SHIPPED} AND {_NOT_COMING_BACK}"  # noqa: S608 - ours
+_DELETE_IMPORTS: Final = f"""
+    DELETE FROM prices
+    WHERE {IS_IMPORT} AND {_NOT_COMING_BACK}
+        AND (region, component, instance_type, effective_from) IN (
+            SELECT (region, component, instance_type, effective_from) FROM {_STAGED}
+        )
+"""  # noqa: S608 - our names

@@ -63,19 +63,27 @@ def load_shipped(connection: Connection, families: Iterable[str] | None = None) 
     """
     wanted = sorted(set(shipped_families() if families is None else families))
     mark = fingerprint(wanted)
+    # All of the result: DuckDB 2 refuses other work while one is not read to its end.
     stored = connection.execute(
         text("SELECT value FROM settings WHERE name = :name"), {"name": _SETTING}
-    ).scalar()
-    if stored == mark:
+    ).scalars()
+    if stored.all() == [mark]:
         return False
+    rows.write(connection, shipped_prices(), replace_shipped=True)
+    families_text = {"all": ",".join(wanted)}
     connection.execute(
-        text("DELETE FROM prices WHERE starts_with(source, :prefix)"), {"prefix": SHIPPED_PREFIX}
+        text("""
+            DELETE FROM local_storage_families
+            WHERE family NOT IN (SELECT unnest(string_split(:all, ',')))
+        """),
+        families_text,
     )
-    rows.write(connection, shipped_prices())
-    connection.exec_driver_sql("DELETE FROM local_storage_families")
     connection.execute(
-        text("INSERT INTO local_storage_families SELECT unnest(string_split(:all, ','))"),
-        {"all": ",".join(wanted)},
+        text("""
+            INSERT OR IGNORE INTO local_storage_families
+            SELECT unnest(string_split(:all, ',')) WHERE :all <> ''
+        """),
+        families_text,
     )
     connection.execute(
         text("INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)"),

@@ -236,8 +236,14 @@ def test_the_shipped_list_is_loaded_once_and_leaves_other_prices_alone(ledger: L
         FROM prices
     """)
     assert counts == {"shipped": len(shipped_prices()), "ours": 1}
-    assert load_shipped(ledger.connection, ["m5"]) is True
-    assert ledger.read("SELECT family FROM local_storage_families") == [{"family": "m5"}]
+    ledger.connection.commit()
+    assert load_shipped(ledger.connection, ["m5", "g5"]) is True
+    families = "SELECT family FROM local_storage_families ORDER BY family"
+    assert ledger.read(families) == [{"family": "g5"}, {"family": "m5"}]
+    assert load_shipped(ledger.connection, []) is True
+    assert ledger.read(families) == []
+    assert load_shipped(ledger.connection) is True
+    assert len(ledger.read("SELECT * FROM prices")) == len(shipped_prices()) + 1
 
 
 def test_the_shipped_list_has_every_price_once_and_known_units() -> None:
