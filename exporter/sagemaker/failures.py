@@ -154,10 +154,10 @@ def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
     code = error_code(error)
     said = f" ({code})" if code else f" ({type(error).__name__})"
     if kind is Kind.DENIED:
+        action = operation if ":" in operation else f"sagemaker:{operation}"
         return AccessDenied(
             f"{operation} is denied{said}.",
-            f"Allow {operation if ':' in operation else f'sagemaker:{operation}'} for this identity "
-            "(README, IAM policy).",
+            f"Allow {action} for this identity (README, IAM policy).",
             scope=scope,
         )
     if kind is Kind.NOT_ENABLED:
