@@ -56,5 +56,8 @@ store-duckdb-sqlalchemy: .venv-duckdb-sqlalchemy/installed
 		--upgrade SQLAlchemy 'duckdb-sqlalchemy==1.5.6.4'
 	@touch $@
 
+docs: $(VENV)/installed ## write the pages that are made from the program
+	$(BIN)/python -m docs.build
+
 clean:
 	rm -rf .venv .venv-duckdb-1.4 .venv-duckdb-sqlalchemy build dist

@@ -1,0 +1,61 @@
+"""The demo's world at a fixed time: what the examples in these pages are made of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from unittest.mock import patch
+
+import sqlalchemy as sa
+
+from exporter.simulator import Clock, Simulator, World
+from exporter.store.database import Database
+from exporter.syncing.options import Source, SyncOptions
+from exporter.syncing.run import run_sync
+
+#: When the pages take the present to be.
+NOW: Final = datetime(2026, 11, 25, 15, tzinfo=UTC)
+ACCOUNT: Final = "111122223333"
+REGION: Final = "eu-west-1"
+JOBS: Final = 2_000
+_LATER: Final = timedelta(hours=6)
+
+#: Server times are taken less the length of a call, so no two runs give the same: to the minute.
+_SETTLED: Final = {
+    "training_jobs": ("first_synced_at", "updated_at", "verified_at"),
+    "training_job_changes": ("observed_at",),
+    "training_job_details": ("fetched_at",),
+    "sync_scopes": ("watermark", "discovered_to", "last_complete_at"),
+}
+
+
+def make(path: Path) -> Database:
+    """Sync a year of the world into a new file, let six hours pass, and sync again."""
+    world = World(Clock(NOW - _LATER), seed=2026)
+    scope = world.scope(ACCOUNT, REGION)
+    world.generate(jobs=JOBS, scopes=[scope])
+    database = Database(path)
+    with Simulator(world) as service, _environment(service.environment(ACCOUNT, REGION)):
+        for step in (timedelta(), _LATER):
+            world.advance(step)
+            report = run_sync(database, [Source("demo")], SyncOptions(max_rps=0))
+            if report.error is not None:
+                raise report.error
+    with database.writing() as connection:
+        for table, columns in _SETTLED.items():
+            changes = ", ".join(
+                f"{name} = date_trunc('minute', {name} + INTERVAL 30 SECOND)" for name in columns
+            )
+            connection.execute(sa.text(f"UPDATE {table} SET {changes}"))  # noqa: S608 - names above
+    return database
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    with patch.dict(os.environ, {**values, **nowhere}):
+        yield
