@@ -1,0 +1,374 @@
+"""Jobs as ListTrainingJobs lists them: filtered first, in an order, from a place on.
+
+A page is found by the place of the last row before it (its sort key), never by counting rows, so
+the hundredth page costs what the first does, and rows that come or go in between move nothing.
+`creation_time` and names never change, so a place in those orders lasts for ever. Statuses do
+change: where they are what is sorted by, each job keeps the place it had when the listing began,
+which `training_job_changes` still knows (`Mark`).
+
+The statements run over any connection that has these tables: the file, or a copy in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple
+
+from exporter.store.scopes import ScopeKey
+
+#: Runs a statement with named parameters (`$name`) and gives all its rows.
+Execute = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
+SortBy = Literal["Name", "CreationTime", "Status"]
+
+
+class StaleMark(Exception):
+    """The history of statuses is not the one that a listing began with."""
+
+
+class Mark(NamedTuple):
+    """A point in the append-only history of statuses.
+
+    Attributes:
+        changes: How many rows training_job_changes had.
+        check: A hash of the last of them, so that another history is not taken for this one.
+    """
+
+    changes: int
+    check: str
+
+
+class Place(NamedTuple):
+    """Where a page ends: what the last row was sorted by.
+
+    Attributes:
+        key: The values of the sort columns; times are microseconds since the epoch.
+        mark: Where the listing began, if statuses are sorted by.
+    """
+
+    key: tuple[str | int, ...]
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is listed. Every filter left None lets all jobs through; bounds are exclusive.
+
+    Attributes:
+        account_id: None lists all accounts.
+        region: None lists all regions.
+        sort_by: CreationTime and Status are sorted by creation time and ARN after that, Name by
+            creation time (a name that was used again), then ARN (another account's).
+        descending: Turns the whole order around, ties included.
+        created_after: Aware, as all times here.
+        created_before: See above.
+        modified_after: A job without LastModifiedTime meets neither bound.
+        modified_before: See above.
+        name_contains: Case counts.
+        status: TrainingJobStatus.
+        warm_pool_status: WarmPoolStatus.Status.
+        training_plan_arn: TrainingPlanArn.
+        deleted: Also jobs that AWS has deleted.
+    """
+
+    account_id: str | None = None
+    region: str | None = None
+    sort_by: SortBy = "CreationTime"
+    descending: bool = True
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    modified_after: datetime | None = None
+    modified_before: datetime | None = None
+    name_contains: str | None = None
+    status: str | None = None
+    warm_pool_status: str | None = None
+    training_plan_arn: str | None = None
+    deleted: bool = False
+
+    @property
+    def by_status(self) -> bool:
+        """Whether jobs can change their places: statuses are sorted by, and there are several."""
+        return self.sort_by == "Status" and self.status is None
+
+
+class Listed(NamedTuple):
+    """A row; times are microseconds since the epoch, UTC.
+
+    `status_then` is the status it is sorted by: the present one, or that of the listing's begin.
+    """
+
+    training_job_name: str
+    training_job_arn: str
+    creation_time: int
+    training_end_time: int | None
+    last_modified_time: int | None
+    training_job_status: str
+    secondary_status: str | None
+    warm_pool_status: str | None
+    warm_pool_retained_seconds: int | None
+    warm_pool_reused_by_job: str | None
+    training_plan_arn: str | None
+    account_id: str
+    region: str
+    deleted_at: int | None
+    status_then: str
+
+
+class Rows(NamedTuple):
+    """Rows in order, and where the listing began if statuses are sorted by."""
+
+    jobs: list[Listed]
+    mark: Mark | None
+
+
+TIMES: Final = frozenset({"creation_time", "training_end_time", "last_modified_time", "deleted_at"})
+#: The columns of training_jobs that a listing needs.
+COLUMNS: Final = Listed._fields[:-1]
+
+_FILTERS: Final = {
+    "account_id": "account_id = $account_id",
+    "region": "region = $region",
+    "created_after": "creation_time > $created_after",
+    "created_before": "creation_time < $created_before",
+    "modified_after": "last_modified_time > $modified_after",
+    "modified_before": "last_modified_time < $modified_before",
+    "name_contains": "contains(training_job_name, $name_contains)",
+    "status": "training_job_status = $status",
+    "warm_pool_status": "warm_pool_status = $warm_pool_status",
+    "training_plan_arn": "training_plan_arn = $training_plan_arn",
+}
+
+
+def rows(
+    execute: Execute,
+    listing: Listing,
+    after: Place | None,
+    limit: int | None,
+    now: Mark | None = None,
+) -> Rows:
+    """The jobs that follow a place, at most `limit`.
+
+    Args:
+        execute: Runs statements.
+        listing: What is listed.
+        after: What an earlier page ended with; None begins.
+        limit: None gives all.
+        now: The present end of the history, where it is known already.
+
+    Raises:
+        StaleMark: The place is one in a history that this database does not have.
+    """
+    if not listing.by_status:
+        return Rows(_rows(execute, _Query(listing), after, limit), None)
+    now = now or read_mark(execute)
+    begun = now if after is None or after.mark is None else after.mark
+    if begun != now:
+        _check(execute, begun, now)
+        return Rows(_rows(execute, _Query(listing, begun), after, limit), begun)
+    return Rows(_by_status(execute, listing, after, limit), begun)
+
+
+def place_of(listing: Listing, job: Listed, mark: Mark | None) -> Place:
+    """The place that a row ends."""
+    return Place(tuple(getattr(job, name) for name in _sort_columns(listing)), mark)
+
+
+def read_mark(execute: Execute) -> Mark:
+    """The present end of the history of statuses."""
+    changes = int(execute("SELECT count(*) FROM training_job_changes", {})[0][0])
+    return Mark(changes, _check_of(execute, changes))
+
+
+def count(execute: Execute) -> int:
+    """How many jobs there are, deleted ones included; costs nothing."""
+    return int(execute("SELECT count(*) FROM training_jobs", {})[0][0])
+
+
+def read_scopes(execute: Execute) -> list[ScopeKey]:
+    """Every account and region that was synced, or of which there are jobs; sorted."""
+    found = execute(
+        """
+        SELECT account_id, region FROM sync_scopes
+        UNION
+        SELECT account_id, region FROM training_jobs
+        ORDER BY account_id, region
+        """,
+        {},
+    )
+    return [ScopeKey(*row) for row in found]
+
+
+def _by_status(
+    execute: Execute, listing: Listing, after: Place | None, limit: int | None
+) -> list[Listed]:
+    """One status after the other: sorting all jobs by two texts takes five times as long."""
+    found: list[Listed] = []
+    reached = None if after is None else str(after.key[0])
+    included = True
+    while limit is None or len(found) < limit:
+        status = _next_status(execute, listing, reached, included)
+        if status is None:
+            break
+        here = after if after is not None and after.key[0] == status else None
+        left = None if limit is None else limit - len(found)
+        found += _rows(execute, _Query(listing, status=status), here, left)
+        reached, included = status, False
+    return found
+
+
+def _next_status(
+    execute: Execute, listing: Listing, reached: str | None, included: bool
+) -> str | None:
+    """The status that comes next: after one that was reached, or that one if it is included."""
+    query = _Query(listing)
+    function, sign = ("max", "<") if listing.descending else ("min", ">")
+    where, parameters = query.where, dict(query.parameters)
+    if reached is not None:
+        where += f" AND training_job_status {sign}{'=' if included else ''} $reached"
+        parameters["reached"] = reached
+    statement = f"SELECT {function}(training_job_status) FROM training_jobs WHERE {where}"  # noqa: S608 - names of ours
+    found: str | None = execute(statement, parameters)[0][0]
+    return found
+
+
+def _rows(execute: Execute, query: _Query, after: Place | None, limit: int | None) -> list[Listed]:
+    if limit is not None and limit <= 0:
+        return []
+    statement, parameters = query.statement(after, limit)
+    return [Listed(*row) for row in execute(statement, parameters)]
+
+
+def _sort_columns(listing: Listing) -> tuple[str, ...]:
+    if listing.sort_by == "Name":
+        # Within one scope a name and a creation time are one job; the ARN would cost double.
+        several = listing.account_id is None or listing.region is None
+        return ("training_job_name", "creation_time", *(("training_job_arn",) if several else ()))
+    if listing.by_status:
+        return ("status_then", "creation_time", "training_job_arn")
+    return ("creation_time", "training_job_arn")
+
+
+class _Query:
+    """The text of a page's statement, and its parameters.
+
+    Args:
+        listing: What is listed.
+        begun: Sort by the statuses of then.
+        status: Only jobs that have this status now.
+    """
+
+    def __init__(
+        self, listing: Listing, begun: Mark | None = None, status: str | None = None
+    ) -> None:
+        self._listing = listing
+        self._begun = begun
+        values = {name: getattr(listing, name) for name in _FILTERS}
+        if status is not None:
+            values["status"] = status
+        self.parameters = {name: value for name, value in values.items() if value is not None}
+        conditions = [_FILTERS[name] for name in self.parameters]
+        if not listing.deleted:
+            conditions.append("deleted_at IS NULL")
+        self.where = " AND ".join(conditions) or "true"
+
+    def statement(self, after: Place | None, limit: int | None) -> tuple[str, dict[str, Any]]:
+        parameters = dict(self.parameters)
+        where = self.where
+        if after is not None:
+            beyond, values = self._beyond(after)
+            where = f"{where} AND {beyond}"
+            parameters |= values
+        source, then = "training_jobs", "training_job_status"
+        if self._begun is not None:
+            source, then = _WITH_STATUSES_THEN, "status_then"
+            parameters["changes"] = self._begun.changes
+        columns = ", ".join(
+            f"epoch_us({name}) AS {name}_us" if name in TIMES else name for name in COLUMNS
+        )
+        order = self._order(then)
+        if limit is not None and self._begun is None:
+            # Two steps: only the rows of the page are then read in full, five times faster.
+            parameters["limit"] = limit
+            where = (
+                "rowid IN (SELECT rowid FROM training_jobs "  # noqa: S608 - names of ours
+                f"WHERE {where} ORDER BY {order} LIMIT $limit)"
+            )
+        statement = f"SELECT {columns}, {then} FROM {source} WHERE {where} ORDER BY {order}"  # noqa: S608 - names of ours
+        if limit is not None and self._begun is not None:
+            parameters["limit"] = limit
+            statement += " LIMIT $limit"
+        return statement, parameters
+
+    def _order(self, then: str) -> str:
+        direction = "DESC" if self._listing.descending else "ASC"
+        names = (then if name == "status_then" else name for name in self._columns())
+        return ", ".join(f"{name} {direction}" for name in names)
+
+    def _columns(self) -> Iterator[str]:
+        for name in _sort_columns(self._listing):
+            # All rows of a status in force have the same.
+            if name != "status_then" or "status" not in self.parameters:
+                yield name
+
+    def _beyond(self, after: Place) -> tuple[str, dict[str, Any]]:
+        """A condition for the rows after a place.
+
+        Written out: DuckDB compares (a, b) > (x, y) six times slower, and the first column with
+        >= lets it pass over whole blocks of rows.
+        """
+        keys = dict(zip(_sort_columns(self._listing), after.key, strict=True))
+        names = list(self._columns())
+        values = {f"after_{name}": keys[name] for name in names}
+        sign = "<" if self._listing.descending else ">"
+        condition = ""
+        for name in reversed(names):
+            value = f"$after_{name}"
+            if name in TIMES:
+                value = f"make_timestamp({value}) AT TIME ZONE 'UTC'"
+            tail = f" OR ({name} = {value} AND {condition})" if condition else ""
+            condition = f"({name} {sign} {value}{tail})"
+        first = names[0]
+        value = f"$after_{first}"
+        if first in TIMES:
+            value = f"make_timestamp({value}) AT TIME ZONE 'UTC'"
+        return f"{first} {sign}= {value} AND {condition}", values
+
+
+#: Jobs with the status that each had when a listing began. The history is asked about the jobs
+#: that have changed since; one that came since has the status that was seen first.
+_WITH_STATUSES_THEN: Final = """(
+    SELECT j.*, coalesce(t.status_then, j.training_job_status) AS status_then
+    FROM training_jobs AS j
+    LEFT JOIN (
+        SELECT
+            training_job_arn,
+            creation_time,
+            coalesce(
+                arg_max(training_job_status, number) FILTER (WHERE number < $changes),
+                arg_min(training_job_status, number)
+            ) AS status_then
+        FROM (SELECT *, rowid AS number FROM training_job_changes)
+        WHERE (training_job_arn, creation_time) IN (
+            SELECT (training_job_arn, creation_time) FROM training_job_changes
+            WHERE rowid >= $changes
+        )
+        GROUP BY ALL
+    ) AS t USING (training_job_arn, creation_time)
+)"""
+
+
+def _check(execute: Execute, begun: Mark, now: Mark) -> None:
+    if begun.changes > now.changes or _check_of(execute, begun.changes) != begun.check:
+        raise StaleMark("This database has another history than the listing began with.")
+
+
+def _check_of(execute: Execute, changes: int) -> str:
+    found = execute(
+        """
+        SELECT CAST(hash(training_job_arn, creation_time, observed_at) AS VARCHAR)
+        FROM training_job_changes WHERE rowid = $last
+        """,
+        {"last": changes - 1},
+    )
+    return str(found[0][0]) if found else ""
