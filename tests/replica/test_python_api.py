@@ -1,0 +1,102 @@
+"""`from exporter import client, connect, report, sync`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import exporter
+from exporter import client, connect, report, sync
+from exporter.errors import CredentialsError, DatabaseError, UsageError
+from exporter.simulator import Scope, Simulator
+from exporter.store.database import Database
+from tests.replica.support import put, row
+
+
+def test_importing_it_loads_nothing_of_weight() -> None:
+    code = (
+        "import sys, exporter; from exporter import client, connect, report, sync; "
+        "print(sorted({'boto3', 'botocore', 'duckdb', 'sqlalchemy', 'pyarrow', 'click', 'rich'} "
+        "& set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+    assert sorted(exporter.__all__) == ["client", "connect", "report", "sync"]
+
+
+def test_connect_reads_only_in_utc_and_reaches_no_other_file(
+    filled: Database, tmp_path: Path
+) -> None:
+    with connect(filled.path) as opened:
+        found = opened.execute("SELECT max(creation_time) FROM training_jobs").fetchone()
+        assert found == (datetime(2026, 10, 1, 0, 0, 11, 11_000, tzinfo=UTC),)
+        assert opened.execute("SELECT current_setting('TimeZone')").fetchone() == ("UTC",)
+        for statement in (
+            "DELETE FROM training_jobs",
+            f"COPY training_jobs TO '{tmp_path}/out.csv'",
+            f"ATTACH '{tmp_path}/other.duckdb'",
+            "SELECT * FROM read_text('/etc/hostname')",
+            "SET enable_external_access = true",
+        ):
+            with pytest.raises(duckdb.Error):
+                opened.execute(statement)
+        # Beside it, in the same notebook.
+        assert len(client(filled.path).list_training_jobs()["TrainingJobSummaries"]) == 10
+        assert report(filled.path, "warm-pool-cost").columns
+    put(filled, [row("new", 99)])  # nothing holds the file any more
+    with pytest.raises(DatabaseError, match="There is no database at"):
+        connect(tmp_path / "none.duckdb")
+
+
+def test_sync_fills_the_file_that_client_and_report_read(
+    tmp_path: Path, scope: Scope, simulator: Simulator
+) -> None:
+    path = tmp_path / "new.duckdb"
+    job = scope.create_job("bert-1", keep_alive_seconds=600)
+    scope.world.clock.advance(60)
+    scope.start(job)
+    done = sync(path, regions=[scope.region], max_rps=0)
+    assert [each.outcome for each in done.scopes] == ["complete"]
+    assert done.total("jobs_inserted") == 1
+    asked = client(path)
+    assert asked.list_training_jobs()["TrainingJobSummaries"] == [job.summary()]
+
+    scope.world.clock.advance(600)
+    scope.finish(job)
+    notices: list[str] = []
+    assert sync(str(path), max_rps=0, notice=notices.append).total("jobs_changed") == 1
+    assert asked.list_training_jobs()["TrainingJobSummaries"] == [job.summary()]
+    assert len(list(report(f"duckdb:///{path}", "job-history", "bert-1").rows)) >= 2
+
+
+def test_sync_raises_what_the_command_exits_with(
+    tmp_path: Path, scope: Scope, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del scope, simulator
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobodys")
+    with pytest.raises(CredentialsError):
+        sync(tmp_path / "new.duckdb", max_rps=0)
+    with pytest.raises(TypeError, match="max_rqs"):
+        sync(tmp_path / "new.duckdb", max_rqs=0)
+
+
+def test_report_takes_the_months_and_dimensions_of_the_command(filled: Database) -> None:
+    result = report(
+        filled.path, "warm-pool-cost", month=datetime(2026, 10, 5, tzinfo=UTC), by=["region"]
+    )
+    assert str(result.period) == "2026-10-01 to 2026-10-31 (UTC days)"
+    assert result.columns[0].name == "region"
+    with pytest.raises(UsageError):
+        report(filled.path, "no-such-report")
