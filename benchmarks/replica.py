@@ -1,0 +1,314 @@
+"""What ListTrainingJobs from the database costs: first pages in a process, pages over HTTP.
+
+Run it as ``python -m benchmarks.replica [--jobs 1000000] [--seconds 20]``. It makes a file, times
+``exporter.client`` on first pages of 100, then starts ``serve`` as a process of its own and asks
+it from another while this one commits a batch of jobs every ``--every`` seconds, as a sync does.
+Each commit adds a job and then asks for it: an answer without it is counted as stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+from exporter import client
+from exporter.store import jobs, migrate
+from exporter.store.database import Database
+from exporter.store.schema import training_jobs
+
+_ACCOUNT, _REGION = "111122223333", "eu-west-1"
+_ARN = f"arn:aws:sagemaker:{_REGION}:{_ACCOUNT}:training-job/"
+_START = datetime(2025, 11, 1, tzinfo=UTC)
+_YEAR = 31_536_000_000
+#: What is asked for, from what everybody asks to the dearest there is.
+_FIRST_PAGES: dict[str, dict[str, Any]] = {
+    "newest": {},
+    "oldest": {"SortOrder": "Ascending"},
+    "created in a month": {
+        "CreationTimeAfter": _START + timedelta(days=150),
+        "CreationTimeBefore": _START + timedelta(days=180),
+    },
+    "modified in the last day": {"LastModifiedTimeAfter": _START + timedelta(days=364)},
+    "in progress": {"StatusEquals": "InProgress"},
+    "pools that were reused": {"WarmPoolStatusEquals": "Reused"},
+    "by name": {"SortBy": "Name", "SortOrder": "Ascending"},
+    "by name, from the end": {"SortBy": "Name", "SortOrder": "Descending"},
+    "by status": {"SortBy": "Status", "SortOrder": "Ascending"},
+    "by status, from the end": {"SortBy": "Status", "SortOrder": "Descending"},
+    "a name that is rare": {"NameContains": "99999"},
+    "a name that nobody has": {"NameContains": "no-such-job"},
+    "failed, by name": {"SortBy": "Name", "StatusEquals": "Failed"},
+}
+_HEADERS = {
+    "Authorization": f"AWS4-HMAC-SHA256 Credential={_ACCOUNT}/20261101/{_REGION}/sagemaker/"
+    "aws4_request, SignedHeaders=host, Signature=0",
+    "Content-Type": "application/x-amz-json-1.1",
+    "X-Amz-Target": "SageMaker.ListTrainingJobs",
+}
+
+
+def main() -> int:
+    """Make the file, time the client, time the server, print."""
+    options = _parser().parse_args()
+    if options.ask:
+        return _ask_for(options.ask, options.seconds, options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "jobs.duckdb"
+        began = time.perf_counter()
+        _fill(path, options.jobs)
+        size = path.stat().st_size / 1e6
+        print(f"{options.jobs:,} jobs: {size:,.0f} MB in {time.perf_counter() - began:.1f} s")
+        _time_client(path, options.repeats)
+        _time_server(path, options)
+    return 0
+
+
+def _fill(path: Path, count: int) -> None:
+    database = Database(path)
+    migrate.upgrade(database)
+    with database.writing() as connection:
+        connection.execute(
+            sa.text(_FILL), {"count": count, "step": _YEAR // count, "start": _START, "arn": _ARN}
+        )
+        connection.execute(
+            sa.text("INSERT INTO sync_scopes (account_id, region) VALUES (:account, :region)"),
+            {"account": _ACCOUNT, "region": _REGION},
+        )
+
+
+def _time_client(path: Path, repeats: int) -> None:
+    began = time.perf_counter()
+    asked = client(path)
+    print(f"client: made in {time.perf_counter() - began:.2f} s, peak {_peak_mb():,.0f} MB")
+    worst = 0.0
+    for title, params in _FIRST_PAGES.items():
+        *took, used = _times(partial(asked.list_training_jobs, MaxResults=100, **params), repeats)
+        middle = statistics.median(took)
+        worst = max(worst, middle)
+        print(f"  first page, {title}: {middle:.1f} ms (least {min(took):.1f}, CPU {used:.1f})")
+    print(f"  the slowest median: {worst:.1f} ms")
+    _commit(path, 0)
+    first, used = _times(partial(asked.list_training_jobs, MaxResults=100), 1)
+    print(f"  the first after a commit: {first:.1f} ms (CPU {used:.1f})")
+
+
+def _times(call: Callable[[], object], repeats: int) -> list[float]:
+    """Milliseconds of each call, and at the end the mean of its CPU time, in all threads."""
+    found = []
+    used = time.process_time()
+    for _ in range(repeats):
+        began = time.perf_counter()
+        call()
+        found.append(1000 * (time.perf_counter() - began))
+    return [*found, 1000 * (time.process_time() - used) / repeats]
+
+
+def _time_server(path: Path, options: argparse.Namespace) -> None:
+    alone = statistics.median(_times(lambda: _commit(path, 0), 5)[:-1])
+    print(f"a commit alone: {alone:.0f} ms")
+    command = [sys.executable, "-m", "exporter", "--db", str(path), "serve", "--port", "0"]
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        url = server.stdout.readline().strip() if server.stdout else ""
+        print(f"serve: answers after {time.perf_counter() - began:.1f} s")
+        asker = [sys.executable, "-m", "benchmarks.replica", "--ask", url]
+        asker += ["--seconds", str(options.seconds), "--threads", str(options.threads)]
+        with subprocess.Popen(asker) as asking:
+            waits, stale = _commit_beside(path, url, options.every, asking)
+        print(
+            f"  beside it: {len(waits)} commits, median {statistics.median(waits):.0f} ms, "
+            f"slowest {max(waits):.0f} ms, waiting for the reader included; {stale} stale answers"
+        )
+        server.terminate()
+        print(f"  serve ended with {server.wait()}, peak of all children {_peak_mb(True):,.0f} MB")
+
+
+def _commit_beside(
+    path: Path, url: str, every: float, asking: subprocess.Popen[bytes]
+) -> tuple[list[float], int]:
+    waits, stale, number = [], 0, 0
+    connection = _connection(url)
+    while asking.poll() is None:
+        number += 1
+        began = time.perf_counter()
+        name = _commit(path, number)
+        waits.append(1000 * (time.perf_counter() - began))
+        stale += name.encode() not in _ask(connection, {"NameContains": name, "MaxResults": 1})
+        time.sleep(every)
+    return waits, stale
+
+
+def _commit(path: Path, number: int) -> str:
+    """A batch as a sync writes it: 20 new jobs, 80 that changed; gives the name of a new one."""
+    now = datetime.now(UTC)
+    database = Database(path)
+    with database.reading() as connection:
+        found = connection.execute(
+            sa.select(training_jobs).order_by(training_jobs.c.creation_time.desc()).limit(80)
+        )
+        changed = [
+            {**row, "last_modified_time": now, "updated_at": now} for row in found.mappings().all()
+        ]
+    fresh = []
+    for index in range(20):
+        name = f"fresh-{number}-{index}"
+        key = {"training_job_arn": _ARN + name, "training_job_name": name, "creation_time": now}
+        fresh.append({**changed[index], **key, "training_job_status": "InProgress"})
+    rows = [*changed, *fresh]
+    names = [column.name for column in training_jobs.columns]
+    with database.writing() as connection:
+        jobs.write_jobs(connection, {name: [row[name] for row in rows] for name in names})
+    return f"fresh-{number}-0"
+
+
+def _ask_for(url: str, seconds: float, threads: int) -> int:
+    """Ask from several connections at once: dispatchers, paginators, and first pages."""
+    counts: dict[str, int] = {}
+    failures: list[str] = []
+    until = time.perf_counter() + seconds
+
+    def work(kind: str) -> None:
+        connection = _connection(url)
+        for params in _requests(kind):
+            if time.perf_counter() >= until:
+                return
+            try:
+                body = _ask(connection, params | _next(kind))
+            except (OSError, http.client.HTTPException, RuntimeError) as error:
+                failures.append(f"{kind}: {error}")
+                connection = _connection(url)
+                continue
+            _tokens[kind] = _token_of(body)
+            counts[kind] = counts.get(kind, 0) + 1
+
+    kinds = [f"{_KINDS[number % len(_KINDS)]} {number}" for number in range(threads)]
+    workers = [threading.Thread(target=work, args=(kind,)) for kind in kinds]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for kind, count in sorted(counts.items()):
+        print(f"  {kind}: {count / seconds:,.0f} pages/s")
+    total = sum(counts.values()) / seconds
+    print(f"  together {total:,.0f} pages of 100 a second, {len(failures)} failed {failures[:2]}")
+    return 0
+
+
+_KINDS = ("dispatcher", "paginator", "by name", "first pages")
+_tokens: dict[str, str | None] = {}
+
+
+def _requests(kind: str) -> Iterator[dict[str, Any]]:
+    number = 0
+    while True:
+        number += 1
+        if kind.startswith("dispatcher"):
+            yield {"StatusEquals": "InProgress", "MaxResults": 100}
+        elif kind.startswith("by name"):
+            yield {"SortBy": "Name", "MaxResults": 100}
+        elif kind.startswith("paginator"):
+            yield {"SortOrder": "Ascending", "MaxResults": 100}
+        else:
+            # Never the same twice: nothing is answered from what was kept.
+            before = _START + timedelta(seconds=(number * 7919 * 3600) % (_YEAR // 1000))
+            yield {"CreationTimeBefore": before.timestamp(), "MaxResults": 100}
+
+
+def _next(kind: str) -> dict[str, str]:
+    token = _tokens.get(kind) if kind.startswith(("paginator", "by name")) else None
+    return {"NextToken": token} if token else {}
+
+
+def _token_of(body: bytes) -> str | None:
+    head, _, tail = body.rpartition(b'"NextToken":"')
+    return tail.partition(b'"')[0].decode() if head else None
+
+
+def _connection(url: str) -> http.client.HTTPConnection:
+    where = urlsplit(url)
+    return http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
+
+
+def _ask(connection: http.client.HTTPConnection, params: Mapping[str, Any]) -> bytes:
+    connection.request("POST", "/", json.dumps(params), _HEADERS)
+    response = connection.getresponse()
+    body = response.read()
+    if response.status != 200:
+        raise RuntimeError(body.decode())
+    return body
+
+
+def _peak_mb(children: bool = False) -> float:
+    who = resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF
+    # Kilobytes on Linux, bytes on macOS.
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return resource.getrusage(who).ru_maxrss / unit
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.replica", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--every", type=float, default=1.0, help="seconds between two commits")
+    parser.add_argument("--threads", type=int, default=4, help="connections that ask")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--ask", help=argparse.SUPPRESS)
+    return parser
+
+
+_FILL = """
+INSERT INTO training_jobs (
+    training_job_arn, creation_time, account_id, region, training_job_name, training_job_status,
+    secondary_status, training_end_time, last_modified_time, warm_pool_status,
+    warm_pool_retained_seconds, first_synced_at, updated_at, verified_at
+)
+WITH numbers AS (
+    SELECT
+        i,
+        hash(i) % 300 AS die,
+        CAST(:start AS TIMESTAMPTZ) + to_milliseconds(i * CAST(:step AS BIGINT)) AS created
+    FROM range(:count) AS r (i)
+),
+named AS (
+    SELECT
+        *,
+        list_extract(
+            ['nightly', 'resnet', 'pipelines-ctd6lgoe9v02-Preprocess', 'bert-ft', 'hpo'],
+            CAST(1 + die % 5 AS BIGINT)
+        ) || strftime(created AT TIME ZONE 'UTC', '-%Y-%m-%d-%H-%M-%S-') || i AS name,
+        CASE
+            WHEN i >= CAST(:count AS BIGINT) - 200 THEN 'InProgress'
+            WHEN die % 20 = 0 THEN 'Failed'
+            WHEN die % 50 = 1 THEN 'Stopped'
+            ELSE 'Completed'
+        END AS status,
+        created + INTERVAL 1 HOUR AS ended
+    FROM numbers
+)
+SELECT
+    :arn || name, created, '111122223333', 'eu-west-1', name, status,
+    if(status = 'InProgress', 'Training', status), if(status = 'InProgress', NULL, ended), ended,
+    CASE die % 3 WHEN 0 THEN 'Terminated' WHEN 1 THEN 'Reused' END,
+    if(die % 3 < 2, CAST(die AS BIGINT), NULL), created, ended, ended
+FROM named
+ORDER BY i
+"""
+
+if __name__ == "__main__":
+    sys.exit(main())
