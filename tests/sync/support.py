@@ -81,8 +81,14 @@ class KeptDatabase(Database):
 
     @contextmanager
     def _connection(self, *, read_only: bool) -> Iterator[sa.Connection]:
-        yield self._kept
-        self._kept.rollback()
+        try:
+            yield self._kept
+        finally:
+            self._kept.rollback()
+            # DuckDB 1.4 rolls back that a batch was taken away; a connection that is closed, as
+            # every other one is, takes its batches with it.
+            raw: Any = self._kept.connection.driver_connection
+            raw.unregister("staged_rows")
 
     def empty(self) -> None:
         """Remove every row of a sync."""
