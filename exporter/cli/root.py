@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "dashboard": "exporter.cli.dashboard:dashboard",
     "prices": "exporter.cli.prices:prices",
     "reconcile": "exporter.cli.reconcile:reconcile",
+    "db": "exporter.cli.db:db",
     "config": "exporter.cli.config:config",
     "demo": "exporter.cli.demo:demo",
 }

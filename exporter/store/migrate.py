@@ -6,8 +6,7 @@ same transaction, so that a file is of one schema or of the other, never between
 
 from __future__ import annotations
 
-import os
-import shutil
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -16,8 +15,8 @@ import sqlalchemy as sa
 
 from exporter.errors import DatabaseError
 from exporter.resources import folder
+from exporter.store import copies, view_files
 from exporter.store import database as db
-from exporter.store import view_files
 from exporter.store.schema import metadata
 
 _VIEWS: Final = "views"
@@ -40,57 +39,66 @@ def upgrade(
         DatabaseError: It is not ours, or the disk is full.
     """
     if not database.exists():
-        _create(database)
+        _create(database, notify)
         return None
     with database.reading(check_schema=False) as connection:
         found = db.revision(connection)
-        current = found == db.SCHEMA_REVISION and _views_are_current(connection)
+        current = found == db.SCHEMA_REVISION and is_laid(connection)
     if found is not None and found > db.SCHEMA_REVISION:
         db.check_revision(database.path, found)
     if current:
         return None
     if found in (None, db.SCHEMA_REVISION):
-        with database.writing() as connection:
+        with database.writing(_is_migrated) as connection:
             _migrate(connection)
         return None
     copy = _copy_before(database, str(found))
     notify(f"Upgrading the schema from {found} to {db.SCHEMA_REVISION}; a copy is in {copy}.")
-    with database.writing() as connection:
+    with database.writing(_is_migrated) as connection:
         _migrate(connection)
     return copy
 
 
-def _create(database: db.Database) -> None:
+def _create(database: db.Database, notify: Callable[[str], None]) -> None:
     """Build the file under another name, so that nobody ever sees half of it."""
-    building = database.path.with_name(f".{database.path.name}.new-{os.getpid()}")
+    path = database.path
     try:
-        with db.Database(building).writing() as connection:
-            _migrate(connection)
-        building.replace(database.path)
+        with copies.unfinished(path) as building:
+            with db.Database(building).writing(_is_migrated) as connection:
+                _migrate(connection)
+            log = Path(f"{path}.wal")
+            if log.exists():
+                # The file it belonged to is gone; with it beside the new one, none would open.
+                stale = log.replace(f"{log}.stale")
+                notify(f"A write-ahead log without its database was kept as {stale}.")
+            building.replace(path)
     except OSError as error:
-        raise DatabaseError(f"Cannot create {database.path}: {error.strerror}.") from error
-    finally:
-        building.unlink(missing_ok=True)
-        Path(f"{building}.wal").unlink(missing_ok=True)
+        raise DatabaseError(f"Cannot create {path}: {error.strerror}.") from error
 
 
 def _copy_before(database: db.Database, found: str) -> Path:
-    # Opening for writing and closing folds the WAL into the file, which can then be copied alone.
-    with database.writing():
-        pass
     copy = Path(f"{database.path}.before-{db.SCHEMA_REVISION}")
     try:
-        for old in database.path.parent.glob(f"{database.path.name}.before-*"):
-            old.unlink()
-        shutil.copyfile(database.path, copy)
-        copy.chmod(0o600)
-    except OSError as error:
-        copy.unlink(missing_ok=True)
+        copies.copy(database, copy)
+    except DatabaseError as error:
         raise DatabaseError(
-            f"Cannot copy {database.path} (schema {found}) before the upgrade: {error.strerror}.",
+            f"No copy could be made before the upgrade from schema {found}: {error.message}",
             "The database was not changed. Make room beside it, and run it again.",
         ) from error
+    for old in database.path.parent.iterdir():
+        if old.name.startswith(f"{database.path.name}.before-") and old != copy:
+            old.unlink(missing_ok=True)
     return copy
+
+
+def _is_migrated(connection: sa.Connection) -> None:
+    """Raise unless what was migrated is there: DuckDB drops what an error was swallowed in."""
+    found = db.revision(connection)
+    if found != db.SCHEMA_REVISION:
+        raise DatabaseError(
+            f"The schema is {found} after the upgrade to {db.SCHEMA_REVISION}.",
+            "Nothing was changed.",
+        )
 
 
 def _migrate(connection: sa.Connection) -> None:
@@ -106,15 +114,21 @@ def _migrate(connection: sa.Connection) -> None:
     view_files.create_views(connection)
     connection.execute(
         sa.text("INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)"),
-        {"name": _VIEWS, "value": view_files.fingerprint()},
+        {"name": _VIEWS, "value": _fingerprint()},
     )
 
 
-def _views_are_current(connection: sa.Connection) -> bool:
+def is_laid(connection: sa.Connection) -> bool:
+    """Whether views and comments are this program's, and not another version's."""
     rows = connection.execute(
         sa.text("SELECT value FROM settings WHERE name = :name"), {"name": _VIEWS}
     ).all()
-    return [row.value for row in rows] == [view_files.fingerprint()]
+    return [row.value for row in rows] == [_fingerprint()]
+
+
+def _fingerprint() -> str:
+    text = repr((view_files.fingerprint(), _comments()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _comments() -> list[str]:

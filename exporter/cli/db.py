@@ -1,0 +1,195 @@
+"""`db`: looking after the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from exporter.cli.app import App, pass_app
+from exporter.cli.root import Command, Group
+from exporter.errors import DatabaseError
+from exporter.times import format_time
+
+if TYPE_CHECKING:
+    from exporter.store.care import Checked
+
+CHECK_EPILOG = """\b
+Examples:
+  sagemaker-exporter db check
+  sagemaker-exporter db check --json | jq .faults
+"""
+BACKUP_EPILOG = """\b
+Examples:
+  sagemaker-exporter db backup /backups/sagemaker.duckdb
+  sagemaker-exporter db backup "/backups/sagemaker-$(date +%a).duckdb"
+"""
+RESTORE_EPILOG = """\b
+Examples:
+  sagemaker-exporter db restore /backups/sagemaker.duckdb
+  sagemaker-exporter db restore sagemaker.duckdb.before-0002
+"""
+
+json_option = click.option("--json", is_flag=True, help="The outcome as one JSON object.")
+lock_option = click.option(
+    "--lock-timeout",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for a sync, or for a reader of the file.",
+)
+
+
+@click.group(cls=Group)
+def db() -> None:
+    """Upgrade, check, back up, restore or prune the database file.
+
+    It is the only record of jobs that AWS has deleted: back it up.
+    """
+
+
+@db.command(cls=Command)
+@lock_option
+@json_option
+@pass_app
+def upgrade(app: App, *, lock_timeout: float, json: bool) -> None:
+    """Create the file, or bring it to this program's schema.
+
+    `sync` does it by itself. The file of the older schema is kept as FILE.before-REVISION, until
+    the next upgrade; going back to the older program means putting that copy back.
+    """
+    from exporter.store import care
+
+    done = care.upgrade(app.database(lock_timeout=lock_timeout), notify=app.say)
+    told = {"before": done.before, "after": done.after, "copy": done.copy}
+    if done.before is None:
+        sentence = f"created with schema {done.after}"
+    elif done.before == done.after:
+        sentence = f"schema {done.after} is the newest already"
+    else:
+        sentence = f"from schema {done.before} to {done.after}; what was before is {done.copy}"
+    _tell(app, "upgrade", told, sentence, json=json)
+
+
+@db.command(cls=Command, epilog=CHECK_EPILOG)
+@lock_option
+@json_option
+@pass_app
+def check(app: App, *, lock_timeout: float, json: bool) -> None:
+    """Check schema, keys, ledger and views, and read every row. Exit 8 when it has a fault.
+
+    Nothing is changed, and others may read meanwhile.
+    """
+    from exporter.store import care
+
+    database = app.database(lock_timeout=lock_timeout)
+    found = care.check(database)
+    if json:
+        _print({"version": 1, "database": database.path, **_checked(found)})
+    else:
+        for table, rows in found.tables.items():
+            click.echo(f"{table}: {rows:,} rows")
+        for remark in found.remarks:
+            app.say(remark)
+    if found.faults:
+        raise DatabaseError(
+            "\n".join([f"{database.path} has faults:", *(f"  {each}" for each in found.faults)]),
+            "\nPut a backup back with `sagemaker-exporter db restore FILE`.",
+        )
+    if not json:
+        app.say(
+            f"db check: sound; schema {found.schema}, {sum(found.tables.values()):,} rows, "
+            f"{found.views} views, {found.size:,} bytes"
+        )
+
+
+@db.command(cls=Command, epilog=BACKUP_EPILOG)
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@lock_option
+@json_option
+@pass_app
+def backup(app: App, *, file: Path, lock_timeout: float, json: bool) -> None:
+    """Copy the database to FILE, checked, while others read.
+
+    FILE is replaced in one step when its successor is complete and checked, and is readable by
+    its owner only.
+    """
+    from exporter.store import care
+
+    found = care.backup(app.database(lock_timeout=lock_timeout), file)
+    _tell(
+        app,
+        "backup",
+        {"file": file, **_checked(found)},
+        f"{sum(found.tables.values()):,} rows, {found.size:,} bytes in {file}",
+        json=json,
+    )
+
+
+@db.command(cls=Command, epilog=RESTORE_EPILOG)
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@lock_option
+@json_option
+@pass_app
+def restore(app: App, *, file: Path, lock_timeout: float, json: bool) -> None:
+    """Put a copy of FILE, checked, in the database's place.
+
+    The database that it replaces is kept beside it, under another name.
+    """
+    from exporter.store import care
+
+    done = care.restore(app.database(lock_timeout=lock_timeout), file, notify=app.say)
+    kept = f"; what it replaced is {done.kept}" if done.kept else ""
+    _tell(
+        app,
+        "restore",
+        {"kept": done.kept, **_checked(done.checked)},
+        f"{sum(done.checked.tables.values()):,} rows from {file}{kept}",
+        json=json,
+    )
+
+
+@db.command(cls=Command)
+@lock_option
+@json_option
+@pass_app
+def prune(app: App, *, lock_timeout: float, json: bool) -> None:
+    """Remove runs that found nothing and are older than 90 days from the ledger.
+
+    The last run of each scope stays. Jobs and their history are never removed.
+    """
+    from exporter.store import care
+
+    done = care.prune(app.database(lock_timeout=lock_timeout), notify=app.say)
+    told = {"removed": done.removed, "kept": done.kept, "since": done.since}
+    sentence = (
+        f"{done.removed:,} runs that found nothing before {format_time(done.since)[:10]} removed, "
+        f"{done.kept:,} runs kept"
+    )
+    _tell(app, "prune", told, sentence, json=json)
+
+
+def _tell(app: App, command: str, told: dict[str, Any], sentence: str, *, json: bool) -> None:
+    if json:
+        _print({"version": 1, **told})
+    else:
+        app.say(f"db {command}: {sentence}")
+
+
+def _print(told: dict[str, Any]) -> None:
+    from exporter.reports.values import to_json
+
+    click.echo(to_json(told))
+
+
+def _checked(found: Checked) -> dict[str, Any]:
+    return {
+        "schema": found.schema,
+        "bytes": found.size,
+        "tables": found.tables,
+        "views": found.views,
+        "faults": list(found.faults),
+        "remarks": list(found.remarks),
+    }
