@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from exporter.cli import sources
 from exporter.cli.app import App, app_of, is_terminal
-from exporter.cli.options import Many, Matching, OneOf, Region, Time
+from exporter.cli.options import Many, Matching, Mode, OneOf, Region, Time
 from exporter.cli.root import Command
 from exporter.cli.unattended import PingUrl, reporting
 
@@ -127,6 +127,20 @@ watermark. Exit code 3 says that some scopes are complete and others are not.
     help="How long to wait for another sync, or for a reader of the file.",
 )
 @click.option(
+    "--snapshot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Publish a copy for readers there, in one step, after each sync that moved anything.",
+)
+@click.option(
+    "--snapshot-mode",
+    type=Mode(),
+    default="0444",
+    show_default=True,
+    metavar="MODE",
+    help="Permissions of that copy, in octal.",
+)
+@click.option(
     "--metrics-file",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
@@ -163,6 +177,8 @@ def sync(
     details: bool,
     refresh_tags: bool,
     lock_timeout: float,
+    snapshot: Path | None,
+    snapshot_mode: int,
     metrics_file: Path | None,
     ping_url: str | None,
     no_upgrade: bool,
@@ -205,6 +221,8 @@ def sync(
         details=details,
         refresh_tags=refresh_tags,
         lock_timeout=lock_timeout,
+        snapshot=snapshot,
+        snapshot_mode=snapshot_mode,
         metrics_file=metrics_file,
         ping_url=ping_url,
         upgrade=not no_upgrade,

@@ -18,7 +18,7 @@ from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import RegionNotEnabled
 from exporter.sagemaker.pacing import Pacers
 from exporter.sagemaker.sessions import Access, Sessions
-from exporter.store import migrate
+from exporter.store import migrate, snapshot
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
 from exporter.store.scopes import ScopeKey, ScopeState
@@ -118,21 +118,22 @@ class _Sync:
                 configuration.apply(self._database, self._configuration, self._reached)
                 results += self._run_all(targets)
                 self._refresh_prices(targets, results)
+                self._publish(moved=_moved(results))
         return SyncReport(
             scopes=_judge_regions(results),
             warnings=list(self._notices),
             seconds=self._clock.monotonic() - started,
-            moved=any(
-                run.jobs_inserted
-                or run.jobs_changed
-                or run.jobs_deleted
-                or run.watermark_after != run.watermark_before
-                for result in results
-                for run in result.runs
-            ),
+            moved=_moved(results),
         )
 
+    def _publish(self, *, moved: bool) -> None:
+        target = self._options.snapshot
+        if target is not None and (moved or not target.exists()):
+            snapshot.publish(self._database, target, self._options.snapshot_mode)
+
     def _prepare(self) -> None:
+        if self._options.snapshot is not None:
+            snapshot.check(self._database, self._options.snapshot)
         if self._options.upgrade:
             migrate.upgrade(self._database, notify=self._notice)
         self._records.close_dead_runs(self._clock.now())
@@ -297,6 +298,18 @@ class _Sync:
                 return
             self._notices[text] = None
         self._say(text)
+
+
+def _moved(results: Sequence[ScopeResult]) -> bool:
+    """Whether the database holds more than before, a watermark's move included."""
+    return any(
+        run.jobs_inserted
+        or run.jobs_changed
+        or run.jobs_deleted
+        or run.watermark_after != run.watermark_before
+        for result in results
+        for run in result.runs
+    )
 
 
 def _silence() -> None:
