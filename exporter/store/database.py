@@ -10,6 +10,7 @@ that other descriptor would drop DuckDB's lock (POSIX fcntl locks belong to the 
 
 from __future__ import annotations
 
+import fcntl
 import math
 import os
 import re
@@ -62,7 +63,8 @@ class Database:
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.path = path
+        # A link's target by its own name: DuckDB would keep a write-ahead log for each name.
+        self.path = path.resolve() if path.is_symlink() else path
         self.lock_timeout = lock_timeout
         self._notify = notify
         self._sleep = sleep
@@ -210,10 +212,18 @@ class Database:
             r"File checkpoint iteration: (\d+), WAL checkpoint iteration: (\d+)", str(error)
         )
         wal = Path(f"{self.path}.wal")
-        if match is None or int(match[1]) <= int(match[2]) or not wal.exists():
+        if match is None or int(match[1]) <= int(match[2]):
             return False
         stale = Path(f"{wal}.stale")
-        wal.replace(stale)
+        try:
+            with self.path.open("r+b") as file:
+                # Another process may have healed it by now, and have a log of its own there.
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                wal.replace(stale)
+        except (BlockingIOError, FileNotFoundError):
+            return True
+        except OSError:
+            return False
         self._notify(
             f"The database {self.path} was left by a killed process with an outdated write-ahead "
             f"log; the file itself is complete. The log was kept as {stale}."
@@ -303,6 +313,16 @@ def translate(error: exc.DBAPIError, path: Path) -> ExporterError:
         )
     if re.search(r"Permission denied|Read-only file system", text):
         return DatabaseError(f"{path} cannot be opened: permission denied or read-only.")
+    if re.search(r"Could not read enough bytes|Corrupt database file|checksum", text):
+        return DatabaseError(
+            f"The database {path} is damaged or cut short: {text}",
+            "It was not touched. Put a backup back with `sagemaker-exporter db restore FILE`.",
+        )
+    if "WAL" in text:
+        return DatabaseError(
+            f"{path} and its write-ahead log {path}.wal do not belong together: {text}",
+            "Nothing was touched. If the database was put there by hand, move the log away.",
+        )
     return DatabaseError(f"The database {path} cannot be used: {text}")
 
 
