@@ -7,9 +7,9 @@
 -- column: region: Region
 -- column: component wide: Component as billed
 -- column: instance_type: Instance type
--- column: price: Kind of price: list prices, Price List API, imported
+-- column: price wide: Kind of price: list prices, Price List API, imported
 -- column: jobs count: Jobs with such a cost
--- column: instance_hours hours: Their hours × instances
+-- column: instance_hours hours wide: Their hours × instances
 -- column: cost_usd money: Their cost in USD; NULL = not known
 -- column: remedy: What would make it better
 -- example: --since 365d
@@ -52,6 +52,8 @@ told AS (
             WHEN costs.basis = 'no details' THEN 'sync: details are not fetched yet'
             WHEN costs.basis = 'estimated' THEN 'prices import with an earlier date'
             WHEN costs.basis = 'accruing' THEN 'sync: it is not settled'
+            WHEN costs.basis = 'unknown seconds' THEN 'sync: AWS has not told the seconds'
+            WHEN costs.basis IN ('training plan', 'serverless') THEN 'none: not priced on demand'
             WHEN costs.price = 'list prices' THEN 'prices import: these are public prices'
         END AS remedy
     FROM costs

@@ -15,14 +15,14 @@
 -- column: keep_alive_seconds seconds: The keep-alive period
 -- column: mark: present = what most of these jobs ask for; best = the highest net_usd
 -- column: ends count wide: Ends of jobs that could have left a pool, in the whole period
--- column: reuses count: Ends that a compatible job follows within the keep-alive period
+-- column: reuses count wide: Ends that a compatible job follows within the keep-alive period
 -- column: idle_usd money: What the waits would cost a month, in USD
 -- column: saved_minutes count: Minutes of starting that warm starts would save a month
 -- column: usd_per_minute money: What one more saved minute costs against the shorter period
 -- column: net_usd money: saved_minutes × minute_usd − idle_usd; NULL without minute_usd
 -- column: gain_usd money: On the best row, net_usd against the present period, a month
--- example: --since 90d --param minute_usd=1.50
--- example: --param family=bert-ft --param longest=3600
+-- example: --param minute_usd=1.50
+-- example: --param family=bert-ft
 
 -- How it is worked out. A pool that waits serves a job of the same account, region, family and
 -- settings (those that SageMaker compares) that is created before the keep-alive period is over.

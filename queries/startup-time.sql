@@ -5,11 +5,11 @@
 -- period: default
 -- by: family, instance_type
 -- limit: pool_usd
--- column: cold_starts count: Jobs that started on instances of their own
--- column: cold_seconds seconds: Median time of a cold start
+-- column: cold_starts count wide: Jobs that started on instances of their own
+-- column: cold_seconds seconds wide: Median time of a cold start
 -- column: warm_starts count: Jobs that took a pool over
--- column: warm_seconds seconds: Median time of a warm start
--- column: saved_seconds seconds wide: Difference of the medians: what a warm start saves
+-- column: warm_seconds seconds wide: Median time of a warm start
+-- column: saved_seconds seconds: Difference of the medians: what a warm start saves
 -- column: minutes_bought count: warm_starts × saved_seconds ÷ 60; blank without both kinds
 -- column: pool_usd money: What the pools of the group cost in the period in USD, as far as known
 -- column: usd_per_minute money: pool_usd ÷ minutes_bought

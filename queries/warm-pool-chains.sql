@@ -6,12 +6,12 @@
 -- param: top integer = 20: How many chains to show
 -- bar: idle_usd
 -- limit: idle_usd
--- column: started_at: When the first job started
+-- column: started_at wide: When the first job started
 -- column: family: Family of the first job; in the total, how many are shown of how many
 -- column: instance_type: Instance type
 -- column: instances count wide: Number of instances
 -- column: jobs count: Jobs that ran on the pool
--- column: busy_seconds seconds: Training, for one instance
+-- column: busy_seconds seconds wide: Training, for one instance
 -- column: idle_seconds seconds: Waits, for one instance
 -- column: training_usd money wide: What the training cost in USD, as far as known
 -- column: idle_usd money: What the waits cost in USD, as far as known

@@ -8,7 +8,7 @@
 -- column: job: Name of the job; in the total, how many are shown of how many
 -- column: family wide: Family of the job
 -- column: instance_type: Instance type
--- column: instance_hours hours: Idle hours × instances in the period
+-- column: instance_hours hours wide: Idle hours × instances in the period
 -- column: cost_usd money: What they cost in USD, as far as known
 -- column: share percent: Of what all pools of the period cost
 -- column: training_usd money: What the job's training cost in the period, in USD

@@ -11,7 +11,7 @@
 -- column: longest_wait_seconds seconds wide: The longest of them
 -- column: median_keep_alive_seconds seconds wide: Median of the period that was asked for
 -- column: cost_usd money: What all these pools cost in USD, as far as known
--- column: usd_per_reuse money: cost_usd ÷ reused: what one warm start cost
+-- column: usd_per_reuse money wide: cost_usd ÷ reused: what one warm start cost
 -- column: unpriced_jobs count wide: Pools of which a part of the cost is not known
 -- example: --by month --by instance_type --since 180d
 WITH costs AS (

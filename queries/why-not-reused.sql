@@ -9,7 +9,7 @@
 -- limit: cost_usd
 -- column: job: Job whose pool expired; in the total, how many are shown of how many
 -- column: cost_usd money: What the pool cost in USD, as far as known
--- column: idle_seconds seconds: How long it waited
+-- column: idle_seconds seconds wide: How long it waited
 -- column: next_job: The next job of the family in the account and region
 -- column: came_after_seconds seconds: From the begin of the wait to the creation of the next job
 -- column: why: What kept it from the pool

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from exporter.cli.entry import main
+from collections.abc import Sequence
 
-__all__ = ["main"]
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (see the contract, or --help)."""
+    try:
+        from exporter.cli import entry
+    except KeyboardInterrupt:  # so early that nothing has begun
+        return 130
+    return entry.main(args)

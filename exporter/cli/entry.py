@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import Any
 
 import click
@@ -16,6 +14,7 @@ from click.core import ParameterSource
 
 from exporter import logs
 from exporter.cli.app import App
+from exporter.cli.interrupts import Terminated, stoppable
 from exporter.cli.options import ENV_PREFIX
 from exporter.cli.root import ReaderLeft, root
 from exporter.errors import ExporterError
@@ -23,25 +22,15 @@ from exporter.errors import ExporterError
 PROGRAM = "sagemaker-exporter"
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: unwinds like Ctrl-C, so that whatever cleans up after one does for the other."""
-
-    #: Whether it came; libraries may turn the exception itself into another.
-    came = False
-
-
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (see the contract, or --help)."""
-    Terminated.came = False
-    previous = signal.signal(signal.SIGTERM, _terminate)
     app = App()
-    try:
-        code = _run(app, args)
-        sys.stdout.flush()
-    except (ReaderLeft, BrokenPipeError):
-        code = _reader_left()
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    with stoppable():
+        try:
+            code = _run(app, args)
+            sys.stdout.flush()
+        except (ReaderLeft, BrokenPipeError):
+            code = _reader_left()
     return code
 
 
@@ -65,7 +54,8 @@ def _run(app: App, args: Sequence[str] | None) -> int:
     except SystemExit as error:  # how click leaves after shell completion
         return error.code if isinstance(error.code, int) else 1
     except Exception as error:  # the last line of defence: no traceback for users
-        if "Query interrupted" in str(error):  # how DuckDB's Python client says KeyboardInterrupt
+        # DuckDB says "Query interrupted", a half-imported extension says something else.
+        if Terminated.any_came:
             return _interrupted(app)
         _show_traceback(app, error)
         kind = type(error).__name__
@@ -75,12 +65,6 @@ def _run(app: App, args: Sequence[str] | None) -> int:
         )
         return 1
     return outcome if isinstance(outcome, int) else 0
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one does not wait
-    Terminated.came = True
-    raise Terminated
 
 
 def _interrupted(app: App) -> int:

@@ -194,8 +194,8 @@ def _describe(chosen: Report, formatter: click.HelpFormatter) -> None:
         formatter.write_dl([(item.name, item.note) for item in chosen.columns.values()])
     if chosen.examples:
         with formatter.section("Examples"):
-            for example in chosen.examples:
-                formatter.write_text(f"sagemaker-exporter report {chosen.name} {example}")
+            for example in chosen.examples:  # not wrapped: they are to be pasted
+                formatter.write(f"  sagemaker-exporter report {chosen.name} {example}\n")
 
 
 def _default(value: object, required: bool) -> str:

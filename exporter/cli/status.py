@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -64,7 +65,7 @@ def _show(found: Status) -> None:
     _print(_scopes(found.scopes, found))
     if found.runs:
         click.echo()
-        _print(_runs(found.runs))
+        _print(_runs(found.runs, found.now))
 
 
 def _print(result: Result) -> None:
@@ -98,10 +99,10 @@ def _scopes(scopes: Sequence[Scope], found: Status) -> Result:
     return _result(names, rows, totals if len(rows) > 1 else None, remarks)
 
 
-def _runs(runs: Sequence[Run]) -> Result:
+def _runs(runs: Sequence[Run], now: datetime) -> Result:
     rows = [
         (
-            run.started_at.replace(microsecond=0),
+            format_age(now - run.started_at),
             run.region,
             run.mode,
             run.outcome,
@@ -116,6 +117,7 @@ def _runs(runs: Sequence[Run]) -> Result:
     names = _columns(
         ("last_runs", "region", "mode", "outcome"), ("calls", "throttled", "new", "changed")
     )
+    names = tuple(replace(name, wide=name.name == "throttled") for name in names)
     return _result((*names, *_columns(("took",), ())), rows, None)
 
 

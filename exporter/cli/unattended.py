@@ -103,7 +103,7 @@ def _status(app: App) -> Status | None:
 
 
 def _exit_code(error: BaseException) -> int:
-    from exporter.cli.entry import Terminated
+    from exporter.cli.interrupts import Terminated
 
     if isinstance(error, ExporterError):
         return error.exit_code

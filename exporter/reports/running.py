@@ -93,14 +93,15 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
         if name != _TOTAL and not name.startswith(notes.PREFIX)
     ]
     columns = tuple(_column(report, asked, names[index], kinds[index]) for index in kept)
+    found = [_pick(row, kept) for row in rows if row is not total]
     figures = dict(zip(names, total, strict=True)) if total else {}
     return Result(
         columns=columns,
-        rows=[_pick(row, kept) for row in rows if row is not total],
+        rows=found,
         totals=_pick(total, kept) if total else None,
         notes=(
             *notes.of_total(figures),
-            *(notes.of_prices(connection) if report.prices else ()),
+            *(notes.of_prices(connection) if report.prices and found else ()),
             *notes.of_freshness(connection, request.period),
         ),
         report=report.name,
@@ -148,6 +149,7 @@ def _pick(row: Row, kept: Sequence[int]) -> Row:
 
 def _column(report: Report, asked: Statement, name: str, kind: str) -> Column:
     note = report.columns.get(name)
+    unit = "time" if kind.startswith("TIMESTAMP") else ""
     if note is None:
-        return Column(asked.labels.get(name, name), kind)
-    return Column(name, kind, note.unit, note.wide, note.note)
+        return Column(asked.labels.get(name, name), kind, unit)
+    return Column(name, kind, note.unit or unit, note.wide, note.note)

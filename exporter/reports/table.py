@@ -22,6 +22,7 @@ _BAR: Final = 12
 _GAP: Final = 2
 #: Texts are given this many columns while there is room, and the lesser number when not.
 _TEXT: Final = 24
+_INSTANCE_TYPE: Final = 17
 _NARROW_TEXT: Final = 12
 _UNBOUNDED: Final = 100_000
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
@@ -32,9 +33,9 @@ MOST_ROWS: Final = 10_000
 def render(result: Result, *, width: int | None, colour: bool = False) -> str:
     """The table, its total and its notes.
 
-    Where it is wider than `width` (None: no limit) the bars go first, then the columns marked
-    `wide`, then texts are folded; numbers are never cut. What does not fit at all is written as
-    one block a row.
+    Where it is wider than `width` (None: no limit) the bars go first, then columns with nothing
+    in them and those marked `wide`, then texts are folded; numbers are never cut. What does not
+    fit at all is written as one block a row.
     """
     rows = list(result.rows)
     widths = _fitting(result, rows, width)
@@ -45,7 +46,11 @@ def render(result: Result, *, width: int | None, colour: bool = False) -> str:
     elif widths is None:
         lines.extend(_blocks(result, rows))
     else:
-        hidden = [column.name for i, column in enumerate(result.columns) if i not in widths]
+        hidden = [
+            column.name
+            for index, column in enumerate(result.columns)
+            if index not in widths and any(row[index] is not None for row in rows)
+        ]
         if hidden:
             notes.append(f"Too narrow for {', '.join(hidden)}: widen it, or use --format csv.")
         bar = _has_bar(result, rows, widths, width)
@@ -107,14 +112,26 @@ def _extent(result: Result, rows: Sequence[Row], index: int, text: int) -> tuple
     return max(words, longest if whole else min(longest, text)), max(longest, cell_len(heading))
 
 
+def _dispensable(result: Result, rows: Sequence[Row]) -> list[int]:
+    """Columns that go when room is short, in this order: those with nothing in them, wide ones."""
+    every = range(len(result.columns))
+    empty = [index for index in every if all(row[index] is None for row in rows)]
+    wide = [index for index in reversed(every) if result.columns[index].wide]
+    return empty + [index for index in wide if index not in empty]
+
+
 def _fitting(result: Result, rows: Sequence[Row], width: int | None) -> dict[int, int] | None:
     """The columns that fit, and the width of each; None where not even the narrow ones do.
 
     Widths are worked out here and not by rich, which cuts numbers when it runs short.
     """
-    every = list(range(len(result.columns)))
-    narrow = [index for index in every if not result.columns[index].wide]
-    for indexes, text in ((every, _TEXT), (narrow, _TEXT), (narrow, _NARROW_TEXT)):
+    shown_columns = list(range(len(result.columns)))
+    steps = [(shown_columns, _TEXT)]
+    for index in _dispensable(result, rows):
+        shown_columns = [other for other in shown_columns if other != index]
+        steps.append((shown_columns, _TEXT))
+    steps += [(shown_columns, _INSTANCE_TYPE), (shown_columns, _NARROW_TEXT)]
+    for indexes, text in steps:
         extents = {index: _extent(result, rows, index, text) for index in indexes}
         if width is None:
             return {index: most for index, (_, most) in extents.items()}

@@ -48,10 +48,12 @@ def shown(value: object, unit: str) -> str:
 
     money: USD to the cent, two significant digits below a cent. rate: USD with up to six places.
     hours: three places. count: whole, or one place where it is a mean. percent: a share of 1, as
-    per cent. factor: times. seconds: as h and min.
+    per cent. factor: times. seconds: as h and m. time: to the second.
     """
     if value is None:
         return MISSING
+    if isinstance(value, datetime) and unit == "time":
+        return format_time(value.replace(microsecond=0))
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return visible(plain(value))
     number = Decimal(str(value))
@@ -86,13 +88,13 @@ def money(amount: Decimal) -> str:
 
 
 def duration(seconds: int) -> str:
-    """Seconds as a reader takes them in: 45 s, 12 min 05 s, 3 h 20 min."""
+    """Seconds as a reader takes them in: 45s, 12m 05s, 3h 20m."""
     sign = "-" if seconds < 0 else ""
     minutes, rest = divmod(abs(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
-        return f"{sign}{hours:,} h {minutes:02} min"
-    return f"{sign}{minutes} min {rest:02} s" if minutes else f"{sign}{rest} s"
+        return f"{sign}{hours:,}h {minutes:02}m"
+    return f"{sign}{minutes}m {rest:02}s" if minutes else f"{sign}{rest}s"
 
 
 def to_json(value: object) -> str:
