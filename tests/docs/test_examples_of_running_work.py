@@ -1,0 +1,296 @@
+"""docs/running.md: what can be run is run, what can be verified is verified."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, Self
+from unittest.mock import patch
+
+import kubernetes_validate
+import promql_parser
+import pytest
+import yaml
+
+from exporter import metrics
+from exporter.cli import main
+from exporter.simulator import Scope, Simulator
+from tests.docs.pages import block, blocks
+
+ROOT = Path(__file__).parents[2]
+PAGE = "running.md"
+ANALYZE = shutil.which("systemd-analyze")
+PROGRAM = "/opt/sagemaker-exporter/bin/sagemaker-exporter"
+
+
+@dataclass
+class Machine:
+    """A directory that plays /, with the program in it, and the service within reach."""
+
+    root: Path
+    environment: dict[str, str]
+    capture: pytest.CaptureFixture[str]
+
+    def placed(self, text: str) -> str:
+        """The text with its absolute paths moved under our root."""
+        return re.sub(r"(?<![\w.$}/-])/(opt|var|etc)/", rf"{self.root}/\1/", text)
+
+    def run(self, line: str, **more: str) -> tuple[int, str, str]:
+        """Run a line that is one plain command of ours, in this process: exit code, out, err."""
+        words = shlex.split(self.placed(line))
+        assert Path(words[0]).name == "sagemaker-exporter"
+        self.capture.readouterr()
+        with patch.dict(os.environ, more):
+            code = main(words[1:])
+        return code, *self.capture.readouterr()
+
+    def sh(self, script: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a script as a shell does, ending at the first error."""
+        return subprocess.run(
+            ["/bin/sh", "-eu", "-c", self.placed(script)],
+            env={**self.environment, **more},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+@pytest.fixture
+def machine(
+    simulator: Simulator,
+    scope: Scope,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Machine:
+    scope.create_job("nightly-1")
+    for folder in (
+        "opt/sagemaker-exporter/bin",
+        "var/lib/sagemaker-exporter",
+        "var/backups",
+        "etc",
+    ):
+        (tmp_path / folder).mkdir(parents=True)
+    program = Path(f"{tmp_path}{PROGRAM}")
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m exporter "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SAGEMAKER_EXPORTER_SYNC_MAX_RPS", "0")
+    monkeypatch.chdir(tmp_path / "var/lib/sagemaker-exporter")
+    path = f"{program.parent}:{os.environ['PATH']}"
+    found = Machine(tmp_path, {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}, capfd)
+    config = found.placed(block(PAGE, "/etc/sagemaker-exporter.toml"))
+    # The world's credentials lead to one region.
+    config = config.replace('["eu-west-1", "us-east-1"]', '["eu-west-1"]')
+    (tmp_path / "etc/sagemaker-exporter.toml").write_text(config)
+    return found
+
+
+def test_the_configuration_is_one(machine: Machine) -> None:
+    code, out, err = machine.run(f"{PROGRAM} --config /etc/sagemaker-exporter.toml config show")
+    assert code == 0, err
+    assert "snapshot.duckdb" in out
+
+
+def test_cron_lines_run(machine: Machine) -> None:
+    lines = block(PAGE, "/etc/cron.d/sagemaker-exporter").splitlines()
+    settings = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
+    jobs = [line for line in lines if not re.match(r"[A-Z_]+=", line)]
+    assert len(jobs) == 2
+    assert "%" not in "".join(jobs), "cron would make a line break of it"
+    config = machine.placed(settings["SAGEMAKER_EXPORTER_CONFIG"])
+    for job in jobs:
+        found = re.fullmatch(r"((?:[\d*,/-]+ ){5})(\w+) (/.+)", job)
+        assert found, job
+        answer = machine.run(found[3], SAGEMAKER_EXPORTER_CONFIG=config)
+        assert answer == (0, "", ""), "cron would mail it"
+    folder = machine.root / "var/lib/sagemaker-exporter"
+    assert {"sagemaker.duckdb", "sagemaker-exporter.prom", "pools.html"} <= {
+        entry.name for entry in folder.iterdir()
+    }
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze on this machine")
+def test_systemd_units_verify_and_are_sealed(machine: Machine) -> None:
+    assert ANALYZE is not None
+    units = machine.root / "units"
+    units.mkdir()
+    for name in ("sagemaker-exporter.service", "sagemaker-exporter.timer"):
+        text = machine.placed(block(PAGE, f"/etc/systemd/system/{name}"))
+        (units / name).write_text(text.replace("User=exporter", "User=daemon"))
+    service = units / "sagemaker-exporter.service"
+    for command in (
+        ["verify", "--man=no", *map(str, units.iterdir())],
+        ["security", "--offline=true", "--threshold=40", str(service)],
+        ["calendar", "*:07,37"],
+    ):
+        done = subprocess.run(
+            [ANALYZE, *command],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "SYSTEMD_UNIT_PATH": f"{units}:"},
+        )
+        ours = [line for line in done.stderr.splitlines() if "sagemaker-exporter" in line]
+        assert (done.returncode, ours) == (0, []), (command, done.stderr, done.stdout)
+    start = re.search(r"^ExecStart=(.+)$", service.read_text(), re.MULTILINE)
+    assert start
+    assert machine.run(start[1])[0] == 0
+
+
+def test_kubernetes_objects_are_valid_and_run(machine: Machine) -> None:
+    claim, cron = yaml.safe_load_all(block(PAGE, "sagemaker-exporter.yaml"))
+    for thing in (claim, cron):
+        kubernetes_validate.validate(thing, kubernetes_validate.latest_version(), strict=True)
+    assert cron["spec"]["concurrencyPolicy"] == "Forbid"
+    pod = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    (container,) = pod["containers"]
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    mounted = {volume["name"] for volume in pod["volumes"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == mounted
+    words = shlex.join(container["args"]).replace(" --region us-east-1", "")
+    code, _, err = machine.run(f"{PROGRAM} {words}")
+    assert code == 0, err
+    assert err.startswith("{")
+
+
+class Operator:
+    """What the DAG gives to Airflow."""
+
+    made: ClassVar[list[dict[str, Any]]] = []
+
+    def __init__(self, **given: Any) -> None:
+        self.made.append(given)
+
+    def __rshift__(self, other: Self) -> Self:
+        return other
+
+
+@pytest.fixture
+def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    class Dag:
+        def __init__(self, **given: Any) -> None:
+            assert not given["catchup"]
+            assert given["max_active_runs"] == 1
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    names = "airflow airflow.providers airflow.providers.standard"
+    names += " airflow.providers.standard.operators airflow.providers.standard.operators.bash"
+    for name in names.split():
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setattr(importlib.import_module("airflow"), "DAG", Dag, raising=False)
+    operators = importlib.import_module("airflow.providers.standard.operators.bash")
+    monkeypatch.setattr(operators, "BashOperator", Operator, raising=False)
+    Operator.made.clear()
+    yield Operator.made
+    Operator.made.clear()
+
+
+def test_the_airflow_tasks_run(machine: Machine, airflow: list[dict[str, Any]]) -> None:
+    exec(block(PAGE, "dags/sagemaker_exporter.py"), {})  # noqa: S102 - our own page
+    assert [task["task_id"] for task in airflow] == ["sync", "over_budget"]
+    for task in airflow:
+        command = task["bash_command"].replace("{{ ds[:7] }}", f"{datetime(2026, 10, 1):%Y-%m}")
+        code, _, err = machine.run(command)
+        assert code == 0, err
+
+
+def test_the_github_workflow_is_one_and_its_lines_run(machine: Machine) -> None:
+    text = block(PAGE, ".github/workflows/sagemaker-exporter.yml")
+    path = machine.root / "workflow.yml"
+    path.write_text(text)
+    checker = [sys.executable, "-m", "check_jsonschema", "--builtin-schema"]
+    done = subprocess.run(
+        [*checker, "vendor.github-workflows", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    workflow = yaml.safe_load(text)
+    assert workflow["concurrency"]["cancel-in-progress"] is False
+    steps = [step["run"] for step in workflow["jobs"]["sync"]["steps"] if "run" in step]
+    bucket = machine.root / "bucket"
+    bucket.mkdir()
+    # A stand-in for `aws s3`: a bucket that is a folder.
+    aws = machine.root / "opt/sagemaker-exporter/bin/aws"
+    aws.write_text('#!/bin/sh\nshift\nif [ "$1" = ls ]; then [ -e "$2" ]; else cp "$3" "$4"; fi\n')
+    aws.chmod(0o755)
+    fetch, sync, keep, page = (step for step in steps if not step.startswith("pip "))
+    for step in (fetch, sync, keep, fetch, page):
+        done = machine.sh(step, BUCKET=str(bucket))
+        assert done.returncode == 0, (step, done.stderr)
+    assert (bucket / "sagemaker.duckdb").exists()
+
+
+def test_alert_rules_parse_and_name_metrics_that_exist() -> None:
+    rules = yaml.safe_load(block(PAGE, "sagemaker-exporter.rules.yml"))
+    known = {metrics.PREFIX + metric.name for metric in metrics.documented()}
+    seen = set()
+    for rule in rules["groups"][0]["rules"]:
+        promql_parser.parse(rule["expr"])
+        named = set(re.findall(r"sagemaker_exporter_\w+", rule["expr"]))
+        assert named
+        assert named <= known, rule["alert"]
+        assert {"alert", "expr", "labels", "annotations"} <= set(rule)
+        seen.add(rule["alert"])
+    assert len(seen) == len(rules["groups"][0]["rules"]) >= 5
+
+
+def test_an_upgrade_and_the_way_back(machine: Machine) -> None:
+    config = machine.placed("/etc/sagemaker-exporter.toml")
+    lines = ["sagemaker-exporter sync"]
+    for name in ("upgrade", "rollback"):
+        lines += [line for line in block(PAGE, name).splitlines() if not line.startswith("#")]
+    for line in lines:
+        code, _, err = machine.run(line, SAGEMAKER_EXPORTER_CONFIG=config)
+        assert code == 0, (line, err)
+
+
+def test_watching_a_sync_that_is_late(machine: Machine) -> None:
+    config = machine.placed("/etc/sagemaker-exporter.toml")
+    machine.run("sagemaker-exporter sync", SAGEMAKER_EXPORTER_CONFIG=config)
+    stale, shown = block(PAGE, "watch").splitlines()
+    # The world stands still on 1 November 2026.
+    code, _, err = machine.run(stale, SAGEMAKER_EXPORTER_CONFIG=config)
+    assert (code, "Older than 2h" in err) == (3, True)
+    code, out, _ = machine.run(shown, SAGEMAKER_EXPORTER_CONFIG=config)
+    assert code == 0
+    assert '"scopes"' in out
+
+
+def test_every_example_is_tested_or_only_shown() -> None:
+    tested = {
+        "/etc/sagemaker-exporter.toml",
+        "/etc/cron.d/sagemaker-exporter",
+        "/etc/systemd/system/sagemaker-exporter.service",
+        "/etc/systemd/system/sagemaker-exporter.timer",
+        "sagemaker-exporter.yaml",
+        "dags/sagemaker_exporter.py",
+        ".github/workflows/sagemaker-exporter.yml",
+        "sagemaker-exporter.rules.yml",
+        "watch",
+        "upgrade",
+        "rollback",
+        # Installs from the index: CI installs the wheel.
+        "/usr/local/sbin/install-sagemaker-exporter",
+    }
+    found = {one.name for one in blocks(PAGE) if one.language != "console"}
+    assert found == tested
