@@ -88,7 +88,7 @@ class KeptDatabase(Database):
             # DuckDB 1.4 rolls back that a batch was taken away; a connection that is closed, as
             # every other one is, takes its batches with it.
             raw: Any = self._kept.connection.driver_connection
-            raw.unregister("staged_rows")
+            raw.execute("DROP VIEW IF EXISTS staged_rows")
 
     def empty(self) -> None:
         """Remove every row of a sync."""
