@@ -33,6 +33,8 @@ def sync_lock(
         BusyError: Another sync held it for longer; its PID is named.
         DatabaseError: The file cannot be made (no such directory, read-only).
     """
+    if database.is_dir():
+        raise DatabaseError(f"{database} is a directory.", "Name a file with --db.")
     path = Path(f"{database}.lock")
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
