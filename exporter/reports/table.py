@@ -1,33 +1,32 @@
-"""Results as tables for people, fitted to a width."""
+"""Results as tables for people, fitted to a width.
+
+Rich measures and breaks the texts; the lines are put together here. Its own tables cut numbers
+when they run short of room, and lay out a thousand rows a second at best.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from io import StringIO
+from itertools import zip_longest
 from typing import Final
 
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.cells import cell_len, chop_cells
 
 from exporter.printable import visible
 from exporter.reports.rendering import is_numeric, total_cells
-from exporter.reports.result import Column, Result, Row
+from exporter.reports.result import Column, Result
 from exporter.reports.values import shown
 
 _BAR: Final = 12
-_GAP: Final = 2
-#: Texts are given this many columns while there is room, and the lesser number when not.
+_GAP: Final = "  "
+#: Texts are given this many columns while there is room, and the lesser numbers when not.
 _TEXT: Final = 24
 _INSTANCE_TYPE: Final = 17
 _NARROW_TEXT: Final = 12
-_UNBOUNDED: Final = 100_000
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
-#: Above this, rich would take seconds to lay the rows out.
-MOST_ROWS: Final = 10_000
+_BOLD, _DIM, _CYAN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[0m"
 
 
 def render(result: Result, *, width: int | None, colour: bool = False) -> str:
@@ -37,56 +36,165 @@ def render(result: Result, *, width: int | None, colour: bool = False) -> str:
     in them and those marked `wide`, then texts are folded; numbers are never cut. What does not
     fit at all is written as one block a row.
     """
-    rows = list(result.rows)
-    widths = _fitting(result, rows, width)
-    lines: list[Text | Table] = [Text(heading, "bold") for heading in _headings(result)]
-    notes: list[str] = []
-    if not rows:
-        lines.append(Text("No rows."))
-    elif widths is None:
-        lines.extend(_blocks(result, rows))
-    else:
-        hidden = [
-            column.name
-            for index, column in enumerate(result.columns)
-            if index not in widths and any(row[index] is not None for row in rows)
+    return _Table(result, width, colour=colour).render()
+
+
+class _Table:
+    def __init__(self, result: Result, width: int | None, *, colour: bool) -> None:
+        self._result = result
+        self._width = width
+        self._colour = colour
+        units = [column.unit for column in result.columns]
+        self._rows = list(result.rows)
+        self._cells = [
+            [shown(value, unit) for value, unit in zip(row, units, strict=True)]
+            for row in self._rows
         ]
-        if hidden:
-            notes.append(f"Too narrow for {', '.join(hidden)}: widen it, or use --format csv.")
-        bar = _has_bar(result, rows, widths, width)
-        lines.append(_table(result, rows, widths, bar=bar))
-    notes = [visible(note.text) for note in result.notes] + notes
-    return _print(lines, notes, width, colour=colour)
+        self._totals = None if result.totals is None else total_cells(result, result.totals)
+        self._names = [_heading(result, column) for column in result.columns]
 
+    def render(self) -> str:
+        """All of it, ending in a line break."""
+        notes = [note.text for note in self._result.notes]
+        lines = [self._styled(line, _BOLD) for line in self._wrapped(self._title())]
+        widths = self._fitting()
+        if not self._rows:
+            lines.append("No rows.")
+        elif widths is None:
+            lines.extend(self._blocks())
+        else:
+            lines.extend(self._table(widths))
+            if hidden := [
+                self._result.columns[index].name
+                for index in range(len(self._names))
+                if index not in widths and not self._is_empty(index)
+            ]:
+                notes.append(f"Too narrow for {', '.join(hidden)}: widen it, or use --format csv.")
+        if notes:
+            lines.append("")
+        for note in notes:
+            lines.extend(self._styled(line, _DIM) for line in self._wrapped(visible(note)))
+        return "".join(f"{line}\n" for line in lines)
 
-def _headings(result: Result) -> list[str]:
-    if not result.title:
-        return []
-    return [f"{result.title}, {result.period}" if result.period else result.title]
+    def _title(self) -> str:
+        period = self._result.period
+        return f"{self._result.title}, {period}" if period else self._result.title
 
+    def _wrapped(self, text: str) -> list[str]:
+        return textwrap.wrap(text, self._width or 10**6, break_on_hyphens=False)
 
-def _print(
-    lines: Sequence[Text | Table], notes: Sequence[str], width: int | None, *, colour: bool
-) -> str:
-    out = StringIO()
-    console = Console(
-        file=out,
-        width=width or _UNBOUNDED,
-        force_terminal=colour,
-        no_color=not colour,
-        color_system="standard" if colour else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
-    for line in lines:
-        console.print(line, overflow="fold")
-    if notes:
-        console.print()
-    for note in notes:
-        console.print(Text(note, "dim"), overflow="fold")
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    def _styled(self, text: str, style: str) -> str:
+        return f"{style}{text}{_PLAIN}" if self._colour and text.strip() else text
+
+    def _is_empty(self, index: int) -> bool:
+        return all(row[index] is None for row in self._rows)
+
+    def _is_right(self, index: int) -> bool:
+        return is_numeric(self._result.columns[index].type)
+
+    def _extent(self, index: int, text: int) -> tuple[int, int]:
+        """Columns of the screen that a column needs at least and at most; texts fold at `text`."""
+        longest = max((cell_len(row[index]) for row in self._cells), default=1)
+        if self._totals is not None:
+            longest = max(longest, cell_len(self._totals[index]))
+        name = self._names[index]
+        words = max(map(cell_len, name.split()), default=1)
+        kind = self._result.columns[index].type
+        whole = self._is_right(index) or kind.startswith(("DATE", "TIMESTAMP"))
+        return max(words, longest if whole else min(longest, text)), max(longest, cell_len(name))
+
+    def _dispensable(self) -> list[int]:
+        """Columns that go when room is short, in this order: the empty ones, the wide ones."""
+        every = range(len(self._names))
+        empty = [index for index in every if self._is_empty(index)]
+        wide = [index for index in reversed(every) if self._result.columns[index].wide]
+        return empty + [index for index in wide if index not in empty]
+
+    def _fitting(self) -> dict[int, int] | None:
+        """The columns that fit, and the width of each; None where not even the least do."""
+        left = list(range(len(self._names)))
+        steps = [(left, _TEXT)]
+        for index in self._dispensable():
+            left = [other for other in left if other != index]
+            steps.append((left, _TEXT))
+        steps += [(left, _INSTANCE_TYPE), (left, _NARROW_TEXT)]
+        for indexes, text in steps:
+            extents = {index: self._extent(index, text) for index in indexes}
+            if self._width is None:
+                return {index: most for index, (_, most) in extents.items()}
+            room = self._width - sum(least for least, _ in extents.values())
+            room -= len(_GAP) * (len(indexes) - 1)
+            if room < 0:
+                continue
+            widths = {}
+            for index in sorted(indexes, key=self._is_right):  # texts unfold first, then headings
+                least, most = extents[index]
+                widths[index] = least + min(room, most - least)
+                room -= widths[index] - least
+            return {index: widths[index] for index in indexes}
+        return None
+
+    def _table(self, widths: Mapping[int, int]) -> Iterator[str]:
+        bars = self._bars() if self._has_bar(widths) else None
+        names = [_by_words(self._names[index], width) for index, width in widths.items()]
+        most = max(map(len, names))
+        # Headings stand on the line, however many words they have.
+        names = [[""] * (most - len(name)) + name for name in names]
+        for line in self._joined(names, widths):
+            yield self._styled(line, _BOLD)
+        length = sum(widths.values()) + len(_GAP) * (len(widths) - 1)
+        yield "─" * (length + (_BAR + len(_GAP) if bars else 0))
+        for number, row in enumerate(self._cells):
+            lines = list(self._joined(_folded(row, widths), widths))
+            if bars:
+                first = lines[0] + " " * (length - cell_len(lines[0])) + _GAP
+                lines[0] = (first + self._styled(bars[number], _CYAN)).rstrip()
+            yield from lines
+        if self._totals is not None:
+            yield ""
+            for line in self._joined(_folded(self._totals, widths), widths):
+                yield self._styled(line, _BOLD)
+
+    def _joined(self, columns: Sequence[Sequence[str]], widths: Mapping[int, int]) -> Iterator[str]:
+        for parts in zip_longest(*columns, fillvalue=""):
+            cells = []
+            for part, (index, width) in zip(parts, widths.items(), strict=True):
+                space = " " * (width - cell_len(part))
+                cells.append(space + part if self._is_right(index) else part + space)
+            yield _GAP.join(cells).rstrip()
+
+    def _has_bar(self, widths: Mapping[int, int]) -> bool:
+        if not self._result.bar or len(self._rows) < 2 or len(widths) < len(self._names):
+            return False
+        length = sum(widths.values()) + len(_GAP) * len(widths) + _BAR
+        return self._width is None or length <= self._width
+
+    def _bars(self) -> list[str]:
+        index = [column.name for column in self._result.columns].index(self._result.bar)
+        amounts = [Decimal(row[index] or 0) for row in self._rows]
+        most = max(amounts)
+        return [_bar_of(amount / most if most > 0 else Decimal()) for amount in amounts]
+
+    def _blocks(self) -> Iterator[str]:
+        longest = max(map(cell_len, self._names))
+        room = None if self._width is None else max(self._width - longest - len(_GAP), _NARROW_TEXT)
+        for row in self._cells:
+            yield from self._block(row, longest, room)
+            yield ""
+        if self._totals is not None:
+            yield self._styled("total", _BOLD)
+            totals = ["" if cell == "total" else cell for cell in self._totals]
+            for line in self._block(totals, longest, room):
+                yield self._styled(line, _BOLD)
+
+    def _block(self, cells: Sequence[str], longest: int, room: int | None) -> Iterator[str]:
+        for index, (name, cell) in enumerate(zip(self._names, cells, strict=True)):
+            if not cell:
+                continue
+            whole = room is None or self._is_right(index)
+            parts = [cell] if whole else chop_cells(cell, room or _NARROW_TEXT)
+            yield name + " " * (longest - cell_len(name)) + _GAP + parts[0]
+            yield from (" " * longest + _GAP + part for part in parts[1:])
 
 
 def _heading(result: Result, column: Column) -> str:
@@ -95,120 +203,25 @@ def _heading(result: Result, column: Column) -> str:
     return column.name.replace("_", " ").replace("usd", "USD")
 
 
-def _right(column: Column) -> bool:
-    return is_numeric(column.type)
+def _folded(row: Sequence[str], widths: Mapping[int, int]) -> list[list[str]]:
+    return [
+        [row[index]] if cell_len(row[index]) <= width else chop_cells(row[index], width)
+        for index, width in widths.items()
+    ]
 
 
-def _extent(result: Result, rows: Sequence[Row], index: int, text: int) -> tuple[int, int]:
-    """Columns of the screen that a column needs at least and at most; texts fold at `text`."""
-    column, totals = result.columns[index], result.totals
-    texts = [shown(row[index], column.unit) for row in rows]
-    if totals is not None:
-        texts.append(total_cells(result, totals)[index])
-    longest = max(map(cell_len, texts), default=1)
-    heading = _heading(result, column)
-    words = max(map(cell_len, heading.split()), default=1)
-    whole = _right(column) or column.type.startswith(("DATE", "TIMESTAMP"))
-    return max(words, longest if whole else min(longest, text)), max(longest, cell_len(heading))
-
-
-def _dispensable(result: Result, rows: Sequence[Row]) -> list[int]:
-    """Columns that go when room is short, in this order: those with nothing in them, wide ones."""
-    every = range(len(result.columns))
-    empty = [index for index in every if all(row[index] is None for row in rows)]
-    wide = [index for index in reversed(every) if result.columns[index].wide]
-    return empty + [index for index in wide if index not in empty]
-
-
-def _fitting(result: Result, rows: Sequence[Row], width: int | None) -> dict[int, int] | None:
-    """The columns that fit, and the width of each; None where not even the narrow ones do.
-
-    Widths are worked out here and not by rich, which cuts numbers when it runs short.
-    """
-    shown_columns = list(range(len(result.columns)))
-    steps = [(shown_columns, _TEXT)]
-    for index in _dispensable(result, rows):
-        shown_columns = [other for other in shown_columns if other != index]
-        steps.append((shown_columns, _TEXT))
-    steps += [(shown_columns, _INSTANCE_TYPE), (shown_columns, _NARROW_TEXT)]
-    for indexes, text in steps:
-        extents = {index: _extent(result, rows, index, text) for index in indexes}
-        if width is None:
-            return {index: most for index, (_, most) in extents.items()}
-        room = width - sum(least for least, _ in extents.values()) - _GAP * (len(indexes) - 1)
-        if room < 0:
-            continue
-        widths = {}
-        # Texts are unfolded first, then headings.
-        for index in sorted(indexes, key=lambda index: _right(result.columns[index])):
-            least, most = extents[index]
-            widths[index] = least + min(room, most - least)
-            room -= widths[index] - least
-        return {index: widths[index] for index in indexes}
-    return None
-
-
-def _has_bar(
-    result: Result, rows: Sequence[Row], widths: Mapping[int, int], width: int | None
-) -> bool:
-    if not result.bar or len(rows) < 2 or len(widths) < len(result.columns):
-        return False
-    return width is None or sum(widths.values()) + _GAP * len(widths) + _BAR <= width
-
-
-def _table(result: Result, rows: Sequence[Row], widths: Mapping[int, int], *, bar: bool) -> Table:
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),  # with the divider: a gap of two
-        header_style="bold",
-    )
-    for index, width in widths.items():
-        column = result.columns[index]
-        table.add_column(
-            Text(_heading(result, column)),
-            justify="right" if _right(column) else "left",
-            overflow="fold",
-            width=width,
-        )
-    if bar:
-        table.add_column("", no_wrap=True, width=_BAR)
-    bars = _bars(result, rows) if bar else []
-    for number, row in enumerate(rows):
-        cells = [shown(row[index], result.columns[index].unit) for index in widths]
-        table.add_row(*map(Text, cells), *([Text(bars[number], "cyan")] if bar else []))
-    if result.totals is not None:
-        cells = total_cells(result, result.totals)
-        table.add_section()
-        table.add_row(*(Text(cells[index], "bold") for index in widths))
-    return table
-
-
-def _bars(result: Result, rows: Sequence[Row]) -> list[str]:
-    index = [column.name for column in result.columns].index(result.bar)
-    amounts = [Decimal(row[index] or 0) for row in rows]
-    most = max(amounts)
-    return [_bar_of(amount / most if most > 0 else Decimal()) for amount in amounts]
+def _by_words(name: str, width: int) -> list[str]:
+    """A heading in lines of whole words; each word fits."""
+    lines = [""]
+    for word in name.split():
+        joined = f"{lines[-1]} {word}".strip()
+        if cell_len(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines.append(word)
+    return lines
 
 
 def _bar_of(share: Decimal) -> str:
-    eighths = round(max(share, Decimal()) * _BAR * 8)
-    whole, part = divmod(eighths, 8)
+    whole, part = divmod(round(max(share, Decimal()) * _BAR * 8), 8)
     return "█" * whole + (_EIGHTHS[part] if part else "")
-
-
-def _blocks(result: Result, rows: Sequence[Row]) -> list[Text]:
-    names = [_heading(result, column) for column in result.columns]
-    longest = max(map(cell_len, names))
-    lines = []
-    for row in rows:
-        for name, value, column in zip(names, row, result.columns, strict=True):
-            lines.append(Text(f"{name:<{longest}}  {shown(value, column.unit)}"))
-        lines.append(Text(""))
-    if result.totals is not None:
-        lines.append(Text("total", "bold"))
-        for name, value in zip(names, total_cells(result, result.totals), strict=True):
-            if value and value != "total":
-                lines.append(Text(f"{name:<{longest}}  {value}", "bold"))
-    return lines

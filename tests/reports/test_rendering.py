@@ -154,9 +154,9 @@ def test_a_table_fits_and_never_cuts_a_number(width: int | None, colour: bool) -
     assert ("\x1b[" in text) is colour
     assert "\x1b" not in plain
     assert "\x9b" not in plain
-    if width:
+    if width and width > 20:  # nothing fits into 20
         assert max(map(len, plain.splitlines())) <= width
-    assert plain.count("12,345,678.12") >= 1 or width == 20
+    assert "12,345,678.12" in plain
     assert "total" in plain
 
 
