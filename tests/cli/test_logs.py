@@ -17,6 +17,8 @@ from exporter import logs
 def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before = (root.level, list(root.handlers), logging.getLogger("exporter").level)
+    # A command run in this process before left it on, and pytest put its own hook back since.
+    logging.captureWarnings(capture=False)
     yield io.StringIO()
     root.setLevel(before[0])
     root.handlers[:] = before[1]
