@@ -78,7 +78,7 @@ SELECT
     ) AS instance_hours,
     CAST(
         CAST(
-            costed.gb_seconds * (1000000000000 // costed.month_seconds)
+            CAST(costed.gb_seconds AS HUGEINT) * (1000000000000 // costed.month_seconds)
             + (
                 costed.gb_seconds * (1000000000000 % costed.month_seconds)
                 + costed.month_seconds // 2
@@ -92,7 +92,8 @@ SELECT
         WHEN costed.own_rank < 5
             THEN CAST(
                 CAST(
-                    costed.instance_seconds * costed.hour_quotient
+                    -- 128 bits: one absurd row must not fail every report.
+                    CAST(costed.instance_seconds AS HUGEINT) * costed.hour_quotient
                     + (costed.instance_seconds * costed.hour_remainder + 1800) // 3600
                     AS DECIMAL(38, 0)
                 ) * 0.000000000001 AS DECIMAL(38, 12)
@@ -319,18 +320,18 @@ FROM (
                         LEFT JOIN training_job_details AS detail
                             ON
                                 job.creation_time = detail.creation_time
-                                AND hash(job.training_job_arn) = hash(detail.training_job_arn)
+                                AND job.arn_hash = hash(detail.training_job_arn)
                         -- Two groups of one instance type are one row: their instances add up.
                         LEFT JOIN (
                             SELECT
-                                grouped.training_job_arn,
+                                grouped.arn_hash,
                                 grouped.creation_time,
                                 grouped.member.InstanceType AS instance_type,
                                 CAST(sum(grouped.member.InstanceCount) AS BIGINT)
                                     AS instance_count
                             FROM (
                                 SELECT
-                                    detail.training_job_arn,
+                                    hash(detail.training_job_arn) AS arn_hash,
                                     detail.creation_time,
                                     unnest(
                                         from_json(
@@ -348,7 +349,7 @@ FROM (
                         ) AS members
                             ON
                                 job.creation_time = members.creation_time
-                                AND job.training_job_arn = members.training_job_arn
+                                AND job.arn_hash = members.arn_hash
                                 AND job.component = 'Training'
                     ) AS known
                 ) AS started
