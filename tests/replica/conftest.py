@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -17,9 +19,11 @@ from tests.replica.support import ACCOUNT, PLAN, REGION, put, put_scope, row
 _session = boto3.Session()
 
 
-@pytest.fixture
-def filled(database: Database) -> Database:
-    """Twelve jobs of one scope, a second apart, in which every member occurs and is absent."""
+@pytest.fixture(scope="session")
+def filled_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of `filled`, made once and copied."""
+    database = Database(tmp_path_factory.mktemp("template") / "filled.duckdb")
+    shutil.copyfile(migrated_file, database.path)
     pools: list[dict[str, Any]] = [
         {},
         {"warm_pool_status": "Available"},
@@ -49,7 +53,15 @@ def filled(database: Database) -> Database:
             for number in range(12)
         ),
     )
-    return database
+    return database.path
+
+
+@pytest.fixture
+def filled(filled_file: Path, tmp_path: Path) -> Database:
+    """Twelve jobs of one scope, a second apart, in which every member occurs and is absent."""
+    path = tmp_path / "jobs.duckdb"
+    shutil.copyfile(filled_file, path)
+    return Database(path, lock_timeout=5)
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def test_every_job_that_was_there_all_along_comes_once(database: Database) -> No
         Lister(MirrorSource(database.path, lock_timeout=5)),
     ]
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(
         first=st.lists(st.tuples(st.just("create"), st.just(0), st.integers(0, 7)), max_size=9),
         then=changes,

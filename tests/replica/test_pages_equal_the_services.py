@@ -73,7 +73,7 @@ def test_joined_pages_equal_the_services(database: Database) -> None:
     in_memory = Lister(MirrorSource(database.path, lock_timeout=5))
 
     @settings(
-        max_examples=50,
+        max_examples=35,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
     )

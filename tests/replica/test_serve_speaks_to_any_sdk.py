@@ -22,6 +22,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from exporter import client
+from exporter.cli import main
 from exporter.errors import UsageError
 from exporter.replica import server as servers
 from exporter.replica.pages import Pages
@@ -115,7 +116,7 @@ from pathlib import Path
 from exporter.store.database import Database
 from tests.replica.support import put, row
 database = Database(Path({str(filled.path)!r}), lock_timeout=20)
-for number in range(12):
+for number in range(8):
     put(database, [row(f"more-{{number}}", 100 + number)])
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -128,8 +129,8 @@ for number in range(12):
         thread.join()
     assert done.returncode == 0
     assert failures == []
-    assert newest[0]["TrainingJobName"] == "more-11"
-    assert len(answers) > 12
+    assert newest[0]["TrainingJobName"] == "more-7"
+    assert len(answers) > 8
 
 
 def test_the_account_is_told_by_the_access_key_id(
@@ -246,6 +247,39 @@ def test_the_command_serves_until_sigterm(filled: Database, sdk: Sdk, tmp_path: 
     assert (process.returncode, out, err) == (0, "", "")
 
 
+def test_an_answer_under_way_is_finished_before_it_ends(
+    filled: Database, sdk: Sdk, tmp_path: Path
+) -> None:
+    with _serving(filled.path, tmp_path) as (process, url):
+        asked = sdk(url)
+        asked.list_training_jobs()
+        found: list[Any] = []
+
+        def ask() -> None:
+            found.append(asked.list_training_jobs()["TrainingJobSummaries"])
+
+        with _writing_elsewhere(filled, seconds=2.5):
+            thread = threading.Thread(target=ask)
+            thread.start()
+            time.sleep(0.3)
+            process.send_signal(signal.SIGTERM)
+            thread.join()
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "", "")
+    # It had waited for the commit.
+    assert {job["TrainingJobStatus"] for job in found[0]} == {"Stopped"}
+
+
+def test_a_port_that_is_taken_is_told(
+    filled: Database, replica: Replica, capfd: pytest.CaptureFixture[str]
+) -> None:
+    port = str(urlsplit(replica.url).port)
+    assert main(["--db", str(filled.path), "serve", "--port", port]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert f"Cannot serve on 127.0.0.1 port {port}" in err
+
+
 def test_the_token_is_written_nowhere(filled: Database, sdk: Sdk, tmp_path: Path) -> None:
     environment = {"SAGEMAKER_EXPORTER_SERVE_TOKEN": TOKEN}
     options = ("-vv", "--host", "0.0.0.0")  # noqa: S104 - that is what the token is for
@@ -360,12 +394,12 @@ def _serving(
 
 
 @contextmanager
-def _writing_elsewhere(database: Database) -> Iterator[None]:
+def _writing_elsewhere(database: Database, seconds: float | None = None) -> Iterator[None]:
     """Another process that has committed, and keeps the file open for writing."""
     code = (
-        f"import duckdb; c = duckdb.connect({str(database.path)!r}); "
+        f"import duckdb, time; c = duckdb.connect({str(database.path)!r}); "
         "c.execute(\"UPDATE training_jobs SET training_job_status = 'Stopped'\"); "
-        "print('ok'); input()"
+        f"print('ok'); {'input()' if seconds is None else f'time.sleep({seconds})'}"
     )
     with subprocess.Popen(
         [sys.executable, "-uc", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
