@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 
@@ -59,5 +60,7 @@ def serve(app: App, *, host: str, port: int, token: str | None) -> None:
                 app.say(f"export AWS_ENDPOINT_URL_SAGEMAKER={replica.url}")
             threading.Event().wait()
         except KeyboardInterrupt:
-            # SIGTERM too (exporter.cli.entry): the way to end a server, not an interruption.
-            return
+            # SIGTERM too: the way to end a server, not an interruption. It is stopped in here,
+            # where exporter.cli.interrupts sees that the signal is being dealt with.
+            replica.stop()
+            signal.setitimer(signal.ITIMER_REAL, 0)
