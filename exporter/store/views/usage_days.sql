@@ -78,7 +78,7 @@ SELECT
     ) AS instance_hours,
     CAST(
         CAST(
-            CAST(costed.gb_seconds AS HUGEINT) * (1000000000000 // costed.month_seconds)
+            costed.gb_seconds * (1000000000000 // costed.month_seconds)
             + (
                 costed.gb_seconds * (1000000000000 % costed.month_seconds)
                 + costed.month_seconds // 2
@@ -118,7 +118,7 @@ SELECT
         WHEN costed.own_rank >= 5 THEN NULL
         ELSE CAST(
             CAST(
-                CAST(costed.gb_seconds AS HUGEINT)
+                costed.gb_seconds
                 * (costed.picousd_per_gb_month // costed.month_seconds)
                 + (
                     costed.gb_seconds * (costed.picousd_per_gb_month % costed.month_seconds)
@@ -152,7 +152,7 @@ FROM (
         END AS own_rank,
         CASE WHEN day.is_nothing THEN 0 ELSE day.seconds * day.instance_count END
             AS instance_seconds,
-        day.seconds * day.instance_count * day.volume_size_gb AS gb_seconds,
+        CAST(day.seconds AS HUGEINT) * day.instance_count * day.volume_size_gb AS gb_seconds,
         CAST(day(last_day(day.usage_date)) AS BIGINT) * 86400 AS month_seconds,
         card.usd_per_hour,
         card.hour_quotient,
