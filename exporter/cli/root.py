@@ -18,20 +18,57 @@ from exporter.cli.options import ENV_PREFIX, OneOf
 from exporter.errors import UsageError
 from exporter.settings import Settings, did_you_mean
 
-#: Command -> where it is; each module is imported only when its command is asked for.
+#: Command -> where it is, and what `--help` says of it. A module is imported only when its
+#: command is asked for.
 COMMANDS: Final = {
-    "sync": "exporter.cli.sync:sync",
-    "report": "exporter.cli.report:report",
-    "query": "exporter.cli.query:query",
-    "jobs": "exporter.cli.jobs:jobs",
-    "serve": "exporter.cli.serve:serve",
-    "status": "exporter.cli.status:status",
-    "dashboard": "exporter.cli.dashboard:dashboard",
-    "prices": "exporter.cli.prices:prices",
-    "reconcile": "exporter.cli.reconcile:reconcile",
-    "db": "exporter.cli.db:db",
-    "config": "exporter.cli.config:config",
-    "demo": "exporter.cli.demo:demo",
+    "sync": (
+        "exporter.cli.sync:sync",
+        "Fetch what changed; the first run is a backfill.",
+    ),
+    "report": (
+        "exporter.cli.report:report",
+        "Run a canned report, or list the reports.",
+    ),
+    "query": (
+        "exporter.cli.query:query",
+        "Run one SQL statement, read only.",
+    ),
+    "jobs": (
+        "exporter.cli.jobs:jobs",
+        "List training jobs, from the database.",
+    ),
+    "serve": (
+        "exporter.cli.serve:serve",
+        "Answer ListTrainingJobs over HTTP, for any AWS SDK.",
+    ),
+    "status": (
+        "exporter.cli.status:status",
+        "Show how fresh the data is, and the last runs.",
+    ),
+    "dashboard": (
+        "exporter.cli.dashboard:dashboard",
+        "Write one HTML page with charts.",
+    ),
+    "prices": (
+        "exporter.cli.prices:prices",
+        "See, import or refresh the dated prices.",
+    ),
+    "reconcile": (
+        "exporter.cli.reconcile:reconcile",
+        "Compare a bill with the database.",
+    ),
+    "db": (
+        "exporter.cli.db:db",
+        "Look after the database file: check, backup, restore, …",
+    ),
+    "config": (
+        "exporter.cli.config:config",
+        "Show the configuration in force.",
+    ),
+    "demo": (
+        "exporter.cli.demo:demo",
+        "Show all of it, without an AWS account.",
+    ),
 }
 
 
@@ -187,12 +224,16 @@ class Root(click.Group):
         """Every command, in the order in which a newcomer meets them."""
         return list(COMMANDS)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a line for each, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
-        where = COMMANDS.get(cmd_name)
-        if where is None:
+        if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = where.partition(":")
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
 

@@ -297,12 +297,25 @@ def test_signals_end_it_with_their_code(
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(2)
+    wait_until_it_has_open(query.pid, filled.path)
     query.send_signal(number)
     _, err = query.communicate(timeout=30)
     assert query.returncode == code
     # DuckDB may keep it from unwinding; then it ends after ten seconds, without a word.
     assert err in ("", "sagemaker-exporter: Interrupted. What was committed is safe.\n")
+
+
+def wait_until_it_has_open(pid: int, path: Path) -> None:
+    descriptors = Path(f"/proc/{pid}/fd")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        time.sleep(0.2)
+        if not descriptors.exists():  # not Linux
+            time.sleep(5)
+            return
+        if any(entry.resolve() == path for entry in descriptors.iterdir()):
+            time.sleep(0.3)
+            return
 
 
 def test_a_signal_that_python_drops_is_raised_again(command: Command) -> None:
