@@ -7,6 +7,7 @@
 -- job_id: Row number in training_jobs: a short key, good within one query only
 -- training_job_arn: ARN of the job
 -- creation_time: When the job was created
+-- arn_hash: Hash of the ARN in 64 bits, to join by: good within one query only
 -- account_id: AWS account
 -- region: AWS region
 -- training_job_name: Name of the job
@@ -29,6 +30,7 @@ SELECT
     job.rowid AS job_id,
     job.training_job_arn,
     job.creation_time,
+    hash(job.training_job_arn) AS arn_hash,
     job.account_id,
     job.region,
     job.training_job_name,
@@ -77,6 +79,7 @@ FROM (
             job.rowid AS job_id,
             job.training_job_arn,
             job.creation_time,
+            hash(job.training_job_arn) AS arn_hash,
             job.account_id,
             job.region,
             job.training_job_name,
@@ -122,6 +125,7 @@ SELECT
     job.rowid AS job_id,
     job.training_job_arn,
     job.creation_time,
+    hash(job.training_job_arn) AS arn_hash,
     job.account_id,
     job.region,
     job.training_job_name,
@@ -185,6 +189,7 @@ FROM (
             job.rowid AS job_id,
             job.training_job_arn,
             job.creation_time,
+            hash(job.training_job_arn) AS arn_hash,
             job.account_id,
             job.region,
             job.training_job_name,
