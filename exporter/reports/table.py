@@ -192,7 +192,7 @@ class _Table:
             if not cell:
                 continue
             whole = room is None or self._is_right(index)
-            parts = [cell] if whole else chop_cells(cell, room or _NARROW_TEXT)
+            parts = [cell] if whole else _fold(cell, room or _NARROW_TEXT)
             yield name + " " * (longest - cell_len(name)) + _GAP + parts[0]
             yield from (" " * longest + _GAP + part for part in parts[1:])
 
@@ -204,10 +204,16 @@ def _heading(result: Result, column: Column) -> str:
 
 
 def _folded(row: Sequence[str], widths: Mapping[int, int]) -> list[list[str]]:
-    return [
-        [row[index]] if cell_len(row[index]) <= width else chop_cells(row[index], width)
-        for index, width in widths.items()
-    ]
+    return [_fold(row[index], width) for index, width in widths.items()]
+
+
+def _fold(text: str, width: int) -> list[str]:
+    """A text in lines: broken between words and after hyphens, anywhere if it must be."""
+    if cell_len(text) <= width:
+        return [text]
+    if text.isascii():  # a character is a column
+        return textwrap.wrap(text, width)
+    return chop_cells(text, width)
 
 
 def _by_words(name: str, width: int) -> list[str]:
