@@ -124,8 +124,8 @@ class _Backend:
             raise ApiError("InternalFailure", str(error), 500) from error
         except ApiError:
             raise
-        except Exception:
-            _log.exception("%s failed", OPERATION)
+        except Exception as error:
+            _log.error("A bug: %r", error, exc_info=_log.isEnabledFor(logging.INFO))
             raise ApiError("InternalFailure", "A bug; the log of serve has it.", 500) from None
 
     def _answer(self, call: Call) -> Answer:

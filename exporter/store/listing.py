@@ -233,8 +233,6 @@ def _next_status(
 
 
 def _rows(execute: Execute, query: _Query, after: Place | None, limit: int | None) -> list[Listed]:
-    if limit is not None and limit <= 0:
-        return []
     statement, parameters = query.statement(after, limit)
     return [Listed(*row) for row in execute(statement, parameters)]
 
@@ -319,20 +317,19 @@ class _Query:
         """
         keys = dict(zip(_sort_columns(self._listing), after.key, strict=True))
         names = list(self._columns())
-        values = {f"after_{name}": keys[name] for name in names}
         sign = "<" if self._listing.descending else ">"
-        condition = ""
+        condition = "false"
         for name in reversed(names):
-            value = f"$after_{name}"
-            if name in TIMES:
-                value = f"make_timestamp({value}) AT TIME ZONE 'UTC'"
-            tail = f" OR ({name} = {value} AND {condition})" if condition else ""
-            condition = f"({name} {sign} {value}{tail})"
-        first = names[0]
-        value = f"$after_{first}"
-        if first in TIMES:
-            value = f"make_timestamp({value}) AT TIME ZONE 'UTC'"
-        return f"{first} {sign}= {value} AND {condition}", values
+            value = _parameter(name)
+            condition = f"({name} {sign} {value} OR ({name} = {value} AND {condition}))"
+        condition = f"{names[0]} {sign}= {_parameter(names[0])} AND {condition}"
+        return condition, {f"after_{name}": keys[name] for name in names}
+
+
+def _parameter(name: str) -> str:
+    """The parameter for a place's value; that of a time is a number of microseconds."""
+    value = f"$after_{name}"
+    return f"make_timestamp({value}) AT TIME ZONE 'UTC'" if name in TIMES else value
 
 
 #: Jobs with the status that each had when a listing began. The history is asked about the jobs
