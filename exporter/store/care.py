@@ -78,7 +78,8 @@ def check(database: Database) -> Checked:
         SchemaNewerError: It is of a newer one.
         BusyError: A writer kept it past the lock timeout.
     """
-    with database.reading() as connection:
+    with database.reading(check_schema=False) as connection:
+        check_revision(database.path, revision(connection))
         return _checked(connection, database.path)
 
 

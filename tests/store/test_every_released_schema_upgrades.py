@@ -1,0 +1,59 @@
+"""A file of each schema that was ever released becomes one of the newest, and loses nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from exporter.resources import folder
+from exporter.store import care
+from exporter.store.database import SCHEMA_REVISION, Database
+from tests.store.support import content
+
+SCHEMAS = Path(__file__).parents[1] / "fixtures" / "schemas"
+RELEASED = sorted(path.name.removesuffix(".duckdb.gz") for path in SCHEMAS.glob("*.duckdb.gz"))
+
+
+def test_each_has_its_file() -> None:
+    revisions = sorted(
+        path.name[:4] for path in (folder("migrations") / "versions").glob("[0-9]*.py")
+    )
+    assert revisions[-1] == SCHEMA_REVISION
+    assert revisions == RELEASED
+
+
+@pytest.mark.parametrize("revision", RELEASED)
+def test_its_rows_are_all_there_after_the_upgrade(revision: str, tmp_path: Path) -> None:
+    path = tmp_path / "jobs.duckdb"
+    path.write_bytes(gzip.decompress((SCHEMAS / f"{revision}.duckdb.gz").read_bytes()))
+    written = json.loads(gzip.decompress((SCHEMAS / f"{revision}.json.gz").read_bytes()))
+    assert len(written["training_jobs"]) == 60
+    columns = columns_of(path)
+    done = care.upgrade(Database(path))
+    assert (done.before, done.after) == (revision, SCHEMA_REVISION)
+    checked = care.check(Database(path))
+    assert (checked.faults, checked.remarks) == ([], [])
+    # What the program itself keeps about the schema is not the user's.
+    del written["settings"], written["alembic_version"]
+    with duckdb.connect(str(path), read_only=True) as connection:
+        for table, rows in written.items():
+            names = ", ".join(columns[table])
+            found = connection.execute(f"SELECT {names} FROM {table} ORDER BY ALL").fetchall()
+            assert json.loads(json.dumps(found, default=str)) == rows, table
+
+
+def columns_of(path: Path) -> dict[str, list[str]]:
+    """Columns of each table, as the older schema had them."""
+    found: dict[str, list[str]] = {name: [] for name in content(path)}
+    with duckdb.connect(str(path), read_only=True) as connection:
+        for table, column in connection.execute(
+            "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal "
+            "ORDER BY table_name, column_index"
+        ).fetchall():
+            if table in found:
+                found[table].append(column)
+    return found
