@@ -1,7 +1,5 @@
 """A world, its scope, and the stand-in service over it, for unmodified boto3 clients."""
 
-
-
 import http.client
 import json
 from collections.abc import Callable, Iterator, Mapping

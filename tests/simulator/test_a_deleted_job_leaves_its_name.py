@@ -1,7 +1,5 @@
 """DeleteTrainingJob: gone at once or Deleting first; the name, so the ARN, is free again."""
 
-
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Two calls a second for an account and region, whoever makes them."""
 
-
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A NextToken is opaque, and good for the request it was given to."""
 
-
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Who calls: keys carry accounts, roles lead to others, some things are not allowed."""
 
-
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Every record validates against botocore's model and equals the job it shows."""
 
-
-
 from datetime import UTC, timedelta
 from typing import Any
 

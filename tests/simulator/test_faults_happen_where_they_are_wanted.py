@@ -1,7 +1,5 @@
 """Each fault at each operation, at a chosen call, for as many calls as asked."""
 
-
-
 import contextlib
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A server nobody here wrote: moto's answers and ours to the same calls hold the same kinds."""
 
-
-
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any

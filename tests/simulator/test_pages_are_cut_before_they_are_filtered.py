@@ -1,7 +1,5 @@
 """Only a missing NextToken ends a listing: pages may come short, or empty."""
 
-
-
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any

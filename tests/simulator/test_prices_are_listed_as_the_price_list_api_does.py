@@ -1,7 +1,5 @@
 """GetProducts: JSON in strings, filters, pages, and rows of 0.00 to pass over."""
 
-
-
 import json
 from collections.abc import Callable
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Botocore's own model decides what a request may hold; refusals read like the service's."""
 
-
-
 import json
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Search: every operator, both ways of joining, orders, pages and limits."""
 
-
-
 from datetime import timedelta
 from typing import Any
 

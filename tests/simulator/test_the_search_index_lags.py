@@ -1,7 +1,5 @@
 """Search shows the world as it was: old states, no new jobs, and deleted ones still there."""
 
-
-
 from collections.abc import Callable
 from typing import Any
 

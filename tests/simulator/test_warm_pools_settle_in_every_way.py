@@ -1,7 +1,5 @@
 """Warm pools: Available, Reused, Terminated – late, silent, or never there at all."""
 
-
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The front is not the simulator's own: any back end may answer behind it."""
 
-
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
