@@ -25,12 +25,10 @@ from exporter import client
 from exporter.cli import main
 from exporter.errors import UsageError
 from exporter.replica import server as servers
-from exporter.replica.pages import Pages
 from exporter.replica.server import Replica
 from exporter.simulator import Scope, Simulator
 from exporter.store.database import Database
 from exporter.store.scopes import ScopeKey
-from exporter.wire import Body
 from tests.replica.support import ACCOUNT, REGION, START, put, row
 from tests.sync.support import Syncer
 
@@ -325,21 +323,6 @@ def test_the_aws_cli_prints_what_the_command_prints(
         check=True,
     )
     assert ours.stdout == theirs.stdout
-
-
-def test_pages_are_kept_for_a_version_and_within_bounds() -> None:
-    pages = Pages(most_bytes=10)
-    pages.put(1, "a", Body(b"12345"))
-    pages.put(1, "b", Body(b"12345"))
-    assert pages.get(1, "a") == Body(b"12345")
-    pages.put(1, "c", Body(b"1"))
-    assert pages.get(1, "b") is None, "the least used goes first"
-    assert pages.get(2, "a") is None
-    pages.put(2, "d", Body(b"1"))
-    assert pages.get(1, "a") is None
-    pages.put(1, "late", Body(b"1"))
-    assert pages.get(1, "late") is None
-    assert pages.get(2, "late") is None
 
 
 def _anybody() -> dict[str, str]:
