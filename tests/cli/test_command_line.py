@@ -297,9 +297,12 @@ def test_signals_end_it_with_their_code(
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_until_it_has_open(query.pid, filled.path)
-    query.send_signal(number)
-    _, err = query.communicate(timeout=30)
+    try:
+        wait_until_it_has_open(query.pid, filled.path)
+        query.send_signal(number)
+        _, err = query.communicate(timeout=30)
+    finally:
+        query.kill()  # it would run for days
     assert query.returncode == code
     # DuckDB may keep it from unwinding; then it ends after ten seconds, without a word.
     assert err in ("", "sagemaker-exporter: Interrupted. What was committed is safe.\n")
