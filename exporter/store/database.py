@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
@@ -234,7 +235,12 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (exc.OperationalError, exc.InternalError) as error:
+        except (
+            exc.OperationalError,
+            exc.InternalError,
+            duckdb.IOException,
+            duckdb.FatalException,
+        ) as error:
             raise translate(error, self.path) from error
         except exc.DatabaseError as error:
             # Constraint, catalog and data errors are bugs or the SQL of a user: not the file.
@@ -287,6 +293,8 @@ def check_revision(path: Path, found: str | None) -> None:
 def lock_holder(error: BaseException) -> str | None:
     """Who holds the file's lock, as DuckDB names it; None where the error is another."""
     text = str(error)
+    if "different configuration than existing connections" in text:
+        return "another connection of this process"
     if "Could not set lock" not in text:
         return None
     match = re.search(r"Conflicting lock is held in (.*?) ?\(PID (\d+)\)", text)
@@ -295,9 +303,9 @@ def lock_holder(error: BaseException) -> str | None:
     return f"{Path(match[1]).name or 'a process'} (PID {match[2]})"
 
 
-def translate(error: exc.DBAPIError, path: Path) -> ExporterError:
+def translate(error: Exception, path: Path) -> ExporterError:
     """An error of the file or the disk, in words for the person who reads the cron mail."""
-    text = str(error.orig).splitlines()[0]
+    text = str(getattr(error, "orig", error)).splitlines()[0]
     if holder := lock_holder(error):
         return BusyError(f"The database {path} is kept open by {holder}.", "Nothing is lost.")
     if path.is_dir():

@@ -1,0 +1,33 @@
+"""DuckDB refuses a writer beside a reader also within one process; that passes like any lock."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import sqlalchemy as sa
+
+from exporter.store.database import Database
+
+
+def test_a_writer_waits_for_a_reader_of_its_own_process(database: Database) -> None:
+    reading, told = threading.Event(), []
+
+    def read() -> None:
+        with Database(database.path).reading() as connection:
+            connection.execute(sa.text("SELECT 1")).all()
+            reading.set()
+            time.sleep(0.3)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert reading.wait(5)
+    with Database(database.path, lock_timeout=10, notify=told.append).writing() as connection:
+        connection.execute(sa.text("INSERT INTO settings VALUES ('written', 'yes')"))
+    reader.join()
+    assert told == [
+        f"Waiting for the database {database.path}, held by another connection of this process."
+    ]
+    with database.reading() as connection:
+        rows = connection.execute(sa.text("SELECT value FROM settings WHERE name = 'written'"))
+        assert rows.scalars().all() == ["yes"]
