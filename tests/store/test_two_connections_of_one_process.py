@@ -11,7 +11,8 @@ from exporter.store.database import Database
 
 
 def test_a_writer_waits_for_a_reader_of_its_own_process(database: Database) -> None:
-    reading, told = threading.Event(), []
+    reading = threading.Event()
+    told: list[str] = []
 
     def read() -> None:
         with Database(database.path).reading() as connection:
