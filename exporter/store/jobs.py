@@ -7,9 +7,10 @@ still refuse to go back in time: a stored row that is newer than the one written
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
+import duckdb
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
@@ -133,7 +134,9 @@ def _staged(connection: sa.Connection, batch: pa.Table) -> Iterator[None]:
     try:
         yield
     finally:
-        raw.unregister(_STAGED)
+        # Where the connection is lost (a full disk, Ctrl-C), what took it is the error to raise.
+        with suppress(duckdb.Error):
+            raw.unregister(_STAGED)
 
 
 def _rows(connection: sa.Connection, statement: str, parameters: Row | None = None) -> list[Row]:
