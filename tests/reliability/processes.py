@@ -41,7 +41,7 @@ class Zygotes:
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env=_environment({}),
+            env=environment({}),
         )
 
     def start(self, argv: Sequence[str], env: Mapping[str, str], **steps: int) -> Running:
@@ -128,7 +128,7 @@ def program(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=_environment(env),
+        env=environment(env),
         **options,
     )
     try:
@@ -140,11 +140,14 @@ def program(
 
 
 @contextmanager
-def holding(path: Path, *, read_only: bool) -> Iterator[subprocess.Popen[str]]:
+def holding(
+    path: Path, *, read_only: bool, statement: str = "SELECT 1"
+) -> Iterator[subprocess.Popen[str]]:
     """Another process, with nothing of ours in it, that keeps a DuckDB file open."""
     code = (
         "import sys, duckdb\n"
         f"c = duckdb.connect({str(path)!r}, read_only={read_only})\n"
+        f"c.execute({statement!r})\n"
         "print('open', flush=True)\n"
         "sys.stdin.readline()\n"
         "c.close()\n"
@@ -173,5 +176,6 @@ def until(condition: Any, seconds: float = 20.0) -> None:
         time.sleep(0.005)
 
 
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
+def environment(more: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process of its own."""
     return {**os.environ, "PYTHONPATH": str(ROOT), **more}

@@ -1,0 +1,149 @@
+"""The write-ahead log beside a file whose process was killed: replayed, or healed, or named."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from sqlalchemy import exc
+
+from exporter.errors import DatabaseError
+from exporter.store.database import Database
+from tests.reliability.processes import ROOT, environment, holding
+from tests.store.support import content, names, write_and_die
+
+
+def set_value(value: str) -> str:
+    return f"INSERT OR REPLACE INTO settings VALUES ('mark', '{value}')"
+
+
+def mark(database: Database) -> list[str]:
+    with database.reading() as connection:
+        rows = connection.exec_driver_sql("SELECT value FROM settings WHERE name = 'mark'").all()
+    return [str(row[0]) for row in rows]
+
+
+@pytest.fixture
+def outdated(database: Database) -> Path:
+    """A file with a log of an older state of it: what a kill during a checkpoint leaves.
+
+    Made of byte copies: the log of a killed process is kept, its file opened and closed twice
+    (each time the log is folded in, and the file counts one checkpoint more), and put back.
+    """
+    write_and_die(database.path, set_value("one"))
+    log = Path(f"{database.path}.wal")
+    kept = log.with_name("kept.wal")
+    shutil.copyfile(log, kept)
+    for value in ("two", "three"):
+        with duckdb.connect(str(database.path)) as connection:
+            connection.execute(set_value(value))
+    kept.replace(log)
+    with pytest.raises(duckdb.IOException, match="WAL checkpoint iteration does not match"):
+        duckdb.connect(str(database.path))
+    return log
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_an_outdated_log_is_moved_aside_and_said_so(
+    database: Database, outdated: Path, writes: bool
+) -> None:
+    told: list[str] = []
+    opened = Database(database.path, notify=told.append)
+    if writes:
+        with opened.writing() as connection:
+            connection.exec_driver_sql("INSERT INTO settings VALUES ('written', 'now')")
+    assert mark(opened) == ["three"]
+    assert told == [
+        f"The database {database.path} was left by a killed process with an outdated "
+        "write-ahead log; the file itself is complete. "
+        f"The log was kept as {outdated}.stale."
+    ]
+    assert names(database.path.parent) == ["jobs.duckdb", "jobs.duckdb.wal.stale"]
+    # Once: the next one finds nothing to heal.
+    assert mark(opened) == ["three"]
+    assert len(told) == 1
+
+
+def test_several_processes_that_find_it_heal_it_once(database: Database, outdated: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from exporter.store.database import Database\n"
+        "database = Database(Path(sys.argv[1]), notify=print)\n"
+        "sys.stdin.readline()\n"
+        "with database.writing() as connection:\n"
+        "    connection.exec_driver_sql('INSERT INTO settings VALUES (?, ?)', (sys.argv[2], 'x'))\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(database.path), f"writer {number}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment({}),
+            cwd=ROOT,
+        )
+        for number in range(3)
+    ]
+    said = [process.communicate("go\n", timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert "".join(said).count("outdated write-ahead log") == 1
+    settings = {name for name, _ in content(database.path)["settings"]}
+    assert {"mark", "writer 0", "writer 1", "writer 2"} <= settings
+
+
+def test_what_a_killed_process_had_committed_is_replayed(database: Database) -> None:
+    write_and_die(database.path, set_value("committed"))
+    told: list[str] = []
+    assert mark(Database(database.path, notify=told.append)) == ["committed"]
+    assert told == []
+
+
+def test_a_log_cut_short_keeps_what_was_whole(database: Database) -> None:
+    write_and_die(database.path, set_value("one"))
+    log = Path(f"{database.path}.wal")
+    whole = log.stat().st_size
+    write_and_die(database.path, "CREATE TABLE half AS SELECT 1 AS one")
+    assert log.stat().st_size != whole
+    log.write_bytes(log.read_bytes()[:-7])
+    assert mark(database) == ["one"]
+
+
+def test_a_log_of_another_database_is_named_and_nothing_touched(
+    database: Database, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.duckdb"
+    with duckdb.connect(str(other)) as connection:
+        connection.execute("CREATE TABLE theirs AS SELECT 1 AS one")
+    write_and_die(other, "INSERT INTO theirs VALUES (2)")
+    log = Path(f"{database.path}.wal")
+    Path(f"{other}.wal").replace(log)
+    before = database.path.read_bytes(), log.read_bytes()
+    for opening in (database.reading, database.writing):
+        with pytest.raises(DatabaseError) as error, opening():
+            pass
+        assert str(error.value).startswith(
+            f"{database.path} and its write-ahead log {log} do not belong together: "
+        )
+        assert error.value.exit_code == 8
+    assert (database.path.read_bytes(), log.read_bytes()) == before
+
+
+def test_a_log_that_another_process_writes_is_never_taken_for_an_outdated_one(
+    database: Database,
+) -> None:
+    """Between the failing open and the healing another process may have healed, and written."""
+    error = exc.DBAPIError(
+        "", {}, Exception("File checkpoint iteration: 9, WAL checkpoint iteration: 8")
+    )
+    log = Path(f"{database.path}.wal")
+    with holding(database.path, read_only=False, statement=set_value("alive")):
+        assert log.exists()
+        assert database._heal(error)  # which means: try again
+        assert log.exists()
+    assert mark(database) == ["alive"]
+    assert names(database.path.parent) == ["jobs.duckdb"]
