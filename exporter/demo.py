@@ -113,7 +113,8 @@ def _sync(demo: Demo, progress: Progress | None) -> SyncReport:
 def _pages_of_the_naive_way(first: SyncReport) -> int:
     """Calls that a listing by LastModifiedTimeAfter alone takes, counted by making them."""
     watermark = first.scopes[0].runs[-1].watermark_after
-    pages = boto3.client("sagemaker").get_paginator("list_training_jobs")
+    client: Any = boto3.client("sagemaker")
+    pages = client.get_paginator("list_training_jobs")
     return sum(
         1
         for _ in pages.paginate(LastModifiedTimeAfter=watermark, PaginationConfig={"PageSize": 100})
