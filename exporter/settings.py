@@ -11,6 +11,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -96,8 +97,10 @@ class Settings:
 def find(cwd: Path, user_directory: Path) -> Path | None:
     """The file in use where none is named: the working directory's, else the user's."""
     for directory in (cwd, user_directory):
-        if (path := directory / FILE_NAME).is_file():
-            return path
+        # A home that is somebody else's (`sudo -u`, a container's user) has nothing for us.
+        with suppress(PermissionError):
+            if (path := directory / FILE_NAME).is_file():
+                return path
     return None
 
 

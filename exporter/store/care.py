@@ -107,12 +107,13 @@ def backup(database: Database, target: Path) -> Checked:
         ExporterError: As `check`.
         UsageError: The target is the database, or no database.
     """
-    if not database.exists():
-        raise DatabaseError(f"There is no database at {database.path}.")
     found: list[Checked] = []
 
     def verify(copy: Path) -> None:
         found.append(_sound(copy, database.path))
+
+    with database.reading(check_schema=False) as connection:
+        revision(connection)  # raises where it is somebody else's
 
     copies.copy(database, target, verify=verify)
     return found[0]

@@ -119,12 +119,11 @@ class Database:
                 f"There is no database at {self.path}.",
                 "Run `sagemaker-exporter sync` first, or name the file with --db.",
             )
-        with self._connection(read_only=True) as connection:
+        with self._translated(), self._connection(read_only=True) as connection:
             if check_schema and not self._schema_is_known:
                 check_revision(self.path, revision(connection))
                 self._schema_is_known = True
-            with self._translated():
-                yield connection
+            yield connection
 
     @contextmanager
     def writing(
@@ -141,9 +140,9 @@ class Database:
             BusyError: Another process kept the file for longer than `lock_timeout`.
         """
         with (
+            self._translated(),
             _private_files(),
             self._connection(read_only=False) as connection,
-            self._translated(),
         ):
             with connection.begin():
                 yield connection
