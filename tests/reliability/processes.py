@@ -44,18 +44,28 @@ class Zygotes:
             env=environment({}),
         )
 
-    def start(self, argv: Sequence[str], env: Mapping[str, str], **steps: int) -> Running:
+    def start(
+        self, argv: Sequence[str], env: Mapping[str, str], user: int | None = None, **steps: int
+    ) -> Running:
         """A process that runs `sagemaker-exporter ARGV…`; `steps` make its batches smaller."""
         name = f"process-{next(self._numbers)}"
         out, err = self._folder / f"{name}.out", self._folder / f"{name}.err"
         answer = self._ask(
-            do="start", argv=list(argv), env=dict(env), steps=steps, out=str(out), err=str(err)
+            do="start",
+            argv=list(argv),
+            env=dict(env),
+            user=user,
+            steps=steps,
+            out=str(out),
+            err=str(err),
         )
         return Running(self, answer["pid"], out, err)
 
-    def run(self, argv: Sequence[str], env: Mapping[str, str], **steps: int) -> Ended:
+    def run(
+        self, argv: Sequence[str], env: Mapping[str, str], user: int | None = None, **steps: int
+    ) -> Ended:
         """The same, waited for."""
-        return self.start(argv, env, **steps).wait()
+        return self.start(argv, env, user, **steps).wait()
 
     def wait(self, pid: int, seconds: float) -> int | None:
         """The exit code of a child, None where it still runs after that time."""

@@ -64,6 +64,9 @@ def _become(request: dict[str, Any]) -> NoReturn:
             os.close(file)
         empty = os.open(os.devnull, os.O_RDONLY)
         os.dup2(empty, 0)
+        if request["user"] is not None:
+            os.setgid(request["user"])
+            os.setuid(request["user"])
         for name, value in request["steps"].items():
             setattr(*_STEPS[name], value)
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,84 @@
+"""What --db may point at by mistake, or after a bad copy: named, and never overwritten."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from exporter.cli import main
+from exporter.simulator import Simulator
+
+Make = Callable[[Path, Path], None]
+
+
+def letter(path: Path, _: Path) -> None:
+    path.write_text("Dear reader\n" * 100)
+
+
+def foreign(path: Path, _: Path) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE theirs AS SELECT 1 AS one")
+
+
+def cut(length: int) -> Make:
+    def make(path: Path, good: Path) -> None:
+        shutil.copyfile(good, path)
+        os.truncate(path, length)
+
+    return make
+
+
+def scrambled(path: Path, good: Path) -> None:
+    content = bytearray(good.read_bytes())
+    content[4096 + 8 : 4096 + 64] = os.urandom(56)
+    content[8192 + 8 : 8192 + 64] = os.urandom(56)
+    path.write_bytes(content)
+
+
+FILES: dict[str, tuple[Make, str]] = {
+    "a letter": (letter,
+                 "is not a DuckDB database. It was not touched."),
+    "an empty file": (lambda path, _: path.touch(), "is not a DuckDB database."),
+    "a directory": (lambda path, _: path.mkdir(), "is a directory. Name a file with --db."),
+    "a database of somebody else": (foreign, "belongs to something else: it holds 1 table(s), "
+                                             "'theirs' among them, and none of ours."),
+    "the first header": (cut(4_096), "is damaged or cut short: "),
+    "the headers": (cut(12_288), "is damaged or cut short: "),
+    "half of it": (cut(400_000), "is damaged or cut short: "),
+    "headers with other bytes": (scrambled, "is damaged or cut short: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_it_is_named_and_left_as_it_is(
+    kind: str,
+    tmp_path: Path,
+    migrated_file: Path,
+    simulator: Simulator,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    make, words = FILES[kind]
+    path = tmp_path / "jobs.duckdb"
+    make(path, migrated_file)
+    before = path.read_bytes() if path.is_file() else None
+    for command in (
+        ["sync", "--max-rps", "0"],
+        ["status"],
+        ["query", "SELECT 1"],
+        ["db", "check"],
+        ["db", "upgrade"],
+        ["db", "backup", str(tmp_path / "backup.duckdb")],
+        ["db", "prune"],
+    ):
+        capfd.readouterr()
+        assert main(["--db", str(path), *command]) == 8, command
+        out, err = capfd.readouterr()
+        assert (out, err.count("\n"), words in err, str(path) in err) == ("", 1, True, True), err
+    assert (path.read_bytes() if path.is_file() else None) == before
+    assert simulator.calls == []
+    assert {each.name for each in tmp_path.iterdir()} <= {"jobs.duckdb", "jobs.duckdb.lock"}
