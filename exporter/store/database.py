@@ -150,7 +150,7 @@ class Database:
 
     @contextmanager
     def _connection(self, *, read_only: bool) -> Iterator[sa.Connection]:
-        connection = self._open(self._engine(read_only=read_only))
+        connection = self._open(self._engine(read_only=read_only), read_only=read_only)
         try:
             yield connection
         finally:
@@ -176,7 +176,7 @@ class Database:
         event.listen(engine, "connect", lambda raw, _: raw.execute("SET TimeZone = 'UTC'"))
         return engine
 
-    def _open(self, engine: sa.Engine) -> sa.Connection:
+    def _open(self, engine: sa.Engine, *, read_only: bool) -> sa.Connection:
         deadline = self._monotonic() + self.lock_timeout
         pause = _FIRST_WAIT
         told = healed = False
@@ -188,6 +188,8 @@ class Database:
                     healed = True
                     continue
                 holder = lock_holder(error)
+                if holder is None and not read_only and _is_ours(error):
+                    holder = "another connection of this process"
                 if holder is None:
                     raise translate(error, self.path) from error
                 left = min(deadline, self._latest) - self._monotonic()
@@ -289,11 +291,14 @@ def check_revision(path: Path, found: str | None) -> None:
     )
 
 
+def _is_ours(error: BaseException) -> bool:
+    """Whether this process has the file open for reading, beside which it cannot write."""
+    return "different configuration than existing connections" in str(error)
+
+
 def lock_holder(error: BaseException) -> str | None:
     """Who holds the file's lock, as DuckDB names it; None where the error is another."""
     text = str(error)
-    if "different configuration than existing connections" in text:
-        return "another connection of this process"
     if "Could not set lock" not in text:
         return None
     match = re.search(r"Conflicting lock is held in (.*?) ?\(PID (\d+)\)", text)

@@ -77,7 +77,7 @@ class KeptDatabase(Database):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._kept = self._open(self._engine(read_only=False))
+        self._kept = self._open(self._engine(read_only=False), read_only=False)
 
     @contextmanager
     def _connection(self, *, read_only: bool) -> Iterator[sa.Connection]:
