@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -215,6 +216,10 @@ def test_without_room_for_the_copy_nothing_is_changed(
     ]
 
 
+@pytest.mark.skipif(
+    duckdb.__version__ < "2",
+    reason="in DuckDB 1.4 an error of the binder does not end the transaction: nothing is lost",
+)
 def test_an_upgrade_that_was_swallowed_is_no_upgrade(
     filled: Database, program_of_later: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,10 @@ def test_each_has_its_file() -> None:
     assert revisions == RELEASED
 
 
+@pytest.mark.skipif(
+    duckdb.__version__ < "2",
+    reason="the file's views were laid by DuckDB 2, whose lead(x, 1, y) DuckDB 1.4 does not read",
+)
 @pytest.mark.parametrize("revision", RELEASED)
 def test_its_rows_are_all_there_after_the_upgrade(revision: str, tmp_path: Path) -> None:
     path = tmp_path / "jobs.duckdb"
