@@ -8,6 +8,7 @@ from typing import Final
 from botocore import exceptions as boto
 
 from exporter.errors import CredentialsError, ExporterError, ServiceError, UsageError
+from exporter.sagemaker.redact import redact
 
 _THROTTLES: Final = frozenset(
     {
@@ -192,9 +193,20 @@ def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
             "Nothing is lost; the next run goes on from here.",
             scope=scope,
         )
+    if not isinstance(error, boto.ClientError | boto.BotoCoreError):
+        return ServiceError(
+            f"{operation} answered what cannot be read{said}: {_message(error)}",
+            "The answer was refused whole and nothing of it stored. "
+            "Is the endpoint really SageMaker?",
+            scope=scope,
+        )
     return ServiceError(f"{operation} failed{said}: {_message(error)}", scope=scope)
 
 
 def _message(error: BaseException) -> str:
-    """One line of an error's own text, of bounded length."""
-    return " ".join(str(error).split())[:300]
+    """One line of an error's own text, of bounded length; of the service's answer its own words."""
+    text = str(error)
+    if isinstance(error, boto.ClientError):
+        # botocore's text speaks of its own retries, of which there are none here.
+        text = str(error.response.get("Error", {}).get("Message", ""))
+    return " ".join((redact(text) or "").split())[:300]
