@@ -168,7 +168,8 @@ def spoiled(fault: Fault, response: Response) -> Response:
 def _spoiled_row(fault: Fault, body: bytes) -> bytes:
     answer: dict[str, Any] = json.loads(body)
     lists = [value for value in answer.values() if isinstance(value, list)]
-    rows: list[Any] = lists[0] if lists else [answer]
+    # A description is a row itself, whatever lists it holds.
+    rows: list[Any] = lists[0] if lists and "TrainingJobArn" not in answer else [answer]
     if not -len(rows) <= fault.row < len(rows):
         return body
     row = rows[fault.row]
