@@ -1,0 +1,190 @@
+"""Secrets planted wherever people leave them, and everything searched that comes out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import urllib.request
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from exporter.simulator import Behaviour, Fault, Scope, Simulator
+from exporter.store.database import Database
+from tests.conftest import ACCOUNT, REGION
+from tests.reliability.processes import Ended, Zygotes, until
+from tests.store.support import mode
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/reader"
+#: Each is unlike any other text, so that a piece of it is as telling as the whole.
+SECRETS = {
+    "password in a command line": "Qx7planted1hunter",
+    "key in a command line": "Qx7planted2key",
+    "variable in a failure reason": "Qx7planted3variable",
+    "access key id": "AKIAQX7PLANTED4KEYID",
+    "secret access key": "Qx7planted5/AbCdEfGhIjKlMnOpQrStUvWxYz01",
+    "token of a signed URL": "Qx7planted6signature",
+    "password of a database's URL": "Qx7planted7password",
+    "bearer token": "Qx7planted8bearer",
+    "private key": "Qx7planted9MIIEvQIBADANBgkqhkiG9w0BAQEFAASC",
+    "hyperparameter": "Qx7planted10hyperparameter",
+    "environment": "Qx7planted11environment",
+    "external id": "Qx7planted12externalid",
+    "ping URL": "Qx7planted13ping",
+    "token of serve": "Qx7planted14serve",
+    "our own secret key": "Qx7planted15ownkey",
+    "our own session token": "Qx7planted16session",
+    "password of a proxy": "Qx7planted17proxy",
+}
+REASON = f"""AlgorithmError: ExecuteUserScriptError:
+Command "python train.py --password {SECRETS["password in a command line"]} \
+--wandb-api-key={SECRETS["key in a command line"]} --lr 0.1"
+export DB_PASSWORD='{SECRETS["variable in a failure reason"]}' \
+AWS_ACCESS_KEY_ID={SECRETS["access key id"]} AWS_SECRET_ACCESS_KEY={SECRETS["secret access key"]}
+GET https://bucket.s3.amazonaws.com/x?X-Amz-Signature={SECRETS["token of a signed URL"]}&x=1 403
+sqlalchemy.exc.OperationalError: postgresql://me:{SECRETS["password of a database's URL"]}@db/x
+{{"Authorization": "Bearer {SECRETS["bearer token"]}"}}
+-----BEGIN PRIVATE KEY-----
+{SECRETS["private key"]}
+-----END PRIVATE KEY-----
+ValueError: the loss is nan"""
+
+
+@pytest.fixture
+def leaky(scope: Scope) -> Scope:
+    """A job that failed with all that in its failure reason, its environment and so on."""
+    job = scope.create_job(
+        "leaky",
+        hyperparameters={"api_key": SECRETS["hyperparameter"]},
+        environment={"TOKEN": SECRETS["environment"]},
+        lives=False,
+    )
+    scope.finish(scope.start(job), "Failed", failure_reason=REASON)
+    scope.world.clock.advance(60)
+    return scope
+
+
+class Told:
+    """Everything that was said, wherever."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    def take(self, what: str, ended: Ended) -> None:
+        self.texts[f"{what}: standard output"] = ended.out
+        self.texts[f"{what}: standard error"] = ended.err
+
+    def leaks(self) -> list[str]:
+        return [
+            f"{kind} in {where}"
+            for where, text in self.texts.items()
+            for kind, secret in SECRETS.items()
+            if secret in text
+        ]
+
+
+def everything_in(path: Path) -> str:
+    """Every value of every table and view, and the bytes of the file."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        names = connection.execute(
+            "SELECT table_name FROM information_schema.tables ORDER BY ALL"
+        ).fetchall()
+        rows = [str(connection.execute(f'SELECT * FROM "{name}"').fetchall()) for (name,) in names]
+    assert len(rows) > 15
+    return "\n".join(rows) + path.read_bytes().decode("latin-1")
+
+
+def test_nowhere(zygotes: Zygotes, simulator: Simulator, leaky: Scope, tmp_path: Path) -> None:
+    told = Told()
+    database = Database(tmp_path / "jobs.duckdb")
+    config = tmp_path / "exporter.toml"
+    config.write_text(f"""
+[[source]]
+name = "one"
+role_arn = "{ROLE}"
+external_id = "{SECRETS["external id"]}"
+regions = ["{REGION}"]
+[sync]
+ping_url = "http://127.0.0.1:9/{SECRETS["ping URL"]}"
+max_rps = 0
+""")
+    env = {
+        **simulator.environment(),
+        "AWS_SECRET_ACCESS_KEY": SECRETS["our own secret key"],
+        "AWS_SESSION_TOKEN": SECRETS["our own session token"],
+        "SAGEMAKER_EXPORTER_SERVE_TOKEN": SECRETS["token of serve"],
+    }
+    backup, snapshot = tmp_path / "backup.duckdb", tmp_path / "snapshot.duckdb"
+    page = tmp_path / "page.html"
+
+    def run(what: str, *arguments: str, code: int = 0, **more: str) -> None:
+        ended = zygotes.run(
+            ["--db", str(database.path), "--config", str(config), "-vv", *arguments], env | more
+        )
+        assert ended.code == code, ended
+        told.take(what, ended)
+
+    world = simulator.world
+    world.behaviour = Behaviour(external_ids={ROLE: SECRETS["external id"]})
+    run("sync", "sync", "--snapshot", str(snapshot))
+    # The external id is the wrong one: the role refuses.
+    world.behaviour = Behaviour(external_ids={ROLE: "another"})
+    run("a role that refuses", "sync", code=5)
+    world.behaviour = Behaviour(denied=frozenset({(None, None, "Search")}))
+    simulator.inject(Fault("expired", operation="ListTrainingJobs", times=None))
+    run("expired keys", "--log-format", "json", "sync", code=5)
+    simulator.clear_faults()
+    proxy = f"http://me:{SECRETS['password of a proxy']}@127.0.0.1:9"
+    run("a proxy that is not there", "sync", code=7, HTTP_PROXY=proxy, http_proxy=proxy)
+    run("an option that is wrong", "sync", "--external-id", SECRETS["external id"], code=2)
+    run("status", "status", "--json")
+    run("jobs", "jobs", "--format", "aws")
+    run("query", "query", "SELECT * FROM training_job_details", "--format", "json")
+    run("dashboard", "dashboard", "--output", str(page))
+    run("config show", "config", "show")
+    run("config show --json", "config", "show", "--json")
+    run("backup", "db", "backup", str(backup))
+    serving = zygotes.start(
+        ["--db", str(database.path), "-vv", "serve", "--port", "0"],
+        env,
+    )
+    until(lambda: serving.out.exists() and "http" in serving.out.read_text())
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(serving.out.read_text().split()[0])  # noqa: S310 - the loopback
+    serving.send(signal.SIGTERM)
+    told.take("serve", serving.wait())
+
+    for path in (database.path, backup, snapshot):
+        told.texts[path.name] = everything_in(path)
+    for path in tmp_path.iterdir():
+        if path.is_file() and path not in (config, database.path, backup, snapshot):
+            told.texts[path.name] = path.read_text(errors="replace")
+    assert "page.html" in told.texts
+    assert told.leaks() == []
+    # And the reason is still of use.
+    with duckdb.connect(str(database.path), read_only=True) as connection:
+        rows = connection.execute("SELECT failure_reason FROM training_job_details").fetchall()
+    assert "--lr 0.1" in rows[0][0]
+    assert "ValueError: the loss is nan" in rows[0][0]
+
+    assert [mode(path) for path in (database.path, backup, snapshot)] == [0o600, 0o600, 0o444]
+    assert mode(Path(f"{database.path}.lock")) == 0o600
+
+
+def test_what_is_written_meanwhile_is_the_owners_only(database: Database) -> None:
+    """Whatever the umask, and whatever the mode of the file has become."""
+    seen: list[int] = []
+    before = os.umask(0)
+    try:
+        database.path.chmod(0o666)
+
+        def look(_: object) -> None:
+            seen.append(mode(Path(f"{database.path}.wal")))
+
+        with database.writing(look) as connection:
+            connection.exec_driver_sql("INSERT INTO settings VALUES ('a', 'b')")
+        assert os.umask(0) == 0
+    finally:
+        os.umask(before)
+    assert seen == [0o600]
