@@ -37,7 +37,8 @@ POOL = {"component": "Training Warm Pool"}
         ([price("1", API, "2020-01-01"), price("2", "contract", "2027-01-01")], "2 estimated"),
         # Two imports of one day: always the same one.
         ([price("1", "a"), price("2", "b")], "2 settled"),
-        # A price of 0 is a price.
+        # A slip is passed over, a price of 0 is a price.
+        ([price("1", SHIPPED), price("9999999", API), price("-1", "contract")], "1 settled"),
         ([price("0", "contract")], "0 settled"),
     ],
 )

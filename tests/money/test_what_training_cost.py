@@ -266,6 +266,7 @@ def test_spot_seconds_are_spread_from_start_to_end(ledger: Ledger) -> None:
 
 def test_a_job_of_ten_years_overflows_nothing(ledger: Ledger) -> None:
     ledger.price("113.068", "ml.p5.48xlarge")
+    ledger.price("0.154", "", component="Training ML storage")
     start = datetime(2016, 1, 1, tzinfo=UTC)
     seconds = 3653 * 86400
     ledger.job(
@@ -274,7 +275,7 @@ def test_a_job_of_ten_years_overflows_nothing(ledger: Ledger) -> None:
         training_end_time=start + timedelta(seconds=seconds),
         details={
             "instance_type": "ml.p5.48xlarge",
-            "instance_count": 512,
+            "instance_count": 90_000,
             "volume_size_gb": 16384,
             "training_start_time": start,
             "billable_seconds": seconds,
@@ -282,7 +283,35 @@ def test_a_job_of_ten_years_overflows_nothing(ledger: Ledger) -> None:
     )
     row = ledger.row("training_job_costs", "long-1")
     assert row["billable_seconds"] == seconds
-    assert row["compute_cost_usd"] == Decimal(seconds) * 512 / 3600 * Decimal("113.068")
+    assert row["compute_cost_usd"] == Decimal(seconds) * 90_000 / 3600 * Decimal("113.068")
+    # Ten years are 120 months of one price each, whatever their days.
+    months = Decimal("0.154") * 90_000 * 16384 * 120
+    assert abs(row["storage_cost_usd"] - months) < Decimal("0.000001")
+
+
+def test_an_absurd_size_fails_no_report(ledger: Ledger) -> None:
+    ledger.price("999999.999999999999")
+    ledger.price("999999.999999999999", "", component="Training ML storage")
+    for name, count, volume in (("big", 10**9, 10**9), ("bigger", 10**17, 1), ("sane", 1, 1)):
+        ledger.job(
+            f"{name}-1",
+            training_end_time=END,
+            details={
+                "instance_type": "ml.m5.xlarge",
+                "instance_count": count,
+                "volume_size_gb": volume,
+                "billable_seconds": 3600,
+            },
+        )
+    rows = ledger.read("""
+        SELECT job_family, compute_cost_usd, storage_cost_usd IS NULL AS none, cost_basis
+        FROM training_job_costs ORDER BY 1
+    """)
+    assert [tuple(row.values()) for row in rows] == [
+        ("big", Decimal("999999999999999.999"), True, "no details"),
+        ("bigger", None, True, "no details"),
+        ("sane", Decimal("999999.999999999999"), False, "settled"),
+    ]
 
 
 def test_a_job_deleted_and_made_again_is_two_jobs(ledger: Ledger) -> None:

@@ -2,7 +2,8 @@
 -- discount applied. The best kind of source for a region, component and instance type wins
 -- whatever its dates (an import beats the Price List API, that beats the shipped list); dates
 -- count within it, and before its first date the earliest price serves as an estimate. A warm
--- pool without a price of its own from that kind of source costs what training costs.
+-- pool without a price of its own from that kind of source costs what training costs. Prices
+-- below 0 or from 1,000,000 USD on are passed over.
 --
 -- account_id: Account with a discount of its own; empty = every other account
 -- region: AWS region
@@ -11,7 +12,7 @@
 -- valid_from: First UTC day
 -- valid_to: First UTC day on which it no longer holds
 -- usd_per_unit: Price of one unit in USD; after discount, rounded half-up to 12 places
--- picousd_per_unit: The same in 1e-12 USD, for exact arithmetic (up to 9 million USD)
+-- picousd_per_unit: The same in 1e-12 USD, for exact arithmetic
 -- unit: Hrs or GB-Mo
 -- price_source: Where it is from, with the discount if there is one
 -- priced_as: Component of the price that serves; differs from component where a pool has none
@@ -28,6 +29,8 @@ WITH ranked AS (
             ELSE 3
         END AS source_kind
     FROM prices AS price
+    -- Beyond these a price is a slip, and would not fit into 64 bits.
+    WHERE price.usd_per_unit >= 0 AND price.usd_per_unit < 1000000
 ),
 
 offered AS (
@@ -124,7 +127,7 @@ priced AS (
                     THEN discounted.usd_per_unit * 1000000000000
                 ELSE (
                     CAST(discounted.usd_per_unit * 1000000000000 AS HUGEINT)
-                    * CAST((100 - discounted.discount_percent) * 1000000 AS BIGINT)
+                    * CAST(greatest(100 - discounted.discount_percent, 0) * 1000000 AS BIGINT)
                     + 50000000
                 ) // 100000000
             END AS BIGINT

@@ -1,9 +1,10 @@
 -- Step 2 of the costs: the seconds spent on each UTC day with their prices and their money,
 -- compute and storage side by side. Every total is a sum of these figures, which are rounded
--- half-up to 12 places once and never again. All of it is whole-number arithmetic, and every
--- price is split into a whole part and a rest, since a quotient of 128-bit numbers takes DuckDB
--- half a microsecond. Exact while a price is below 1e6 USD, and the seconds of a job and day
--- times instances times GB are below 3e12 (2,000 instances with 16 TB each).
+-- half-up to 12 places once and never again. All of it is whole-number arithmetic in 64
+-- bits, except for products: a 128-bit quotient takes DuckDB half a microsecond. So what is to be
+-- divided is split into a whole part and a rest first: with n = d·a + b, n·p ÷ d is a·p + b·p ÷ d,
+-- exact whatever the size. A size that passes 64 bits counts as not known: one absurd row must
+-- not fail every report.
 --
 -- needs: job_days, rate_card
 --
@@ -71,18 +72,19 @@ SELECT
     costed.seconds,
     CAST(
         CAST(
-            -- 1e12 = 3600 × 277777777 + 2800: so 64 bits are enough.
-            costed.instance_seconds * 277777777
-            + (costed.instance_seconds * 2800 + 1800) // 3600 AS DECIMAL(38, 0)
+            CAST(costed.instance_seconds // 3600 AS HUGEINT) * 1000000000000
+            + (costed.instance_seconds % 3600 * 1000000000000 + 1800) // 3600
+            AS DECIMAL(38, 0)
         ) * 0.000000000001 AS DECIMAL(38, 12)
     ) AS instance_hours,
     CAST(
         CAST(
-            costed.gb_seconds * (1000000000000 // costed.month_seconds)
+            CAST(costed.gb_seconds // costed.month_seconds AS HUGEINT) * 1000000000000
             + (
-                costed.gb_seconds * (1000000000000 % costed.month_seconds)
+                costed.gb_seconds % costed.month_seconds * 1000000000000
                 + costed.month_seconds // 2
-            ) // costed.month_seconds AS DECIMAL(38, 0)
+            ) // costed.month_seconds
+            AS DECIMAL(38, 0)
         ) * 0.000000000001 AS DECIMAL(38, 12)
     ) AS gb_months,
     CASE WHEN costed.own_rank < 7 THEN costed.usd_per_hour END AS usd_per_hour,
@@ -92,15 +94,16 @@ SELECT
         WHEN costed.own_rank < 5
             THEN CAST(
                 CAST(
-                    -- 128 bits: one absurd row must not fail every report.
                     CAST(costed.instance_seconds AS HUGEINT) * costed.hour_quotient
-                    + (costed.instance_seconds * costed.hour_remainder + 1800) // 3600
+                    + costed.instance_seconds // 3600 * costed.hour_remainder
+                    + (costed.instance_seconds % 3600 * costed.hour_remainder + 1800) // 3600
                     AS DECIMAL(38, 0)
                 ) * 0.000000000001 AS DECIMAL(38, 12)
             )
     END AS compute_cost_usd,
     CASE
         WHEN costed.own_rank >= 5 OR costed.is_nothing THEN costed.own_rank
+        WHEN costed.instance_seconds IS NULL THEN 6
         WHEN costed.usd_per_hour IS NULL THEN 4
         WHEN costed.compute_estimated THEN 3
         ELSE costed.own_rank
@@ -118,10 +121,13 @@ SELECT
         WHEN costed.own_rank >= 5 THEN NULL
         ELSE CAST(
             CAST(
-                costed.gb_seconds
+                CAST(costed.gb_seconds // costed.month_seconds AS HUGEINT)
+                * costed.picousd_per_gb_month
+                + costed.gb_seconds % costed.month_seconds
                 * (costed.picousd_per_gb_month // costed.month_seconds)
                 + (
-                    costed.gb_seconds * (costed.picousd_per_gb_month % costed.month_seconds)
+                    costed.gb_seconds % costed.month_seconds
+                    * (costed.picousd_per_gb_month % costed.month_seconds)
                     + costed.month_seconds // 2
                 ) // costed.month_seconds
                 AS DECIMAL(38, 0)
@@ -132,7 +138,7 @@ SELECT
         WHEN costed.own_rank >= 7 THEN costed.own_rank
         WHEN NOT costed.has_storage OR costed.is_nothing THEN 1
         WHEN costed.own_rank >= 5 THEN costed.own_rank
-        WHEN costed.volume_size_gb IS NULL THEN 6
+        WHEN costed.gb_seconds IS NULL THEN 6
         WHEN costed.usd_per_gb_month IS NULL THEN 4
         WHEN costed.storage_estimated THEN 3
         ELSE costed.own_rank
@@ -150,9 +156,13 @@ FROM (
             WHEN day.settled THEN 1
             ELSE 2
         END AS own_rank,
-        CASE WHEN day.is_nothing THEN 0 ELSE day.seconds * day.instance_count END
-            AS instance_seconds,
-        CAST(day.seconds AS HUGEINT) * day.instance_count * day.volume_size_gb AS gb_seconds,
+        CASE
+            WHEN day.is_nothing THEN 0
+            ELSE TRY_CAST(CAST(day.seconds AS HUGEINT) * day.instance_count AS BIGINT)
+        END AS instance_seconds,
+        TRY_CAST(
+            CAST(day.seconds AS HUGEINT) * day.instance_count * day.volume_size_gb AS BIGINT
+        ) AS gb_seconds,
         CAST(day(last_day(day.usage_date)) AS BIGINT) * 86400 AS month_seconds,
         card.usd_per_hour,
         card.hour_quotient,
