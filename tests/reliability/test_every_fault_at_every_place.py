@@ -327,10 +327,8 @@ def test_a_rejected_token_is_gone_on_from_by_time(bench: Bench) -> None:
 
 
 def test_a_connection_that_hangs_ends_by_its_timeout(bench: Bench) -> None:
+    bench.syncer = Syncer(bench.syncer.database, bench.scope, bench.simulator, read_timeout=0.2)
     syncer = bench.fresh()
-    syncer._client._endpoint.http_session._timeout = 0.1
-    manager = syncer._client._endpoint.http_session._manager
-    manager.connection_pool_kw["timeout"] = 0.1
     bench.inject(Fault("hang", operation=LIST, skip=1, seconds=5))
     syncer.sync()
     assert bench.hits() == [LIST]

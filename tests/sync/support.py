@@ -112,6 +112,7 @@ class Syncer:
     scope: Scope
     simulator: Simulator
     notices: list[str] = field(default_factory=list)
+    read_timeout: float = 5
     _numbers: Any = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
@@ -122,7 +123,10 @@ class Syncer:
             endpoint_url=self.simulator.url,
             aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-            config=Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=5),
+            config=Config(
+                retries={"mode": "standard", "total_max_attempts": 1},
+                read_timeout=self.read_timeout,
+            ),
         )
 
     def sync(self, hooks: Hooks | None = None, **options: Any) -> Worker:
