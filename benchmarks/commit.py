@@ -1,0 +1,178 @@
+"""How long the file is locked for a commit: `python -m benchmarks.commit [--jobs 1000000]`.
+
+A file of so many jobs with details and history is built (kept with --keep), then batches of
+changed jobs are committed as a sync commits them: the jobs, a row of history and the details of
+each, the scope and the ledger. Printed is the time from opening the file for writing until it is
+closed again, its checkpoint and the reading back included: as long as no reader gets in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import sqlalchemy as sa
+
+from exporter.sagemaker.rows import JobKey
+from exporter.store import migrate
+from exporter.store.database import Database
+from exporter.store.scopes import Run, ScopeState
+from exporter.syncing.merge import Merged, Stored
+from exporter.syncing.records import Commit, Records
+
+ACCOUNT, REGION = "111122223333", "eu-west-1"
+GOAL = 0.5
+
+
+def main() -> int:
+    """Build, commit, print; 1 where the median is above the goal."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.commit", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=1_000_000, help="rows in the file")
+    parser.add_argument("--batch", type=int, default=10_000, help="changed rows a commit")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--keep", type=Path, help="keep the file here, and use it if it is there")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.keep or Path(folder) / "jobs.duckdb"
+        if not path.exists():
+            began = time.perf_counter()
+            build(path, options.jobs)
+            print(f"built {options.jobs:,} jobs in {time.perf_counter() - began:.0f} s")
+        size = path.stat().st_size / 1e6
+        print(f"a file of {options.jobs:,} jobs, {size:.0f} MB; {options.batch:,} changed a commit")
+        median = 0.0
+        for kind, keys in choices(path, options.batch).items():
+            times = [commit(path, keys) for _ in range(options.repeats)]
+            median = max(median, statistics.median(times))
+            print(
+                f"{kind}: the file was locked for {statistics.median(times):.3f} s "
+                f"(median of {len(times)}; {min(times):.3f} to {max(times):.3f} s)"
+            )
+        grown = path.stat().st_size / 1e6
+        print(f"the file is {grown:.0f} MB after {2 * options.repeats} commits")
+    print(f"goal: under {GOAL} s: {'met' if median < GOAL else 'missed'}")
+    return int(median >= GOAL)
+
+
+def build(path: Path, jobs: int) -> None:
+    """A file of closed jobs, one every half minute, as syncs would leave it."""
+    migrate.upgrade(Database(path))
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"CREATE TEMP TABLE made AS {_MADE}", [jobs])
+        for table, statement in _TABLES.items():
+            connection.execute(f"INSERT INTO {table} BY NAME {statement}")
+
+
+def choices(path: Path, batch: int) -> dict[str, list[JobKey]]:
+    """Which jobs change: the newest, as in life, and some from everywhere, as at the worst."""
+    orders = {"the newest jobs": "creation_time DESC", "jobs anywhere": "hash(training_job_arn)"}
+    with duckdb.connect(str(path), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        return {
+            kind: [
+                JobKey(*row)
+                for row in connection.execute(
+                    "SELECT training_job_arn, creation_time FROM training_jobs "  # noqa: S608
+                    f"ORDER BY {order} LIMIT ?",
+                    [batch],
+                ).fetchall()
+            ]
+            for kind, order in orders.items()
+        }
+
+
+def commit(path: Path, keys: Sequence[JobKey]) -> float:
+    """Change these jobs and commit them; the seconds that the file was locked."""
+    database = Timed(path)
+    records = Records(database)
+    now = datetime.now(UTC)
+    changed = [changed_job(stored, now) for stored in records.known(keys).values()]
+    run = Run(f"run-{now.timestamp()}", ACCOUNT, REGION, "incremental", now, jobs_changed=len(keys))
+    records.commit(Commit(run, ScopeState(ACCOUNT, REGION, watermark=now), changed))
+    return database.locked
+
+
+def changed_job(stored: Stored, now: datetime) -> Merged:
+    """As a pool that settled would leave it."""
+    seconds = (stored.job.warm_pool_retained_seconds or 0) + 1
+    job = replace(stored.job, warm_pool_retained_seconds=seconds, last_modified_time=now)
+    details = stored.details and replace(stored.details, fetched_at=now)
+    after = replace(stored, job=job, updated_at=now, verified_at=now, details=details)
+    return Merged(after, ((now, job),), False, True, True, True)
+
+
+class Timed(Database):
+    """A database that takes the time it is open for writing, from its opening to its closing."""
+
+    locked = 0.0
+
+    @contextmanager
+    def writing(
+        self, read_back: Callable[[sa.Connection], None] = lambda _: None
+    ) -> Iterator[sa.Connection]:
+        """The transaction of a commit, timed."""
+        began = time.perf_counter()
+        with super().writing(read_back) as connection:
+            yield connection
+        self.locked = time.perf_counter() - began
+
+
+_FIRST = datetime(2025, 11, 1, tzinfo=UTC)
+_MADE = f"""
+SELECT
+    'arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/' || training_job_name AS training_job_arn,
+    *
+FROM (
+    SELECT
+        number,
+        'pipelines-' || substr(md5(number::VARCHAR), 1, 12) || '-Trainer-'
+            || substr(md5('x' || number::VARCHAR), 1, 10) AS training_job_name,
+        TIMESTAMPTZ '{_FIRST.isoformat()}' + to_seconds(30 * number) AS creation_time
+    FROM range(?) AS made (number)
+)
+"""  # noqa: S608 - our own words
+_END = "creation_time + to_seconds(600 + number % 3600)"
+_TABLES = {
+    "training_jobs": f"""
+        SELECT * EXCLUDE number, '{ACCOUNT}' AS account_id, '{REGION}' AS region,
+            'Completed' AS training_job_status, 'Completed' AS secondary_status,
+            {_END} AS training_end_time, {_END} AS last_modified_time,
+            'Terminated' AS warm_pool_status, number % 1800 AS warm_pool_retained_seconds,
+            creation_time AS first_synced_at, {_END} AS updated_at, {_END} AS verified_at,
+            false AS details_due, 'Trainer' AS job_family, 'pipeline' AS family_rule
+        FROM made
+    """,  # noqa: S608
+    "training_job_details": f"""
+        SELECT training_job_arn, creation_time, 'ml.m5.xlarge' AS instance_type,
+            1 AS instance_count, 30 AS volume_size_gb, 1800 AS keep_alive_seconds,
+            creation_time + to_seconds(120) AS training_start_time,
+            480 + number % 3600 AS billable_seconds, 480 + number % 3600 AS training_seconds,
+            false AS managed_spot, 'arn:aws:iam::{ACCOUNT}:role/Trainer' AS role_arn,
+            '{{"team":"vision","n":"' || number || '"}}' AS tags,
+            '[{{"Status":"Starting"}},{{"Status":"Training"}},{{"Status":"Completed"}}]'
+                AS status_transitions,
+            {_END} AS fetched_at, true AS final, false AS serverless
+        FROM made
+    """,  # noqa: S608
+    "training_job_changes": f"""
+        SELECT training_job_arn, creation_time, {_END} AS observed_at, 'first' AS run_id,
+            'Completed' AS training_job_status, 'Completed' AS secondary_status,
+            'Terminated' AS warm_pool_status, number % 1800 AS warm_pool_retained_seconds,
+            {_END} AS last_modified_time
+        FROM made
+    """,  # noqa: S608
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
