@@ -68,7 +68,7 @@ class Access:
         """Region names: as given, `all` that SageMaker has, or the session's own.
 
         Raises:
-            UsageError: None is set anywhere, or a name is none of AWS's.
+            UsageError: None is set anywhere.
         """
         known = self._known_regions()
         if "all" in wanted:
