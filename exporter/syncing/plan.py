@@ -111,8 +111,8 @@ def next_listing(
         return Listing("backfill", created_after=options.since, reason=f"first sync{since}")
     if options.full:
         # Never from later than what has been listed so far: jobs between would be missed for ever.
-        since = options.since and min(options.since, _discovery(state, options))
-        return Listing("full", created_after=since, reason="everything again")
+        floor = options.since and min(options.since, _discovery(state, options))
+        return Listing("full", created_after=floor, reason="everything again")
     missing = state.discovered_from
     if options.since and missing and options.since < missing:
         return Listing(
