@@ -25,7 +25,7 @@ import boto3
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.pacing import Pacers
 from exporter.sagemaker.rows import detail_row, job_row
-from exporter.simulator import Behaviour, Clock, Scope, Simulator, World
+from exporter.simulator import Behaviour, Clock, Job, Scope, Simulator, World
 from exporter.store import migrate
 from exporter.store.database import Database
 from exporter.store.scopes import Run, ScopeState
@@ -43,7 +43,7 @@ SEARCH_DENIED = frozenset({(None, None, "Search")})
 def main() -> None:
     """Print a line a history."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--jobs", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
     print("  history   with Search   without Search    + tags   LastModifiedTimeAfter alone")
     for jobs in parser.parse_args().jobs:
         with_search, without, naive = measure(jobs)
@@ -56,12 +56,12 @@ def main() -> None:
 
 def measure(jobs: int) -> tuple[Counter[str], Counter[str], int]:
     """Calls with Search, without it, and of the naive listing."""
-    with_search, naive = _sync(jobs, Behaviour())
-    without, _ = _sync(jobs, Behaviour(denied=SEARCH_DENIED))
+    with_search, _ = _sync(jobs, Behaviour(), naive=False)
+    without, naive = _sync(jobs, Behaviour(denied=SEARCH_DENIED), naive=True)
     return with_search, without, naive
 
 
-def _sync(jobs: int, behaviour: Behaviour) -> tuple[Counter[str], int]:
+def _sync(jobs: int, behaviour: Behaviour, *, naive: bool) -> tuple[Counter[str], int]:
     world = World(Clock(NOW), seed=7, behaviour=replace(behaviour, denied=frozenset()))
     scope = world.scope(ACCOUNT, REGION)
     _history(scope, jobs)
@@ -77,7 +77,7 @@ def _sync(jobs: int, behaviour: Behaviour) -> tuple[Counter[str], int]:
         service.calls.clear()
         _worker(client, database).run()
         ours = Counter(call.operation for call in service.calls)
-        return ours, _naive(client)
+        return ours, _naive(client) if naive else 0
 
 
 def _history(scope: Scope, jobs: int) -> None:
@@ -106,20 +106,21 @@ def _history(scope: Scope, jobs: int) -> None:
 def _store(scope: Scope, database: Database) -> None:
     """What a complete sync at noon would have stored, without fetching it page by page."""
     policy = MergePolicy(ACCOUNT, LabelRules())
-    answers = []
-    for job in scope.jobs():
-        # Open jobs as Describe leaves them: without tags.
-        record = job.describe() | ({} if job.name.startswith("open-") else {"Tags": []})
-        answers.append(
-            Observed(job_row(job.summary()), NOW, detail_row(record, "DescribeTrainingJob"))
-        )
+    jobs = scope.jobs()
     run = Run("run-0", ACCOUNT, REGION, "backfill", NOW, NOW, "complete", watermark_after=NOW)
-    last = max(answer.job.creation_time for answer in answers)
+    last = max(job.creation_time for job in jobs)
     state = ScopeState(ACCOUNT, REGION, NOW, last, None, NOW, failing_runs=0)
     records = Records(database)
-    merged = merge_batch({}, answers, policy)
-    for start in range(0, len(merged), 50_000):
-        records.commit(Commit(run, state, merged[start : start + 50_000]))
+    # In groups: a million jobs as objects at once are gigabytes.
+    for start in range(0, len(jobs), 50_000):
+        answers = [_answer(job) for job in jobs[start : start + 50_000]]
+        records.commit(Commit(run, state, merge_batch({}, answers, policy)))
+
+
+def _answer(job: Job) -> Observed:
+    # Open jobs as Describe leaves them: without tags.
+    record = job.describe() | ({} if job.name.startswith("open-") else {"Tags": []})
+    return Observed(job_row(job.summary()), NOW, detail_row(record, "DescribeTrainingJob"))
 
 
 def _change(scope: Scope) -> None:

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +40,9 @@ SCHEMA_REVISION: Final = "0001"
 STORAGE_VERSION: Final = "v1.4.0"
 _CONFIG: Final = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 0.5
+
+ReadBack = Callable[[sa.Connection], None]
+Transaction = Callable[[ReadBack], AbstractContextManager[sa.Connection]]
 
 _umask_guard = threading.Lock()
 
@@ -126,9 +129,7 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(
-        self, read_back: Callable[[sa.Connection], None] = lambda _: None
-    ) -> Iterator[sa.Connection]:
+    def writing(self, read_back: ReadBack = lambda _: None) -> Iterator[sa.Connection]:
         """One transaction, committed when the block ends, rolled back when it raises.
 
         An exception must never be caught inside the block: DuckDB then drops the whole
@@ -139,14 +140,31 @@ class Database:
             DatabaseError: The file or the disk (full, read-only, not DuckDB).
             BusyError: Another process kept the file for longer than `lock_timeout`.
         """
+        with self.transactions() as transaction, transaction(read_back) as connection:
+            yield connection
+
+    @contextmanager
+    def transactions(self) -> Iterator[Transaction]:
+        """The same for several transactions, each by itself, from one open of the file.
+
+        Opening and closing takes longer than a small commit. After one that failed, leave: the
+        connection may have gone with it.
+        """
         with (
             self._translated(),
             _private_files(),
             self._connection(read_only=False) as connection,
         ):
-            with connection.begin():
-                yield connection
-            read_back(connection)
+
+            @contextmanager
+            def transaction(read_back: ReadBack) -> Iterator[sa.Connection]:
+                with self._translated():
+                    with connection.begin():
+                        yield connection
+                    with connection.begin():
+                        read_back(connection)
+
+            yield transaction
 
     @contextmanager
     def _connection(self, *, read_only: bool) -> Iterator[sa.Connection]:

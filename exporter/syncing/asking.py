@@ -22,6 +22,8 @@ from exporter.syncing.plan import Means
 #: Describes of one sync for jobs that the index does not show as they are yet; the next sync,
 #: later than the lag, finds the rest by Search.
 BEHIND_LIMIT: Final = 25
+#: The same without Search, for jobs that have only begun.
+BEGUN_LIMIT: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Asker:
             for found, item in self._search(by_search):
                 shown[item.key] = found
                 yield _observed(found, item.key)
-            if not shown and len(by_search) > BEHIND_LIMIT:
+            if self.means.search and not shown and len(by_search) > BEHIND_LIMIT:
                 self._search_is_empty(len(by_search))
         missing = [item for item in wanted if item.open and item.key not in shown]
         behind = [
@@ -108,11 +110,9 @@ class Asker:
         if not self.means.search:
             # What has ended is described now; a job that has only begun will be asked for by the
             # next sync in any case, as an open one.
-            ended = [item for item in behind if _has_ended(item.stored)]
-            missing, behind = (
-                missing + ended,
-                [item for item in behind if not _has_ended(item.stored)],
-            )
+            missing += [item for item in behind if _has_ended(item.stored)]
+            begun = [item for item in behind if not _has_ended(item.stored)]
+            behind = begun[:BEGUN_LIMIT]
         for item in missing + behind[:BEHIND_LIMIT]:
             reply = self._describe(item)
             if reply is not None:

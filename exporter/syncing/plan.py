@@ -110,7 +110,9 @@ def next_listing(
         since = f" since {options.since:%Y-%m-%d %H:%MZ}" if options.since else ""
         return Listing("backfill", created_after=options.since, reason=f"first sync{since}")
     if options.full:
-        return Listing("full", created_after=options.since, reason="everything again")
+        # Never from later than what has been listed so far: jobs between would be missed for ever.
+        floor = options.since and min(options.since, _discovery(state, options))
+        return Listing("full", created_after=floor, reason="everything again")
     missing = state.discovered_from
     if options.since and missing and options.since < missing:
         return Listing(
@@ -166,11 +168,7 @@ def _one_off(options: SyncOptions) -> Listing:
 def _incremental(
     state: ScopeState, options: SyncOptions, open_jobs: Sequence[OpenJob], means: Means
 ) -> Listing:
-    overlap = timedelta(seconds=options.overlap)
-    seen = state.discovered_to or state.watermark
-    if seen is None:
-        raise ValueError("an incremental listing before the first")
-    discovery = seen - overlap
+    discovery = _discovery(state, options)
     filtered_calls = 1 + means.calls(len(open_jobs))
     # The window without the filter answers for every open job in it; from which one on is it
     # cheaper to list than to ask? Where details are kept, what it finds changed has to be asked
@@ -193,10 +191,18 @@ def _incremental(
     return Listing(
         "incremental",
         created_after=discovery,
-        modified_after=None if state.watermark is None else state.watermark - overlap,
+        modified_after=state.watermark and state.watermark - timedelta(seconds=options.overlap),
         reason=f"new jobs from {discovery:%Y-%m-%d %H:%M:%SZ}, {len(open_jobs)} open jobs by "
         f"{'Search' if means.search else 'Describe'}: about {filtered_calls:g} calls",
     )
+
+
+def _discovery(state: ScopeState, options: SyncOptions) -> datetime:
+    """The creation time from which on there may be jobs that were not listed yet."""
+    seen = state.discovered_to or state.watermark
+    if seen is None:
+        raise ValueError("nothing has been listed yet")
+    return seen - timedelta(seconds=options.overlap)
 
 
 def _older(open_jobs: Sequence[OpenJob], floor: OpenJob) -> int:

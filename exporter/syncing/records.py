@@ -8,9 +8,11 @@ a whole transaction without a word when an error in it was swallowed somewhere.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -66,6 +68,15 @@ class Commit:
     merged: Sequence[Merged] = ()
 
 
+@dataclass(eq=False)
+class _Turn:
+    """A commit that waits for the file; done once it was tried, with the error if it failed."""
+
+    commit: Commit
+    done: bool = False
+    error: BaseException | None = None
+
+
 class ScopeView(NamedTuple):
     """A scope as it is stored.
 
@@ -89,6 +100,7 @@ class Records:
         self._database = database
         # DuckDB refuses a reader beside a writer even within one process.
         self._guard = threading.RLock()
+        self._waiting: deque[_Turn] = deque()
 
     def hurry(self, seconds: float) -> None:
         """Wait no longer than this for other programs from now on: the run is at its end."""
@@ -166,16 +178,36 @@ class Records:
     def commit(self, commit: Commit) -> None:
         """Write all of it or nothing, and make sure that it is there.
 
+        Commits that wait for one another share one open of the file, whoever comes first; each
+        is a transaction of its own, so that one that fails takes no other with it.
+
         Raises:
             BusyError: Another process kept the file past the lock timeout.
             DatabaseError: The file or the disk; or the commit did not take.
         """
+        turn = _Turn(commit)
+        self._waiting.append(turn)
+        with self._guard:
+            try:
+                while not turn.done:
+                    self._commit_waiting()
+            finally:
+                if not turn.done:
+                    self._waiting.remove(turn)
+        if turn.error is not None:
+            raise turn.error
 
-        def read_back(connection: sa.Connection) -> None:
-            self._read_back(connection, commit)
-
-        with self._guard, self._database.writing(read_back) as connection:
-            self._write(connection, commit)
+    def _commit_waiting(self) -> None:
+        with self._database.transactions() as transaction:
+            while self._waiting:
+                turn = self._waiting.popleft()
+                turn.done = True
+                try:
+                    with transaction(partial(self._read_back, commit=turn.commit)) as connection:
+                        self._write(connection, turn.commit)
+                except BaseException as error:
+                    turn.error = error
+                    return
 
     @staticmethod
     def _write(connection: sa.Connection, commit: Commit) -> None:

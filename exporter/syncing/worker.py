@@ -122,6 +122,7 @@ class Worker:
         self._sure: set[JobKey] = set()
         self._newest: datetime | None = None
         self._pending = False
+        self._whole = False
 
     def run(self) -> None:
         """Bring the scope up to date.
@@ -155,6 +156,8 @@ class Worker:
 
     def _begin(self, state: ScopeState, listing: Listing) -> None:
         self._sure.clear()
+        # As it begins: a listing may drop its filter on the way, and was filtered before that.
+        self._whole = listing.verifies
         self._calls_before = self.api.counts.snapshot()
         self.runs.append(
             Run(
@@ -346,9 +349,9 @@ class Worker:
 
     def _list_unanswered(self, open_jobs: Sequence[Wanted], listing: Listing) -> list[Merged]:
         """Neither Search nor Describe may be asked: list the window of the open jobs whole."""
-        if listing.verifies:
-            return []
         floor = min(item.key.creation_time for item in open_jobs)
+        if self._whole and (listing.created_after is None or listing.created_after <= floor):
+            return []
         self._run = replace(self._run, plan=f"{self._run.plan}; then the window since {floor}")
         window = Listing("incremental", created_after=floor)
         answers = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -295,6 +296,51 @@ def test_search_and_describe_denied_lists_the_window_whole(
     assert differences(syncer.stored(), scope) == []
     assert sum("Search is denied" in notice for notice in syncer.notices) == 2
     assert sum("DescribeTrainingJob is denied" in notice for notice in syncer.notices) == 2
+
+
+def test_full_with_since_leaves_no_hole_after_what_was_listed(
+    syncer: Syncer, world: World, scope: Scope
+) -> None:
+    """Neither after months without a sync nor after a backfill that was cut short."""
+    world.generate(jobs=600, scopes=[scope])
+    commits = count(1)
+
+    def die_at_the_second() -> None:
+        if next(commits) == 2:
+            raise Killed
+
+    world.clock.advance(timedelta(days=1))
+    with pytest.raises(Killed):
+        syncer.sync(Hooks(before_commit=die_at_the_second), since=None)
+    syncer.sync(full=True, since=world.clock.now() - timedelta(days=2))
+    assert differences(syncer.stored(), scope) == []
+
+    missed = scope.create_job("between-1", lives=False)
+    world.clock.advance(timedelta(days=30))
+    scope.create_job("later-1", lives=False)
+    syncer.sync(full=True, since=world.clock.now() - timedelta(days=7))
+    assert (missed.arn, missed.creation_time) in syncer.stored()
+    assert differences(syncer.stored(), scope) == []
+
+
+def test_an_old_open_job_that_nothing_may_ask_for_is_listed_again(
+    syncer: Syncer, world: World, scope: Scope
+) -> None:
+    """Also where the listing itself was unfiltered, and only began later than the job."""
+    world.behaviour = Behaviour(
+        denied=frozenset({(None, None, "Search"), (None, None, "DescribeTrainingJob")})
+    )
+    old = scope.create_job("nightly-1", keep_alive_seconds=600, lives=False)
+    scope.start(old)
+    scope.finish(old)
+    syncer.sync()
+    world.clock.advance(timedelta(days=30))
+    scope.create_job("nightly-2", lives=False)
+    syncer.sync()
+    scope.settle_pool(old, "Terminated", silent=True)
+    world.clock.advance(timedelta(days=1))
+    syncer.sync(full=True, since=world.clock.now() - timedelta(days=2))
+    assert differences(syncer.stored(), scope) == []
 
 
 def test_a_throttled_listing_slows_down_and_is_counted(
