@@ -10,7 +10,6 @@ that other descriptor would drop DuckDB's lock (POSIX fcntl locks belong to the 
 
 from __future__ import annotations
 
-import fcntl
 import math
 import os
 import re
@@ -33,12 +32,12 @@ from exporter.errors import (
     SchemaNewerError,
     UsageError,
 )
+from exporter.store.healing import OFFLINE, heal
 
 #: The revision this program reads and writes; migrations/versions ends with it.
 SCHEMA_REVISION: Final = "0001"
 #: New files keep the format that DuckDB 1.4 opens, so that every tool of the last year can.
 STORAGE_VERSION: Final = "v1.4.0"
-_CONFIG: Final = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 0.5
 
 ReadBack = Callable[[sa.Connection], None]
@@ -182,7 +181,7 @@ class Database:
         return self._engines[key]
 
     def _new_engine(self, *, read_only: bool) -> sa.Engine:
-        config: dict[str, Any] = dict(_CONFIG)
+        config: dict[str, Any] = dict(OFFLINE)
         if not self.exists():
             config["storage_compatibility_version"] = STORAGE_VERSION
         engine = sa.create_engine(
@@ -202,7 +201,7 @@ class Database:
             try:
                 return engine.connect()
             except exc.DBAPIError as error:
-                if not healed and self._heal(error):
+                if not healed and heal(self.path, error, self._notify):
                     healed = True
                     continue
                 holder = lock_holder(error)
@@ -222,33 +221,6 @@ class Database:
                     told = True
                 self._sleep(min(pause, left))
                 pause = min(pause * 2, _LONGEST_WAIT)
-
-    def _heal(self, error: exc.DBAPIError) -> bool:
-        """Move a WAL aside that is older than the file: a kill during a checkpoint left it.
-
-        The file already holds everything that the WAL committed (measured: docs/reliability.md).
-        """
-        match = re.search(
-            r"File checkpoint iteration: (\d+), WAL checkpoint iteration: (\d+)", str(error)
-        )
-        wal = Path(f"{self.path}.wal")
-        if match is None or int(match[1]) <= int(match[2]):
-            return False
-        stale = Path(f"{wal}.stale")
-        try:
-            with self.path.open("r+b") as file:
-                # Another process may have healed it by now, and have a log of its own there.
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                wal.replace(stale)
-        except (BlockingIOError, FileNotFoundError):
-            return True
-        except OSError:
-            return False
-        self._notify(
-            f"The database {self.path} was left by a killed process with an outdated write-ahead "
-            f"log; the file itself is complete. The log was kept as {stale}."
-        )
-        return True
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from sqlalchemy import exc
 
 from exporter.errors import DatabaseError
 from exporter.store.database import Database
+from exporter.store.healing import heal
 from tests.reliability.processes import ROOT, environment, holding
 from tests.store.support import content, names, write_and_die
 
@@ -137,13 +137,13 @@ def test_a_log_that_another_process_writes_is_never_taken_for_an_outdated_one(
     database: Database,
 ) -> None:
     """Between the failing open and the healing another process may have healed, and written."""
-    error = exc.DBAPIError(
-        "", {}, Exception("File checkpoint iteration: 9, WAL checkpoint iteration: 8")
-    )
+    error = Exception("File checkpoint iteration: 9, WAL checkpoint iteration: 8")
+    told: list[str] = []
     log = Path(f"{database.path}.wal")
     with holding(database.path, read_only=False, statement=set_value("alive")):
         assert log.exists()
-        assert database._heal(error)  # which means: try again
+        assert heal(database.path, error, told.append)  # which means: try again
         assert log.exists()
+    assert told == []
     assert mark(database) == ["alive"]
     assert names(database.path.parent) == ["jobs.duckdb"]
