@@ -77,9 +77,13 @@ SELECT
     change.component,
     change.instance_type,
     change.valid_from,
-    lead(change.valid_from, 1, DATE '9999-12-31') OVER (
-        PARTITION BY change.account_id, change.region, change.component, change.instance_type
-        ORDER BY change.valid_from
+    -- coalesce: a default in lead() is stored in a form that DuckDB 1.4 does not bind.
+    coalesce(
+        lead(change.valid_from) OVER (
+            PARTITION BY change.account_id, change.region, change.component, change.instance_type
+            ORDER BY change.valid_from
+        ),
+        DATE '9999-12-31'
     ) AS valid_to,
     compute.usd_per_unit AS usd_per_hour,
     CAST(compute.picousd_per_unit // 3600 AS HUGEINT) AS hour_quotient,

@@ -61,7 +61,8 @@ best AS (
 dated AS (
     SELECT
         best.*,
-        lead(best.effective_from, 1, DATE '9999-12-31') OVER by_date AS valid_to,
+        -- coalesce: a default in lead() is stored in a form that DuckDB 1.4 does not bind.
+        coalesce(lead(best.effective_from) OVER by_date, DATE '9999-12-31') AS valid_to,
         row_number() OVER by_date = 1 AS is_first
     FROM (
         -- Two sources of one kind with the same date: the last by name, so that it is always

@@ -1,0 +1,204 @@
+"""How long every report takes: `python -m benchmarks.reports [--jobs 1000000]`.
+
+A file of so many jobs with details, tags and prices is built (kept with --keep): a year of jobs
+of two accounts and two regions, fifty families on five instance types, chains of up to five jobs
+that reused a pool, spot, failures, and pools that nobody reused. Each report of the catalogue
+then runs in a process of its own, as the command would be run, through `exporter.report`: with
+its default period (this month and the last), and the totals over all of the year. Printed are
+the seconds of the call (without the start of
+Python, with opening the file), its CPU seconds, and the peak memory of the
+process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+import exporter
+from exporter.prices import shipped
+from exporter.reports.catalogue import catalogue, find
+from exporter.store import migrate
+from exporter.store.database import Database
+
+YEAR = timedelta(days=365)
+#: Goals in seconds by the number of jobs up to which they hold, and in MB.
+SECONDS = {1_000_000: 1.0, 10_000_000: 5.0}
+MEGABYTES = 2_000
+#: Reports run a second time over all there is.
+TOTALS = ("training-cost", "warm-pool-cost", "warm-pool-chains")
+
+
+def main() -> int:
+    """Build, run, print; 1 where a report with its default period missed the goal."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.reports", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=1_000_000, help="rows in the file")
+    parser.add_argument("--keep", type=Path, help="keep the file here, and use it if it is there")
+    parser.add_argument("reports", nargs="*", help="only these")
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--all-time", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        measure(options.keep, options.reports[0], all_time=options.all_time)
+        return 0
+    goal = next((seconds for jobs, seconds in SECONDS.items() if options.jobs <= jobs), 5.0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.keep or Path(folder) / "jobs.duckdb"
+        if not path.exists():
+            began = time.perf_counter()
+            build(path, options.jobs)
+            print(f"built {options.jobs:,} jobs in {time.perf_counter() - began:.0f} s")
+        print(f"a file of {options.jobs:,} jobs, {path.stat().st_size / 1e6:.0f} MB")
+        names = options.reports or list(catalogue())
+        missed = [name for name in names if not show(path, name, goal)]
+        for name in TOTALS:
+            if name in names:
+                show(path, name, goal, all_time=True)
+    print(
+        f"goal: under {goal} s and {MEGABYTES:,} MB each: missed by {', '.join(missed) or 'none'}"
+    )
+    return int(bool(missed))
+
+
+def show(path: Path, name: str, goal: float, *, all_time: bool = False) -> bool:
+    """Run a report in a process of its own and print what it took; whether the goal is met."""
+    command = [sys.executable, "-m", "benchmarks.reports", "--measure", "--keep", str(path), name]
+    done = subprocess.run(
+        [*command, *(["--all-time"] if all_time else [])], stdout=subprocess.PIPE, check=True
+    )
+    took = json.loads(done.stdout)
+    met: bool = took["seconds"] < goal and took["megabytes"] < MEGABYTES
+    print(
+        f"{name + (', all time' if all_time else ''):28} {took['seconds']:7.2f} s "
+        f"{took['cpu']:7.2f} s CPU {took['megabytes']:6.0f} MB {took['rows']:7,} rows"
+        f"  {'met' if met else 'missed'}",
+        flush=True,
+    )
+    return met
+
+
+def measure(path: Path, name: str, *, all_time: bool) -> None:
+    """Run a report in this process, and print as JSON what it took."""
+    needed = any(parameter.required for parameter in find(name).parameters.values())
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = exporter.report(
+        path,
+        name,
+        "family-07-0000007" if needed else None,
+        since=datetime(2000, 1, 1, tzinfo=UTC) if all_time else None,
+    )
+    took = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    megabytes = peak / (1e6 if sys.platform == "darwin" else 1e3)
+    print(json.dumps({**took, "megabytes": megabytes, "rows": len(list(result.rows))}))
+
+
+def build(path: Path, jobs: int) -> None:
+    """A file of closed jobs, evenly over the year up to now, as syncs would leave it."""
+    database = Database(path)
+    migrate.upgrade(database)
+    with database.writing() as connection:
+        shipped.load_shipped(connection)
+    now = datetime.now(UTC)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET preserve_insertion_order = false")
+        connection.execute(
+            f"CREATE TEMP VIEW made AS {_MADE}".replace("$jobs", str(jobs))
+            .replace("$first", (now - YEAR).isoformat())
+            .replace("$step", str(250 * max(1, jobs // 1_000_000)))
+            .replace("$apart_us", str(int(YEAR / timedelta(microseconds=1)) // jobs))
+        )
+        for table, statement in _TABLES.items():
+            connection.execute(f"INSERT INTO {table} BY NAME {statement}")
+
+
+# Jobs of one chain are two hours apart, by a multiple of 250 numbers: of one family, type, account
+# and region.
+_MADE = """
+SELECT
+    'arn:aws:sagemaker:' || region || ':' || account_id || ':training-job/' || training_job_name
+        AS training_job_arn,
+    creation_time + to_seconds(120) AS training_start_time,
+    creation_time + to_seconds(120 + busy) AS training_end_time,
+    *
+FROM (
+    SELECT
+        number,
+        number % 50 AS family,
+        number // $step % 5 AS place_in_chain,
+        printf('family-%02d-%07d', number % 50, number) AS training_job_name,
+        printf('family-%02d-%07d', number % 50, number + $step) AS next_name,
+        ['111122223333', '444455556666'][1 + number % 2] AS account_id,
+        ['eu-west-1', 'us-east-1'][1 + number // 2 % 5 // 3] AS region,
+        ['ml.m5.xlarge', 'ml.g4dn.xlarge', 'ml.g5.xlarge', 'ml.p3.2xlarge', 'ml.m5.4xlarge']
+            [1 + number // 10 % 5] AS instance_type,
+        1 + number % 50 % 3 AS instance_count,
+        300 + CAST(hash(number) % 7200 AS BIGINT) AS busy,
+        CAST(hash(number + 1) % 1800 AS BIGINT) AS idle,
+        number % 10 < 6 AS keeps,
+        TIMESTAMPTZ '$first' + to_microseconds(number * $apart_us) AS creation_time
+    FROM range($jobs) AS made (number)
+)
+"""
+_TABLES = {
+    "training_jobs": """
+        SELECT training_job_arn, creation_time, account_id, region, training_job_name,
+            CASE WHEN number % 17 = 0 THEN 'Failed' ELSE 'Completed' END AS training_job_status,
+            CASE WHEN number % 17 = 0 THEN 'Failed' ELSE 'Completed' END AS secondary_status,
+            training_end_time, training_end_time AS last_modified_time,
+            CASE
+                WHEN NOT keeps THEN NULL
+                WHEN place_in_chain < 4 THEN 'Reused'
+                ELSE 'Terminated'
+            END AS warm_pool_status,
+            CASE WHEN keeps THEN idle END AS warm_pool_retained_seconds,
+            CASE WHEN keeps AND place_in_chain < 4 THEN next_name END AS warm_pool_reused_by_job,
+            creation_time AS first_synced_at, training_end_time AS updated_at,
+            training_end_time AS verified_at, false AS details_due,
+            printf('family-%02d', family) AS job_family, 'number' AS family_rule,
+            ['vision', 'speech', NULL][1 + family % 3] AS team,
+            CASE WHEN family % 3 < 2 THEN 'tag' END AS team_rule
+        FROM made
+    """,
+    "training_job_details": """
+        SELECT training_job_arn, creation_time, instance_type, instance_count,
+            30 + family AS volume_size_gb, CASE WHEN keeps THEN 1800 END AS keep_alive_seconds,
+            training_start_time, busy AS training_seconds,
+            CASE WHEN keeps OR number % 10 < 8 THEN busy ELSE busy * 2 // 5 END
+                AS billable_seconds,
+            NOT keeps AND number % 10 >= 8 AS managed_spot,
+            'arn:aws:iam::' || account_id || ':role/Trainer' AS role_arn,
+            CASE WHEN number % 17 = 0 THEN 'AlgorithmError: exit code ' || number % 5 END
+                AS failure_reason,
+            '{"team":"vision","Project":"p' || family || '"}' AS tags,
+            '[{"Status":"Starting","StartTime":"'
+                || strftime(creation_time, '%Y-%m-%dT%H:%M:%SZ') || '","EndTime":"'
+                || strftime(training_start_time, '%Y-%m-%dT%H:%M:%SZ')
+                || '"},{"Status":"Training","StartTime":"'
+                || strftime(training_start_time, '%Y-%m-%dT%H:%M:%SZ') || '","EndTime":"'
+                || strftime(training_end_time, '%Y-%m-%dT%H:%M:%SZ') || '"}]'
+                AS status_transitions,
+            false AS encrypt_traffic, false AS network_isolation, training_end_time AS fetched_at,
+            true AS final, false AS serverless
+        FROM made
+    """,
+    "sync_scopes": """
+        SELECT DISTINCT account_id, region, now() AS watermark, now() AS discovered_to,
+            now() - INTERVAL 400 DAY AS discovered_from, now() AS last_complete_at
+        FROM made
+    """,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
