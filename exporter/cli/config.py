@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from exporter.cli import defaults
 from exporter.cli.app import App, app_of, coloured, width
-from exporter.cli.options import ENV_PREFIX, SECRETS
+from exporter.cli.options import ENV_PREFIX, SECRETS, written
 from exporter.cli.root import Command, Group
 from exporter.settings import Settings
 
@@ -102,8 +102,8 @@ def settings_in_force(app: App, ctx: click.Context) -> Iterator[Setting]:
             yield Setting(name, getattr(app, name), _whence(root, name, app))
     for table, command in defaults.commands(root).items():
         context = _context(command, table, root)
-        for name in defaults.own_options(command):
-            value = context.params.get(name)
+        for name, option in defaults.own_options(command).items():
+            value = _value(context, option)
             whence = _whence(context, name, app)
             if whence != "default" or value not in (None, (), False):
                 hidden = name in SECRETS and value
@@ -155,6 +155,19 @@ def _context(command: click.Command, table: str, root: click.Context) -> click.C
         parent=root,
         resilient_parsing=True,
     )
+
+
+def _value(context: click.Context, option: click.Option) -> object:
+    """The value as one would write it.
+
+    Raises:
+        click.BadParameter: The environment has a value that the command would refuse.
+    """
+    value = context.params.get(str(option.name))
+    if context.get_parameter_source(str(option.name)) is ParameterSource.ENVIRONMENT:
+        # A context made for inspection passes over what is wrong.
+        value = option.type_cast_value(context, option.value_from_envvar(context))
+    return written(option.type, value)
 
 
 def _variable(table: str, name: str) -> str:

@@ -64,6 +64,10 @@ class _Written(click.ParamType[object]):
         """The value; ValueError where it is not what is expected."""
         raise NotImplementedError
 
+    def written(self, value: Any) -> object:  # noqa: ANN401 - what `read` returns
+        """The value as one would write it; the value itself where that is plain from it."""
+        return value
+
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> object:
@@ -97,6 +101,14 @@ class Age(_Written):
         """The length."""
         return times.parse_age(text)
 
+    def written(self, value: timedelta) -> str:
+        """Such as 2h, in the largest unit that leaves nothing over."""
+        seconds = value.total_seconds()
+        for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+            if seconds and seconds % length == 0:
+                return f"{seconds // length:.0f}{unit}"
+        return f"{seconds:g}s"
+
 
 class Month(_Written):
     """The first day of a calendar month."""
@@ -109,6 +121,10 @@ class Month(_Written):
         if not re.fullmatch(r"\d{4}-\d{2}", text, re.ASCII):
             raise ValueError(text)
         return date.fromisoformat(f"{text}-01")
+
+    def written(self, value: date) -> str:
+        """Such as 2026-10."""
+        return f"{value:%Y-%m}"
 
 
 class Number(_Written):
@@ -191,6 +207,10 @@ class Mode(_Written):
             raise ValueError(text)
         return mode
 
+    def written(self, value: int) -> str:
+        """Such as 0444."""
+        return f"{value:04o}"
+
 
 def expected(kind: click.ParamType[Any]) -> str:
     """What a value of this kind must be, for messages."""
@@ -208,6 +228,11 @@ def expected(kind: click.ParamType[Any]) -> str:
     if isinstance(kind, click.types.BoolParamType):
         return "true or false"
     return "a string"
+
+
+def written(kind: click.ParamType[Any], value: object) -> object:
+    """The value of an option as one would write it, and as `read` takes it."""
+    return value if value is None or not isinstance(kind, _Written) else kind.written(value)
 
 
 def from_file(param: click.Option, value: object) -> object:

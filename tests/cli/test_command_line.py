@@ -219,6 +219,33 @@ def test_config_show_hides_secrets_and_points_out_slips(
     assert "SAGEMAKER_EXPORTER_SYNC_MAXRPS belongs to no option" in answer.err
 
 
+def test_config_show_writes_values_as_one_would(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAGEMAKER_EXPORTER_REPORT_MONTH", "2026-10")
+    monkeypatch.setenv("SAGEMAKER_EXPORTER_SYNC_SNAPSHOT_MODE", "0400")
+    monkeypatch.setenv("SAGEMAKER_EXPORTER_STATUS_MAX_AGE", "90m")
+    settings = json.loads(command("config", "show", "--json").out)["settings"]
+    assert {
+        item["key"]: item["value"] for item in settings if item["from"].startswith("environment")
+    } == {
+        "report.month": "2026-10",
+        "sync.snapshot_mode": "0400",
+        "status.max_age": "90m",
+    }
+
+
+def test_config_show_names_a_variable_that_a_command_would_refuse(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAGEMAKER_EXPORTER_SYNC_STATUS", "Complete")
+    answer = command("config", "show")
+    assert (answer.code, answer.out) == (2, "")
+    assert (
+        "Invalid value for SAGEMAKER_EXPORTER_SYNC_STATUS: 'Complete' is not one of" in answer.err
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
