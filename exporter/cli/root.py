@@ -57,6 +57,10 @@ COMMANDS: Final = {
         "exporter.cli.reconcile:reconcile",
         "Compare a bill with the database.",
     ),
+    "publish": (
+        "exporter.cli.publish:publish",
+        "Write the tables in an open lake format, for other engines.",
+    ),
     "db": (
         "exporter.cli.db:db",
         "Look after the database file: check, backup, restore, …",

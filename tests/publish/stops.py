@@ -1,0 +1,53 @@
+"""A publish that says where it is and waits there, to be killed: `stops WHERE DATABASE TARGET`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from exporter.publish import lake, run
+from exporter.store import export
+from exporter.store.database import Database
+
+_read = export.read
+
+
+def stop(where: str) -> None:
+    print(where, flush=True)
+    time.sleep(60)
+
+
+def halfway(connection: sa.Connection, source: export.Source) -> pa.RecordBatchReader:
+    """The first rows of `prices`, then nothing more."""
+    rows = _read(connection, source)
+    if source.name != "prices":
+        return rows
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield rows.read_next_batch().slice(0, 3)
+        stop("half")
+
+    return pa.RecordBatchReader.from_batches(rows.schema, batches())
+
+
+def main(where: str, database: str, target: str) -> None:
+    patches: dict[str, Any] = {
+        "opened": patch.object(lake, "replace", lambda *_: stop("opened")),
+        "half": patch.object(export, "read", halfway),
+        "committed": patch.object(lake, "clear", lambda *_: stop("committed")),
+    }
+    few = patch.object(export, "NAMES", ("training_jobs", "prices", "sync_scopes"))
+    with few, patches[where]:
+        run.publish(Database(Path(database)), Path(target), retention=timedelta(days=1))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

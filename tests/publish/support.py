@@ -1,0 +1,24 @@
+"""A database as a sync leaves it, and the command in this process."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.cli import main
+from exporter.simulator import Scope
+from exporter.store.database import Database
+from exporter.syncing.options import Configuration, Source, SyncOptions
+from exporter.syncing.run import run_sync
+
+
+def filled(database: Database, scope: Scope) -> None:
+    """Sync some jobs with pools, and tags, from the service."""
+    scope.world.generate(jobs=60, scopes=[scope])
+    done = run_sync(database, [Source()], SyncOptions(max_rps=0), Configuration())
+    assert done.exit_code == 0
+
+
+def command(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a run."""
+    capfd.readouterr()
+    return main(list(arguments)), *capfd.readouterr()
