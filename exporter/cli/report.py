@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from exporter.cli.app import App, pass_app
 from exporter.cli.options import Many, Month, Number, Time
@@ -55,9 +56,19 @@ class _Report(Command):
         self.format_options(ctx, formatter)
 
 
+def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from exporter.reports.catalogue import catalogue
+
+    return [
+        CompletionItem(item.name, help=item.title)
+        for item in catalogue().values()
+        if item.name.startswith(incomplete)
+    ]
+
+
 @click.command(cls=_Report, epilog=EPILOG)
 # Eager, so that --help knows it (click reads options before arguments).
-@click.argument("name", required=False, metavar="[NAME]", is_eager=True)
+@click.argument("name", required=False, metavar="[NAME]", is_eager=True, shell_complete=_complete)
 @click.argument("argument", required=False, metavar="[ARG]")
 @click.option("--month", type=Month(), metavar="YYYY-MM", help="A calendar month, UTC.")
 @click.option("--since", type=Time(), metavar="TIME", help="From this UTC day on: 2026-10-01, 30d.")

@@ -31,6 +31,13 @@ _BUILT_IN: Final = (
     ("execution", re.compile(r"(?P<family>.+?)-\d{4,}-(?=[a-z]*\d)(?=\d*[a-z])\w+(?:-\d+)?")),
     ("execution", re.compile(r"(?P<family>.+?)-0\d{3,}-[0-9a-z]{4,12}(?:-\d+)?")),
     ("execution", re.compile(r"(?P<family>.+?)-\d{3}-(?=[a-f]*\d)[0-9a-f]{8}")),
+    # An execution in hexadecimal and its token: random, so one of the two has a digit.
+    (
+        "execution",
+        re.compile(
+            r"(?P<family>.+?)-(?=[a-f]*\d|[a-f]+-[a-f]*\d)[0-9a-f]{7,12}-[0-9a-f]{6,12}(?:-\d+)?"
+        ),
+    ),
     ("token", re.compile(r"(?P<family>.+?)-(?=[a-f]*\d)[0-9a-f]{8,40}(?:-\d+)?")),
     ("counter", re.compile(r"(?P<family>.+?)(?:-\d+)+")),
 )

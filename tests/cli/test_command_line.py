@@ -421,6 +421,12 @@ def test_completion_is_offered(command: Command) -> None:
         COMP_CWORD="1",
     )
     assert answer.out.strip() == "plain,report"
+    answer = command.process(
+        _SAGEMAKER_EXPORTER_COMPLETE="bash_complete",
+        COMP_WORDS="sagemaker-exporter report training-",
+        COMP_CWORD="2",
+    )
+    assert answer.out.strip() == "plain,training-cost"
 
 
 def test_version(command: Command) -> None:
