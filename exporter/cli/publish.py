@@ -25,8 +25,8 @@ Examples:
   sagemaker-exporter publish /lake/sagemaker --retention 7d
   sagemaker-exporter publish /lake/sagemaker --json | jq '.tables[] | select(.written)'
 
-It needs the extra `publish`: pip install 'sagemaker-exporter[publish]'. TARGET is a folder; a
-folder that holds something else is refused. To serve a bucket, copy it there (docs/publish.md).
+TARGET is a folder; one that holds something else is refused. To serve a bucket, copy it there
+(docs/publish.md).
 """
 
 

@@ -13,16 +13,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from exporter.errors import BusyError, DatabaseError, UsageError
+from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-try:
-    from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
-    from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-except ModuleNotFoundError as error:
-    raise UsageError(
-        "`publish` needs the package deltalake, which is not installed.",
-        "Install it: pip install 'sagemaker-exporter[publish]'.",
-    ) from error
+from exporter.errors import BusyError, DatabaseError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa

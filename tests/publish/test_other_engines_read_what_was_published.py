@@ -315,15 +315,3 @@ def test_the_command(
     monkeypatch.setenv("SAGEMAKER_EXPORTER_PUBLISH_RETENTION", "5m")
     code, _, err = command(capfd, "--db", str(synced.path), "publish", "lake")
     assert (code, "at least 1h" in err) == (2, True)
-
-
-def test_without_the_extra_it_says_what_to_install(
-    synced: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
-) -> None:
-    for name in [each for each in sys.modules if each.startswith("exporter.publish")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "deltalake", None)
-    code, _, err = command(capfd, "--db", str(synced.path), "publish", str(tmp_path / "lake"))
-    assert code == 2
-    assert "pip install 'sagemaker-exporter[publish]'" in err
-    assert not (tmp_path / "lake").exists()
