@@ -21,6 +21,7 @@ from tests.sync.support import Hooks, KeptDatabase, Killed, Syncer, differences,
 #: A command for the long run: EXPORTER_EXAMPLES=100000 pytest tests/sync -k interleaving
 EXAMPLES = int(os.environ.get("EXPORTER_EXAMPLES", "60"))
 LAG = 60
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 #: One thing that happens at the service, with a number to choose by.
 CHANGES = ("create", "start", "end", "pool", "delete", "again", "quiet secondary")
@@ -63,6 +64,7 @@ steps = st.lists(
             "seconds": st.sampled_from([1, 30, 200, 4_000, 90_000]),
             "sync": st.sampled_from(["none", "sync", "full", "killed", "fault"]),
             "at": st.integers(0, 12),
+            "since": st.sampled_from([None, None, 100, 5_000, 100_000]),
             "fault": st.sampled_from(["truncated", "reset", "rejected_token", "internal"]),
         }
     ),
@@ -186,7 +188,8 @@ def test_the_next_good_sync_ends_equal_to_the_service(
     # What Search hid is found by the next sync that begins later than its lag; what takes its time
     # at the service (Deleting, a late pool status or its seconds) has happened before.
     life.clock.advance(timedelta(minutes=15) + service.SEARCH_LAG)
-    syncer.sync(full=last == "full")
+    # What an earlier --since left out, this one fetches.
+    syncer.sync(full=last == "full", since=LONG_AGO)
 
     stored, there = syncer.stored(), served(life.scope)
     assert differences(stored, life.scope) == []
@@ -220,16 +223,19 @@ def run_step(syncer: Syncer, life: Life, step: dict[str, object]) -> None:
             life.happen(what, number)
 
     at = int(step["at"])  # type: ignore[call-overload]
+    ago: int | None = step["since"]  # type: ignore[assignment]
+    since = None if ago is None else life.clock.now() - timedelta(seconds=ago)
     if step["sync"] == "none":
         return
     try:
         if step["sync"] == "killed":
-            syncer.sync(interfere(at, die))
+            syncer.sync(interfere(at, die), since=since)
         elif step["sync"] == "fault":
             syncer.simulator.inject(Fault(step["fault"], skip=at // 4, times=2))  # type: ignore[arg-type]
-            syncer.sync(interfere(at, change_meanwhile))
+            syncer.sync(interfere(at, change_meanwhile), since=since)
         else:
-            syncer.sync(interfere(at, change_meanwhile), full=step["sync"] == "full")
+            full = step["sync"] == "full"
+            syncer.sync(interfere(at, change_meanwhile), full=full, since=since)
     except (Killed, ExporterError):
         pass
     finally:
