@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
@@ -227,8 +227,16 @@ def _report(database: Database, report: Report) -> str:
     rows = ["| column | meaning |", "| --- | --- |"]
     rows += [f"| `{item.name}` | {_cell(item.note)} |" for item in report.columns.values()]
     lines.append("\n".join(rows) + "\n")
+    lines += [f"{paragraph}\n" for paragraph in _reasoning(report)]
     lines.append(f"```console\n$ {line}\n{_shown(result)}```\n")
     return "\n".join(lines)
+
+
+def _reasoning(report: Report) -> list[str]:
+    """Paragraphs of the comment that a report's SQL begins with: how its figures come about."""
+    lines = takewhile(lambda line: line.startswith("--"), report.sql.strip().splitlines())
+    text = "\n".join(line.removeprefix("--").strip() for line in lines)
+    return text.split("\n\n") if text else []
 
 
 def _words(connection: sa.Connection, report: Report) -> list[str]:

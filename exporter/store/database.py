@@ -190,7 +190,9 @@ class Database:
             connect_args={"read_only": read_only, "config": config},
         )
         # Not possible in the config: the ICU extension is not loaded at that point.
-        event.listen(engine, "connect", lambda raw, _: raw.execute("SET TimeZone = 'UTC'"))
+        # DuckDB draws a bar on stdout after 2 s where Python has no script, as in `python -c`.
+        settings = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
+        event.listen(engine, "connect", lambda raw, _: raw.execute(settings))
         return engine
 
     def _open(self, engine: sa.Engine, *, read_only: bool) -> sa.Connection:
