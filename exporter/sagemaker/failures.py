@@ -187,20 +187,27 @@ def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
         )
     if isinstance(error, boto.NoRegionError):
         return UsageError("No region is set.", "Use --region, AWS_REGION or the profile.")
+    if isinstance(error, boto.ConfigParseError | boto.ConfigNotFound | boto.InvalidConfigError):
+        return UsageError(_sentence(error), "Mend the AWS configuration file.")
     if kind is Kind.PASSING:
         return ServiceError(
-            f"{operation} failed past all retries{said}: {_message(error)}",
+            f"{operation} failed past all retries{said}: {_sentence(error)}",
             "Nothing is lost; the next run goes on from here.",
             scope=scope,
         )
     if not isinstance(error, boto.ClientError | boto.BotoCoreError):
         return ServiceError(
-            f"{operation} answered what cannot be read{said}: {_message(error)}",
+            f"{operation} answered what cannot be read{said}: {_sentence(error)}",
             "The answer was refused whole and nothing of it stored. "
-            "Is the endpoint really SageMaker?",
+            f"Is the endpoint really {'STS' if operation.startswith('sts:') else 'SageMaker'}?",
             scope=scope,
         )
-    return ServiceError(f"{operation} failed{said}: {_message(error)}", scope=scope)
+    return ServiceError(f"{operation} failed{said}: {_sentence(error)}", scope=scope)
+
+
+def _sentence(error: BaseException) -> str:
+    text = _message(error)
+    return text if text.endswith((".", "…")) else f"{text}."
 
 
 def _message(error: BaseException) -> str:
@@ -208,5 +215,6 @@ def _message(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, boto.ClientError):
         # botocore's text speaks of its own retries, of which there are none here.
-        text = str(error.response.get("Error", {}).get("Message", ""))
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        text = str(error.response.get("Error", {}).get("Message") or f"HTTP status {status}")
     return " ".join((redact(text) or "").split())[:300]

@@ -53,16 +53,16 @@ class Access:
     account_id: str
 
     def client(self, service: str, region: str) -> Any:  # noqa: ANN401 - made at run time
-        """A client with one attempt a call; pace and retries are `Api`'s."""
-        with _making:
-            make: Any = self.session.client
-            return make(service, region_name=region, config=_CONFIG)
+        """A client with one attempt a call; pace and retries are `Api`'s.
+
+        Raises:
+            UsageError: The endpoint that is set is no URL.
+        """
+        return _client(self.session, service, region, _CONFIG)
 
     def price_list(self, region: str) -> Any:  # noqa: ANN401 - made at run time
         """A client of the Price List API in one of the regions where it answers."""
-        with _making:
-            make: Any = self.session.client
-            return make("pricing", region_name=region, config=_PRICING_CONFIG)
+        return _client(self.session, "pricing", region, _PRICING_CONFIG)
 
     def regions(self, wanted: Sequence[str], excluded: Sequence[str]) -> list[str]:
         """Region names: as given, `all` that SageMaker has, or the session's own.
@@ -100,23 +100,24 @@ class Sessions:
 
         Raises:
             CredentialsError: There are none, they do not work, or the role refuses.
-            ServiceError: STS cannot be reached.
+            ServiceError: STS cannot be reached, or what answers is not STS.
+            UsageError: The endpoint that is set is no URL.
         """
         named = profile or "the default profile"
+        who = f"{named}, role {role_arn}" if role_arn else named
+        operation = "sts:AssumeRole" if role_arn else "sts:GetCallerIdentity"
         try:
             base = self._base(profile)
             core = base if role_arn is None else self._assume(base, role_arn, external_id)
             session = boto3.Session(botocore_session=core, region_name=self._region(base))
-            with _making:
-                sts = session.client(
-                    "sts", region_name=session.region_name or "us-east-1", config=_STS_CONFIG
-                )
+            sts = _client(session, "sts", session.region_name or "us-east-1", _STS_CONFIG)
+        except boto.ProfileNotFound as error:
+            raise CredentialsError(f"There is no profile {profile!r}.") from error
+        except boto.BotoCoreError as error:
+            raise explain(error, operation, who) from error
+        try:
             return Access(session, str(sts.get_caller_identity()["Account"]))
-        except (boto.BotoCoreError, boto.ClientError) as error:
-            who = f"{named}, role {role_arn}" if role_arn else named
-            if isinstance(error, boto.ProfileNotFound):
-                raise CredentialsError(f"There is no profile {profile!r}.") from error
-            operation = "sts:AssumeRole" if role_arn else "sts:GetCallerIdentity"
+        except Exception as error:  # a body that is not STS's: botocore raises whatever it trips on
             raise explain(error, operation, who) from error
 
     def _base(self, profile: str | None) -> botocore.session.Session:
@@ -182,6 +183,15 @@ def utc_timestamp(value: Any) -> datetime:  # noqa: ANN401 - whatever the servic
 
 #: botocore's sessions are not safe for two threads that create clients at once.
 _making: Final = threading.Lock()
+
+
+def _client(session: boto3.Session, service: str, region: str, config: Config) -> Any:  # noqa: ANN401 - made at run time
+    make: Any = session.client
+    try:
+        with _making:
+            return make(service, region_name=region, config=config)
+    except ValueError as error:  # "Invalid endpoint: …"
+        raise UsageError(f"{error}.", "Look at AWS_ENDPOINT_URL and the profile.") from error
 
 
 def unique(accesses: Sequence[tuple[Access, Sequence[str]]]) -> Iterator[tuple[Access, str]]:

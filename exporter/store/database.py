@@ -38,6 +38,10 @@ from exporter.store.healing import OFFLINE, heal
 SCHEMA_REVISION: Final = "0001"
 #: New files keep the format that DuckDB 1.4 opens, so that every tool of the last year can.
 STORAGE_VERSION: Final = "v1.4.0"
+#: What DuckDB says of files that are none of its own: it would read some of them all the same.
+_IS_OTHER_FILE: Final = re.compile(
+    r"not a valid DuckDB database|sqlite_scanner|in-memory database in read-only mode"
+)
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 0.5
 
 ReadBack = Callable[[sa.Connection], None]
@@ -66,8 +70,7 @@ class Database:
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        # A link's target by its own name: DuckDB would keep a write-ahead log for each name.
-        self.path = path.resolve() if path.is_symlink() else path
+        self.path = _own_name(path)
         self.lock_timeout = lock_timeout
         self._notify = notify
         self._sleep = sleep
@@ -83,17 +86,19 @@ class Database:
         Raises:
             UsageError: Another kind of URL, or one that names no file.
         """
-        if "://" not in text:
-            if text in ("", ":memory:"):
-                raise UsageError(f"--db {text!r} is not a file.", "Give a path.")
+        if text in ("", ":memory:"):
+            raise UsageError(f"--db {text!r} is not a file.", "Give a path.")
+        # Also without slashes: DuckDB takes md:, sqlite: and the like for other kinds of database.
+        if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", text) and "://" not in text:
             return Path(text).expanduser()
-        url = sa.make_url(text)
-        if url.drivername != "duckdb" or url.host or url.database in (None, "", ":memory:"):
-            shown = url.render_as_string(hide_password=True)
+        prefix, _, file = text.partition(":///")
+        if prefix != "duckdb" or file in ("", ":memory:") or "?" in file:
+            # Nothing of it but its kind is repeated: it may hold a password.
+            kind = text.partition(":")[0]
             raise UsageError(
-                f"--db {shown!r} is not a DuckDB file.", "Give a path or duckdb:///PATH."
+                f"--db {kind}:… is not a DuckDB file.", "Give a path or duckdb:///PATH."
             )
-        return Path(str(url.database)).expanduser()
+        return Path(file).expanduser()
 
     def exists(self) -> bool:
         """Whether there is anything at the path."""
@@ -196,6 +201,7 @@ class Database:
         return engine
 
     def _open(self, engine: sa.Engine, *, read_only: bool) -> sa.Connection:
+        check_kind(self.path)
         deadline = self._monotonic() + self.lock_timeout
         pause = _FIRST_WAIT
         told = healed = False
@@ -247,16 +253,20 @@ def revision(connection: sa.Connection) -> str | None:
     # Results are fetched to the end throughout: DuckDB 2 takes no other work before that.
     rows = connection.exec_driver_sql(
         "SELECT table_name FROM duckdb_tables() "
+        "WHERE NOT internal AND database_name = current_database() "
+        "UNION ALL SELECT view_name FROM duckdb_views() "
         "WHERE NOT internal AND database_name = current_database()"
     ).all()
     tables = {str(row[0]) for row in rows}
-    if "alembic_version" in tables:
+    # A program of somebody else may use Alembic too.
+    if {"alembic_version", "training_jobs"} <= tables:
         versions = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all()
         return str(versions[0][0]) if versions else None
     if tables:
         raise DatabaseError(
             f"The DuckDB database {connection.engine.url.database} belongs to something else: "
-            f"it holds {len(tables)} table(s), {min(tables)!r} among them, and none of ours.",
+            f"it holds {len(tables)} table(s) or view(s), {min(tables)!r} among them, "
+            "and none of ours.",
             "It was not touched. Name another file with --db.",
         )
     return None
@@ -283,6 +293,29 @@ def check_revision(path: Path, found: str | None) -> None:
     )
 
 
+def check_kind(path: Path) -> None:
+    """Raise where there is something that cannot be a database file; opening a pipe would hang.
+
+    Raises:
+        DatabaseError: It is a directory, a pipe or a device.
+    """
+    if path.is_dir():
+        raise DatabaseError(f"{path} is a directory.", "Name a file with --db.")
+    if path.exists() and not path.is_file():
+        raise DatabaseError(f"{path} is not a file.", "Name a file with --db.")
+
+
+def _own_name(path: Path) -> Path:
+    """A link's target by its own name: DuckDB would keep a write-ahead log for each name."""
+    try:
+        return path.resolve() if path.is_symlink() else path
+    except (OSError, RuntimeError) as error:  # a name too long, a folder not ours, links in a ring
+        reason = getattr(error, "strerror", None) or "its links lead nowhere"
+        raise DatabaseError(
+            f"{path} cannot be opened: {reason}.", "Name a file with --db."
+        ) from error
+
+
 def _is_ours(error: BaseException) -> bool:
     """Whether this process has the file open for reading, beside which it cannot write."""
     return "different configuration than existing connections" in str(error)
@@ -304,9 +337,7 @@ def translate(error: Exception, path: Path) -> ExporterError:
     text = str(getattr(error, "orig", error)).splitlines()[0]
     if holder := lock_holder(error):
         return BusyError(f"The database {path} is kept open by {holder}.", "Nothing is lost.")
-    if path.is_dir():
-        return DatabaseError(f"{path} is a directory.", "Name a file with --db.")
-    if "not a valid DuckDB database" in text:
+    if _IS_OTHER_FILE.search(text):
         return DatabaseError(
             f"{path} is not a DuckDB database.", "It was not touched. Name another file with --db."
         )
@@ -319,12 +350,13 @@ def translate(error: Exception, path: Path) -> ExporterError:
         return DatabaseError(f"{path} cannot be opened: permission denied or read-only.")
     if re.search(r"Could not read enough bytes|Corrupt database file|checksum", text):
         return DatabaseError(
-            f"The database {path} is damaged or cut short: {text}",
+            f"The database {path} is damaged or cut short: {text.rstrip('.')}.",
             "It was not touched. Put a backup back with `sagemaker-exporter db restore FILE`.",
         )
     if "WAL" in text:
         return DatabaseError(
-            f"{path} and its write-ahead log {path}.wal do not belong together: {text}",
+            f"{path} and its write-ahead log {path}.wal do not belong together: "
+            f"{text.rstrip('.')}.",
             "Nothing was touched. If the database was put there by hand, move the log away.",
         )
     return DatabaseError(f"The database {path} cannot be used: {text}")

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from exporter.errors import BusyError, DatabaseError
+from exporter.store.database import check_kind
 
 _PAUSE = 0.1
 
@@ -33,8 +34,9 @@ def sync_lock(
         BusyError: Another sync held it for longer; its PID is named.
         DatabaseError: The file cannot be made (no such directory, read-only).
     """
-    if database.is_dir():
-        raise DatabaseError(f"{database} is a directory.", "Name a file with --db.")
+    check_kind(database)
+    if not database.parent.is_dir():
+        raise DatabaseError(f"There is no directory {database.parent}.", "Name a file with --db.")
     path = Path(f"{database}.lock")
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

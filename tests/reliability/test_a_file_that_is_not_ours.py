@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -23,6 +25,25 @@ def letter(path: Path, _: Path) -> None:
 def foreign(path: Path, _: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE theirs AS SELECT 1 AS one")
+
+
+def another_application(path: Path, _: Path) -> None:
+    """One that keeps its revision as ours does."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE alembic_version AS SELECT '0001' AS version_num")
+        connection.execute("CREATE TABLE theirs AS SELECT 1 AS one")
+
+
+def views(path: Path, _: Path) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE VIEW theirs AS SELECT 1 AS one")
+
+
+def sqlite(path: Path, _: Path) -> None:
+    """DuckDB knows it, and would ask for an extension."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (one)")
+        connection.commit()
 
 
 def cut(length: int) -> Make:
@@ -45,8 +66,12 @@ FILES: dict[str, tuple[Make, str]] = {
                  "is not a DuckDB database. It was not touched."),
     "an empty file": (lambda path, _: path.touch(), "is not a DuckDB database."),
     "a directory": (lambda path, _: path.mkdir(), "is a directory. Name a file with --db."),
-    "a database of somebody else": (foreign, "belongs to something else: it holds 1 table(s), "
-                                             "'theirs' among them, and none of ours."),
+    "a pipe": (lambda path, _: os.mkfifo(path), "is not a file. Name a file with --db."),
+    "a database of SQLite": (sqlite, "is not a DuckDB database. It was not touched."),
+    "a database of somebody else": (foreign, "belongs to something else: it holds 1 table(s) or "
+                                             "view(s), 'theirs' among them, and none of ours."),
+    "another application's": (another_application, "belongs to something else: it holds 2 "),
+    "somebody's views": (views, "belongs to something else: it holds 1 table(s) or view(s), "),
     "the first header": (cut(4_096), "is damaged or cut short: "),
     "the headers": (cut(12_288), "is damaged or cut short: "),
     "half of it": (cut(400_000), "is damaged or cut short: "),
@@ -82,3 +107,29 @@ def test_it_is_named_and_left_as_it_is(
     assert (path.read_bytes() if path.is_file() else None) == before
     assert simulator.calls == []
     assert {each.name for each in tmp_path.iterdir()} <= {"jobs.duckdb", "jobs.duckdb.lock"}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("no/such/folder/jobs.duckdb", "There is no "),
+        ("n" * 300, "cannot be opened: File name too long."),
+        ("letter/jobs.duckdb", "There is no "),
+    ],
+)
+@pytest.mark.parametrize("command", ["sync", "status"])
+def test_where_no_file_can_be(
+    name: str,
+    words: str,
+    command: str,
+    tmp_path: Path,
+    simulator: Simulator,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "letter").write_text("Dear reader\n")
+    before = sorted(tmp_path.iterdir())
+    assert main(["--db", str(tmp_path / name), command]) == 8
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n"), words in err) == ("", 1, True), err
+    assert sorted(tmp_path.iterdir()) == before
+    assert simulator.calls == []
