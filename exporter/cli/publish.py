@@ -23,7 +23,7 @@ EPILOG = """\b
 Examples:
   sagemaker-exporter publish /lake/sagemaker
   sagemaker-exporter publish /lake/sagemaker --retention 7d
-  sagemaker-exporter publish /lake/sagemaker --json | jq '.tables[] | select(.written)'
+  sagemaker-exporter publish /lake/sagemaker --json | jq .tables
 
 TARGET is a folder; one that holds something else is refused. To serve a bucket, copy it there
 (docs/publish.md).
