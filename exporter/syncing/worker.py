@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from exporter.errors import BusyError, ExporterError
 from exporter.sagemaker.api import Api
-from exporter.sagemaker.failures import InvalidRequest
+from exporter.sagemaker.failures import InvalidRequest, RegionNotEnabled
 from exporter.sagemaker.rows import JobKey, JobRow
 from exporter.sagemaker.service import PAGE, ListRequest, Page, known_by, list_page
 from exporter.store.scopes import Run, ScopeKey, ScopeState
@@ -458,6 +458,10 @@ class Worker:
             state = None
             if self._run.mode != "filter" and not interrupted:
                 state = self.records.scope(self.key).state
+                if isinstance(error, RegionNotEnabled) and state.last_complete_at is None:
+                    # Nothing is missing there: no scope that status would call stale for ever.
+                    self.records.commit(Commit(run, None))
+                    return
                 state = replace(state, last_error=text, failing_runs=(state.failing_runs or 0) + 1)
             self.records.commit(Commit(run, state))
         except ExporterError:

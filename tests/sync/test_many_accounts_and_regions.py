@@ -131,6 +131,9 @@ def test_regions_that_are_not_enabled_are_passed_over(fleet: Fleet) -> None:
         f"{TWO}/us-east-1",
     ]
     assert "2 regions not enabled" in report.summary()
+    # They are no scopes, which `status --max-age` would call stale for ever.
+    regions = {region for (region,) in fleet.query("SELECT region FROM sync_scopes")}
+    assert regions == {scope.name.split("/")[1] for scope in report.scopes} - {"us-east-1"}
 
 
 def test_an_account_with_no_enabled_region_has_failed(
