@@ -38,7 +38,7 @@
 -- has been seen, that difference is not known, and NULL.
 --
 -- An example. Three jobs on one instance of 3.60 USD an hour (0.06 a minute) end at 12:00, 12:10
--- and 12:30, their followers are created at 12:05 and 12:40 h, and a warm start saves 4 minutes.
+-- and 12:30, their followers are created at 12:05 and 12:40, and a warm start saves 4 minutes.
 -- The gaps are 5 minutes (12:00 to 12:05), none (12:10, as 12:40 takes the pool of 12:30) and 10
 -- minutes. With K = 5 minutes: one reuse, 3 × 5 minutes of wait, 0.90 USD, 4 minutes saved, 0.225
 -- USD a minute. With K = 10 minutes: two reuses, 5 + 10 + 10 minutes, 1.50 USD, 8 minutes saved;
