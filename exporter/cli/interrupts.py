@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
@@ -42,10 +42,13 @@ def stoppable() -> Iterator[None]:
     handled = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, _stop) for number in handled}
     before[signal.SIGALRM] = signal.signal(signal.SIGALRM, _insist)
+    unraisable = sys.unraisablehook
+    sys.unraisablehook = lambda dropped: _without_interrupts(dropped, unraisable)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = unraisable
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -60,6 +63,14 @@ def _stop(number: int, frame: FrameType | None) -> None:
     Terminated.any_came = True
     Terminated.came = number == signal.SIGTERM
     raise Terminated if Terminated.came else KeyboardInterrupt
+
+
+def _without_interrupts(
+    dropped: sys.UnraisableHookArgs, tell: Callable[[sys.UnraisableHookArgs], object]
+) -> None:
+    """Python would print a traceback of the exception that it dropped; it is raised again."""
+    if not isinstance(dropped.exc_value, KeyboardInterrupt):
+        tell(dropped)
 
 
 def _insist(number: int, frame: FrameType | None) -> None:

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from exporter.sagemaker.service import SEARCH_LAG
 from exporter.simulator import Scope, Simulator
 from exporter.store.database import Database
-from tests.reliability.processes import Running, Zygotes
+from tests.reliability.processes import Ended, Running, Zygotes
 from tests.sync.support import COLUMNS, Row, differences, served
 
 #: So that a hundred jobs have a dozen pages and half a dozen commits.
@@ -165,7 +165,7 @@ class Ordeal:
         self.tally.slowest_stop = max(self.tally.slowest_stop, time.monotonic() - sent)
         # 0: it had ended already, but for leaving.
         assert ended.code in ({signal.SIGTERM: 143, signal.SIGINT: 130}[number], 0), ended
-        assert "Traceback" not in ended.err
+        assert "Traceback" not in ended.err, ended.err
         # It closed its ledger; runs that were killed before it was are the next one's to close.
         assert self._running() <= dead
 
@@ -241,17 +241,25 @@ class Ordeal:
 
     def _sync_and_compare(self) -> None:
         full = self._chance.random() < 0.5
+        ended = self._sync(full=full)
+        assert ended.code == 0, ended
+        self._compare(full=full)
+        outcomes = query(self.database, "SELECT DISTINCT outcome FROM sync_runs ORDER BY ALL")
+        assert outcomes in ([("complete",)], [("complete",), ("interrupted",)])
+
+    def _sync(self, *, full: bool) -> Ended:
         began = time.monotonic()
         ended = self._start(["sync", "--max-rps", "0", *(["--full"] if full else [])]).wait()
         self._took = time.monotonic() - began
-        assert ended.code == 0, ended
+        return ended
+
+    def _compare(self, *, full: bool) -> None:
+        """Every row with the service; with `full`, also that it has no more of them."""
         here = stored(self.database)
         wrong = differences(here, self.scope) + detail_differences(self.database, self.scope)
         assert not wrong, "\n".join(wrong)
         if full:
             assert here.keys() == served(self.scope).keys()
         assert stored(self.database, "true").keys() >= self._seen
-        outcomes = query(self.database, "SELECT DISTINCT outcome FROM sync_runs ORDER BY ALL")
-        assert outcomes in ([("complete",)], [("complete",), ("interrupted",)])
         self.tally.clean += 1
         self.tally.rows += len(here)

@@ -17,7 +17,7 @@ from botocore.config import Config
 
 from exporter.sagemaker.api import Answer, Api
 from exporter.sagemaker.pacing import Pacers
-from exporter.simulator import Scope, Simulator
+from exporter.simulator import Clock, Job, Scope, Simulator
 from exporter.store.database import Database
 from exporter.syncing.labels import LabelRules
 from exporter.syncing.options import SyncOptions
@@ -34,6 +34,11 @@ COLUMNS = (
     "training_end_time, last_modified_time, warm_pool_status, warm_pool_retained_seconds, "
     "warm_pool_reused_by_job, training_plan_arn"
 )
+
+
+#: What happens at the service.
+CHANGES = ("create", "start", "end", "pool", "delete", "again", "quiet secondary")
+_QUIET = ("Downloading", "Training", "Uploading", "Pending")
 
 
 class Killed(BaseException):
@@ -203,3 +208,44 @@ def differences(stored: dict[tuple[str, datetime], Row], scope: Scope) -> list[s
         if here != there:
             lines.append(f"{key[0][-12:]}: stored {here and here[3:]}, served {there[3:]}")
     return lines
+
+
+class Life:
+    """A world's jobs, moved by drawn numbers."""
+
+    def __init__(self, scope: Scope, clock: Clock) -> None:
+        self.scope, self.clock = scope, clock
+        self.names = 0
+
+    def happen(self, what: str, number: int) -> None:
+        jobs = self.scope.jobs()
+        chosen = jobs[number % len(jobs)] if jobs else None
+        if what == "create" or chosen is None:
+            self._create(f"job-{self.names}", number)
+            self.names += 1
+        elif what == "again":
+            gone = [job.name for job, _ in self.scope.deleted if not self.scope.find(job.name)]
+            if gone:
+                self._create(gone[number % len(gone)], number)
+        else:
+            self._change(what, chosen, number)
+
+    def _create(self, name: str, number: int) -> None:
+        keep_alive = (None, 600, 3_600)[number % 3]
+        # Several within one second, as a pipeline creates them.
+        self.clock.advance(number % 2)
+        self.scope.create_job(name, keep_alive_seconds=keep_alive, lives=False)
+
+    def _change(self, what: str, job: Job, number: int) -> None:
+        status = job.state.training_job_status
+        if what == "delete":
+            if status != "Deleting":
+                self.scope.delete_job(job.name)
+        elif what == "start" and status == "InProgress" and job.state.training_start_time is None:
+            self.scope.start(job)
+        elif what == "quiet secondary" and status == "InProgress":
+            self.scope.update(job, silent=True, secondary_status=_QUIET[number % len(_QUIET)])
+        elif what == "end" and status == "InProgress":
+            self.scope.finish(job, ("Completed", "Failed", "Stopped")[number % 3])
+        elif what == "pool" and job.state.warm_pool_status == "Available":
+            self.scope.settle_pool(job, ("Terminated", "Reused")[number % 2], silent=number % 4 < 2)

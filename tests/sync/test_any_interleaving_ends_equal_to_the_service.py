@@ -15,8 +15,17 @@ from hypothesis import strategies as st
 
 from exporter.errors import ExporterError
 from exporter.sagemaker import service
-from exporter.simulator import Behaviour, Clock, Fault, Job, Scope, Simulator, World
-from tests.sync.support import Hooks, KeptDatabase, Killed, Syncer, differences, served
+from exporter.simulator import Behaviour, Clock, Fault, Simulator, World
+from tests.sync.support import (
+    CHANGES,
+    Hooks,
+    KeptDatabase,
+    Killed,
+    Life,
+    Syncer,
+    differences,
+    served,
+)
 
 #: A command for the long run: EXPORTER_EXAMPLES=100000 pytest tests/sync -k interleaving
 EXAMPLES = int(os.environ.get("EXPORTER_EXAMPLES", "60"))
@@ -24,9 +33,7 @@ LAG = 60
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 #: One thing that happens at the service, with a number to choose by.
-CHANGES = ("create", "start", "end", "pool", "delete", "again", "quiet secondary")
 change = st.tuples(st.sampled_from(CHANGES), st.integers(0, 1_000))
-QUIET = ("Downloading", "Training", "Uploading", "Pending")
 changes = st.lists(change, max_size=6)
 
 behaviours = st.builds(
@@ -94,47 +101,6 @@ def kept(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     database = KeptDatabase(path)
     yield database
     database.close()
-
-
-class Life:
-    """A world's jobs, moved by the numbers of an example."""
-
-    def __init__(self, scope: Scope, clock: Clock) -> None:
-        self.scope, self.clock = scope, clock
-        self.names = 0
-
-    def happen(self, what: str, number: int) -> None:
-        jobs = self.scope.jobs()
-        chosen = jobs[number % len(jobs)] if jobs else None
-        if what == "create" or chosen is None:
-            self._create(f"job-{self.names}", number)
-            self.names += 1
-        elif what == "again":
-            gone = [job.name for job, _ in self.scope.deleted if not self.scope.find(job.name)]
-            if gone:
-                self._create(gone[number % len(gone)], number)
-        else:
-            self._change(what, chosen, number)
-
-    def _create(self, name: str, number: int) -> None:
-        keep_alive = (None, 600, 3_600)[number % 3]
-        # Several within one second, as a pipeline creates them.
-        self.clock.advance(number % 2)
-        self.scope.create_job(name, keep_alive_seconds=keep_alive, lives=False)
-
-    def _change(self, what: str, job: Job, number: int) -> None:
-        status = job.state.training_job_status
-        if what == "delete":
-            if status != "Deleting":
-                self.scope.delete_job(job.name)
-        elif what == "start" and status == "InProgress" and job.state.training_start_time is None:
-            self.scope.start(job)
-        elif what == "quiet secondary" and status == "InProgress":
-            self.scope.update(job, silent=True, secondary_status=QUIET[number % len(QUIET)])
-        elif what == "end" and status == "InProgress":
-            self.scope.finish(job, ("Completed", "Failed", "Stopped")[number % 3])
-        elif what == "pool" and job.state.warm_pool_status == "Available":
-            self.scope.settle_pool(job, ("Terminated", "Reused")[number % 2], silent=number % 4 < 2)
 
 
 def interfere(at: int, act: Callable[[], None]) -> Hooks:

@@ -1,0 +1,250 @@
+"""Weeks of cron, played in minutes: `python -m tests.reliability.soak [--syncs 2000] [--seed 1]`.
+
+Each sync is a process of the command line. Between two of them hours pass at the stand-in
+service: jobs are created, start, end, are deleted and made again under their old name, pools
+settle, some of it in silence. A share of the syncs is killed (SIGKILL, SIGTERM, SIGINT), a share
+meets faults that pass or faults that stay, and from day to day the service denies actions or
+lets the index behind Search lag. After each sync that ends well every row is compared with the
+service; every day the file is checked as `db check` does, and the snapshot with it.
+
+A file and its world live for two weeks; then the next one begins with a backfill. Exit 1 on the
+first difference, which is printed; the seed plays the same drawings again, though what a kill
+hits hangs on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from exporter.sagemaker.service import SEARCH_LAG
+from exporter.simulator import Behaviour, Clock, Fault, Simulator, World
+from exporter.store import care
+from tests.reliability.ordeal import Ordeal, Tally
+from tests.reliability.processes import Running, Zygotes
+from tests.store.support import content
+from tests.sync.support import CHANGES, Life
+
+START: Final = datetime(2026, 11, 1, tzinfo=UTC)
+LIFETIME: Final = timedelta(days=14)
+LISTING: Final = ("ListTrainingJobs", "Search", "DescribeTrainingJob", "ListTags")
+#: Tried again within the sync; so seldom in a row that it is never given up.
+PASSING: Final = ("throttle", "internal", "unavailable", "reset", "truncated", "foreign")
+#: Ends the sync at once, and which of its exit codes says so.
+STAYING: Final = {
+    "expired": 5,
+    "unrecognized": 5,
+    "denied": 5,
+    "wrong_type": 7,
+}
+NOTHING: Final[frozenset[tuple[str | None, str | None, str]]] = frozenset()
+
+
+@dataclass
+class Count:
+    """What a soak came to."""
+
+    syncs: int = 0
+    failed: int = 0
+    faults: int = 0
+    checks: int = 0
+    days: float = 0
+    files: int = 0
+
+
+class Soak(Ordeal):
+    """One file and its world, for as long as they live."""
+
+    def __init__(
+        self, simulator: Simulator, zygotes: Zygotes, folder: Path, seed: int, count: Count
+    ) -> None:
+        self.count = count
+        super().__init__(simulator, zygotes, folder, seed)
+
+    def renew(self) -> None:
+        """An account of a few weeks, and the ways of the service that never change."""
+        super().renew()
+        chance, world = self._chance, self._simulator.world
+        self.life = Life(self.scope, world.clock)
+        self.snapshot = self.database.path.with_suffix(".snapshot")
+        self.ways = Behaviour(
+            filter_before_cut=chance.random() < 0.5,
+            creation_time_is_range=chance.random() < 0.8,
+            inclusive_bounds=chance.random() < 0.5,
+            offset_tokens=chance.random() < 0.5,
+            last_modified_in_summaries=chance.random() < 0.8,
+            pool_moves_last_modified=chance.random() < 0.5,
+            secondary_moves_last_modified=chance.random() < 0.5,
+            pool_seconds_while_available=chance.choice(["absent", "zero", "growing"]),
+            missing_job_error=chance.choice(["ValidationException", "ResourceNotFound"]),
+        )
+        self.count.files += 1
+
+    def live(self, syncs: int) -> None:
+        """Two weeks, or so many more syncs."""
+        clock = self._simulator.world.clock
+        end, day = clock.now() + LIFETIME, clock.now()
+        last = self.count.syncs + syncs
+        while clock.now() < end and self.count.syncs < last:
+            if clock.now() >= day:
+                day = clock.now() + timedelta(days=1)
+                self._another_day()
+            before = clock.now()
+            self._tick()
+            self.count.days += (clock.now() - before) / timedelta(days=1)
+        self._tick(calm=True)
+        self._check()
+
+    def _start(self, arguments: list[str]) -> Running:
+        self.count.syncs += 1
+        return super()._start([*arguments, "--snapshot", str(self.snapshot)])
+
+    def _another_day(self) -> None:
+        denied = self._chance.choice(
+            [
+                NOTHING,
+                NOTHING,
+                frozenset({(None, None, "Search")}),
+                frozenset({(None, None, "ListTags")}),
+                frozenset({(None, None, "Search"), (None, None, "ListTags")}),
+            ]
+        )
+        # Seconds that grow while a pool waits are always behind by the lag of the index.
+        grow = self.ways.pool_seconds_while_available == "growing"
+        lag = 0.0 if grow else self._chance.choice([0.0, 60.0])
+        self._simulator.world.behaviour = replace(self.ways, denied=denied, search_lag_seconds=lag)
+        if self.database.exists():
+            self._check()
+
+    def _check(self) -> None:
+        assert care.check(self.database).faults == []
+        assert content(self.snapshot) == content(self.database.path)
+        self.count.checks += 1
+
+    def _change(self) -> None:
+        world = self._simulator.world
+        world.advance(self._chance.choice([900, 1_800, 3_600, 3_600, 7_200, 40_000]))
+        for _ in range(self._chance.randint(0, 6)):
+            self.life.happen(self._chance.choice(CHANGES), self._chance.randint(0, 10_000))
+
+    def _tick(self, *, calm: bool = False) -> None:
+        """What cron does once: a sync that may be killed, meet faults, or come too early."""
+        self._change()
+        kind = "good" if calm else self._chance.choice(["good", "good", "kill", "fault", "hasty"])
+        if kind == "kill":
+            self._kill()
+            self._nothing_is_lost()
+            return
+        if kind == "fault":
+            self._meet_a_fault_that_stays()
+            return
+        if kind == "hasty":
+            # Search may still hide what just happened: nothing is compared yet.
+            ended = self._sync(full=False)
+            assert ended.code == 0, ended
+            self._nothing_is_lost()
+        # What Search, whose index lags, is not believed yet, the next sync later than that is.
+        self._simulator.world.clock.advance(SEARCH_LAG + timedelta(seconds=1))
+        if not calm:
+            self._inject_what_passes()
+        full = self._chance.random() < 0.2
+        ended = self._sync(full=full)
+        self._clear()
+        assert ended.code == 0, ended
+        self._compare(full=full)
+
+    def _inject_what_passes(self) -> None:
+        for _ in range(self._chance.choice([0, 0, 1, 2])):
+            self._simulator.inject(
+                Fault(
+                    self._chance.choice(PASSING),
+                    operation=self._chance.choice(LISTING),
+                    account_id=self.scope.account_id,
+                    skip=self._chance.randint(0, 4),
+                )
+            )
+
+    def _meet_a_fault_that_stays(self) -> None:
+        kind, code = self._chance.choice(list(STAYING.items()))
+        self._simulator.inject(
+            Fault(
+                kind,  # type: ignore[arg-type] # the keys are kinds
+                operation="ListTrainingJobs",
+                account_id=self.scope.account_id,
+                skip=self._chance.randint(0, 3),
+                times=None,
+            )
+        )
+        ended = self._sync(full=self._chance.random() < 0.2)
+        hit = self._clear()
+        # Without a call that it hits, or without a row to spoil, the sync is a good one.
+        assert ended.code == code or (ended.code == 0 and (not hit or kind == "wrong_type")), ended
+        assert "Traceback" not in ended.err, ended.err
+        self.count.failed += ended.code != 0
+        self._nothing_is_lost()
+
+    def _clear(self) -> int:
+        self._simulator.clear_faults()
+        hit = sum(call.fault is not None for call in self._simulator.calls)
+        self._simulator.calls.clear()
+        self.count.faults += hit
+        return hit
+
+
+def soak(folder: Path, zygotes: Zygotes, syncs: int, seed: int) -> tuple[Count, Tally]:
+    """So many syncs, in as many files as it takes.
+
+    Raises:
+        AssertionError: Something differs from the service, or ended as it should not.
+    """
+    count, tally = Count(), Tally()
+    while count.syncs < syncs:
+        number = seed * 1_000 + count.files
+        with Simulator(World(Clock(START), seed=number)) as simulator:
+            one = Soak(simulator, zygotes, folder, number, count)
+            one.tally = tally
+            one.live(syncs - count.syncs)
+    return count, tally
+
+
+def told(count: Count, tally: Tally, seed: int) -> str:
+    """The outcome in one line."""
+    return (
+        f"{count.syncs:,} syncs over {count.days:.0f} days of {count.files} files, "
+        f"{count.faults:,} faults survived, {count.failed:,} syncs failed as they should, "
+        f"{tally.kills.total():,} kills, {tally.healed} files healed, "
+        f"{tally.clean:,} good syncs compared, {tally.rows:,} rows compared, "
+        f"{count.checks} checks of the file and its snapshot, 0 differences; seed {seed}"
+    )
+
+
+def main() -> int:
+    """Soak, print, 1 on any difference."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.reliability.soak",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--syncs", type=int, default=2_000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, Zygotes(Path(folder)) as zygotes:
+        try:
+            count, tally = soak(Path(folder), zygotes, options.syncs, options.seed)
+        except AssertionError as error:
+            print(f"seed {options.seed}: {error}", file=sys.stderr)
+            raise SystemExit(1) from error
+    print(told(count, tally, options.seed))
+    print(f"{time.monotonic() - began:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
