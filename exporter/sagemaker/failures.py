@@ -144,7 +144,8 @@ def _kind_of_answer(error: boto.ClientError) -> Kind:
         return Kind.NOT_FOUND
     if code in ("ValidationException", "ValidationError"):
         return Kind.INVALID
-    if code in _PASSING or status >= 500:
+    # An error cut short, or a proxy's page: botocore finds no code, and takes the status for one.
+    if code in _PASSING or status >= 500 or code.isdigit():
         return Kind.PASSING
     return Kind.PERMANENT
 

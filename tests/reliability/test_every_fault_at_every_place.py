@@ -214,6 +214,17 @@ def test_what_passes_is_survived(bench: Bench, kind: str) -> None:
         bench.is_true()
 
 
+def test_an_error_that_is_cut_short_is_asked_for_again(bench: Bench) -> None:
+    """What is left of "denied" says nothing; the whole of it says to do without."""
+    bench.search_is_denied(denied=True)
+    syncer = bench.fresh()
+    bench.inject(Fault("truncated", operation=SEARCH))
+    syncer.sync()
+    assert bench.hits() == [SEARCH]
+    assert ledger(syncer)[:2] == ("complete", None)
+    bench.is_true()
+
+
 @pytest.mark.parametrize("place", PLACES if EACH else FEWER)
 def test_what_stays_ends_in_its_error(bench: Bench, place: str) -> None:
     operation, skip = PLACES[place]

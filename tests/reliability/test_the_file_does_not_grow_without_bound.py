@@ -1,0 +1,21 @@
+"""The same jobs synced again and again; `python -m benchmarks.growth` is the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.growth import GOAL, fresh_size, grow
+
+#: What a file without a row takes for its headers, indexes and free blocks.
+SMALL = 1_000_000
+
+
+@pytest.mark.parametrize("changing", [False, True])
+def test_it_stays_near_the_size_of_a_fresh_one(tmp_path: Path, changing: bool) -> None:
+    path = tmp_path / "jobs.duckdb"
+    sizes = grow(path, syncs=14, jobs=40, changing=changing)
+    assert sizes[-1] < GOAL * fresh_size(path) + SMALL
+    # It has found its size soon, and keeps it.
+    assert max(sizes[7:]) <= max(sizes[:7])
