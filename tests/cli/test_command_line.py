@@ -374,7 +374,7 @@ with stoppable():
         check=True,
     )
     assert done.stdout == "Terminated\n"
-    assert "Exception ignored" in done.stderr
+    assert done.stderr == ""  # no traceback of what Python dropped
     assert time.monotonic() - started < 20
 
 
