@@ -458,8 +458,8 @@ class Worker:
             state = None
             if self._run.mode != "filter" and not interrupted:
                 state = self.records.scope(self.key).state
-                if isinstance(error, RegionNotEnabled) and state.last_complete_at is None:
-                    # Nothing is missing there: no scope that status would call stale for ever.
+                if isinstance(error, RegionNotEnabled) and state == ScopeState(*self.key):
+                    # Nothing was ever there: no scope that status would call stale for ever.
                     self.records.commit(Commit(run, None))
                     return
                 state = replace(state, last_error=text, failing_runs=(state.failing_runs or 0) + 1)
