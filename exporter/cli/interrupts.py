@@ -33,7 +33,8 @@ def stoppable() -> Iterator[None]:
     program would run on. So it is raised again each second until the main thread is seen to
     handle it; what cleans up is never interrupted by that. DuckDB may wait for tasks that take
     their time before it lets the exception through; after ten seconds the process ends without
-    it. A second signal from outside kills.
+    it, also where the block was left by then: Python's own end waits for threads. A second
+    signal from outside kills.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from exporter.cli.interrupts import Terminated, stoppable
 from exporter.simulator import Behaviour, Fault, Scope, Simulator
 from exporter.store.database import Database
 from tests.reliability.ordeal import STOPS_WITHIN, query, stored
@@ -180,24 +179,6 @@ def test_the_program_itself_from_its_first_moment_on(
         assert time.monotonic() - began < STOPS_WITHIN
     assert (process.returncode, out, err) == (143, "", SAID)
     assert ledger(Database(path))[0][:2] == ("backfill", "interrupted")
-
-
-def test_a_signal_that_python_drops_is_raised_again_without_a_word(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    """In a finalizer, or in a callback of an import, an exception goes no further."""
-
-    class Dropped:
-        def __del__(self) -> None:
-            signal.raise_signal(signal.SIGTERM)
-
-    def drop_and_go_on() -> None:
-        Dropped()
-        time.sleep(STOPS_WITHIN)
-
-    with stoppable(), pytest.raises(Terminated):
-        drop_and_go_on()
-    assert capfd.readouterr() == ("", "")
 
 
 def test_what_was_committed_before_a_signal_is_kept(
