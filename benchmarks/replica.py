@@ -172,8 +172,9 @@ def _commit(path: Path, number: int) -> str:
         fresh.append({**changed[index], **key, "training_job_status": "InProgress"})
     rows = [*changed, *fresh]
     names = [column.name for column in training_jobs.columns]
+    batch = jobs.batch(training_jobs, {name: [row[name] for row in rows] for name in names})
     with database.writing() as connection:
-        jobs.write_jobs(connection, {name: [row[name] for row in rows] for name in names})
+        jobs.write_jobs(connection, batch)
     return f"fresh-{number}-0"
 
 

@@ -35,8 +35,8 @@ _STAGED: Final = "staged_rows"
 
 def known_jobs(connection: sa.Connection, keys: Iterable[tuple[Any, Any]]) -> list[Row]:
     """Stored jobs with these (ARN, creation time), their details beside them (`detail_…`)."""
-    batch = _arrow(training_jobs, dict(zip(KEY, zip(*keys, strict=True), strict=True)))
-    with _staged(connection, batch):
+    wanted = batch(training_jobs, dict(zip(KEY, zip(*keys, strict=True), strict=True)))
+    with _staged(connection, wanted):
         return _rows(connection, f"{_JOBS} JOIN {_STAGED} USING (training_job_arn, creation_time)")
 
 
@@ -55,19 +55,19 @@ def jobs_where(connection: sa.Connection, condition: str, parameters: Row) -> li
     )
 
 
-def write_jobs(connection: sa.Connection, values: Columns) -> None:
-    """Upsert rows of training_jobs; one that changed later than the given stays."""
-    _upsert(connection, training_jobs, values, version="updated_at")
+def write_jobs(connection: sa.Connection, rows: pa.Table) -> None:
+    """Upsert a batch of training_jobs; a row that changed later than the given stays."""
+    _upsert(connection, training_jobs, rows, version="updated_at")
 
 
-def write_details(connection: sa.Connection, values: Columns) -> None:
-    """Upsert rows of training_job_details; one that was fetched later than the given stays."""
-    _upsert(connection, training_job_details, values, version="fetched_at")
+def write_details(connection: sa.Connection, rows: pa.Table) -> None:
+    """Upsert a batch of training_job_details; a row that was fetched later stays."""
+    _upsert(connection, training_job_details, rows, version="fetched_at")
 
 
-def append_changes(connection: sa.Connection, values: Columns) -> None:
-    """Append rows to training_job_changes."""
-    with _staged(connection, _arrow(training_job_changes, values)):
+def append_changes(connection: sa.Connection, rows: pa.Table) -> None:
+    """Append a batch to training_job_changes."""
+    with _staged(connection, rows):
         names, source = _source(training_job_changes)
         connection.execute(sa.insert(training_job_changes).from_select(names, source))
 
@@ -80,12 +80,12 @@ def labelled_jobs(connection: sa.Connection) -> Iterator[Row]:
 
 def relabel(connection: sa.Connection, values: Columns) -> None:
     """Set the labels of jobs, by the key: job_family, family_rule, team and team_rule."""
-    with _staged(connection, _arrow(training_jobs, values)):
+    with _staged(connection, batch(training_jobs, values)):
         connection.execute(sa.text(_RELABEL))
 
 
-def _upsert(connection: sa.Connection, table: sa.Table, values: Columns, version: str) -> None:
-    with _staged(connection, _arrow(table, values)):
+def _upsert(connection: sa.Connection, table: sa.Table, rows: pa.Table, version: str) -> None:
+    with _staged(connection, rows):
         names, source = _source(table)
         statement = insert(table).from_select(names, source)
         connection.execute(
@@ -106,8 +106,11 @@ def _source(table: sa.Table) -> tuple[list[str], sa.Select[Any]]:
     return names, sa.select(*staged.c)
 
 
-def _arrow(table: sa.Table, values: Columns) -> pa.Table:
-    """An Arrow batch with the table's types: inferred, a column of only NULLs would have none."""
+def batch(table: sa.Table, values: Columns) -> pa.Table:
+    """Rows for a table; made before the file is opened for writing, and so locked.
+
+    The types are the table's: inferred, a column of only NULLs would have none.
+    """
     import pyarrow as pa
 
     schema = pa.schema([(name, _arrow_type(table.c[name].type)) for name in values])
@@ -127,10 +130,10 @@ def _arrow_type(type_: sa.types.TypeEngine[Any]) -> pa.DataType:
 
 
 @contextmanager
-def _staged(connection: sa.Connection, batch: pa.Table) -> Iterator[None]:
+def _staged(connection: sa.Connection, rows: pa.Table) -> Iterator[None]:
     """An Arrow batch under a name, for the statements of the block."""
     raw: Any = connection.connection.driver_connection
-    raw.register(_STAGED, batch)
+    raw.register(_STAGED, rows)
     try:
         yield
     finally:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -22,11 +22,17 @@ from exporter.errors import DatabaseError
 from exporter.sagemaker.rows import DetailRow, JobKey, JobRow
 from exporter.store import jobs, scopes
 from exporter.store.database import Database
-from exporter.store.schema import training_job_changes
+from exporter.store.schema import training_job_changes, training_job_details, training_jobs
 from exporter.store.scopes import Run, ScopeKey, ScopeState
 from exporter.syncing.labels import Labels
 from exporter.syncing.merge import Merged, Stored, StoredDetails
 from exporter.syncing.plan import OpenJob
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: How a batch of rows is written, and the batch.
+Write = tuple[Callable[[sa.Connection, "pa.Table"], None], "pa.Table"]
 
 _JOB_FIELDS: Final = tuple(field.name for field in fields(JobRow))
 _DETAIL_FIELDS: Final = tuple(field.name for field in fields(DetailRow))
@@ -73,6 +79,7 @@ class _Turn:
     """A commit that waits for the file; done once it was tried, with the error if it failed."""
 
     commit: Commit
+    writes: Sequence[Write]
     done: bool = False
     error: BaseException | None = None
 
@@ -185,7 +192,7 @@ class Records:
             BusyError: Another process kept the file past the lock timeout.
             DatabaseError: The file or the disk; or the commit did not take.
         """
-        turn = _Turn(commit)
+        turn = _Turn(commit, list(_writes(commit)))
         self._waiting.append(turn)
         with self._guard:
             try:
@@ -204,27 +211,18 @@ class Records:
                 turn.done = True
                 try:
                     with transaction(partial(self._read_back, commit=turn.commit)) as connection:
-                        self._write(connection, turn.commit)
+                        self._write(connection, turn)
                 except BaseException as error:
                     turn.error = error
                     return
 
     @staticmethod
-    def _write(connection: sa.Connection, commit: Commit) -> None:
-        run = commit.run
-        written = [item for item in commit.merged if item.write_job]
-        if written:
-            scope = {"account_id": run.account_id, "region": run.region}
-            jobs.write_jobs(connection, _job_columns(written, scope))
-        seen = [moment for item in commit.merged for moment in item.history]
-        if seen:
-            jobs.append_changes(connection, _change_columns(seen, run.run_id))
-        detailed = [item for item in commit.merged if item.write_details]
-        if detailed:
-            jobs.write_details(connection, _detail_columns(detailed))
-        if commit.state is not None:
-            scopes.write_scope(connection, commit.state)
-        scopes.write_run(connection, run)
+    def _write(connection: sa.Connection, turn: _Turn) -> None:
+        for write, rows in turn.writes:
+            write(connection, rows)
+        if turn.commit.state is not None:
+            scopes.write_scope(connection, turn.commit.state)
+        scopes.write_run(connection, turn.commit.run)
 
     @staticmethod
     def _read_back(connection: sa.Connection, commit: Commit) -> None:
@@ -238,6 +236,22 @@ class Records:
                 f"A commit of run {run.run_id} is not in the database.",
                 "Nothing before it is lost; the next run does it again.",
             )
+
+
+def _writes(commit: Commit) -> Iterator[Write]:
+    """What to write of the jobs, and how; all of it is made before the file is opened."""
+    run = commit.run
+    written = [item for item in commit.merged if item.write_job]
+    if written:
+        scope = {"account_id": run.account_id, "region": run.region}
+        yield jobs.write_jobs, jobs.batch(training_jobs, _job_columns(written, scope))
+    seen = [moment for item in commit.merged for moment in item.history]
+    if seen:
+        changes = _change_columns(seen, run.run_id)
+        yield jobs.append_changes, jobs.batch(training_job_changes, changes)
+    detailed = [item for item in commit.merged if item.write_details]
+    if detailed:
+        yield jobs.write_details, jobs.batch(training_job_details, _detail_columns(detailed))
 
 
 def _open_jobs(connection: sa.Connection, key: ScopeKey) -> list[OpenJob]:

@@ -180,3 +180,15 @@ def test_a_folder_and_a_file_of_somebody_else(run: Run, database: Database, scop
     assert (ended.code, ended.err.count("\n")) == (8, 1)
     assert "Permission denied" in ended.err
     assert database.path.read_bytes() == before
+
+    # A folder that may not even be looked into.
+    before_folder = mode(folder)
+    folder.chmod(0o700)
+    for command in ("status", "sync"):
+        ended = run(database, command, user=NOBODY)
+        assert (ended.code, ended.err) == (
+            8,
+            f"sagemaker-exporter: {database.path} cannot be opened: Permission denied. "
+            "Name a file with --db.\n",
+        )
+    folder.chmod(before_folder)

@@ -74,7 +74,7 @@ def put(database: Database, rows: Iterable[Row], *, history: bool = True) -> Non
     if not found:
         return
     with database.writing() as connection:
-        jobs.write_jobs(connection, _columns(found))
+        jobs.write_jobs(connection, jobs.batch(training_jobs, _columns(found)))
         if history:
             changes = [
                 {
@@ -87,7 +87,7 @@ def put(database: Database, rows: Iterable[Row], *, history: bool = True) -> Non
                 }
                 for each in found
             ]
-            jobs.append_changes(connection, _columns(changes))
+            jobs.append_changes(connection, jobs.batch(training_job_changes, _columns(changes)))
 
 
 def put_scope(database: Database, scope: ScopeKey = SCOPE) -> None:
