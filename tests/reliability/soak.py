@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,12 +89,11 @@ class Soak(Ordeal):
         )
         self.count.files += 1
 
-    def live(self, syncs: int) -> None:
-        """Two weeks, or so many more syncs."""
+    def live(self, enough: Callable[[Count], bool]) -> None:
+        """Two weeks, or until it is enough."""
         clock = self._simulator.world.clock
         end, day = clock.now() + LIFETIME, clock.now()
-        last = self.count.syncs + syncs
-        while clock.now() < end and self.count.syncs < last:
+        while clock.now() < end and not enough(self.count):
             if clock.now() >= day:
                 day = clock.now() + timedelta(days=1)
                 self._another_day()
@@ -201,19 +201,21 @@ class Soak(Ordeal):
         return hit
 
 
-def soak(folder: Path, zygotes: Zygotes, syncs: int, seed: int) -> tuple[Count, Tally]:
-    """So many syncs, in as many files as it takes.
+def soak(
+    folder: Path, zygotes: Zygotes, seed: int, enough: Callable[[Count], bool]
+) -> tuple[Count, Tally]:
+    """Sync until it is enough, in as many files as it takes.
 
     Raises:
         AssertionError: Something differs from the service, or ended as it should not.
     """
     count, tally = Count(), Tally()
-    while count.syncs < syncs:
+    while not enough(count):
         number = seed * 1_000 + count.files
         with Simulator(World(Clock(START), seed=number)) as simulator:
             one = Soak(simulator, zygotes, folder, number, count)
             one.tally = tally
-            one.live(syncs - count.syncs)
+            one.live(enough)
     return count, tally
 
 
@@ -236,12 +238,18 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--syncs", type=int, default=2_000)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="or so long")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     began = time.monotonic()
+
+    def enough(count: Count) -> bool:
+        late = time.monotonic() - began >= 60 * options.minutes
+        return late or bool(count.syncs >= options.syncs)
+
     with tempfile.TemporaryDirectory() as folder, Zygotes(Path(folder)) as zygotes:
         try:
-            count, tally = soak(Path(folder), zygotes, options.syncs, options.seed)
+            count, tally = soak(Path(folder), zygotes, options.seed, enough)
         except AssertionError:
             traceback.print_exc()
             print(f"a difference; seed {options.seed}")
