@@ -37,7 +37,7 @@ from exporter.syncing.records import Commit, Records, ScopeView
 from exporter.syncing.stopping import Interrupted, Stop
 
 #: A batch is committed when it holds this many rows or is this old, so that a kill costs little.
-BATCH_ROWS: Final = 4_000
+BATCH_ROWS: Final = 8_000
 BATCH_SECONDS: Final = 30.0
 #: Jobs asked for by name between two commits.
 ASK_ROWS: Final = 500
@@ -175,10 +175,11 @@ class Worker:
     def _list(self, state: ScopeState, listing: Listing) -> None:
         batch: list[tuple[datetime, JobRow]] = []
         since = self.clock.monotonic()
+        before: Sequence[JobRow] = ()
         for reached, page in self._pages(listing):
-            listing = reached
             as_of = known_by(page.as_of, page.rows)
-            batch.extend((as_of, row) for row in page.rows)
+            batch.extend((as_of, row) for row in _news(page.rows, before, listing.position))
+            listing, before = reached, page.rows or before
             self._count(page)
             self.progress.listing(self.key, listing, self._run.jobs_seen, self._run.pages)
             if len(batch) >= BATCH_ROWS or self.clock.monotonic() - since >= BATCH_SECONDS:
@@ -474,3 +475,16 @@ class Worker:
 
 def _is_watched(stored: Stored) -> bool:
     return stored.open_reason is not None
+
+
+def _news(
+    rows: Sequence[JobRow], before: Sequence[JobRow], position: datetime | None
+) -> Iterator[JobRow]:
+    """What a page says that the page before did not.
+
+    Each goes on from the second of the last creation time, and so repeats the jobs of that
+    second; a batch would begin with jobs that are stored already, and look them up in the file.
+    """
+    for row in rows:
+        if position is None or row.creation_time > position or row not in before:
+            yield row
