@@ -308,8 +308,10 @@ class Worker:
             needs_answer = item.open_reason is not None and key not in self._sure
             until = waits_until(item)
             if needs_answer or (item.details_due and self.options.details):
-                sure = needs_answer and until is not None and until <= now
-                wanted.append(Wanted(item, needs_answer, sure))
+                closes = until is not None and until <= now
+                # Verified in the future: a Date ran ahead, and Search would seem to be older.
+                ahead = item.verified_at is not None and item.verified_at > now + plan.TOLERANCE
+                wanted.append(Wanted(item, needs_answer, needs_answer and (closes or ahead)))
         if not self._asker.means.search:
             only_details = [item for item in wanted if not item.open]
             if len(only_details) > DETAILS_A_RUN:
