@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
 
+from exporter.sagemaker.api import http_date
 from exporter.sagemaker.service import SEARCH_LAG
 from exporter.simulator import Behaviour, Fault, Scope, Simulator, World
 from exporter.store.database import Database
@@ -351,3 +353,65 @@ def test_a_throttled_listing_slows_down_and_is_counted(
     run = syncer.sync().runs[0]
     assert run.throttles == 3
     assert differences(syncer.stored(), scope) == []
+
+
+@pytest.mark.parametrize("answers", [1, None])
+def test_a_date_that_ran_ahead_hides_no_job(
+    syncer: Syncer, world: World, scope: Scope, simulator: Simulator, answers: int | None
+) -> None:
+    """Of the first answer, or of a whole sync; jobs then come and end before that time."""
+    world.generate(jobs=150, scopes=[scope])
+    simulator.inject(Fault("wrong_date", times=answers, seconds=7_200))
+    syncer.sync()
+    simulator.clear_faults()
+    for number in range(5):
+        world.clock.advance(timedelta(minutes=30))
+        job = scope.create_job(f"short-{number}", lives=False)
+        world.clock.advance(10)
+        scope.finish(scope.start(job), "Completed")
+        world.clock.advance(timedelta(minutes=1))
+        syncer.sync()
+        assert differences(syncer.stored(), scope) == []
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the platform keeps its time zone")
+def test_a_date_without_a_zone_is_no_time_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        found = [
+            http_date({"ResponseMetadata": {"HTTPHeaders": {"date": text}}})
+            for text in (
+                "Sun, 01 Nov 2026 06:30:00 GMT",
+                "Sun, 01 Nov 2026 06:30:00 -0000",
+                "Sun, 01 Nov 2026 06:30:00",
+                "Sun, 01 Nov 2026 01:30:00 -0500",
+                "yesterday",
+            )
+        ]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert found == [datetime(2026, 11, 1, 6, 30, tzinfo=UTC)] * 4 + [None]
+
+
+def test_what_search_shows_soon_after_a_sync_is_stored_once(
+    syncer: Syncer, world: World, scope: Scope
+) -> None:
+    """Search stands for a moment before that of the last sync: its news are news all the same."""
+    job = scope.start(scope.create_job("long", lives=False))
+    world.clock.advance(timedelta(hours=1))
+    scope.create_job("later", lives=False)  # from here on jobs are listed
+    world.clock.advance(timedelta(minutes=10))
+    syncer.sync()
+    world.clock.advance(20)
+    scope.finish(job, "Completed")
+    for _ in range(2):
+        world.clock.advance(10)
+        syncer.sync()
+        assert differences(syncer.stored(), scope) == []
+    history = """
+        SELECT training_job_status FROM training_job_changes
+        WHERE training_job_arn LIKE '%/long' ORDER BY observed_at
+    """
+    assert syncer.query(history) == [("InProgress",), ("Completed",)]
