@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from exporter.errors import BusyError, ExporterError
@@ -350,19 +350,30 @@ class Worker:
         return [item for item in merged if item.stored.job.key not in vanished] + gone
 
     def _list_unanswered(self, open_jobs: Sequence[Wanted], listing: Listing) -> list[Merged]:
-        """Neither Search nor Describe may be asked: list the window of the open jobs whole."""
-        floor = min(item.key.creation_time for item in open_jobs)
+        """Search does not show them and Describe may not be asked: list their window whole.
+
+        What it lacks is gone: nothing is filtered out of it, and it was known before.
+        """
+        times = [item.key.creation_time for item in open_jobs]
+        floor = min(times)
         if self._whole and (listing.created_after is None or listing.created_after <= floor):
             return []
-        self._run = replace(self._run, plan=f"{self._run.plan}; then the window since {floor}")
-        window = Listing("incremental", created_after=floor)
+        self._run = replace(
+            self._run, plan=f"{self._run.plan}; then their window from {floor:%Y-%m-%d %H:%M:%SZ}"
+        )
+        window = Listing(
+            "incremental", created_after=floor, created_before=max(times) + timedelta(seconds=1)
+        )
         answers = []
         for _, page in self._pages(window):
             self._count(page)
             as_of = known_by(page.as_of, page.rows)
             answers += [Observed(row, as_of) for row in page.rows]
-        known = self.records.known(answer.job.key for answer in answers)
-        return self._merge(known, answers, window)
+        shown = {answer.job.key for answer in answers}
+        missing = [item.key for item in open_jobs if item.key not in shown]
+        now = self._server_time()
+        known = self.records.known([*shown, *missing])
+        return self._take(known, [*answers, *(Gone(key, now) for key in missing)], window)
 
     def _find_deleted(self, listing: Listing) -> list[Merged]:
         """Jobs that a full listing should have shown and did not: Describe says which are gone."""

@@ -300,6 +300,32 @@ def test_search_and_describe_denied_lists_the_window_whole(
     assert sum("DescribeTrainingJob is denied" in notice for notice in syncer.notices) == 2
 
 
+def test_an_open_job_that_is_gone_is_closed_where_describe_is_denied(
+    syncer: Syncer, world: World, scope: Scope, simulator: Simulator
+) -> None:
+    world.behaviour = Behaviour(denied=frozenset({(None, None, "DescribeTrainingJob")}))
+    for name in ("gone", "again", "stays"):
+        scope.start(scope.create_job(name, lives=False))
+    syncer.sync()
+    scope.delete_job("gone")
+    scope.delete_job("again")
+    world.clock.advance(timedelta(hours=1))
+    for number in range(250):
+        world.clock.advance(60)
+        scope.finish(scope.start(scope.create_job(f"later-{number}", lives=False)), "Completed")
+    scope.start(scope.create_job("again", lives=False))
+    world.clock.advance(timedelta(hours=1))
+    syncer.sync()
+    assert differences(syncer.stored(), scope) == []
+    deleted = "SELECT training_job_name FROM training_jobs WHERE deleted_at IS NOT NULL ORDER BY 1"
+    assert syncer.query(deleted) == [("again",), ("gone",)]
+    simulator.calls.clear()
+    world.clock.advance(timedelta(hours=1))
+    syncer.sync()
+    # Nobody asks for them any more; the window would grow with the history.
+    assert calls(simulator)["ListTrainingJobs"] == 1
+
+
 def test_full_with_since_leaves_no_hole_after_what_was_listed(
     syncer: Syncer, world: World, scope: Scope
 ) -> None:
