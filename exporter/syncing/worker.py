@@ -123,6 +123,8 @@ class Worker:
         self._newest: datetime | None = None
         self._pending = False
         self._whole = False
+        self._resumed = False
+        self._by_token = False
 
     def run(self) -> None:
         """Bring the scope up to date.
@@ -137,10 +139,9 @@ class Worker:
                 state, self.view = view.state, None
                 self._newest, self._pending = view.newest, view.pending
                 listing = plan.next_listing(state, self.options, view.open_jobs, self._asker.means)
-                resumed = listing.started
                 self._begin(state, listing)
                 self._list(state, listing)
-                if not plan.needs_another(listing, resumed=resumed):
+                if not plan.needs_another(listing, resumed=self._resumed):
                     return
         except BaseException as error:  # also Interrupted, which is no Exception
             self._close_ledger(error)
@@ -158,6 +159,8 @@ class Worker:
         self._sure.clear()
         # As it begins: a listing may drop its filter on the way, and was filtered before that.
         self._whole = listing.verifies
+        self._resumed = listing.started
+        self._by_token = False
         self._calls_before = self.api.counts.snapshot()
         self.runs.append(
             Run(
@@ -191,6 +194,7 @@ class Worker:
         rejected = 0
         while request is not None:
             self.stop.check()
+            self._by_token = self._by_token or request.token is not None
             try:
                 page = list_page(self.api, request)
             except InvalidRequest:
@@ -352,28 +356,46 @@ class Worker:
     def _list_unanswered(self, open_jobs: Sequence[Wanted], listing: Listing) -> list[Merged]:
         """Search does not show them and Describe may not be asked: list their window whole.
 
-        What it lacks is gone: nothing is filtered out of it, and it was known before.
+        What it lacks is gone: nothing is filtered out of it, and it was known before. Only where
+        a page was asked for by token may a deletion meanwhile have hidden another job, so there
+        it is gone that is missing twice.
         """
-        times = [item.key.creation_time for item in open_jobs]
-        floor = min(times)
-        if self._whole and (listing.created_after is None or listing.created_after <= floor):
+        missing = [item.key for item in open_jobs]
+        covered = self._whole and (
+            listing.created_after is None
+            or listing.created_after <= min(key.creation_time for key in missing)
+        )
+        if covered and self._resumed:
+            # What it showed before the interruption is not known any more; another one follows.
             return []
-        self._run = replace(
-            self._run, plan=f"{self._run.plan}; then their window from {floor:%Y-%m-%d %H:%M:%SZ}"
-        )
+        answers: list[Observed] = []
+        for _ in range(0 if covered and not self._by_token else 2):
+            answers += self._window_of(missing)
+            shown = {answer.job.key for answer in answers}
+            missing = [key for key in missing if key not in shown]
+            if not missing or not self._by_token:
+                break
+        now = self._server_time()
+        known = self.records.known([*{answer.job.key for answer in answers}, *missing])
+        return self._take(known, [*answers, *(Gone(key, now) for key in missing)], listing)
+
+    def _window_of(self, keys: Sequence[JobKey]) -> list[Observed]:
+        """Every job created between the first and the last of them."""
+        times = [key.creation_time for key in keys]
         window = Listing(
-            "incremental", created_after=floor, created_before=max(times) + timedelta(seconds=1)
+            "incremental",
+            created_after=min(times),
+            created_before=max(times) + timedelta(seconds=1),
+            reason=f"their window from {min(times):%Y-%m-%d %H:%M:%SZ}",
         )
+        self._run = replace(self._run, plan=f"{self._run.plan}; then {window.reason}")
+        self._by_token = False
         answers = []
         for _, page in self._pages(window):
             self._count(page)
             as_of = known_by(page.as_of, page.rows)
             answers += [Observed(row, as_of) for row in page.rows]
-        shown = {answer.job.key for answer in answers}
-        missing = [item.key for item in open_jobs if item.key not in shown]
-        now = self._server_time()
-        known = self.records.known([*shown, *missing])
-        return self._take(known, [*answers, *(Gone(key, now) for key in missing)], window)
+        return answers
 
     def _find_deleted(self, listing: Listing) -> list[Merged]:
         """Jobs that a full listing should have shown and did not: Describe says which are gone."""

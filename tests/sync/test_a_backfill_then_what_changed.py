@@ -326,6 +326,52 @@ def test_an_open_job_that_is_gone_is_closed_where_describe_is_denied(
     assert calls(simulator)["ListTrainingJobs"] == 1
 
 
+@pytest.mark.parametrize(("details", "full"), [(False, False), (True, True)])
+def test_what_a_whole_listing_lacks_is_gone_where_describe_is_denied(
+    syncer: Syncer, world: World, scope: Scope, details: bool, full: bool
+) -> None:
+    world.behaviour = Behaviour(denied=frozenset({(None, None, "DescribeTrainingJob")}))
+    for name in ("gone", "stays"):
+        scope.start(scope.create_job(name, lives=False))
+    syncer.sync()
+    scope.delete_job("gone")
+    world.clock.advance(timedelta(hours=1))
+    syncer.sync(details=details, full=full)
+    deleted = "SELECT training_job_name FROM training_jobs WHERE deleted_at IS NOT NULL"
+    assert syncer.query(deleted) == [("gone",)]
+    assert differences(syncer.stored(), scope) == []
+
+
+def test_a_job_that_a_shifted_token_hid_is_not_gone(
+    syncer: Syncer, world: World, scope: Scope
+) -> None:
+    """More jobs within a second than a page holds, and the first is deleted between two pages."""
+    world.behaviour = Behaviour(
+        offset_tokens=True,
+        denied=frozenset({(None, None, "DescribeTrainingJob"), (None, None, "Search")}),
+    )
+    for number in range(150):
+        scope.start(scope.create_job(f"sweep-{number:03}", lives=False))
+    syncer.sync()
+    world.clock.advance(timedelta(hours=1))
+    scope.create_job("later", lives=False)
+    syncer.sync()
+    world.clock.advance(timedelta(hours=1))
+    pages = count(1)
+
+    def delete_one(operation: str) -> None:
+        if operation == "ListTrainingJobs" and next(pages) == 2:
+            scope.delete_job("sweep-000")
+
+    syncer.sync(Hooks(after_call=delete_one))
+    deleted = "SELECT training_job_name FROM training_jobs WHERE deleted_at IS NOT NULL"
+    assert syncer.query(deleted) == []
+    world.clock.advance(timedelta(hours=1))
+    syncer.sync()
+    assert syncer.query(deleted) == [("sweep-000",)]
+    assert differences(syncer.stored(), scope) == []
+
+
 def test_full_with_since_leaves_no_hole_after_what_was_listed(
     syncer: Syncer, world: World, scope: Scope
 ) -> None:
