@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from exporter.cli.app import App, pass_app
+from exporter.cli.app import App, app_of
 from exporter.cli.options import Many, Month, Number, Time
 from exporter.cli.results import printing, result_options, style_of
 from exporter.cli.root import Command
@@ -92,9 +93,9 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
     help="Exit 3 when the report's total is above this, after printing it.",
 )
 @result_options
-@pass_app
+@click.pass_context
 def report(
-    app: App,
+    ctx: click.Context,
     *,
     name: str | None,
     argument: str | None,
@@ -118,18 +119,26 @@ def report(
     from exporter.reports import periods, running
     from exporter.reports.catalogue import find
 
+    app = app_of(ctx)
     style = style_of(format, json=json)
     if name is None:
         with printing(app, style, output) as show:
             show(_listing())
         return
     chosen = find(name)
+    unfit = _unfit(ctx, chosen)
+    month = None if "month" in unfit else month
+    since = None if "since" in unfit else since
+    until = None if "until" in unfit else until
+    fail_over = None if "fail_over" in unfit else fail_over
     period = None
     if chosen.period or month or since or until:
         period = periods.choose(
             month=month, since=since, until=until, today=app.now.date(), kind=chosen.period
         )
-    request = running.Request(period=period, by=by, params=_parameters(param), argument=argument)
+    request = running.Request(
+        period=period, by=() if "by" in unfit else by, params=_parameters(param), argument=argument
+    )
     if sql:
         click.echo(running.statement(chosen, request).with_literals(), nl=False)
         return
@@ -140,6 +149,26 @@ def report(
         show(result)
     if fail_over is not None:
         _check_limit(chosen, result, fail_over)
+
+
+def _unfit(ctx: click.Context, chosen: Report) -> set[str]:
+    """Options that the file or the environment set for all reports and this one does not take.
+
+    A flag that does not fit is the user's mistake and is told; a standing default is none.
+    """
+    flags = {
+        name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    unfit = set()
+    if not chosen.period or "month" in flags:
+        unfit |= {"since", "until"}
+    if not chosen.period or flags & {"since", "until"}:
+        unfit.add("month")
+    if not chosen.by:
+        unfit.add("by")
+    if not chosen.limit:
+        unfit.add("fail_over")
+    return unfit - flags
 
 
 def _run(app: App, chosen: Report, request: Request) -> Result:

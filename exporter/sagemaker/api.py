@@ -195,9 +195,11 @@ def http_date(data: Mapping[str, Any]) -> datetime | None:
     """The server's clock as its answer gives it, whole seconds; None where there is none."""
     headers = data.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     try:
-        return parsedate_to_datetime(headers["date"]).astimezone(UTC)
+        moment = parsedate_to_datetime(headers["date"])
     except (KeyError, TypeError, ValueError):
         return None
+    # "-0000" comes out without a zone; it is UTC all the same, never this machine's time.
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _patience_is_over(state: tenacity.RetryCallState) -> bool:

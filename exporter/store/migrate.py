@@ -140,6 +140,11 @@ def _comments() -> list[str]:
             f"COMMENT ON COLUMN {table.name}.{column.name} IS {_literal(str(column.comment))}"
             for column in table.columns
         )
+    # Alembic makes this table; whoever looks into the file meets it all the same.
+    statements += [
+        "COMMENT ON TABLE alembic_version IS 'The schema of this file, for upgrades'",
+        "COMMENT ON COLUMN alembic_version.version_num IS 'Revision that was last applied'",
+    ]
     return statements
 
 

@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from exporter.sagemaker.rows import DetailRow, JobKey, JobRow
-from exporter.sagemaker.service import may_be_serverless
+from exporter.sagemaker.service import SEARCH_LAG, may_be_serverless
 from exporter.syncing.labels import Labelled, LabelRules, Labels, label
 
 ENDED: Final = frozenset({"Completed", "Failed", "Stopped"})
@@ -58,6 +58,11 @@ class Observed:
     as_of: datetime
     details: DetailRow | None = None
     sure: bool = True
+
+    @property
+    def at(self) -> datetime:
+        """Server time at which it was given, whatever moment it stands for."""
+        return self.as_of if self.sure else self.as_of + SEARCH_LAG
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ def _merge_job(before: Stored | None, answers: list[Observed], policy: MergePoli
     for answer in answers:
         after = merge(now, answer, policy)
         if now is None or _state(after.job) != _state(now.job):
-            history.append((answer.as_of, after.job))
+            history.append((after.updated_at, after.job))
         now = after
     if now is None:
         raise ValueError("a job without an answer")
@@ -173,7 +178,8 @@ def merge(before: Stored | None, answer: Observed, policy: MergePolicy) -> Store
         before,
         job=job,
         deleted_at=deleted_at,
-        updated_at=answer.as_of if changed else before.updated_at,
+        # Never back, as the store keeps the later row: a Date has whole seconds and may be wrong.
+        updated_at=max(before.updated_at, answer.at) if changed else before.updated_at,
         verified_at=(
             max(before.verified_at or answer.as_of, answer.as_of)
             if accepted and answer.sure and verifies
@@ -186,7 +192,13 @@ def merge(before: Stored | None, answer: Observed, policy: MergePolicy) -> Store
 
 def mark_deleted(before: Stored, at: datetime) -> Stored:
     """The job is gone at AWS; its last seen state stays."""
-    return replace(before, deleted_at=at, updated_at=at, open_reason=None, details_due=False)
+    return replace(
+        before,
+        deleted_at=at,
+        updated_at=max(before.updated_at, at),
+        open_reason=None,
+        details_due=False,
+    )
 
 
 def open_reason(stored: Stored) -> str | None:
@@ -236,8 +248,8 @@ def _sure_after(stored: Stored, moment: datetime) -> bool:
 def _first(answer: Observed, policy: MergePolicy) -> Stored:
     stored = Stored(
         job=answer.job,
-        first_synced_at=answer.as_of,
-        updated_at=answer.as_of,
+        first_synced_at=answer.at,
+        updated_at=answer.at,
         verified_at=answer.as_of if answer.sure else None,
         labels=_labels(answer.job, None, policy),
     )

@@ -25,8 +25,8 @@ Mode = Literal["backfill", "incremental", "full", "extend", "filter"]
 
 #: Rows a page of a listing is good for that goes on from the last creation time: one is repeated.
 _FRESH_ROWS: Final = PAGE - 1
-#: How far rows may be ahead of the answer's own Date before the Date is not believed.
-_CLOCK_TOLERANCE: Final = timedelta(seconds=60)
+#: How far times may be ahead of an answer's Date before one of them is not believed.
+TOLERANCE: Final = timedelta(seconds=60)
 _BEFORE_ANY: Final = timedelta(milliseconds=1)
 
 
@@ -191,10 +191,22 @@ def _incremental(
     return Listing(
         "incremental",
         created_after=discovery,
-        modified_after=state.watermark and state.watermark - timedelta(seconds=options.overlap),
+        modified_after=_modified_after(state, options),
         reason=f"new jobs from {discovery:%Y-%m-%d %H:%M:%SZ}, {len(open_jobs)} open jobs by "
         f"{'Search' if means.search else 'Describe'}: about {filtered_calls:g} calls",
     )
+
+
+def _modified_after(state: ScopeState, options: SyncOptions) -> datetime | None:
+    """Where the modification filter begins; None = there is nothing to begin from.
+
+    The watermark, unless the listing that gave it ended before it by the service's own clock:
+    then the Date of its first answer ran ahead, and the end is what can be believed.
+    """
+    if state.watermark is None:
+        return None
+    sure = min(state.watermark, state.last_complete_at or state.watermark)
+    return sure - timedelta(seconds=options.overlap)
 
 
 def _discovery(state: ScopeState, options: SyncOptions) -> datetime:
@@ -233,8 +245,13 @@ def advance(
     """
     if not listing.started:
         listing = replace(listing, began_at=page.as_of, started=True)
-    if not date_is_credible(page):
+    if not date_is_credible(page) or _is_before(page.date, listing.began_at):
         listing = replace(listing, began_at=None)
+    if _is_before(page.date, listing.modified_after):
+        # The filter is from the service's future: some Date of before ran ahead, and what was
+        # modified since is filtered out. Everything of the window is listed instead.
+        listing = replace(listing, modified_after=None, position=None)
+        return listing, first_request(listing)
     before = listing.position
     if page.rows:
         last = max(row.creation_time for row in page.rows)
@@ -276,7 +293,11 @@ def date_is_credible(page: Page) -> bool:
         for moment in (row.creation_time, row.last_modified_time, row.training_end_time)
         if moment is not None
     ]
-    return not times or max(times) <= page.date + _CLOCK_TOLERANCE
+    return not times or max(times) <= page.date + TOLERANCE
+
+
+def _is_before(date: datetime | None, moment: datetime | None) -> bool:
+    return date is not None and moment is not None and date + TOLERANCE < moment
 
 
 def completed(state: ScopeState, listing: Listing, ended_at: datetime | None) -> ScopeState:

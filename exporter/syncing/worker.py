@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from exporter.errors import BusyError, ExporterError
@@ -123,6 +123,8 @@ class Worker:
         self._newest: datetime | None = None
         self._pending = False
         self._whole = False
+        self._resumed = False
+        self._by_token = False
 
     def run(self) -> None:
         """Bring the scope up to date.
@@ -137,10 +139,9 @@ class Worker:
                 state, self.view = view.state, None
                 self._newest, self._pending = view.newest, view.pending
                 listing = plan.next_listing(state, self.options, view.open_jobs, self._asker.means)
-                resumed = listing.started
                 self._begin(state, listing)
                 self._list(state, listing)
-                if not plan.needs_another(listing, resumed=resumed):
+                if not plan.needs_another(listing, resumed=self._resumed):
                     return
         except BaseException as error:  # also Interrupted, which is no Exception
             self._close_ledger(error)
@@ -158,6 +159,8 @@ class Worker:
         self._sure.clear()
         # As it begins: a listing may drop its filter on the way, and was filtered before that.
         self._whole = listing.verifies
+        self._resumed = listing.started
+        self._by_token = False
         self._calls_before = self.api.counts.snapshot()
         self.runs.append(
             Run(
@@ -192,6 +195,7 @@ class Worker:
         rejected = 0
         while request is not None:
             self.stop.check()
+            self._by_token = self._by_token or request.token is not None
             try:
                 page = list_page(self.api, request)
             except InvalidRequest:
@@ -309,8 +313,10 @@ class Worker:
             needs_answer = item.open_reason is not None and key not in self._sure
             until = waits_until(item)
             if needs_answer or (item.details_due and self.options.details):
-                sure = needs_answer and until is not None and until <= now
-                wanted.append(Wanted(item, needs_answer, sure))
+                closes = until is not None and until <= now
+                # Verified in the future: a Date ran ahead, and Search would seem to be older.
+                ahead = item.verified_at is not None and item.verified_at > now + plan.TOLERANCE
+                wanted.append(Wanted(item, needs_answer, needs_answer and (closes or ahead)))
         if not self._asker.means.search:
             only_details = [item for item in wanted if not item.open]
             if len(only_details) > DETAILS_A_RUN:
@@ -349,19 +355,48 @@ class Worker:
         return [item for item in merged if item.stored.job.key not in vanished] + gone
 
     def _list_unanswered(self, open_jobs: Sequence[Wanted], listing: Listing) -> list[Merged]:
-        """Neither Search nor Describe may be asked: list the window of the open jobs whole."""
-        floor = min(item.key.creation_time for item in open_jobs)
-        if self._whole and (listing.created_after is None or listing.created_after <= floor):
+        """Search does not show them and Describe may not be asked: list their window whole.
+
+        What it lacks is gone: nothing is filtered out of it, and it was known before. Only where
+        a page was asked for by token may a deletion meanwhile have hidden another job, so there
+        it is gone that is missing twice.
+        """
+        missing = [item.key for item in open_jobs]
+        covered = self._whole and (
+            listing.created_after is None
+            or listing.created_after <= min(key.creation_time for key in missing)
+        )
+        if covered and self._resumed:
+            # What it showed before the interruption is not known any more; another one follows.
             return []
-        self._run = replace(self._run, plan=f"{self._run.plan}; then the window since {floor}")
-        window = Listing("incremental", created_after=floor)
+        answers: list[Observed] = []
+        for _ in range(0 if covered and not self._by_token else 2):
+            answers += self._window_of(missing)
+            shown = {answer.job.key for answer in answers}
+            missing = [key for key in missing if key not in shown]
+            if not missing or not self._by_token:
+                break
+        now = self._server_time()
+        known = self.records.known([*{answer.job.key for answer in answers}, *missing])
+        return self._take(known, [*answers, *(Gone(key, now) for key in missing)], listing)
+
+    def _window_of(self, keys: Sequence[JobKey]) -> list[Observed]:
+        """Every job created between the first and the last of them."""
+        times = [key.creation_time for key in keys]
+        window = Listing(
+            "incremental",
+            created_after=min(times),
+            created_before=max(times) + timedelta(seconds=1),
+            reason=f"their window from {min(times):%Y-%m-%d %H:%M:%SZ}",
+        )
+        self._run = replace(self._run, plan=f"{self._run.plan}; then {window.reason}")
+        self._by_token = False
         answers = []
         for _, page in self._pages(window):
             self._count(page)
             as_of = known_by(page.as_of, page.rows)
             answers += [Observed(row, as_of) for row in page.rows]
-        known = self.records.known(answer.job.key for answer in answers)
-        return self._merge(known, answers, window)
+        return answers
 
     def _find_deleted(self, listing: Listing) -> list[Merged]:
         """Jobs that a full listing should have shown and did not: Describe says which are gone."""

@@ -69,6 +69,23 @@ def test_over_the_limit_is_exit_3_after_the_report(command: Command) -> None:
     assert empty.code == 0
 
 
+def test_a_default_that_a_report_does_not_take_is_passed_over(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (command.directory / "sagemaker-exporter.toml").write_text(
+        "[report]\nsince = '30d'\nfail_over = 0.5\n"
+    )
+    monkeypatch.setenv("SAGEMAKER_EXPORTER_REPORT_BY", "family")
+    assert command("report", "warm-pool-live").code == 0
+    assert command("report", "job-history", "bert-1").code == 0
+    # Where they fit they count, and a flag still beats them.
+    answer = command(*POOLS, "--format", "csv")
+    assert (answer.code, answer.out.splitlines()[1].split(",")[0]) == (3, "bert")
+    # As flags they are the user's mistake.
+    assert command("report", "warm-pool-live", "--since", "3d").code == 2
+    assert command("report", "warm-pool-live", "--by", "family").code == 2
+
+
 def test_a_query_in_every_format(command: Command, tmp_path: Path) -> None:
     sql = "SELECT training_job_name AS name, 1.50::DECIMAL(9,2) AS x FROM training_jobs ORDER BY 1"
     assert command("query", sql, "--format", "csv").out == "name,x\nbert-1,1.5\nresnet-1,1.5\n"

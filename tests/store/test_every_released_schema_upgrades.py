@@ -57,6 +57,18 @@ def test_an_older_duckdb_reads_the_views_that_a_newer_one_laid(tmp_path: Path) -
     assert all(found[name] for name in ("daily_costs", "warm_pool_costs", "warm_pool_chains"))
 
 
+def test_every_table_view_and_column_has_its_comment(database: Database) -> None:
+    with duckdb.connect(str(database.path), read_only=True) as connection:
+        bare = connection.execute("""
+            SELECT table_name FROM duckdb_tables() WHERE NOT internal AND comment IS NULL
+            UNION ALL
+            SELECT view_name FROM duckdb_views() WHERE NOT internal AND comment IS NULL
+            UNION ALL
+            SELECT column_name FROM duckdb_columns() WHERE NOT internal AND comment IS NULL
+        """).fetchall()
+    assert bare == []
+
+
 def columns_of(path: Path) -> dict[str, list[str]]:
     """Columns of each table, as the older schema had them."""
     found: dict[str, list[str]] = {name: [] for name in content(path)}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
 
+from exporter.sagemaker.api import http_date
 from exporter.sagemaker.service import SEARCH_LAG
 from exporter.simulator import Behaviour, Fault, Scope, Simulator, World
 from exporter.store.database import Database
@@ -298,6 +300,78 @@ def test_search_and_describe_denied_lists_the_window_whole(
     assert sum("DescribeTrainingJob is denied" in notice for notice in syncer.notices) == 2
 
 
+def test_an_open_job_that_is_gone_is_closed_where_describe_is_denied(
+    syncer: Syncer, world: World, scope: Scope, simulator: Simulator
+) -> None:
+    world.behaviour = Behaviour(denied=frozenset({(None, None, "DescribeTrainingJob")}))
+    for name in ("gone", "again", "stays"):
+        scope.start(scope.create_job(name, lives=False))
+    syncer.sync()
+    scope.delete_job("gone")
+    scope.delete_job("again")
+    world.clock.advance(timedelta(hours=1))
+    for number in range(250):
+        world.clock.advance(60)
+        scope.finish(scope.start(scope.create_job(f"later-{number}", lives=False)), "Completed")
+    scope.start(scope.create_job("again", lives=False))
+    world.clock.advance(timedelta(hours=1))
+    syncer.sync()
+    assert differences(syncer.stored(), scope) == []
+    deleted = "SELECT training_job_name FROM training_jobs WHERE deleted_at IS NOT NULL ORDER BY 1"
+    assert syncer.query(deleted) == [("again",), ("gone",)]
+    simulator.calls.clear()
+    world.clock.advance(timedelta(hours=1))
+    syncer.sync()
+    # Nobody asks for them any more; the window would grow with the history.
+    assert calls(simulator)["ListTrainingJobs"] == 1
+
+
+@pytest.mark.parametrize(("details", "full"), [(False, False), (True, True)])
+def test_what_a_whole_listing_lacks_is_gone_where_describe_is_denied(
+    syncer: Syncer, world: World, scope: Scope, details: bool, full: bool
+) -> None:
+    world.behaviour = Behaviour(denied=frozenset({(None, None, "DescribeTrainingJob")}))
+    for name in ("gone", "stays"):
+        scope.start(scope.create_job(name, lives=False))
+    syncer.sync()
+    scope.delete_job("gone")
+    world.clock.advance(timedelta(hours=1))
+    syncer.sync(details=details, full=full)
+    deleted = "SELECT training_job_name FROM training_jobs WHERE deleted_at IS NOT NULL"
+    assert syncer.query(deleted) == [("gone",)]
+    assert differences(syncer.stored(), scope) == []
+
+
+def test_a_job_that_a_shifted_token_hid_is_not_gone(
+    syncer: Syncer, world: World, scope: Scope
+) -> None:
+    """More jobs within a second than a page holds, and the first is deleted between two pages."""
+    world.behaviour = Behaviour(
+        offset_tokens=True,
+        denied=frozenset({(None, None, "DescribeTrainingJob"), (None, None, "Search")}),
+    )
+    for number in range(150):
+        scope.start(scope.create_job(f"sweep-{number:03}", lives=False))
+    syncer.sync()
+    world.clock.advance(timedelta(hours=1))
+    scope.create_job("later", lives=False)
+    syncer.sync()
+    world.clock.advance(timedelta(hours=1))
+    pages = count(1)
+
+    def delete_one(operation: str) -> None:
+        if operation == "ListTrainingJobs" and next(pages) == 2:
+            scope.delete_job("sweep-000")
+
+    syncer.sync(Hooks(after_call=delete_one))
+    deleted = "SELECT training_job_name FROM training_jobs WHERE deleted_at IS NOT NULL"
+    assert syncer.query(deleted) == []
+    world.clock.advance(timedelta(hours=1))
+    syncer.sync()
+    assert syncer.query(deleted) == [("sweep-000",)]
+    assert differences(syncer.stored(), scope) == []
+
+
 def test_full_with_since_leaves_no_hole_after_what_was_listed(
     syncer: Syncer, world: World, scope: Scope
 ) -> None:
@@ -351,3 +425,65 @@ def test_a_throttled_listing_slows_down_and_is_counted(
     run = syncer.sync().runs[0]
     assert run.throttles == 3
     assert differences(syncer.stored(), scope) == []
+
+
+@pytest.mark.parametrize("answers", [1, None])
+def test_a_date_that_ran_ahead_hides_no_job(
+    syncer: Syncer, world: World, scope: Scope, simulator: Simulator, answers: int | None
+) -> None:
+    """Of the first answer, or of a whole sync; jobs then come and end before that time."""
+    world.generate(jobs=150, scopes=[scope])
+    simulator.inject(Fault("wrong_date", times=answers, seconds=7_200))
+    syncer.sync()
+    simulator.clear_faults()
+    for number in range(5):
+        world.clock.advance(timedelta(minutes=30))
+        job = scope.create_job(f"short-{number}", lives=False)
+        world.clock.advance(10)
+        scope.finish(scope.start(job), "Completed")
+        world.clock.advance(timedelta(minutes=1))
+        syncer.sync()
+        assert differences(syncer.stored(), scope) == []
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the platform keeps its time zone")
+def test_a_date_without_a_zone_is_no_time_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        found = [
+            http_date({"ResponseMetadata": {"HTTPHeaders": {"date": text}}})
+            for text in (
+                "Sun, 01 Nov 2026 06:30:00 GMT",
+                "Sun, 01 Nov 2026 06:30:00 -0000",
+                "Sun, 01 Nov 2026 06:30:00",
+                "Sun, 01 Nov 2026 01:30:00 -0500",
+                "yesterday",
+            )
+        ]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert found == [datetime(2026, 11, 1, 6, 30, tzinfo=UTC)] * 4 + [None]
+
+
+def test_what_search_shows_soon_after_a_sync_is_stored_once(
+    syncer: Syncer, world: World, scope: Scope
+) -> None:
+    """Search stands for a moment before that of the last sync: its news are news all the same."""
+    job = scope.start(scope.create_job("long", lives=False))
+    world.clock.advance(timedelta(hours=1))
+    scope.create_job("later", lives=False)  # from here on jobs are listed
+    world.clock.advance(timedelta(minutes=10))
+    syncer.sync()
+    world.clock.advance(20)
+    scope.finish(job, "Completed")
+    for _ in range(2):
+        world.clock.advance(10)
+        syncer.sync()
+        assert differences(syncer.stored(), scope) == []
+    history = """
+        SELECT training_job_status FROM training_job_changes
+        WHERE training_job_arn LIKE '%/long' ORDER BY observed_at
+    """
+    assert syncer.query(history) == [("InProgress",), ("Completed",)]

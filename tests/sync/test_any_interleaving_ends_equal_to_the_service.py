@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
@@ -78,6 +78,12 @@ steps = st.lists(
     max_size=6,
 )
 
+
+#: The columns of training_job_changes, as one value.
+_STATE = (
+    "CAST((training_job_status, secondary_status, warm_pool_status, "
+    "warm_pool_retained_seconds, warm_pool_reused_by_job, last_modified_time) AS VARCHAR)"
+)
 
 accounts = count(1)
 
@@ -166,6 +172,20 @@ def test_the_next_good_sync_ends_equal_to_the_service(
     assert gone <= closed.keys()
     # Nothing that was ever seen is lost.
     assert seen.keys() <= syncer.stored("true").keys()
+    # The history ends in what is stored, and says nothing twice.
+    history: dict[object, list[object]] = {}
+    for *key, state in syncer.query(
+        f"SELECT training_job_arn, creation_time, {_STATE} FROM training_job_changes "
+        "ORDER BY observed_at, rowid"
+    ):
+        history.setdefault(tuple(key), []).append(state)
+    assert {key: told[-1] for key, told in history.items()} == {
+        tuple(key): state
+        for *key, state in syncer.query(
+            f"SELECT training_job_arn, creation_time, {_STATE} FROM training_jobs"
+        )
+    }
+    assert all(one != next_ for told in history.values() for one, next_ in pairwise(told))
     # And the details of what is over are the service's.
     for row in syncer.query(
         "SELECT training_job_name, creation_time, instance_type, keep_alive_seconds, "

@@ -207,6 +207,30 @@ def test_a_row_modified_after_the_answers_date_contradicts_it() -> None:
     assert listing.began_at is None
 
 
+def test_a_date_that_ran_ahead_hides_nothing() -> None:
+    hours = timedelta(hours=2)
+    # Of one answer: a later one of the same listing contradicts it.
+    listing, request = advance(
+        Listing("backfill"), ListRequest(), replace(page(1, token="t"), as_of=after(1) + hours)
+    )
+    assert request is not None
+    listing, _ = advance(listing, request, page(2))
+    assert listing.began_at is None
+    # Of the first answer only, and the last: the listing cannot have begun after its end.
+    ahead = replace(SYNCED, watermark=after(60) + hours)
+    listing = next_listing(ahead, SyncOptions(), [], Means())
+    assert listing.modified_after == after(61) - timedelta(seconds=300)
+    # Of a whole sync: the next answer whose Date is right drops the filter and begins again.
+    ahead = replace(ahead, last_complete_at=after(61) + hours)
+    listing = next_listing(ahead, SyncOptions(), [], Means())
+    assert listing.modified_after == after(60) + hours - timedelta(seconds=300)
+    again, request = advance(listing, first_request(listing), page(70))
+    assert (again.modified_after, again.position) == (None, None)
+    assert request == ListRequest(created_after=first_request(listing).created_after)
+    done, request = advance(again, request, page(70, 71, token=None))
+    assert (done.position, request) == (after(71), None)
+
+
 def test_a_watermark_never_goes_back() -> None:
     early = Listing("incremental", began_at=after(1), started=True, position=after(2))
     state = completed(SYNCED, early, after(99))
