@@ -120,6 +120,7 @@ class Worker:
         self.key = ScopeKey(self.api.account_id, self.api.region)
         self._asker = Asker(self.api, now=self._server_time, notice=self.notice)
         self._sure: set[JobKey] = set()
+        self._found: set[JobKey] = set()
         self._newest: datetime | None = None
         self._pending = False
         self._whole = False
@@ -157,6 +158,7 @@ class Worker:
 
     def _begin(self, state: ScopeState, listing: Listing) -> None:
         self._sure.clear()
+        self._found.clear()
         # As it begins: a listing may drop its filter on the way, and was filtered before that.
         self._whole = listing.verifies
         self._resumed = listing.started
@@ -224,14 +226,16 @@ class Worker:
             merged = self._merge(known, answers + details, listing)
         self._sure.update(item.stored.job.key for item in merged if _is_watched(item.stored))
         one_off = listing.mode == "filter"
+        if one_off:
+            self._found.update(item.stored.job.key for item in merged if item.stored.details_due)
         if not last:
             state = state if one_off else plan.progressed(state, listing)
             self._commit(None if one_off else state, merged)
             return state
-        if merged and not one_off:
+        if merged:
             # What was listed is kept before others are asked for; a no-op sync commits once.
-            state = plan.progressed(state, listing)
-            self._commit(state, merged)
+            state = state if one_off else plan.progressed(state, listing)
+            self._commit(None if one_off else state, merged)
             merged = []
         merged += self._ask_the_rest(listing)
         if listing.mode == "full":
@@ -284,9 +288,14 @@ class Worker:
     def _ask_the_rest(self, listing: Listing) -> list[Merged]:
         """Ask for open jobs that the listing did not return, and for details that are due.
 
+        A one-off asks only for the details of what it found, and deletes nothing.
+
         Returns the last answers, not committed yet.
         """
-        if listing.mode in ("filter", "extend") or not (self._pending or self._run.jobs_seen):
+        if listing.mode == "filter":
+            if not (self._found and self.options.details):
+                return []
+        elif listing.mode == "extend" or not (self._pending or self._run.jobs_seen):
             return []
         wanted = self._wanted(listing)
         kept: list[Merged] = []
@@ -306,6 +315,8 @@ class Worker:
     def _wanted(self, listing: Listing) -> list[Wanted]:
         now = self._server_time()
         stored = self.records.to_ask(self.key, details=self.options.details)
+        if listing.mode == "filter":
+            stored = [item for item in stored if item.job.key in self._found]
         wanted = []
         for item in stored:
             key = item.job.key
@@ -347,7 +358,7 @@ class Worker:
                 False,
             )
             for reply in replies
-            if isinstance(reply, Gone)
+            if isinstance(reply, Gone) and listing.mode != "filter"
         ]
         vanished = {item.stored.job.key for item in gone}
         self._run = replace(self._run, jobs_deleted=self._run.jobs_deleted + len(gone))
