@@ -87,7 +87,7 @@ def test_one_denied_and_one_throttled_leave_four_complete(fleet: Fleet) -> None:
     report = fleet.sync()
     assert report.exit_code == 3
     assert isinstance(report.error, PartialError)
-    assert "4 scopes are complete, 2 are not" in str(report.error)
+    assert "4 scopes complete, 2 not" in str(report.error)
     assert f"{ONE}/eu-central-1: ListTrainingJobs is denied" in str(report.error)
     assert f"{TWO}/us-east-1: ListTrainingJobs was throttled" in str(report.error)
     assert fleet.query("SELECT count(*) FROM training_jobs") == [(4,)]
