@@ -114,8 +114,17 @@ class SyncReport:
         if throttles := self.total("throttles"):
             parts.insert(5, f"{throttles:,} throttled")
         if skipped:
-            parts.append(f"{counted(skipped, 'region')} not enabled")
+            parts.append(f"{counted(skipped, 'region')} not enabled ({self._skipped()})")
         return "sync: " + ", ".join(parts)
+
+    def _skipped(self) -> str:
+        """Regions that are not enabled, with their account where there are several."""
+        several = len({scope.name.split("/")[0] for scope in self.scopes}) > 1
+        return ", ".join(
+            scope.name if several else scope.name.split("/")[-1]
+            for scope in self.scopes
+            if scope.outcome == "skipped"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The documented answer of `sync --json`; times are ISO 8601 UTC."""

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, cast
 
 from exporter.errors import ServiceError
+from exporter.printable import counted
 from exporter.sagemaker.service import PAGE, ListRequest, Page
 from exporter.store.scopes import ScopeState
 from exporter.syncing.options import SyncOptions
@@ -107,12 +108,12 @@ def next_listing(
     if unfinished is not None and (not options.full or unfinished.mode == "full"):
         return unfinished
     if state.watermark is None and state.discovered_to is None:
-        since = f" since {options.since:%Y-%m-%d %H:%MZ}" if options.since else ""
-        return Listing("backfill", created_after=options.since, reason=f"first sync{since}")
+        reason = f"first sync{_since(options.since)}"
+        return Listing("backfill", created_after=options.since, reason=reason)
     if options.full:
         # Never from later than what has been listed so far: jobs between would be missed for ever.
         floor = options.since and min(options.since, _discovery(state, options))
-        return Listing("full", created_after=floor, reason="everything again")
+        return Listing("full", created_after=floor, reason=f"everything again{_since(floor)}")
     missing = state.discovered_from
     if options.since and missing and options.since < missing:
         return Listing(
@@ -122,6 +123,10 @@ def next_listing(
             reason=f"jobs created before {missing:%Y-%m-%d %H:%MZ} were not listed yet",
         )
     return _incremental(state, options, open_jobs, means)
+
+
+def _since(floor: datetime | None) -> str:
+    return f" since {floor:%Y-%m-%d %H:%MZ}" if floor else ""
 
 
 def needs_another(done: Listing, *, resumed: bool) -> bool:
@@ -185,16 +190,21 @@ def _incremental(
         return Listing(
             "incremental",
             created_after=min(floor.created, discovery),
-            reason=f"{len(open_jobs)} open jobs: the window listed whole takes about "
-            f"{calls:g} calls, by name {filtered_calls:g}",
+            reason=f"{counted(len(open_jobs), 'open job')}: the window listed whole takes about "
+            f"{_calls(calls)}, by name {filtered_calls:g}",
         )
+    by = "Search" if means.search else "Describe"
     return Listing(
         "incremental",
         created_after=discovery,
         modified_after=_modified_after(state, options),
-        reason=f"new jobs from {discovery:%Y-%m-%d %H:%M:%SZ}, {len(open_jobs)} open jobs by "
-        f"{'Search' if means.search else 'Describe'}: about {filtered_calls:g} calls",
+        reason=f"new jobs from {discovery:%Y-%m-%d %H:%M:%SZ}, "
+        f"{counted(len(open_jobs), 'open job')} by {by}: about {_calls(filtered_calls)}",
     )
+
+
+def _calls(number: float) -> str:
+    return "any number of calls" if math.isinf(number) else counted(int(number), "call")
 
 
 def _modified_after(state: ScopeState, options: SyncOptions) -> datetime | None:

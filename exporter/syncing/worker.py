@@ -7,6 +7,7 @@ open while the service is asked.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ from exporter.syncing.options import SyncOptions
 from exporter.syncing.plan import Listing
 from exporter.syncing.records import Commit, Records, ScopeView
 from exporter.syncing.stopping import Interrupted, Stop
+
+_log = logging.getLogger(__name__)
 
 #: A batch is committed when it holds this many rows or is this old, so that a kill costs little.
 BATCH_ROWS: Final = 4_000
@@ -176,6 +179,21 @@ class Worker:
                 plan=listing.reason,
             )
         )
+        if listing.mode == "backfill" and listing.created_after and not listing.started:
+            self.notice(
+                f"{self.key}: jobs created before {listing.created_after:%Y-%m-%d %H:%MZ} are left "
+                "out, also where they still run; an earlier --since lists them."
+            )
+        self._tell(
+            "listing",
+            mode=listing.mode,
+            reason=listing.reason,
+            created_after=listing.created_after,
+            created_before=listing.created_before,
+            modified_after=listing.modified_after,
+            position=listing.position,
+            watermark=state.watermark,
+        )
 
     def _list(self, state: ScopeState, listing: Listing) -> None:
         batch: list[tuple[datetime, JobRow]] = []
@@ -184,7 +202,6 @@ class Worker:
             listing = reached
             as_of = known_by(page.as_of, page.rows)
             batch.extend((as_of, row) for row in page.rows)
-            self._count(page)
             self.progress.listing(self.key, listing, self._run.jobs_seen, self._run.pages)
             if len(batch) >= BATCH_ROWS or self.clock.monotonic() - since >= BATCH_SECONDS:
                 state = self._keep(state, listing, batch)
@@ -205,8 +222,18 @@ class Worker:
                 if request.token is None or rejected > 3:
                     raise
                 request = plan.first_request(listing)
+                self._tell("token refused", goes_on_from=listing.position)
                 continue
-            listing, request = plan.advance(listing, request, page)
+            sent, (listing, request) = request, plan.advance(listing, request, page)
+            self._count(page)
+            self._tell(
+                "page",
+                page=self._run.pages,
+                jobs=len(page.rows),
+                by="token" if sent.token else "creation time",
+                reached=listing.position,
+                more=request is not None,
+            )
             yield listing, page
 
     def _keep(
@@ -223,6 +250,7 @@ class Worker:
         merged = self._merge(known, answers, listing)
         if self.options.details and (due := self._due(merged, listing)):
             details = list(self._asker.details_of_window(due))
+            self._tell("details of the page's window", due=len(due), found=len(details))
             merged = self._merge(known, answers + details, listing)
         self._sure.update(item.stored.job.key for item in merged if _is_watched(item.stored))
         one_off = listing.mode == "filter"
@@ -331,8 +359,8 @@ class Worker:
             only_details = [item for item in wanted if not item.open]
             if len(only_details) > DETAILS_A_RUN:
                 self.notice(
-                    f"{self.key}: {len(only_details):,} jobs lack details; without Search they "
-                    f"come {DETAILS_A_RUN:,} a run."
+                    f"{self.key}: details are missing for {len(only_details):,} jobs; without "
+                    f"Search they come {DETAILS_A_RUN:,} a run."
                 )
             # The newest first: they are what reports look at.
             wanted = [item for item in wanted if item.open] + only_details[-DETAILS_A_RUN:]
@@ -340,7 +368,17 @@ class Worker:
 
     def _answers(self, wanted: Sequence[Wanted], listing: Listing) -> list[Merged]:
         known = {item.key: item.stored for item in wanted}
-        return self._take(known, list(self._asker.ask(wanted)), listing)
+        replies = list(self._asker.ask(wanted))
+        observed = [reply for reply in replies if isinstance(reply, Observed)]
+        self._tell(
+            "asked by name",
+            jobs=len(wanted),
+            open=sum(item.open for item in wanted),
+            by_search=sum(not answer.sure for answer in observed),
+            by_describe=sum(answer.sure for answer in observed),
+            gone=len(replies) - len(observed),
+        )
+        return self._take(known, replies, listing)
 
     def _take(
         self, known: dict[JobKey, Stored], replies: Sequence[Reply], listing: Listing
@@ -403,7 +441,6 @@ class Worker:
         self._by_token = False
         answers = []
         for _, page in self._pages(window):
-            self._count(page)
             as_of = known_by(page.as_of, page.rows)
             answers += [Observed(row, as_of) for row in page.rows]
         return answers
@@ -477,6 +514,19 @@ class Worker:
         )
         self.records.commit(Commit(run, state, merged))
         self._run = run
+        self._tell(
+            "committed",
+            rows=len(merged),
+            inserted=run.jobs_inserted,
+            changed=run.jobs_changed,
+            deleted=run.jobs_deleted,
+            calls=", ".join(f"{name} {number}" for name, number in json.loads(run.calls).items()),
+            watermark=run.watermark_after,
+            outcome=outcome,
+        )
+
+    def _tell(self, event: str, **figures: object) -> None:
+        _log.info(event, extra={"scope": str(self.key), "run_id": self._run.run_id, **figures})
 
     def _with_counts(self, run: Run) -> Run:
         calls, throttles = self.api.counts.since(self._calls_before)
