@@ -18,6 +18,7 @@ import boto3
 import sqlalchemy as sa
 
 from exporter.errors import DatabaseError
+from exporter.printable import counted
 from exporter.simulator import Clock, Simulator, World
 from exporter.store.database import Database
 from exporter.syncing.options import Source, SyncOptions
@@ -71,7 +72,8 @@ def run(
     scope = world.scope(ACCOUNT, REGION)
     world.generate(jobs=demo.jobs, scopes=[scope])
     with Simulator(world) as service, _environment(service.environment(ACCOUNT, REGION)):
-        say(f"A stand-in for SageMaker, with {demo.jobs:,} jobs of a year, runs at {service.url}.")
+        jobs = counted(demo.jobs, "job")
+        say(f"A stand-in for SageMaker, with {jobs} of a year, runs at {service.url}.")
         say("1. The first sync is a backfill.")
         first = _sync(demo, progress)
         say(f"   {first.summary()}")
@@ -83,10 +85,11 @@ def run(
         pages = _pages_of_the_naive_way(first)
         calls = second.calls()
         say(
-            f"   It took {sum(calls.values())} calls ({_listed(calls)}) to find "
-            f"{second.total('jobs_inserted')} new jobs and {second.total('jobs_changed')} changes. "
-            f"LastModifiedTimeAfter alone walks the whole history: {pages} calls, and it sees no "
-            "warm pool that settles in silence."
+            f"   It took {counted(sum(calls.values()), 'call')} ({_listed(calls)}) to find "
+            f"{counted(second.total('jobs_inserted'), 'new job')} and "
+            f"{counted(second.total('jobs_changed'), 'change')}. "
+            f"LastModifiedTimeAfter alone walks the whole history: "
+            f"{counted(pages, 'call')}, and it sees no warm pool that settles in silence."
         )
     say("4. What the warm pools cost, beside the training.")
     with Database(demo.path).reading() as connection:

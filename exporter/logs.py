@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from exporter.printable import visible
+from exporter.times import format_time
 
 #: What makes a log record a record; everything else on it came in by `extra`.
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -43,7 +44,11 @@ def redact(text: str) -> str:
 
 class _Formatter(logging.Formatter):
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        found = {key: value for key, value in vars(record).items() if key not in _OWN}
+        found = {
+            key: format_time(value) if isinstance(value, datetime) else value
+            for key, value in vars(record).items()
+            if key not in _OWN
+        }
         if record.exc_info and record.exc_info[0] is not None:
             found["error"] = f"{record.exc_info[0].__name__}: {record.exc_info[1]}"
         return found
@@ -58,9 +63,19 @@ class TextFormatter(_Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
-        fields = " ".join(f"{key}={value}" for key, value in self.fields(record).items())
+        fields = " ".join(
+            f"{key}={_word(value)}"
+            for key, value in self.fields(record).items()
+            if value is not None
+        )
         text = f"{self.time(record)} {record.levelname} {record.getMessage()} {fields}"
         return visible(redact(text.rstrip()))
+
+
+def _word(value: object) -> str:
+    """A value that stays one word: in quotes where it has spaces or quotes of its own."""
+    text = str(value)
+    return json.dumps(text, ensure_ascii=False) if set(text) & set(' "') else text
 
 
 class JsonFormatter(_Formatter):

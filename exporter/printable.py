@@ -1,4 +1,4 @@
-"""Text from the service made harmless for terminals and logs."""
+"""Text for people: harmless for terminals and logs, and in good English."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(map(_visible, text))
+
+
+def counted(number: int, noun: str, several: str | None = None) -> str:
+    """`1 call`, `1,234 calls`; the plural takes an s where it is not given."""
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
 
 
 def _visible(char: str) -> str:

@@ -10,6 +10,7 @@ import click
 from exporter.cli.app import App, pass_app
 from exporter.cli.root import Command, Group
 from exporter.errors import DatabaseError
+from exporter.printable import counted
 from exporter.times import format_time
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def check(app: App, *, lock_timeout: float, json: bool) -> None:
         _print({"version": 1, "database": database.path, **_checked(found)})
     else:
         for table, rows in found.tables.items():
-            click.echo(f"{table}: {rows:,} rows")
+            click.echo(f"{table}: {counted(rows, 'row')}")
         for remark in found.remarks:
             app.say(remark)
     if found.faults:
@@ -100,8 +101,9 @@ def check(app: App, *, lock_timeout: float, json: bool) -> None:
         )
     if not json:
         app.say(
-            f"db check: sound; schema {found.schema}, {sum(found.tables.values()):,} rows, "
-            f"{found.views} views, {found.size:,} bytes"
+            f"db check: sound; schema {found.schema}, "
+            f"{counted(sum(found.tables.values()), 'row')}, "
+            f"{counted(found.views, 'view')}, {counted(found.size, 'byte')}"
         )
 
 
@@ -123,7 +125,7 @@ def backup(app: App, *, file: Path, lock_timeout: float, json: bool) -> None:
         app,
         "backup",
         {"file": file, **_checked(found)},
-        f"{sum(found.tables.values()):,} rows, {found.size:,} bytes in {file}",
+        f"{counted(sum(found.tables.values()), 'row')}, {counted(found.size, 'byte')} in {file}",
         json=json,
     )
 
@@ -146,7 +148,7 @@ def restore(app: App, *, file: Path, lock_timeout: float, json: bool) -> None:
         app,
         "restore",
         {"kept": done.kept, **_checked(done.checked)},
-        f"{sum(done.checked.tables.values()):,} rows from {file}{kept}",
+        f"{counted(sum(done.checked.tables.values()), 'row')} from {file}{kept}",
         json=json,
     )
 
@@ -165,8 +167,8 @@ def prune(app: App, *, lock_timeout: float, json: bool) -> None:
     done = care.prune(app.database(lock_timeout=lock_timeout), notify=app.say)
     told = {"removed": done.removed, "kept": done.kept, "since": done.since}
     sentence = (
-        f"{done.removed:,} runs that found nothing before {format_time(done.since)[:10]} removed, "
-        f"{done.kept:,} runs kept"
+        f"{counted(done.removed, 'run')} that found nothing before {format_time(done.since)[:10]} "
+        f"removed, {done.kept:,} kept"
     )
     _tell(app, "prune", told, sentence, json=json)
 

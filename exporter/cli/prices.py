@@ -13,6 +13,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import Time
 from exporter.cli.results import printing, result_options, style_of
 from exporter.cli.root import Command, Group
+from exporter.printable import counted
 
 if TYPE_CHECKING:
     from exporter.prices.listing import InForce
@@ -75,7 +76,8 @@ def import_(app: App, *, file: Path, json: bool) -> None:
         click.echo(to_json({"version": 1, **asdict(result), "unchanged": result.unchanged}))
         return
     app.say(
-        f"prices import: {result.prices:,} prices, {result.new:,} new, {result.changed:,} changed, "
+        f"prices import: {counted(result.prices, 'price')}, {result.new:,} new, "
+        f"{result.changed:,} changed, "
         f"{result.unchanged:,} as before"
     )
 
@@ -104,7 +106,10 @@ def refresh_(app: App, *, profile: str | None, json: bool) -> None:
 
         click.echo(to_json({"version": 1, **done._asdict()}))
         return
-    app.say(f"prices refresh: {done.regions} regions asked, {done.changed} prices new or changed")
+    app.say(
+        f"prices refresh: {counted(done.regions, 'region')} asked, "
+        f"{counted(done.changed, 'price')} new or changed"
+    )
 
 
 @prices.command("list", cls=Command, epilog=LIST_EPILOG)
@@ -132,7 +137,7 @@ def _result(found: InForce, *, every: bool) -> Result:
     hidden = len(found.prices) - len(shown)
     unpriced = [
         f"{missing.instance_type or missing.component} in {missing.region} "
-        f"({missing.jobs:,} job{'s' if missing.jobs > 1 else ''})"
+        f"({counted(missing.jobs, 'job')})"
         for missing in found.unpriced
     ]
     notes = [Note("unpriced", f"Used without a price: {', '.join(unpriced)}.")] if unpriced else []

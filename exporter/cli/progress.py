@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from exporter.printable import counted
 from exporter.times import format_time
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Terminal:
 
     def listing(self, scope: ScopeKey, listing: Listing, jobs: int, pages: int) -> None:
         """Show the creation time that a listing has reached."""
-        state = f"{listing.mode}: {jobs:,} jobs, {pages:,} pages"
+        state = f"{listing.mode}: {counted(jobs, 'job')}, {counted(pages, 'page')}"
         position = listing.position or listing.created_after
         if position is None:
             self._show(scope, state, None, None)

@@ -13,6 +13,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import Age
 from exporter.cli.root import Command
 from exporter.errors import UsageError
+from exporter.printable import counted
 
 if TYPE_CHECKING:
     from exporter.publish.run import Published
@@ -79,9 +80,9 @@ def publish(
         click.echo(to_json({"version": 1, **told}))
     else:
         written = sum(each.written for each in done)
-        app.say(f"publish: {written} of {len(done)} tables written to {target}")
+        app.say(f"publish: {written} of {counted(len(done), 'table')} written to {target}")
 
 
 def _line(table: Published) -> str:
     state = "written" if table.written else "unchanged"
-    return f"{table.name}: {table.rows:,} rows, version {table.version}, {state}"
+    return f"{table.name}: {counted(table.rows, 'row')}, version {table.version}, {state}"

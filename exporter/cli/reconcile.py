@@ -13,6 +13,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.results import printing, result_options, style_of
 from exporter.cli.root import Command
 from exporter.errors import PartialError
+from exporter.printable import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +71,7 @@ def reconcile(
         with outputs.target(rates) as stream:
             stream.write(rates_csv(found.rates).encode())
     if check and found.differences:
-        raise PartialError(f"{len(found.differences)} lines differ from the bill.")
+        raise PartialError(f"{counted(len(found.differences), 'line')} not as in the bill.")
 
 
 def _result(found: Reconciliation, *, every: bool, as_data: bool) -> Result:
@@ -143,25 +144,27 @@ def _notes(found: Reconciliation, shown: int) -> Iterator[Note]:
     days = "months" if export.monthly else "days"
     yield Note(
         "export",
-        f"{export.lines:,} lines of training in {len(export.files)} file(s), {export.since} to "
+        f"{counted(export.lines, 'line')} of training in {counted(len(export.files), 'file')}, "
+        f"{export.since} to "
         f"{last}, compared by {days}: {lines - len(found.differences):,} of {lines:,} agree in "
         "hours and GB-months.",
     )
     if lines > shown:
-        yield Note("agreeing", f"{lines - shown:,} lines that agree are not shown; --all does.")
+        agreeing = counted(lines - shown, "line")
+        yield Note("agreeing", f"Not shown: {agreeing} that agree; --all shows all.")
     if found.usd_differences:
         yield Note(
             "money",
-            f"The money of {len(found.usd_differences):,} lines differs: --rates FILE writes what "
-            "the bill really charged, for `prices import`.",
+            f"The money of {counted(len(found.usd_differences), 'line')} differs: "
+            "--rates FILE writes what the bill really charged, for `prices import`.",
         )
     if unknown := sum(line.unknown for line in found.lines):
-        yield Note("unknown", f"{unknown:,} rows of ours have no quantity or money yet.")
+        yield Note("unknown", f"Without quantity or money yet: {counted(unknown, 'row')} of ours.")
     if found.differences and not export.resources:
         yield Note("no_resources", "The export names no jobs: those named are of the same day.")
     if export.unclear:
         yield Note(
-            "unclear", f"{export.unclear:,} lines of SageMaker training could not be sorted."
+            "unclear", f"Not to be sorted: {counted(export.unclear, 'line')} of SageMaker training."
         )
     if found.not_billed:
         accounts = ", ".join(found.not_billed)

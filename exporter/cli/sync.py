@@ -18,6 +18,7 @@ from exporter.cli.app import App, app_of, is_terminal
 from exporter.cli.options import Many, Matching, Mode, OneOf, Region, Time
 from exporter.cli.root import Command
 from exporter.cli.unattended import PingUrl, reporting
+from exporter.errors import UsageError
 
 if TYPE_CHECKING:
     from exporter.syncing.worker import Progress
@@ -228,6 +229,12 @@ def sync(
         upgrade=not no_upgrade,
         dry_run=dry_run,
     )
+    if created_after and created_before and created_after > created_before:
+        raise UsageError("--created-after is later than --created-before.")
+    if options.is_filtered and (void := _void(ctx)):
+        app.say(
+            f"A one-off sync passes over {void}: it finds what its filter says.", logging.WARNING
+        )
     with reporting(app, options) as told:
         with _progress(app) as progress:
             report = run_sync(
@@ -249,6 +256,17 @@ def sync(
         app.say(report.summary())
         if report.error is not None:
             raise report.error
+
+
+def _void(ctx: click.Context) -> str:
+    """Flags that say nothing in a one-off."""
+    flags = {"full": "--full", "since": "--since"}
+    given = (
+        flag
+        for name, flag in flags.items()
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    )
+    return " and ".join(given)
 
 
 @contextmanager

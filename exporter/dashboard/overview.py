@@ -11,7 +11,6 @@ from exporter.dashboard import html, pools
 from exporter.dashboard.figures import Figures, Shown
 from exporter.dashboard.parts import (
     Drawn,
-    count,
     folded_table,
     nothing,
     percent,
@@ -19,6 +18,7 @@ from exporter.dashboard.parts import (
     times,
     usd,
 )
+from exporter.printable import counted
 from exporter.reports.result import Column, Result
 from exporter.times import format_age, format_time
 
@@ -52,8 +52,8 @@ def head(figures: Figures) -> str:
     scopes = figures.status.scopes
     accounts = len({scope.account_id for scope in scopes})
     where = (
-        f"{count(accounts, 'account')}, {count(len({s.region for s in scopes}), 'region')}, "
-        f"{count(sum(scope.jobs for scope in scopes), 'training job')}"
+        f"{counted(accounts, 'account')}, {counted(len({s.region for s in scopes}), 'region')}, "
+        f"{counted(sum(scope.jobs for scope in scopes), 'training job')}"
         if scopes
         else "nothing synced yet"
     )
@@ -219,7 +219,7 @@ def _worries(figures: Figures) -> Iterator[str]:
     for scope in figures.status.scopes:
         age = scope.age(figures.now)
         if scope.last_error:
-            runs = count(scope.failing_runs or 1, "run")
+            runs = counted(scope.failing_runs or 1, "run")
             yield f"{scope.name} failed in its last {runs}: {scope.last_error}"
         if age is None:
             yield f"{scope.name} has never been synced completely."

@@ -115,11 +115,6 @@ def percent(value: float | None) -> str:
     return "not known" if value is None else shown(value, "percent")
 
 
-def count(number: int, word: str) -> str:
-    """A number of things."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
 _READ: Final[dict[str, Callable[[Any], str]]] = {"money": usd, "factor": times, "percent": percent}
 
 

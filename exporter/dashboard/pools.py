@@ -11,7 +11,6 @@ from exporter.dashboard.figures import Figures, Shown
 from exporter.dashboard.parts import (
     MOST_BARS,
     Drawn,
-    count,
     figure,
     folded_table,
     key,
@@ -23,6 +22,7 @@ from exporter.dashboard.parts import (
     so_far,
     usd,
 )
+from exporter.printable import counted
 from exporter.reports.values import shown
 
 _REUSED: Final = Band("reused: another job came", "↑", "var(--reuse)")
@@ -86,7 +86,7 @@ def reuse(figures: Figures) -> Drawn:
     top = rows[:MOST_BARS]
     lowest = min(top, key=lambda row: row["reuse_rate"])
     alt = (
-        f"Bars of reuse rate for the {count(len(top), 'family').replace('familys', 'families')} "
+        f"Bars of reuse rate for the {counted(len(top), 'family', 'families')} "
         f"whose pools cost most. Over all families, {total['reused']:,} of {total['pools']:,} "
         f"pools were reused, {percent(total['reuse_rate'])}; the lowest shown is "
         f"{lowest['family']} with {percent(lowest['reuse_rate'])}."
@@ -180,7 +180,7 @@ def waiting_tile(figures: Figures) -> tuple[str, str]:
         seen = f"no pool, on {min(known):%Y-%m-%d %H:%M} UTC" if known else "nothing is synced yet"
         return "none", seen
     burn: Decimal | None = found.total["usd_per_hour"]
-    pools = count(len(found.rows), "pool")
+    pools = counted(len(found.rows), "pool")
     return ("not known" if burn is None else f"{shown(burn, 'rate')} USD/h"), f"{pools} waiting"
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from exporter.printable import counted
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Note
 from exporter.reports.values import money
@@ -132,7 +133,7 @@ def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[N
         return
     for scope in scopes:
         if scope.last_error:
-            runs = f"{scope.failing_runs} run{'s' if scope.failing_runs > 1 else ''}"
+            runs = counted(scope.failing_runs, "run")
             yield Note(
                 "failed_scope", f"{scope.scope} failed in its last {runs}: {scope.last_error}"
             )

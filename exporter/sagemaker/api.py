@@ -6,6 +6,7 @@ and the ledger has to count each.
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -20,6 +21,8 @@ import tenacity
 
 from exporter.sagemaker.failures import BrokenAnswer, Kind, explain, kind_of
 from exporter.sagemaker.pacing import Pacers
+
+_log = logging.getLogger(__name__)
 
 #: Attempts of one call before it is given up; a throttle is worth more patience than a failure.
 ATTEMPTS: Final = {Kind.THROTTLE: 12, Kind.PASSING: 6}
@@ -147,6 +150,14 @@ class Api:
         pacer.answered()
         date = http_date(data)
         received = self._monotonic()
+        self._tell(
+            logging.DEBUG,
+            "answer",
+            operation=operation,
+            seconds=round(received - sent, 3),
+            date=date,
+            request_id=data.get("ResponseMetadata", {}).get("RequestId"),
+        )
         if date is not None:
             self._last_date = (date, received)
             # The Date has whole seconds; what was asked later is not from earlier all the same.
@@ -166,8 +177,15 @@ class Api:
         pause = self._uniform(ceiling / 2, ceiling)
         error = state.outcome.exception() if state.outcome else None
         throttled = error is not None and kind_of(error) is Kind.THROTTLE
-        self._waiting("throttled" if throttled else "retry", pause)
+        why = "throttled" if throttled else "retry"
+        self._waiting(why, pause)
+        self._tell(
+            logging.INFO, why, attempt=state.attempt_number, pause=round(pause, 3), error=error
+        )
         return pause
+
+    def _tell(self, level: int, event: str, **figures: object) -> None:
+        _log.log(level, event, extra={"scope": self.scope, **figures})
 
     def _raise(self, error: Exception, operation: str) -> NoReturn:
         raise explain(error, operation, self.scope) from error

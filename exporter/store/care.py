@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from exporter.errors import DatabaseError, UsageError
+from exporter.printable import counted
 from exporter.store import copies, migrate, view_files
 from exporter.store.database import SCHEMA_REVISION, Database, check_revision, revision
 from exporter.store.locks import sync_lock
@@ -211,7 +212,7 @@ def _sound(copy: Path, named: Path) -> Checked:
         checked = _checked(connection, copy, found)
     if checked.faults:
         raise DatabaseError(
-            f"{named} has {_number(checked.faults, 'fault')}: {checked.faults[0]}",
+            f"{named} has {counted(len(checked.faults), 'fault')}: {checked.faults[0]}",
             "Nothing was replaced. `sagemaker-exporter db check` lists all.",
         )
     return checked
@@ -427,19 +428,19 @@ _CONTRADICTIONS: Final = [
         (
             f"SELECT count(*) FROM {table} ANTI JOIN training_jobs USING ({', '.join(KEY)}) "  # noqa: S608
             "HAVING count(*) > 0",
-            f"{{}} rows of {table} are of jobs that are not in training_jobs.",
+            f"Rows of {table} that are of jobs not in training_jobs: {{}}.",
         )
         for table in ("training_job_details", "training_job_changes")
     ),
     (
         f"SELECT count(*) FROM training_jobs ANTI JOIN training_job_changes "  # noqa: S608
         f"USING ({', '.join(KEY)}) HAVING count(*) > 0",
-        "{} jobs have no row in training_job_changes.",
+        "Jobs without a row in training_job_changes: {}.",
     ),
     (
         "SELECT count(*) FROM training_job_changes ANTI JOIN sync_runs USING (run_id) "
         "HAVING count(*) > 0",
-        "{} rows of training_job_changes are of runs that are not in the ledger.",
+        "Rows of training_job_changes that are of runs not in the ledger: {}.",
     ),
     (
         """
@@ -461,7 +462,7 @@ _CONTRADICTIONS: Final = [
         ) USING (account_id, region)
         WHERE coalesce(jobs, 0) <> coalesce(inserted, 0)
         """,
-        "{}/{} has {} jobs, and its runs inserted {}.",
+        "Jobs of {}/{}: {}; its runs inserted {}.",
     ),
     (
         """
@@ -483,7 +484,3 @@ _REMARKS: Final = [
         "A run of {}/{} is marked as running: it is, or it was killed and the next sync says so.",
     ),
 ]
-
-
-def _number(things: Sequence[object], word: str) -> str:
-    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"

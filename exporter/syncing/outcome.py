@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from exporter.errors import ExporterError, PartialError, ServiceError
+from exporter.printable import counted
 from exporter.store.scopes import Run
 
 Outcome = Literal["complete", "failed", "skipped", "planned"]
@@ -70,7 +71,8 @@ class SyncReport:
         lines = "\n".join(f"  {scope.name}: {scope.error}" for scope in failed)
         if any(scope.outcome == "complete" for scope in self.scopes):
             done = sum(scope.outcome == "complete" for scope in self.scopes)
-            return PartialError(f"{done} scopes are complete, {len(failed)} are not:\n{lines}")
+            text = f"{counted(done, 'scope')} complete, {len(failed)} not:"
+            return PartialError(f"{text}\n{lines}")
         codes = {scope.error.exit_code for scope in failed if scope.error is not None}
         error = ServiceError(f"No scope is complete:\n{lines}")
         if len(codes) == 1:
@@ -97,22 +99,32 @@ class SyncReport:
     def summary(self) -> str:
         """One line for the cron mail."""
         if any(scope.outcome == "planned" for scope in self.scopes):
-            return f"dry run: {len(self.scopes)} scopes planned, nothing asked, nothing written"
+            planned = counted(len(self.scopes), "scope")
+            return f"dry run: {planned} planned, nothing asked, nothing written"
         done = sum(scope.outcome == "complete" for scope in self.scopes)
         skipped = sum(scope.outcome == "skipped" for scope in self.scopes)
         parts = [
-            f"{done} of {len(self.scopes) - skipped} scopes complete",
+            f"{done} of {counted(len(self.scopes) - skipped, 'scope')} complete",
             f"{self.total('jobs_inserted'):,} new",
             f"{self.total('jobs_changed'):,} changed",
             f"{self.total('jobs_deleted'):,} deleted",
-            f"{sum(self.calls().values()):,} calls",
+            counted(sum(self.calls().values()), "call"),
             f"{self.seconds:.1f} s",
         ]
         if throttles := self.total("throttles"):
             parts.insert(5, f"{throttles:,} throttled")
         if skipped:
-            parts.append(f"{skipped} regions not enabled")
+            parts.append(f"{counted(skipped, 'region')} not enabled ({self._skipped()})")
         return "sync: " + ", ".join(parts)
+
+    def _skipped(self) -> str:
+        """Regions that are not enabled, with their account where there are several."""
+        several = len({scope.name.split("/")[0] for scope in self.scopes}) > 1
+        return ", ".join(
+            scope.name if several else scope.name.split("/")[-1]
+            for scope in self.scopes
+            if scope.outcome == "skipped"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The documented answer of `sync --json`; times are ISO 8601 UTC."""

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, cast
 
 from exporter.errors import ServiceError
+from exporter.printable import counted
 from exporter.sagemaker.service import PAGE, ListRequest, Page
 from exporter.store.scopes import ScopeState
 from exporter.syncing.options import SyncOptions
@@ -107,12 +108,12 @@ def next_listing(
     if unfinished is not None and (not options.full or unfinished.mode == "full"):
         return unfinished
     if state.watermark is None and state.discovered_to is None:
-        since = f" since {options.since:%Y-%m-%d %H:%MZ}" if options.since else ""
-        return Listing("backfill", created_after=options.since, reason=f"first sync{since}")
+        reason = f"first sync{_since(options.since)}"
+        return Listing("backfill", created_after=options.since, reason=reason)
     if options.full:
         # Never from later than what has been listed so far: jobs between would be missed for ever.
         floor = options.since and min(options.since, _discovery(state, options))
-        return Listing("full", created_after=floor, reason="everything again")
+        return Listing("full", created_after=floor, reason=f"everything again{_since(floor)}")
     missing = state.discovered_from
     if options.since and missing and options.since < missing:
         return Listing(
@@ -122,6 +123,10 @@ def next_listing(
             reason=f"jobs created before {missing:%Y-%m-%d %H:%MZ} were not listed yet",
         )
     return _incremental(state, options, open_jobs, means)
+
+
+def _since(floor: datetime | None) -> str:
+    return f" since {floor:%Y-%m-%d %H:%MZ}" if floor else ""
 
 
 def needs_another(done: Listing, *, resumed: bool) -> bool:
@@ -185,16 +190,21 @@ def _incremental(
         return Listing(
             "incremental",
             created_after=min(floor.created, discovery),
-            reason=f"{len(open_jobs)} open jobs: the window listed whole takes about "
-            f"{calls:g} calls, by name {filtered_calls:g}",
+            reason=f"{counted(len(open_jobs), 'open job')}: the window listed whole takes about "
+            f"{_calls(calls)}, by name {filtered_calls:g}",
         )
+    by = "Search" if means.search else "Describe"
     return Listing(
         "incremental",
         created_after=discovery,
         modified_after=_modified_after(state, options),
-        reason=f"new jobs from {discovery:%Y-%m-%d %H:%M:%SZ}, {len(open_jobs)} open jobs by "
-        f"{'Search' if means.search else 'Describe'}: about {filtered_calls:g} calls",
+        reason=f"new jobs from {discovery:%Y-%m-%d %H:%M:%SZ}, "
+        f"{counted(len(open_jobs), 'open job')} by {by}: about {_calls(filtered_calls)}",
     )
+
+
+def _calls(number: float) -> str:
+    return "any number of calls" if math.isinf(number) else counted(int(number), "call")
 
 
 def _modified_after(state: ScopeState, options: SyncOptions) -> datetime | None:
@@ -237,11 +247,12 @@ def advance(
     """The listing after a page, and the request for the next; None ends it.
 
     Only a missing NextToken ends a listing: a page is cut first and filtered afterwards, so it
-    may be short or empty and still not be the last. While rows come, the next page is asked for
-    by the last creation time and not by token, since tokens are positions that shift when a job
-    is deleted meanwhile, and a job would be skipped. An empty page has no creation time to go on
-    from: the token has to serve, and a modification filter is dropped, so that from there on
-    pages are full and nothing can be skipped.
+    may be short or empty and still not be the last. While new rows come, the next page is asked
+    for by the last creation time and not by token, since tokens are positions that shift when a
+    job is deleted meanwhile, and a job would be skipped. Where none come, a modification filter
+    is dropped, which costs no call, and from there on pages are full. Only where that does not
+    help either (more jobs within one second than a page holds, or a service that filters by
+    creation time after it has cut the page) has the token to serve: see `doubtful`.
     """
     if not listing.started:
         listing = replace(listing, began_at=page.as_of, started=True)
@@ -266,13 +277,30 @@ def advance(
     if listing.position is not None and listing.position != before:
         floor = _not_after(listing.position)
         # More jobs within one second than a page holds: the bound, in whole seconds, would
-        # not move, so the token has to serve here too.
+        # not move.
         if request.created_after is None or floor is None or floor > request.created_after:
             return listing, replace(first_request(listing), created_after=floor)
-    if not page.rows and listing.modified_after is not None:
+    if listing.modified_after is not None:
         listing = replace(listing, modified_after=None)
         return listing, first_request(listing)
     return listing, replace(request, token=page.next_token)
+
+
+def doubtful(
+    reached: Listing, request: ListRequest, following: ListRequest | None
+) -> Listing | None:
+    """What has to be listed again after the last of the pages that were asked for by token.
+
+    Each deletion while they were read may have moved a job from a page to come to one that was
+    read. What no second look shows was deleted, or hidden twice. A one-off promises nothing.
+    """
+    if request.token is None or (following and following.token) or reached.filters:
+        return None
+    if following is None or reached.position is None:
+        until = reached.created_before
+    else:
+        until = reached.position + timedelta(seconds=1)
+    return Listing(reached.mode, created_after=request.created_after, created_before=until)
 
 
 def _not_after(moment: datetime | None) -> datetime | None:

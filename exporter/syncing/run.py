@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import queue
 import secrets
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
-from exporter.errors import CredentialsError, ExporterError
+from exporter.errors import CredentialsError, ExporterError, UsageError
 from exporter.prices import refresh
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import RegionNotEnabled
@@ -28,6 +29,8 @@ from exporter.syncing.outcome import ScopeResult, SyncReport
 from exporter.syncing.records import Records, ScopeView
 from exporter.syncing.stopping import Interrupted, Stop
 from exporter.syncing.worker import Clock, Progress, Quiet, Worker
+
+_log = logging.getLogger(__name__)
 
 #: Scopes fetched at once; each waits for its own pace most of the time.
 THREADS = 16
@@ -71,6 +74,7 @@ def run_sync(
         The outcome, also where scopes failed: one failing scope stops no other.
 
     Raises:
+        UsageError: There is no region to sync, or the snapshot cannot go where it should.
         BusyError: Another sync, or another program, kept the database past the timeout.
         SchemaNewerError: The file is of a newer schema.
         DatabaseError: The file or the disk.
@@ -115,12 +119,25 @@ class _Sync:
             with sync_lock(self._database.path, self._options.lock_timeout, notify=self._notice):
                 self._prepare()
                 targets, results = self._targets(sources)
+                _log.info(
+                    "sync",
+                    extra={
+                        "database": self._database.path,
+                        "sources": len(sources),
+                        "scopes": len(targets),
+                        "max_rps": self._options.max_rps,
+                    },
+                )
                 configuration.apply(self._database, self._configuration, self._reached)
                 results += self._run_all(targets)
                 self._refresh_prices(targets, results)
                 self._publish(moved=_moved(results))
+        scopes = _judge_regions(results)
+        for scope in scopes:
+            if scope.optional and scope.outcome == "failed":
+                self._notice(f"{scope.name} is optional and was left behind: {scope.error}")
         return SyncReport(
-            scopes=_judge_regions(results),
+            scopes=scopes,
             warnings=list(self._notices),
             seconds=self._clock.monotonic() - started,
             moved=_moved(results),
@@ -130,6 +147,7 @@ class _Sync:
         target = self._options.snapshot
         if target is not None and (moved or not target.exists()):
             snapshot.publish(self._database, target, self._options.snapshot_mode)
+            _log.info("snapshot", extra={"file": target})
 
     def _prepare(self) -> None:
         if self._options.snapshot is not None:
@@ -158,6 +176,8 @@ class _Sync:
                 known = targets.get(key)
                 optional = source.optional and (known is None or known.optional)
                 targets[key] = Target(known.access if known else access, key, optional)
+        if not targets and not failed:
+            raise UsageError("No region is left to sync: every one is excluded.")
         return list(targets.values()), failed
 
     def _refresh_prices(self, targets: Sequence[Target], results: Sequence[ScopeResult]) -> None:
@@ -171,7 +191,8 @@ class _Sync:
             if not refresh.is_due(connection, now):
                 return
         try:
-            refresh.refresh(self._database, reached[0].price_list, now)
+            done = refresh.refresh(self._database, reached[0].price_list, now)
+            _log.info("prices", extra=done._asdict())
         except ExporterError as error:
             if error.exit_code in (4, 6, 8):
                 raise
@@ -208,6 +229,8 @@ class _Sync:
                 if isinstance(result, BaseException):
                     raise result
                 results.append(result)
+                told = {"scope": result.name, "outcome": result.outcome, "error": result.error}
+                _log.info("scope done", extra=told)
         except BaseException:
             self._leave(threads, workers)
             raise

@@ -7,6 +7,7 @@ open while the service is asked.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ from exporter.syncing.options import SyncOptions
 from exporter.syncing.plan import Listing
 from exporter.syncing.records import Commit, Records, ScopeView
 from exporter.syncing.stopping import Interrupted, Stop
+
+_log = logging.getLogger(__name__)
 
 #: A batch is committed when it holds this many rows or is this old, so that a kill costs little.
 BATCH_ROWS: Final = 8_000
@@ -120,11 +123,11 @@ class Worker:
         self.key = ScopeKey(self.api.account_id, self.api.region)
         self._asker = Asker(self.api, now=self._server_time, notice=self.notice)
         self._sure: set[JobKey] = set()
+        self._found: set[JobKey] = set()
         self._newest: datetime | None = None
         self._pending = False
         self._whole = False
         self._resumed = False
-        self._by_token = False
 
     def run(self) -> None:
         """Bring the scope up to date.
@@ -157,10 +160,10 @@ class Worker:
 
     def _begin(self, state: ScopeState, listing: Listing) -> None:
         self._sure.clear()
+        self._found.clear()
         # As it begins: a listing may drop its filter on the way, and was filtered before that.
         self._whole = listing.verifies
         self._resumed = listing.started
-        self._by_token = False
         self._calls_before = self.api.counts.snapshot()
         self.runs.append(
             Run(
@@ -174,6 +177,21 @@ class Worker:
                 plan=listing.reason,
             )
         )
+        if listing.mode == "backfill" and listing.created_after and not listing.started:
+            self.notice(
+                f"{self.key}: jobs created before {listing.created_after:%Y-%m-%d %H:%MZ} are left "
+                "out, also where they still run; an earlier --since lists them."
+            )
+        self._tell(
+            "listing",
+            mode=listing.mode,
+            reason=listing.reason,
+            created_after=listing.created_after,
+            created_before=listing.created_before,
+            modified_after=listing.modified_after,
+            position=listing.position,
+            watermark=state.watermark,
+        )
 
     def _list(self, state: ScopeState, listing: Listing) -> None:
         batch: list[tuple[datetime, JobRow]] = []
@@ -183,19 +201,22 @@ class Worker:
             as_of = known_by(page.as_of, page.rows)
             batch.extend((as_of, row) for row in _news(page.rows, before, listing.position))
             listing, before = reached, page.rows or before
-            self._count(page)
             self.progress.listing(self.key, listing, self._run.jobs_seen, self._run.pages)
             if len(batch) >= BATCH_ROWS or self.clock.monotonic() - since >= BATCH_SECONDS:
                 state = self._keep(state, listing, batch)
                 batch, since = [], self.clock.monotonic()
         self._keep(state, listing, batch, last=True)
 
-    def _pages(self, listing: Listing) -> Iterator[tuple[Listing, Page]]:
+    def _pages(self, listing: Listing, *, sure: bool = True) -> Iterator[tuple[Listing, Page]]:
+        """The pages of a listing, each with how far the listing has come with it.
+
+        Where pages had to be asked for by token, `sure` lists what they cover again before it is
+        left behind.
+        """
         request: ListRequest | None = plan.first_request(listing)
         rejected = 0
         while request is not None:
             self.stop.check()
-            self._by_token = self._by_token or request.token is not None
             try:
                 page = list_page(self.api, request)
             except InvalidRequest:
@@ -204,9 +225,23 @@ class Worker:
                 if request.token is None or rejected > 3:
                     raise
                 request = plan.first_request(listing)
+                self._tell("token refused", goes_on_from=listing.position)
                 continue
-            listing, request = plan.advance(listing, request, page)
-            yield listing, page
+            reached, following = plan.advance(listing, request, page)
+            self._count(page)
+            self._tell(
+                "page",
+                page=self._run.pages,
+                jobs=len(page.rows),
+                by="token" if request.token else "creation time",
+                reached=reached.position,
+                more=following is not None,
+            )
+            if sure and (doubtful := plan.doubtful(reached, request, following)):
+                for _, again in self._pages(doubtful, sure=False):
+                    yield listing, again
+            yield reached, page
+            listing, request = reached, following
 
     def _keep(
         self,
@@ -222,17 +257,20 @@ class Worker:
         merged = self._merge(known, answers, listing)
         if self.options.details and (due := self._due(merged, listing)):
             details = list(self._asker.details_of_window(due))
+            self._tell("details of the page's window", due=len(due), found=len(details))
             merged = self._merge(known, answers + details, listing)
         self._sure.update(item.stored.job.key for item in merged if _is_watched(item.stored))
         one_off = listing.mode == "filter"
+        if one_off:
+            self._found.update(item.stored.job.key for item in merged if item.stored.details_due)
         if not last:
             state = state if one_off else plan.progressed(state, listing)
             self._commit(None if one_off else state, merged)
             return state
-        if merged and not one_off:
+        if merged:
             # What was listed is kept before others are asked for; a no-op sync commits once.
-            state = plan.progressed(state, listing)
-            self._commit(state, merged)
+            state = state if one_off else plan.progressed(state, listing)
+            self._commit(None if one_off else state, merged)
             merged = []
         merged += self._ask_the_rest(listing)
         if listing.mode == "full":
@@ -285,9 +323,14 @@ class Worker:
     def _ask_the_rest(self, listing: Listing) -> list[Merged]:
         """Ask for open jobs that the listing did not return, and for details that are due.
 
+        A one-off asks only for the details of what it found, and deletes nothing.
+
         Returns the last answers, not committed yet.
         """
-        if listing.mode in ("filter", "extend") or not (self._pending or self._run.jobs_seen):
+        if listing.mode == "filter":
+            if not (self._found and self.options.details):
+                return []
+        elif listing.mode == "extend" or not (self._pending or self._run.jobs_seen):
             return []
         wanted = self._wanted(listing)
         kept: list[Merged] = []
@@ -307,6 +350,8 @@ class Worker:
     def _wanted(self, listing: Listing) -> list[Wanted]:
         now = self._server_time()
         stored = self.records.to_ask(self.key, details=self.options.details)
+        if listing.mode == "filter":
+            stored = [item for item in stored if item.job.key in self._found]
         wanted = []
         for item in stored:
             key = item.job.key
@@ -321,8 +366,8 @@ class Worker:
             only_details = [item for item in wanted if not item.open]
             if len(only_details) > DETAILS_A_RUN:
                 self.notice(
-                    f"{self.key}: {len(only_details):,} jobs lack details; without Search they "
-                    f"come {DETAILS_A_RUN:,} a run."
+                    f"{self.key}: details are missing for {len(only_details):,} jobs; without "
+                    f"Search they come {DETAILS_A_RUN:,} a run."
                 )
             # The newest first: they are what reports look at.
             wanted = [item for item in wanted if item.open] + only_details[-DETAILS_A_RUN:]
@@ -330,7 +375,17 @@ class Worker:
 
     def _answers(self, wanted: Sequence[Wanted], listing: Listing) -> list[Merged]:
         known = {item.key: item.stored for item in wanted}
-        return self._take(known, list(self._asker.ask(wanted)), listing)
+        replies = list(self._asker.ask(wanted))
+        observed = [reply for reply in replies if isinstance(reply, Observed)]
+        self._tell(
+            "asked by name",
+            jobs=len(wanted),
+            open=sum(item.open for item in wanted),
+            by_search=sum(not answer.sure for answer in observed),
+            by_describe=sum(answer.sure for answer in observed),
+            gone=len(replies) - len(observed),
+        )
+        return self._take(known, replies, listing)
 
     def _take(
         self, known: dict[JobKey, Stored], replies: Sequence[Reply], listing: Listing
@@ -348,7 +403,7 @@ class Worker:
                 False,
             )
             for reply in replies
-            if isinstance(reply, Gone)
+            if isinstance(reply, Gone) and listing.mode != "filter"
         ]
         vanished = {item.stored.job.key for item in gone}
         self._run = replace(self._run, jobs_deleted=self._run.jobs_deleted + len(gone))
@@ -357,9 +412,7 @@ class Worker:
     def _list_unanswered(self, open_jobs: Sequence[Wanted], listing: Listing) -> list[Merged]:
         """Search does not show them and Describe may not be asked: list their window whole.
 
-        What it lacks is gone: nothing is filtered out of it, and it was known before. Only where
-        a page was asked for by token may a deletion meanwhile have hidden another job, so there
-        it is gone that is missing twice.
+        What it lacks is gone: nothing is filtered out of it, and it was known before.
         """
         missing = [item.key for item in open_jobs]
         covered = self._whole and (
@@ -369,15 +422,11 @@ class Worker:
         if covered and self._resumed:
             # What it showed before the interruption is not known any more; another one follows.
             return []
-        answers: list[Observed] = []
-        for _ in range(0 if covered and not self._by_token else 2):
-            answers += self._window_of(missing)
-            shown = {answer.job.key for answer in answers}
-            missing = [key for key in missing if key not in shown]
-            if not missing or not self._by_token:
-                break
+        answers = [] if covered else self._window_of(missing)
+        shown = {answer.job.key for answer in answers}
+        missing = [key for key in missing if key not in shown]
         now = self._server_time()
-        known = self.records.known([*{answer.job.key for answer in answers}, *missing])
+        known = self.records.known([*shown, *missing])
         return self._take(known, [*answers, *(Gone(key, now) for key in missing)], listing)
 
     def _window_of(self, keys: Sequence[JobKey]) -> list[Observed]:
@@ -390,10 +439,8 @@ class Worker:
             reason=f"their window from {min(times):%Y-%m-%d %H:%M:%SZ}",
         )
         self._run = replace(self._run, plan=f"{self._run.plan}; then {window.reason}")
-        self._by_token = False
         answers = []
         for _, page in self._pages(window):
-            self._count(page)
             as_of = known_by(page.as_of, page.rows)
             answers += [Observed(row, as_of) for row in page.rows]
         return answers
@@ -467,6 +514,19 @@ class Worker:
         )
         self.records.commit(Commit(run, state, merged))
         self._run = run
+        self._tell(
+            "committed",
+            rows=len(merged),
+            inserted=run.jobs_inserted,
+            changed=run.jobs_changed,
+            deleted=run.jobs_deleted,
+            calls=", ".join(f"{name} {number}" for name, number in json.loads(run.calls).items()),
+            watermark=run.watermark_after,
+            outcome=outcome,
+        )
+
+    def _tell(self, event: str, **figures: object) -> None:
+        _log.info(event, extra={"scope": str(self.key), "run_id": self._run.run_id, **figures})
 
     def _with_counts(self, run: Run) -> Run:
         calls, throttles = self.api.counts.since(self._calls_before)

@@ -22,7 +22,7 @@ def test_a_sync_says_one_line_and_the_next_finds_nothing_new(command: Command) -
     first = command("sync", "--max-rps", "0")
     assert (first.code, first.out) == (0, "")
     (line,) = first.err.splitlines()
-    assert line.startswith("sync: 1 of 1 scopes complete, 30 new, ")
+    assert line.startswith("sync: 1 of 1 scope complete, 30 new, ")
     second = command("sync", "--max-rps", "0", "--quiet")
     assert (second.code, second.out, second.err) == (0, "", "")
     third = command("sync", "--max-rps", "0", "--json")
@@ -48,10 +48,47 @@ def test_a_dry_run_writes_nothing(command: Command) -> None:
     assert not list(command.directory.glob("*.duckdb"))
 
 
-def test_json_log_lines_are_json(command: Command) -> None:
+def test_verbose_tells_each_step_with_its_figures(command: Command) -> None:
+    command("sync", "--max-rps", "0", "--created-before", "2020-01-01")
     answer = command("sync", "--max-rps", "0", "--log-format", "json", "-v")
-    for line in answer.err.splitlines():
-        assert {"time", "level", "event"} <= set(json.loads(line))
+    lines = [json.loads(line) for line in answer.err.splitlines()]
+    assert all({"time", "level", "event"} <= line.keys() for line in lines)
+    told = {line["event"]: line for line in lines}
+    assert list(told)[:-1] == [
+        "sync",
+        "listing",
+        "page",
+        "committed",
+        "asked by name",
+        "scope done",
+        "prices",
+    ]
+    assert {key: told["listing"][key] for key in ("scope", "mode", "reason")} == {
+        "scope": "111122223333/eu-west-1",
+        "mode": "backfill",
+        "reason": "first sync",
+    }
+    assert (told["page"]["jobs"], told["page"]["more"]) == (30, False)
+    assert (told["asked by name"]["jobs"], told["committed"]["inserted"]) == (30, 30)
+    assert told["committed"]["outcome"] == told["scope done"]["outcome"] == "complete"
+    # Twice: each answer too, with what AWS support would ask for.
+    deep = command("sync", "--max-rps", "0", "-vv").err
+    assert " DEBUG answer scope=111122223333/eu-west-1 operation=ListTrainingJobs " in deep
+    assert " request_id=" in deep
+
+
+def test_what_says_nothing_in_a_sync_is_told(command: Command) -> None:
+    one_off = command("sync", "--max-rps", "0", "--status", "Completed", "--full", "--since", "9d")
+    assert one_off.code == 0
+    assert "passes over --full and --since" in one_off.err.splitlines()[0]
+    backwards = command("sync", "--created-after", "1d", "--created-before", "2d")
+    assert (backwards.code, backwards.out) == (2, "")
+    nowhere = command("sync", "--exclude-region", "eu-west-1")
+    assert (nowhere.code, nowhere.out) == (2, "")
+    bounded = command("sync", "--max-rps", "0", "--since", "1d")
+    assert bounded.code == 0
+    assert "are left out, also where they still run" in bounded.err.splitlines()[0]
+    assert len(command("sync", "--max-rps", "0", "--since", "1d").err.splitlines()) == 1
 
 
 def test_no_credentials_are_exit_5(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -299,7 +299,7 @@ def test_the_command(
     monkeypatch.setenv("HOME", str(tmp_path))
     code, out, err = command(capfd, "--db", str(synced.path), "publish", "lake")
     assert (code, err) == (0, "publish: 11 of 11 tables written to lake\n")
-    assert out.splitlines()[-1] == "data_as_of: 1 rows, version 1, written"
+    assert out.splitlines()[-1] == "data_as_of: 1 row, version 1, written"
     code, out, err = command(capfd, "--db", str(synced.path), "publish", "lake", "--json")
     told = json.loads(out)
     assert (code, err, told["version"], told["target"]) == (0, "", 1, "lake")

@@ -95,6 +95,17 @@ def everything_in(path: Path) -> str:
     return "\n".join(rows) + path.read_bytes().decode("latin-1")
 
 
+def everything_published(lake: Path) -> str:
+    """Every value of every table, and the log with its least and greatest values."""
+    files = [path for path in sorted(lake.rglob("*")) if path.is_file()]
+    tables = [path for path in files if path.suffix == ".parquet"]
+    assert len(tables) > 5
+    rows = [str(duckdb.read_parquet(str(path)).fetchall()) for path in tables]
+    told = "\n".join(rows) + "".join(path.read_bytes().decode("latin-1") for path in files)
+    assert "ValueError: the loss is nan" in told
+    return told
+
+
 def test_nowhere(zygotes: Zygotes, simulator: Simulator, leaky: Scope, tmp_path: Path) -> None:
     told = Told()
     database = Database(tmp_path / "jobs.duckdb")
@@ -116,7 +127,7 @@ max_rps = 0
         "SAGEMAKER_EXPORTER_SERVE_TOKEN": SECRETS["token of serve"],
     }
     backup, snapshot = tmp_path / "backup.duckdb", tmp_path / "snapshot.duckdb"
-    page = tmp_path / "page.html"
+    page, lake = tmp_path / "page.html", tmp_path / "lake"
 
     def run(what: str, *arguments: str, code: int = 0, **more: str) -> None:
         ended = zygotes.run(
@@ -145,6 +156,8 @@ max_rps = 0
     run("config show", "config", "show")
     run("config show --json", "config", "show", "--json")
     run("backup", "db", "backup", str(backup))
+    run("publish", "publish", str(lake))
+    run("publish --json", "publish", str(lake), "--json")
     serving = zygotes.start(
         ["--db", str(database.path), "-vv", "serve", "--port", "0"],
         env,
@@ -157,6 +170,7 @@ max_rps = 0
 
     for path in (database.path, backup, snapshot):
         told.texts[path.name] = everything_in(path)
+    told.texts[lake.name] = everything_published(lake)
     for path in tmp_path.iterdir():
         if path.is_file() and path not in (config, database.path, backup, snapshot):
             told.texts[path.name] = path.read_text(errors="replace")

@@ -98,9 +98,9 @@ def test_what_differs_from_the_schema_is_named(filled: Database) -> None:
                 "UPDATE sync_runs SET outcome = 'done' WHERE run_id = 'run-0002'",
             ],
             [
-                "1 rows of training_job_details are of jobs that are not in training_jobs.",
-                "1 jobs have no row in training_job_changes.",
-                "1 rows of training_job_changes are of runs that are not in the ledger.",
+                "Rows of training_job_details that are of jobs not in training_jobs: 1.",
+                "Jobs without a row in training_job_changes: 1.",
+                "Rows of training_job_changes that are of runs not in the ledger: 1.",
                 "The run run-0002 is done and ended at ",
                 "The watermark of 111122223333/eu-west-1 is 2026-11-01 13:1",
             ],
@@ -112,7 +112,7 @@ def test_what_differs_from_the_schema_is_named(filled: Database) -> None:
             ],
             [
                 "The run run-0001 is complete and ended at None.",
-                "111122223333/eu-west-1 has 6 jobs, and its runs inserted 0.",
+                "Jobs of 111122223333/eu-west-1: 6; its runs inserted 0.",
                 "The watermark of 111122223333/eu-west-1 is 2026-10-31 ",
             ],
         ),

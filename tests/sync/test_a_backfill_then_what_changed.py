@@ -236,6 +236,37 @@ def test_a_sync_with_a_filter_moves_no_watermark(
     assert syncer.query("SELECT * FROM sync_scopes") == before == []
 
 
+@pytest.mark.parametrize("denied", ["ListTags", "Search", "DescribeTrainingJob"])
+def test_a_sync_with_a_filter_fetches_the_details_of_what_it_finds_and_deletes_nothing(
+    syncer: Syncer, world: World, scope: Scope, denied: str
+) -> None:
+    world.behaviour = Behaviour(denied=frozenset({(None, None, denied)}))
+    for name in ("bert-1", "bert-2", "gone", "other"):
+        scope.start(scope.create_job(name, lives=False))
+    syncer.sync(details=False)
+    world.clock.advance(timedelta(hours=1))
+    for name in ("bert-1", "bert-2", "gone"):
+        scope.finish(scope.job(name), "Completed")
+    world.clock.advance(timedelta(hours=1))
+
+    def delete_one(operation: str) -> None:
+        if operation == "ListTrainingJobs":
+            scope.delete_job("gone")
+
+    syncer.sync(Hooks(after_call=delete_one), status="Completed")
+    found = """
+        SELECT training_job_name, d.instance_type FROM training_jobs
+        LEFT JOIN training_job_details AS d USING (training_job_arn, creation_time) ORDER BY 1
+    """
+    assert syncer.query(found) == [
+        ("bert-1", "ml.m5.xlarge"),
+        ("bert-2", "ml.m5.xlarge"),
+        ("gone", None),
+        ("other", None),
+    ]
+    assert syncer.query("SELECT count(*) FROM training_jobs WHERE deleted_at IS NOT NULL") == [(0,)]
+
+
 def test_three_months_later_killed_every_few_calls_each_run_gets_further(
     syncer: Syncer, world: World, scope: Scope
 ) -> None:

@@ -87,7 +87,7 @@ def test_one_denied_and_one_throttled_leave_four_complete(fleet: Fleet) -> None:
     report = fleet.sync()
     assert report.exit_code == 3
     assert isinstance(report.error, PartialError)
-    assert "4 scopes are complete, 2 are not" in str(report.error)
+    assert "4 scopes complete, 2 not" in str(report.error)
     assert f"{ONE}/eu-central-1: ListTrainingJobs is denied" in str(report.error)
     assert f"{TWO}/us-east-1: ListTrainingJobs was throttled" in str(report.error)
     assert fleet.query("SELECT count(*) FROM training_jobs") == [(4,)]
@@ -117,6 +117,9 @@ def test_an_optional_source_may_fail(fleet: Fleet) -> None:
     assert report.exit_code == 0
     [failed] = [scope for scope in report.scopes if scope.outcome == "failed"]
     assert (failed.name, failed.optional) == ("two", True)
+    [warning] = report.warnings
+    assert warning.startswith("two is optional and was left behind: ")
+    assert "AssumeRole" in warning
     with pytest.raises(ExporterError) as error:
         fleet.sync(required)
     assert error.value.exit_code == 5
@@ -130,7 +133,8 @@ def test_regions_that_are_not_enabled_are_passed_over(fleet: Fleet) -> None:
         f"{ONE}/us-east-1",
         f"{TWO}/us-east-1",
     ]
-    assert "2 regions not enabled" in report.summary()
+    named = f"2 regions not enabled ({ONE}/us-east-1, {TWO}/us-east-1)"
+    assert report.summary().endswith(named)
     # They are no scopes, which `status --max-age` would call stale for ever.
     regions = {region for (region,) in fleet.query("SELECT region FROM sync_scopes")}
     assert regions == {scope.name.split("/")[1] for scope in report.scopes} - {"us-east-1"}
