@@ -373,6 +373,28 @@ def test_what_a_whole_listing_lacks_is_gone_where_describe_is_denied(
     assert differences(syncer.stored(), scope) == []
 
 
+@pytest.mark.parametrize("as_range", [True, False])
+def test_a_deletion_between_two_pages_hides_no_job(
+    syncer: Syncer, world: World, scope: Scope, as_range: bool
+) -> None:
+    """Neither among more jobs of a second than a page holds, nor behind a filter of times."""
+    world.behaviour = Behaviour(offset_tokens=True, creation_time_is_range=as_range)
+    for number in range(250):
+        scope.finish(scope.start(scope.create_job(f"sweep-{number:03}", lives=False)))
+    world.clock.advance(60)
+    scope.create_job("later", lives=False)
+    pages, oldest = count(1), count()
+
+    def delete_one(operation: str) -> None:
+        if operation == "ListTrainingJobs" and next(pages) in (2, 3):
+            scope.delete_job(f"sweep-{next(oldest):03}")
+
+    syncer.sync(Hooks(after_call=delete_one))
+    assert differences(syncer.stored(), scope) == []
+    # The two were read before they were deleted.
+    assert len(syncer.stored("true")) == 251
+
+
 def test_a_job_that_a_shifted_token_hid_is_not_gone(
     syncer: Syncer, world: World, scope: Scope
 ) -> None:

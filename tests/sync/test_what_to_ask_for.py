@@ -18,6 +18,7 @@ from exporter.syncing.plan import (
     OpenJob,
     advance,
     completed,
+    doubtful,
     first_request,
     needs_another,
     next_listing,
@@ -175,11 +176,34 @@ def test_more_jobs_in_a_second_than_a_page_holds_go_on_by_token() -> None:
     assert following == ListRequest(created_after=after(1))
 
 
-def test_an_empty_page_drops_the_modification_filter() -> None:
-    listing = Listing("incremental", created_after=after(1), modified_after=after(5))
-    listing, request = advance(listing, first_request(listing), page(token="t1"))
+@pytest.mark.parametrize("minutes", [(), (1,)])
+def test_a_page_with_nothing_new_drops_the_modification_filter(minutes: tuple[float, ...]) -> None:
+    listing = Listing(
+        "incremental", created_after=after(1), modified_after=after(5), position=after(1)
+    )
+    listing, request = advance(listing, first_request(listing), page(*minutes, token="t1"))
     assert listing.modified_after is None
     assert request == ListRequest(created_after=after(1) - timedelta(seconds=1))
+
+
+def test_what_was_asked_for_by_token_is_listed_again_where_it_ends() -> None:
+    """A deletion shifts what follows, and hides a job from whoever goes on by token."""
+    listing = Listing("backfill", position=after(1), started=True)
+    request = ListRequest(created_after=after(1), token="t1")
+    reached, following = advance(listing, request, page(1, token="t2"))
+    assert following == replace(request, token="t2")
+    assert doubtful(reached, request, following) is None
+    reached, following = advance(reached, following, page(1, 2, token="t3"))
+    assert following == ListRequest(created_after=after(2) - timedelta(seconds=1))
+    assert doubtful(reached, request, following) == Listing(
+        "backfill", created_after=after(1), created_before=after(2) + timedelta(seconds=1)
+    )
+    # At the end there is no bound but the listing's own.
+    assert doubtful(reached, request, None) == Listing("backfill", created_after=after(1))
+    # A page asked for by creation time repeats where the one before it ended.
+    assert doubtful(reached, following, None) is None
+    one_off = replace(reached, filters=(("NameContains", "a"),))
+    assert doubtful(one_off, request, None) is None
 
 
 def test_a_server_that_gives_the_same_token_for_ever_is_left() -> None:
