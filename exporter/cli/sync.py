@@ -224,8 +224,6 @@ def sync(
         lock_timeout=lock_timeout,
         snapshot=snapshot,
         snapshot_mode=snapshot_mode,
-        metrics_file=metrics_file,
-        ping_url=ping_url,
         upgrade=not no_upgrade,
         dry_run=dry_run,
     )
@@ -235,7 +233,7 @@ def sync(
         app.say(
             f"A one-off sync passes over {void}: it finds what its filter says.", logging.WARNING
         )
-    with reporting(app, options) as told:
+    with reporting(app, options, metrics_file, ping_url) as told:
         with _progress(app) as progress:
             report = run_sync(
                 app.database(lock_timeout=lock_timeout),
