@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from exporter.cli import sources
-from exporter.cli.app import App, app_of, is_terminal
+from exporter.cli.app import App, app_of, decorated
 from exporter.cli.options import Many, Matching, Mode, OneOf, Region, Time
 from exporter.cli.root import Command
 from exporter.cli.unattended import PingUrl, reporting
@@ -269,7 +269,7 @@ def _void(ctx: click.Context) -> str:
 
 @contextmanager
 def _progress(app: App) -> Iterator[Progress | None]:
-    if app.quiet or app.log_format == "json" or not is_terminal(sys.stderr):
+    if app.quiet or app.log_format == "json" or not decorated(sys.stderr):
         yield None
         return
     from exporter.cli.progress import Terminal
