@@ -110,7 +110,7 @@ def sync(
             labels that an earlier sync took from a file are made anew without it.
         notice: Told at once, in a sentence, what the user should know.
         options: The fields of `exporter.syncing.options.SyncOptions`, such as `full=True`; times
-            are aware datetimes.
+            are aware datetimes, or texts as the command takes them.
 
     Returns:
         What was done, scope by scope.
@@ -118,7 +118,7 @@ def sync(
     Raises:
         ExporterError: The one that the command would exit with; PartialError where some scopes
             are complete and others are not. Nothing is lost, and the next call goes on.
-        TypeError: An option that SyncOptions does not have.
+        TypeError: An option that SyncOptions does not have, or a time without its zone.
     """
     from exporter import settings
     from exporter.syncing.options import Source, SyncOptions
@@ -129,9 +129,9 @@ def sync(
         profile=profile, role_arn=role_arn, external_id=external_id, regions=tuple(regions)
     )
     sources = [given] if given != Source() else [*configured.sources()] or [given]
-    done = run_sync(
-        _database(db), sources, SyncOptions(**options), configured.configuration(), notice=notice
-    )
+    asked = SyncOptions(**{name: _read(name, value) for name, value in options.items()})
+    database = _database(db, lock_timeout=asked.lock_timeout)
+    done = run_sync(database, sources, asked, configured.configuration(), notice=notice)
     if done.error is not None:
         raise done.error
     return done
@@ -142,9 +142,9 @@ def report(
     name: str,
     argument: str | None = None,
     *,
-    month: date | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    month: date | str | None = None,
+    since: datetime | str | None = None,
+    until: datetime | str | None = None,
     by: Sequence[str] = (),
     params: Mapping[str, str] | None = None,
 ) -> Result:
@@ -155,6 +155,7 @@ def report(
         name: Such as `warm-pool-cost`; `sagemaker-exporter report` lists them.
         argument: For those that take one, such as a job's name.
         month: Any day of a calendar month; else `since` and `until`, else this month and the last.
+            All three also as the command takes them: `2026-10`, `30d`.
         since: From this UTC day on.
         until: Up to and without this UTC day.
         by: Dimensions such as `family` or `tag:Project`, in the place of the report's own.
@@ -171,6 +172,7 @@ def report(
     from exporter.reports.catalogue import find
 
     chosen = find(name)
+    month, since, until = _month(month), _time(since), _time(until)
     period = None
     if chosen.period or month or since or until:
         period = periods.choose(
@@ -185,7 +187,23 @@ def report(
         return running.run(connection, chosen, request)
 
 
-def _database(db: StrPath) -> Database:
+def _database(db: StrPath, *, lock_timeout: float = 60.0) -> Database:
     from exporter.store.database import Database
 
-    return Database(Database.parse(os.fspath(db)))
+    return Database(Database.parse(os.fspath(db)), lock_timeout=lock_timeout)
+
+
+def _read(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever option it is
+    if name in ("since", "created_after", "created_before"):
+        return _time(value)
+    return Path(value) if name == "snapshot" and value is not None else value
+
+
+def _time(value: datetime | str | None) -> datetime | None:
+    from exporter.times import parse_time
+
+    return parse_time(value, datetime.now(UTC)) if isinstance(value, str) else value
+
+
+def _month(value: date | str | None) -> date | None:
+    return date.fromisoformat(f"{value}-01") if isinstance(value, str) else value

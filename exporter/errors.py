@@ -25,10 +25,13 @@ class ExporterError(Exception):
         self.guidance = guidance
         self.scope = scope
 
+    @property
+    def text(self) -> str:
+        """What happened and what to do, without the scope, where that is said already."""
+        return f"{self.message} {self.guidance}".rstrip()
+
     def __str__(self) -> str:
-        where = f"{self.scope}: " if self.scope else ""
-        advice = f" {self.guidance}" if self.guidance else ""
-        return f"{where}{self.message}{advice}"
+        return f"{self.scope}: {self.text}" if self.scope else self.text
 
 
 class UsageError(ExporterError):

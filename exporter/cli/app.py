@@ -81,12 +81,12 @@ pass_app = click.make_pass_decorator(App)
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a stream is a terminal that may be decorated (colour, progress)."""
+    """Whether a stream is a terminal."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def coloured(stream: TextIO) -> bool:
-    """Whether colours may go to a stream: a terminal, and no NO_COLOR."""
+def decorated(stream: TextIO) -> bool:
+    """Whether colour and progress may go to a stream: a terminal, and no NO_COLOR."""
     return is_terminal(stream) and not os.environ.get("NO_COLOR")
 
 

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from exporter.cli import defaults
-from exporter.cli.app import App, app_of, coloured, width
+from exporter.cli.app import App, app_of, decorated, width
 from exporter.cli.options import ENV_PREFIX, SECRETS, written
 from exporter.cli.root import Command, Group
 from exporter.settings import Settings
@@ -84,7 +84,7 @@ def _print(found: Sequence[Setting]) -> None:
 
     columns = (Column("key"), Column("value"), Column("from"))
     rows = [(item.key, _text(item.value, plain), item.whence) for item in found]
-    text = table.render(Result(columns, rows), width=width(), colour=coloured(sys.stdout))
+    text = table.render(Result(columns, rows), width=width(), colour=decorated(sys.stdout))
     click.echo(text, nl=False, color=True)
 
 

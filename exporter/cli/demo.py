@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exporter.cli.app import App, coloured, is_terminal, pass_app, width
+from exporter.cli.app import App, decorated, pass_app, width
 from exporter.cli.root import Command
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def demo(app: App, *, jobs: int) -> None:
 
     def show(result: Result) -> None:
         with output.target(None) as stream:
-            output.write(result, "table", stream, width=width() or 80, colour=coloured(sys.stdout))
+            output.write(result, "table", stream, width=width() or 80, colour=decorated(sys.stdout))
         click.echo()
 
     with _progress(app) as progress:
@@ -61,7 +61,7 @@ def demo(app: App, *, jobs: int) -> None:
 
 
 def _progress(app: App) -> AbstractContextManager[Progress | None]:
-    if app.quiet or not is_terminal(sys.stderr):
+    if app.quiet or not decorated(sys.stderr):
         return nullcontext(None)
     from exporter.cli.progress import Terminal
 

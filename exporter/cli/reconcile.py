@@ -151,7 +151,7 @@ def _notes(found: Reconciliation, shown: int) -> Iterator[Note]:
     )
     if lines > shown:
         agreeing = counted(lines - shown, "line")
-        yield Note("agreeing", f"Not shown: {agreeing} that agree; --all shows all.")
+        yield Note("agreeing", f"Not shown: {agreeing} without a difference; --all shows all.")
     if found.usd_differences:
         yield Note(
             "money",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from exporter.cli.app import App, coloured, width
+from exporter.cli.app import App, decorated, width
 from exporter.cli.options import OneOf
 from exporter.errors import UsageError
 
@@ -75,7 +75,7 @@ def printing(app: App, style: str, path: Path | None) -> Iterator[Callable[[Resu
                 style,
                 stream,
                 width=width() if to_terminal else None,
-                colour=to_terminal and coloured(sys.stdout),
+                colour=to_terminal and decorated(sys.stdout),
             )
 
         yield show

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from exporter.cli.app import App, coloured, pass_app, width
+from exporter.cli.app import App, decorated, pass_app, width
 from exporter.cli.options import Age
 from exporter.cli.root import Command
 from exporter.errors import PartialError
@@ -72,7 +72,7 @@ def _print(result: Result) -> None:
     from exporter.reports import table
 
     click.echo(
-        table.render(result, width=width(), colour=coloured(sys.stdout)), nl=False, color=True
+        table.render(result, width=width(), colour=decorated(sys.stdout)), nl=False, color=True
     )
 
 

@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from exporter.cli import sources
-from exporter.cli.app import App, app_of, is_terminal
+from exporter.cli.app import App, app_of, decorated
 from exporter.cli.options import Many, Matching, Mode, OneOf, Region, Time
 from exporter.cli.root import Command
 from exporter.cli.unattended import PingUrl, reporting
@@ -224,8 +224,6 @@ def sync(
         lock_timeout=lock_timeout,
         snapshot=snapshot,
         snapshot_mode=snapshot_mode,
-        metrics_file=metrics_file,
-        ping_url=ping_url,
         upgrade=not no_upgrade,
         dry_run=dry_run,
     )
@@ -235,7 +233,7 @@ def sync(
         app.say(
             f"A one-off sync passes over {void}: it finds what its filter says.", logging.WARNING
         )
-    with reporting(app, options) as told:
+    with reporting(app, options, metrics_file, ping_url) as told:
         with _progress(app) as progress:
             report = run_sync(
                 app.database(lock_timeout=lock_timeout),
@@ -271,7 +269,7 @@ def _void(ctx: click.Context) -> str:
 
 @contextmanager
 def _progress(app: App) -> Iterator[Progress | None]:
-    if app.quiet or app.log_format == "json" or not is_terminal(sys.stderr):
+    if app.quiet or app.log_format == "json" or not decorated(sys.stderr):
         yield None
         return
     from exporter.cli.progress import Terminal

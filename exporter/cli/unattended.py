@@ -43,7 +43,9 @@ class PingUrl(click.ParamType[str]):
 
 
 @contextmanager
-def reporting(app: App, options: SyncOptions) -> Iterator[Callable[[SyncReport], None]]:
+def reporting(
+    app: App, options: SyncOptions, metrics_file: Path | None, ping_url: str | None
+) -> Iterator[Callable[[SyncReport], None]]:
     """Write the metrics when the block ends, however it ends; ping where nothing was left behind.
 
     The block passes the report of its sync to the function that it is given. A dry run and a
@@ -53,7 +55,6 @@ def reporting(app: App, options: SyncOptions) -> Iterator[Callable[[SyncReport],
         UsageError: The metrics file cannot be written; before the sync where that shows.
         DatabaseError: The disk was full when the metrics were to be written.
     """
-    metrics_file, ping_url = options.metrics_file, options.ping_url
     if options.dry_run or options.is_filtered:
         if options.is_filtered and (metrics_file or ping_url):
             app.say(

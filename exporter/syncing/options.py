@@ -40,7 +40,11 @@ class Source:
 
 @dataclass(frozen=True)
 class SyncOptions:
-    """The options of `sync`, as in the contract. Times are aware UTC, durations are seconds."""
+    """The options of `sync`, as in the contract. Times are aware UTC, durations are seconds.
+
+    Raises:
+        TypeError: A time is not an aware datetime.
+    """
 
     full: bool = False
     since: datetime | None = None
@@ -57,11 +61,15 @@ class SyncOptions:
     lock_timeout: float = 60.0
     snapshot: Path | None = None
     snapshot_mode: int = 0o444
-    metrics_file: Path | None = None
-    ping_url: str | None = field(default=None, repr=False)
     upgrade: bool = True
     prices: bool = True
     dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("since", "created_after", "created_before"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, datetime) and value.tzinfo):
+                raise TypeError(f"{name} is to be an aware datetime, not {value!r}")
 
     @property
     def is_filtered(self) -> bool:

@@ -36,6 +36,13 @@ class ScopeResult:
     error: ExporterError | None = None
     plan: str | None = None
 
+    @property
+    def failure(self) -> str:
+        """Where it failed, once, and what it was."""
+        if self.error is not None and self.error.scope == self.name:
+            return str(self.error)
+        return f"{self.name}: {self.error}"
+
 
 @dataclass(frozen=True)
 class SyncReport:
@@ -68,7 +75,7 @@ class SyncReport:
             return None
         if len(failed) == 1 and len(self.scopes) == 1 and failed[0].error is not None:
             return failed[0].error
-        lines = "\n".join(f"  {scope.name}: {scope.error}" for scope in failed)
+        lines = "\n".join(f"  {scope.failure}" for scope in failed)
         if any(scope.outcome == "complete" for scope in self.scopes):
             done = sum(scope.outcome == "complete" for scope in self.scopes)
             text = f"{counted(done, 'scope')} complete, {len(failed)} not:"

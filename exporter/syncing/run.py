@@ -135,7 +135,7 @@ class _Sync:
         scopes = _judge_regions(results)
         for scope in scopes:
             if scope.optional and scope.outcome == "failed":
-                self._notice(f"{scope.name} is optional and was left behind: {scope.error}")
+                self._notice(f"Optional, and left behind: {scope.failure}")
         return SyncReport(
             scopes=scopes,
             warnings=list(self._notices),

@@ -540,7 +540,7 @@ class Worker:
         if isinstance(error, BusyError):
             # It has waited for the file already; what it has to say now is not worth as much again.
             self.records.hurry(0)
-        text = str(error) if isinstance(error, ExporterError) else type(error).__name__
+        text = error.text if isinstance(error, ExporterError) else type(error).__name__
         run = replace(
             self._with_counts(self._run),
             outcome="interrupted" if interrupted else "failed",

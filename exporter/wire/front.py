@@ -181,7 +181,7 @@ def _params(target: _Target, request: Request) -> dict[str, Any]:
 def _unknown(named: str, backend: Backend, status: int = 400) -> ApiError:
     served = sorted(name for names in backend.operations.values() for name in names)
     return ApiError(
-        "UnknownOperationException", f"{named} is not served here; {', '.join(served)} are", status
+        "UnknownOperationException", f"{named} is not served here, only {', '.join(served)}", status
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -59,6 +60,28 @@ class Command:
             check=False,
         )
         return Answer(done.returncode, done.stdout, done.stderr)
+
+    def at_terminal(self, *args: str, **env: str) -> Answer:
+        """Run it with all its streams at a terminal of 80 columns; what that shows is `out`."""
+        main, side = pty.openpty()
+        with subprocess.Popen(
+            [sys.executable, "-m", "exporter", *args],
+            cwd=self.directory,
+            env=self.environment(TERM="xterm-256color", COLUMNS="80", **env),
+            stdin=side, stdout=side, stderr=side,
+        ) as process:  # fmt: skip
+            os.close(side)
+            shown = b""
+            while True:
+                try:
+                    chunk = os.read(main, 65536)
+                except OSError:  # Linux ends a pty this way
+                    break
+                if not chunk:
+                    break
+                shown += chunk
+        os.close(main)
+        return Answer(process.returncode, shown.decode().replace("\r\n", "\n"), "")
 
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of a process of its own."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
 import subprocess
 import sys
@@ -383,27 +381,11 @@ with stoppable():
 def test_at_a_terminal_tables_fit_and_colour_can_be_switched_off(
     command: Command, filled: Database, no_color: bool, args: list[str]
 ) -> None:
-    main, side = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "exporter", *args, "--db", str(filled.path)],
-        env=command.environment(
-            TERM="xterm-256color", COLUMNS="80", **({"NO_COLOR": "1"} if no_color else {})
-        ),
-        stdin=side, stdout=side, stderr=side,
-    ) as report:  # fmt: skip
-        os.close(side)
-        text = b""
-        while True:
-            try:
-                chunk = os.read(main, 65536)
-            except OSError:  # Linux ends a pty this way
-                break
-            if not chunk:
-                break
-            text += chunk
-    os.close(main)
-    assert report.returncode == 0
-    shown = text.decode().replace("\r\n", "\n")
+    answer = command.at_terminal(
+        *args, "--db", str(filled.path), **({"NO_COLOR": "1"} if no_color else {})
+    )
+    shown = answer.out
+    assert answer.code == 0
     assert ("\x1b[1m" in shown) is not no_color
     if no_color:
         assert "\x1b" not in shown

@@ -77,6 +77,19 @@ def test_verbose_tells_each_step_with_its_figures(command: Command) -> None:
     assert " request_id=" in deep
 
 
+def test_at_a_terminal_progress_is_shown_unless_no_color_is_set(command: Command) -> None:
+    shown = command.at_terminal("sync", "--max-rps", "0")
+    assert (shown.code, "111122223333/eu-west-1" in shown.out, "\x1b[" in shown.out) == (
+        0,
+        True,
+        True,
+    )
+    plain = command.at_terminal("sync", "--max-rps", "0", NO_COLOR="1")
+    assert plain.code == 0
+    (line,) = plain.out.splitlines()
+    assert line.startswith("sync: 1 of 1 scope complete, 0 new, ")
+
+
 def test_what_says_nothing_in_a_sync_is_told(command: Command) -> None:
     one_off = command("sync", "--max-rps", "0", "--status", "Completed", "--full", "--since", "9d")
     assert one_off.code == 0

@@ -243,11 +243,12 @@ def test_what_stays_ends_in_its_error(bench: Bench, place: str) -> None:
         assert (type(error.value), error.value.exit_code) == (error_class, code), kind
         assert words.format(op=operation) in message, (kind, message)
         assert "\n" not in message
-        # Who reads the ledger reads the same, and that nothing is complete.
+        # Who reads the ledger reads the same beside the scope, and that nothing is complete.
         # A region where nothing ever was is no scope at all.
         never = kind == "region not enabled" and not syncer.query("FROM sync_scopes")
         assert never <= (EACH and place == "the first page")
-        expected = [] if never else [("failed", message, None, message, failed)]
+        told = error.value.text
+        expected = [] if never else [("failed", told, None, told, failed)]
         assert syncer.query(FAILED) == expected, kind
         if EACH:
             bench.simulator.clear_faults()

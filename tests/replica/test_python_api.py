@@ -13,7 +13,7 @@ import pytest
 
 import exporter
 from exporter import client, connect, report, sync
-from exporter.errors import CredentialsError, DatabaseError, UsageError
+from exporter.errors import BusyError, CredentialsError, DatabaseError, UsageError
 from exporter.simulator import Scope, Simulator
 from exporter.store.database import Database
 from tests.replica.support import put, row
@@ -90,6 +90,44 @@ def test_sync_raises_what_the_command_exits_with(
         sync(tmp_path / "new.duckdb", max_rps=0)
     with pytest.raises(TypeError, match="max_rqs"):
         sync(tmp_path / "new.duckdb", max_rqs=0)
+    with pytest.raises(TypeError, match="aware"):
+        sync(tmp_path / "new.duckdb", since=datetime(2026, 10, 5))
+
+
+def test_times_and_files_are_taken_as_the_command_takes_them(
+    tmp_path: Path, scope: Scope, simulator: Simulator
+) -> None:
+    del simulator
+    path, snapshot = tmp_path / "new.duckdb", tmp_path / "snapshot.duckdb"
+    scope.create_job("bert-1")
+    sync(path, max_rps=0, since="10000d", snapshot=str(snapshot))
+    for file in (path, snapshot):
+        assert len(client(file).list_training_jobs()["TrainingJobSummaries"]) == 1
+    period = report(path, "warm-pool-cost", month="2026-10").period
+    assert str(period) == "2026-10-01 to 2026-10-31 (UTC days)"
+    period = report(path, "warm-pool-cost", since="2026-10-02", until="2026-10-04").period
+    assert str(period) == "2026-10-02 to 2026-10-03 (UTC days)"
+
+
+def test_the_lock_timeout_is_also_for_those_who_keep_the_file(
+    tmp_path: Path, scope: Scope, simulator: Simulator
+) -> None:
+    del scope, simulator
+    path = tmp_path / "new.duckdb"
+    sync(path, max_rps=0)
+    reader = (
+        "import sys, duckdb; c = duckdb.connect(sys.argv[1], read_only=True); print(1); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", reader, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(BusyError, match="longer than 0 s"):
+            sync(path, max_rps=0, lock_timeout=0)
+        process.communicate(b"\n")
 
 
 def test_report_takes_the_months_and_dimensions_of_the_command(filled: Database) -> None:

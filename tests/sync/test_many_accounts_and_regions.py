@@ -87,14 +87,20 @@ def test_one_denied_and_one_throttled_leave_four_complete(fleet: Fleet) -> None:
     report = fleet.sync()
     assert report.exit_code == 3
     assert isinstance(report.error, PartialError)
-    assert "4 scopes complete, 2 not" in str(report.error)
-    assert f"{ONE}/eu-central-1: ListTrainingJobs is denied" in str(report.error)
-    assert f"{TWO}/us-east-1: ListTrainingJobs was throttled" in str(report.error)
+    first, *failed = str(report.error).splitlines()
+    assert first == "4 scopes complete, 2 not:"
+    assert [line.split(" (")[0] for line in failed] == [
+        f"  {ONE}/eu-central-1: ListTrainingJobs is denied",
+        f"  {TWO}/us-east-1: ListTrainingJobs was throttled past all retries",
+    ]
     assert fleet.query("SELECT count(*) FROM training_jobs") == [(4,)]
     assert fleet.query(
-        "SELECT account_id, region, failing_runs, watermark FROM sync_scopes "
-        "WHERE last_error IS NOT NULL ORDER BY ALL"
-    ) == [(ONE, "eu-central-1", 1, None), (TWO, "us-east-1", 1, None)]
+        "SELECT account_id, region, failing_runs, watermark, split_part(last_error, ' (', 1) "
+        "FROM sync_scopes WHERE last_error IS NOT NULL ORDER BY ALL"
+    ) == [
+        (ONE, "eu-central-1", 1, None, "ListTrainingJobs is denied"),
+        (TWO, "us-east-1", 1, None, "ListTrainingJobs was throttled past all retries"),
+    ]
     fleet.simulator.clear_faults()
     fleet.world.behaviour = Behaviour()
     assert fleet.sync().exit_code == 0
@@ -118,7 +124,7 @@ def test_an_optional_source_may_fail(fleet: Fleet) -> None:
     [failed] = [scope for scope in report.scopes if scope.outcome == "failed"]
     assert (failed.name, failed.optional) == ("two", True)
     [warning] = report.warnings
-    assert warning.startswith("two is optional and was left behind: ")
+    assert warning.startswith("Optional, and left behind: two: ")
     assert "AssumeRole" in warning
     with pytest.raises(ExporterError) as error:
         fleet.sync(required)
