@@ -15,7 +15,7 @@
 -- example: --by family --since 180d
 WITH spot AS (
     SELECT
-        CAST(cost.training_started_at AT TIME ZONE 'UTC' AS DATE) AS usage_date,
+        CAST(cost.started_at AT TIME ZONE 'UTC' AS DATE) AS usage_date,
         cost.account_id,
         accounts.account_name,
         cost.region,
@@ -30,20 +30,25 @@ WITH spot AS (
         detail.billable_seconds * cost.instance_count AS billable_seconds,
         cost.usd_per_hour,
         cost.compute_cost_usd AS cost_usd,
-        cost.compute_basis AS cost_basis,
+        cost_bases.cost_basis,
         NULL AS price_source
-    FROM training_job_costs AS cost
+    FROM job_costs AS cost
+    INNER JOIN cost_bases ON cost.compute_rank = cost_bases.rank
     INNER JOIN training_job_details AS detail
         ON
             cost.training_job_arn = detail.training_job_arn
             AND cost.creation_time = detail.creation_time
     LEFT JOIN accounts ON cost.account_id = accounts.account_id
     WHERE
-        detail.managed_spot
+        cost.component = 'Training'
+        AND detail.managed_spot
         AND detail.training_seconds > 0
         AND detail.billable_seconds IS NOT NULL
-        AND cost.training_started_at >= CAST(:since_at AS TIMESTAMPTZ)
-        AND cost.training_started_at < CAST(:until_at AS TIMESTAMPTZ)
+        AND cost.started_at >= CAST(:since_at AS TIMESTAMPTZ)
+        AND cost.started_at < CAST(:until_at AS TIMESTAMPTZ)
+        -- Both follow from that, and keep all other jobs from being read.
+        AND cost.creation_time < CAST(:until_at AS TIMESTAMPTZ)
+        AND coalesce(cost.training_end_time, 'infinity') >= CAST(:since_at AS TIMESTAMPTZ)
 ),
 
 costs AS (

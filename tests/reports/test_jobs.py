@@ -159,12 +159,20 @@ def test_a_change_is_price_and_volume_and_families_that_came_and_went(bench: Ben
 
 
 def test_what_spot_saved(bench: Bench) -> None:
+    bench.put(
+        "cost_bases",
+        {"rank": 1, "cost_basis": "settled"},
+        {"rank": 4, "cost_basis": "no price"},
+    )
     bench.scope()
-    for name, spot, training, usd, steps in (
-        ("a-1", True, 7200, "0.5", '[{"Status": "Interrupted"}]'),
-        ("a-2", True, 3600, None, "[]"),
-        ("a-3", True, None, "0.5", None),
-        ("a-4", False, 7200, "0.5", None),
+    last_month = datetime(2026, 9, 30, 23, 59, 59, tzinfo=UTC)
+    for name, spot, training, usd, steps, started, ended in (
+        ("a-1", True, 7200, "0.5", '[{"Status": "Interrupted"}]', CREATED, CREATED),
+        ("a-2", True, 3600, None, "[]", CREATED, None),
+        ("a-3", True, None, "0.5", None, CREATED, CREATED),
+        ("a-4", False, 7200, "0.5", None, CREATED, CREATED),
+        ("a-5", True, 7200, "0.5", None, last_month, CREATED),
+        ("a-6", True, 7200, "0.5", None, last_month, last_month),
     ):
         bench.job(
             name,
@@ -174,7 +182,7 @@ def test_what_spot_saved(bench: Bench) -> None:
             status_transitions=steps,
         )
         bench.put(
-            "training_job_costs",
+            "job_costs",
             {
                 "training_job_arn": f"arn:{name}",
                 "creation_time": CREATED,
@@ -183,8 +191,10 @@ def test_what_spot_saved(bench: Bench) -> None:
                 "instance_count": 2,
                 "usd_per_hour": usd and Decimal(usd),
                 "compute_cost_usd": usd and Decimal(usd),
-                "compute_basis": "settled" if usd else "no price",
-                "training_started_at": CREATED,
+                "compute_rank": 1 if usd else 4,
+                "component": "Training",
+                "started_at": started,
+                "training_end_time": ended,
             },
         )
 

@@ -20,9 +20,9 @@
 -- latest_date: The last of its days
 -- within_a_day: True: it has no other day
 -- is_over: True: training ended, or the pool is settled (Reused or Terminated)
--- from_us: Microseconds since 1970 before which nothing is spent: creation, or end of training
+-- from_time: When it may begin, and nothing is spent before: creation, or end of training
 -- until_us: End of training, or the last observation, microseconds since 1970
--- end_us: TrainingEndTime, microseconds since 1970
+-- training_end_time: TrainingEndTime
 -- retained_seconds: ResourceRetainedBillableTimeInSeconds
 
 SELECT
@@ -44,9 +44,9 @@ SELECT
     day.latest_date,
     day.within_a_day,
     day.is_over,
-    day.from_us,
+    day.from_time,
     day.until_us,
-    epoch_us(day.training_end_time) AS end_us,
+    day.training_end_time,
     day.warm_pool_retained_seconds AS retained_seconds
 FROM (
     -- The first day of what has ended: nearly all there is. Its conditions and its usage_date
@@ -65,7 +65,7 @@ FROM (
         ) AS latest_date,
         usage_date = latest_date AS within_a_day,
         TRUE AS is_over,
-        epoch_us(job.creation_time) AS from_us,
+        job.creation_time AS from_time,
         epoch_us(job.training_end_time) AS until_us
     FROM training_jobs AS job
     WHERE job.training_end_time IS NOT NULL
@@ -87,7 +87,7 @@ FROM (
         ) AS latest_date,
         usage_date = latest_date AS within_a_day,
         TRUE AS is_over,
-        epoch_us(job.training_end_time) AS from_us,
+        job.training_end_time AS from_time,
         NULL::BIGINT AS until_us
     FROM training_jobs AS job
     WHERE
@@ -119,26 +119,29 @@ FROM (
             span.latest_date,
             FALSE AS within_a_day,
             TRUE AS is_over,
-            span.from_us,
+            span.from_time,
             span.until_us
         FROM (
             SELECT
                 rowid AS job_id,
                 'Training' AS component,
-                epoch_us(creation_time) AS from_us,
+                creation_time AS from_time,
                 epoch_us(training_end_time) AS until_us,
-                CAST(make_timestamp(from_us) AS DATE) AS first_date,
+                CAST(make_timestamp(epoch_us(creation_time)) AS DATE) AS first_date,
                 CAST(make_timestamp(until_us) AS DATE) AS latest_date
             FROM training_jobs
             UNION ALL
             SELECT
                 rowid AS job_id,
                 'Training Warm Pool' AS component,
-                epoch_us(training_end_time) AS from_us,
+                training_end_time AS from_time,
                 NULL::BIGINT AS until_us,
-                CAST(make_timestamp(from_us) AS DATE) AS first_date,
-                CAST(make_timestamp(from_us + warm_pool_retained_seconds * 1000000 - 1) AS DATE)
-                    AS latest_date
+                CAST(make_timestamp(epoch_us(training_end_time)) AS DATE) AS first_date,
+                CAST(
+                    make_timestamp(
+                        epoch_us(training_end_time) + warm_pool_retained_seconds * 1000000 - 1
+                    ) AS DATE
+                ) AS latest_date
             FROM training_jobs
             WHERE warm_pool_status IN ('Reused', 'Terminated')
         ) AS span
@@ -162,9 +165,10 @@ FROM (
         SELECT
             watched.*,
             FALSE AS within_a_day,
-            CAST(make_timestamp(watched.from_us) AS DATE) AS from_date,
-            CAST(make_timestamp(greatest(watched.latest_us, watched.from_us)) AS DATE)
-                AS latest_date
+            CAST(make_timestamp(epoch_us(watched.from_time)) AS DATE) AS from_date,
+            CAST(
+                make_timestamp(greatest(watched.latest_us, epoch_us(watched.from_time))) AS DATE
+            ) AS latest_date
         FROM (
             SELECT
                 job.rowid AS job_id,
@@ -172,7 +176,7 @@ FROM (
                 'Training' AS component,
                 coalesce(job.training_job_status IN ('Completed', 'Failed', 'Stopped'), FALSE)
                     AS is_over,
-                epoch_us(job.creation_time) AS from_us,
+                job.creation_time AS from_time,
                 epoch_us(
                     CASE
                         WHEN is_over THEN job.last_modified_time
@@ -194,9 +198,8 @@ FROM (
                 pool.*,
                 'Training Warm Pool' AS component,
                 coalesce(pool.warm_pool_status IN ('Reused', 'Terminated'), FALSE) AS is_over,
-                epoch_us(
-                    coalesce(pool.training_end_time, pool.last_modified_time, pool.creation_time)
-                ) AS from_us,
+                coalesce(pool.training_end_time, pool.last_modified_time, pool.creation_time)
+                    AS from_time,
                 epoch_us(
                     least(
                         coalesce(greatest(pool.verified_at, scope.watermark), pool.updated_at),
@@ -207,7 +210,7 @@ FROM (
                 -- last seen, unless the report says more.
                 greatest(
                     CASE WHEN NOT is_over THEN until_us END,
-                    from_us + pool.warm_pool_retained_seconds * 1000000 - 1
+                    epoch_us(from_time) + pool.warm_pool_retained_seconds * 1000000 - 1
                 ) AS latest_us
             FROM (
                 SELECT
