@@ -118,53 +118,30 @@ events AS (
     FROM jobs
 ),
 
--- The height of the stack: the running sum, lifted by every creation that found it empty.
+-- The height of the stack, but for a constant: creations that find it empty lower it, too.
 summed AS (
     SELECT
         *,
-        sum(step) OVER in_order AS height
-    FROM events
-    WINDOW in_order AS (
-        PARTITION BY alike
-        ORDER BY at_time, step DESC, job
-        ROWS UNBOUNDED PRECEDING
-    )
-),
-
-lifted AS (
-    SELECT
-        *,
-        height - least(0, min(height) OVER in_order) AS depth,
-        -- A creation that found the stack empty takes nothing off it.
-        step = -1 AND height < least(
-            0, coalesce(min(height) OVER before_it, 0)
-        ) AS found_nothing
-    FROM summed
-    WINDOW
-        in_order AS (
+        sum(step) OVER (
             PARTITION BY alike
-            ORDER BY at_time, step DESC, job
+            ORDER BY at_time, step DESC
             ROWS UNBOUNDED PRECEDING
-        ),
-        before_it AS (
-            PARTITION BY alike
-            ORDER BY at_time, step DESC, job
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        )
+        ) AS height
+    FROM events
 ),
 
--- On one level of the stack, a plate that is put down is followed by its being taken.
+-- A plate that lifts the stack from one height to the next is taken by the next creation that
+-- takes it down from there; nothing else passes between these two heights in the meantime.
 gaps AS (
     SELECT
         job,
         step,
         at_time,
         lead(at_time) OVER (
-            PARTITION BY alike, CASE WHEN step = 1 THEN depth ELSE depth + 1 END
-            ORDER BY at_time, step DESC, job
+            PARTITION BY alike, CASE WHEN step = 1 THEN height ELSE height + 1 END
+            ORDER BY at_time, step DESC
         ) AS taken_at
-    FROM lifted
-    WHERE NOT found_nothing
+    FROM summed
 ),
 
 ends AS (
