@@ -90,7 +90,7 @@ split AS (
 
 unknown AS (
     SELECT
-        count(DISTINCT job) FILTER (WHERE cost_usd IS NULL) AS unpriced_jobs
+        count(DISTINCT CASE WHEN cost_usd IS NULL THEN job END) AS unpriced_jobs
         /*notes*/ /*end*/
     FROM costs
 )
