@@ -44,11 +44,12 @@ VIEWS = {
         instance_count BIGINT, training_end_time TIMESTAMPTZ, started_at TIMESTAMPTZ,
         usd_per_hour DECIMAL(38, 12), compute_cost_usd DECIMAL(38, 12), compute_rank TINYINT
     """,
-    "warm_pool_chains": """
-        chain_id VARCHAR, account_id VARCHAR, region VARCHAR, job_family VARCHAR,
-        instance_type VARCHAR, instance_count BIGINT, jobs BIGINT, job_names VARCHAR[],
-        started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ, busy_seconds BIGINT, idle_seconds BIGINT,
-        training_cost_usd DECIMAL(38, 12), idle_cost_usd DECIMAL(38, 12), ended_by VARCHAR
+    "chain_costs": """
+        chain BIGINT, chain_created_at TIMESTAMPTZ, chain_first_end TIMESTAMPTZ, position INTEGER,
+        training_job_name VARCHAR, training_end_time TIMESTAMPTZ, instance_type VARCHAR,
+        instance_count BIGINT, started_at TIMESTAMPTZ, busy_seconds BIGINT, idle_seconds BIGINT,
+        training_cost_usd DECIMAL(38, 12), idle_cost_usd DECIMAL(38, 12), step INTEGER,
+        ended_by VARCHAR
     """,
     "rates": """
         account_id VARCHAR, region VARCHAR, component VARCHAR, instance_type VARCHAR,
