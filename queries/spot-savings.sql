@@ -31,7 +31,7 @@ WITH spot AS (
         cost.usd_per_hour,
         cost.compute_cost_usd AS cost_usd,
         cost_bases.cost_basis,
-        NULL AS price_source
+        NULL::VARCHAR AS price_source
     FROM job_costs AS cost
     INNER JOIN cost_bases ON cost.compute_rank = cost_bases.rank
     INNER JOIN training_job_details AS detail

@@ -72,8 +72,8 @@ started AS (
             ) - epoch(job.creation_time)
         ) AS seconds,
         NULL::DECIMAL(38, 12) AS cost_usd,
-        NULL AS cost_basis,
-        NULL AS price_source
+        NULL::VARCHAR AS cost_basis,
+        NULL::VARCHAR AS price_source
     FROM training_jobs AS job
     INNER JOIN training_job_details AS detail
         ON

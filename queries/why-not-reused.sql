@@ -20,7 +20,7 @@ WITH expired AS (
     SELECT
         pool.*,
         CAST(epoch(pool.pool_ended_at) - epoch(pool.pool_started_at) AS BIGINT) AS idle_seconds,
-        NULL AS price_source
+        NULL::VARCHAR AS price_source
     FROM warm_pool_costs AS pool
     WHERE
         pool.warm_pool_status = 'Terminated'
