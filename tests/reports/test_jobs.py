@@ -339,9 +339,10 @@ def test_coverage_names_each_weakness_and_its_remedy(bench: Bench) -> None:
         {"rank": 4, "cost_basis": "no price"},
     )
     bench.scope()
+    error = "AccessDeniedException: not authorized to perform sagemaker:ListTrainingJobs on *"
     bench.put(
         "sync_scopes",
-        {"account_id": "2", "region": "us-east-1", "failing_runs": 2, "last_error": "AccessDenied"},
+        {"account_id": "2", "region": "us-east-1", "failing_runs": 2, "last_error": error},
         {"account_id": "2", "region": "us-west-2", "failing_runs": 0},
     )
     bench.cost("a-1", TRAIN, None, cost_basis="no price", price_source=None)
@@ -355,7 +356,8 @@ def test_coverage_names_each_weakness_and_its_remedy(bench: Bench) -> None:
     names = ("basis", "region", "component", "price", "jobs", "instance_hours", "cost_usd",
              "remedy")  # fmt: skip
     assert [tuple(row[name] for name in names) for row in bench.rows(result)] == [
-        ("failed scope", "us-east-1", None, None, None, None, None, "AccessDenied"),
+        ("failed scope", "us-east-1", None, None, None, None, None,
+         "AccessDeniedException: not authorized to perform sagemaker:…"),
         ("incomplete scope", "us-west-2", None, None, None, None, None,
          "sync: never read to the end"),
         ("no price", "eu-west-1", TRAIN, None, 1, 1, None, "prices import, or prices refresh"),
