@@ -16,7 +16,7 @@
 -- column: mark: present = what most of these jobs ask for; best = the highest net_usd
 -- column: ends count wide: Ends of jobs that could have left a pool, in the whole period
 -- column: reuses count wide: Ends that a compatible job follows within the keep-alive period
--- column: idle_usd money: What the waits would cost a month, in USD
+-- column: idle_usd money: What the waits would cost a month, in USD; NULL = not all have a price
 -- column: saved_minutes count: Minutes of starting that warm starts would save a month
 -- column: usd_per_minute money: What one more saved minute costs against the shorter period
 -- column: net_usd money: saved_minutes × minute_usd − idle_usd; NULL without minute_usd
@@ -279,9 +279,14 @@ curve AS (
         grid.present,
         count(*) AS ends,
         count(*) FILTER (WHERE ends.gap <= grid.keep_alive_seconds) AS reuses,
-        sum(
-            least(ends.gap, grid.keep_alive_seconds) * CAST(ends.usd_per_second AS DOUBLE)
-        ) AS idle_usd
+        -- A part of it would make the longest period look cheap: all or nothing.
+        CASE
+            WHEN count(ends.usd_per_second) = count(*)
+                THEN sum(
+                    least(ends.gap, grid.keep_alive_seconds)
+                    * CAST(ends.usd_per_second AS DOUBLE)
+                )
+        END AS idle_usd
     FROM grid
     INNER JOIN ends
         ON grid.family = ends.family AND grid.instance_type = ends.instance_type

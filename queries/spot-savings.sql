@@ -15,6 +15,7 @@
 -- example: --by family --since 180d
 WITH spot AS (
     SELECT
+        cost.job_id AS job,
         CAST(cost.started_at AT TIME ZONE 'UTC' AS DATE) AS usage_date,
         cost.account_id,
         accounts.account_name,
@@ -54,6 +55,7 @@ WITH spot AS (
 costs AS (
     SELECT
         /*by*/ strftime(usage_date, '%Y-%m') AS month, instance_type /*end*/,
+        job,
         is_interrupted,
         training_seconds,
         billable_seconds,
@@ -70,14 +72,14 @@ costs AS (
 SELECT
     /*names*/ month, instance_type /*end*/,
     grouping(/*names*/ month, instance_type /*end*/) > 0 AS is_total,
-    count(*) AS jobs,
-    count(*) FILTER (WHERE is_interrupted) AS interrupted_jobs,
+    count(DISTINCT job) AS jobs,
+    count(DISTINCT CASE WHEN is_interrupted THEN job END) AS interrupted_jobs,
     sum(training_seconds) / 3600 AS training_hours,
     sum(billable_seconds) / 3600 AS billable_hours,
     1 - sum(billable_seconds) / sum(training_seconds) AS saved_share,
     sum(cost_usd) AS cost_usd,
     sum(saved_usd) AS saved_usd,
-    count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced_jobs
+    count(DISTINCT CASE WHEN cost_usd IS NULL THEN job END) AS unpriced_jobs
     /*notes*/ /*end*/
 FROM costs
 GROUP BY GROUPING SETS ((/*names*/ month, instance_type /*end*/), ())

@@ -39,8 +39,8 @@ VIEWS = {
         reused_by_job VARCHAR, pool_started_at TIMESTAMPTZ, pool_ended_at TIMESTAMPTZ
     """,
     "job_costs": """
-        training_job_arn VARCHAR, creation_time TIMESTAMPTZ, account_id VARCHAR, region VARCHAR,
-        job_family VARCHAR, team VARCHAR, component VARCHAR, instance_type VARCHAR,
+        job_id BIGINT, training_job_arn VARCHAR, creation_time TIMESTAMPTZ, account_id VARCHAR,
+        region VARCHAR, job_family VARCHAR, team VARCHAR, component VARCHAR, instance_type VARCHAR,
         instance_count BIGINT, training_end_time TIMESTAMPTZ, started_at TIMESTAMPTZ,
         usd_per_hour DECIMAL(38, 12), compute_cost_usd DECIMAL(38, 12), compute_rank TINYINT
     """,

@@ -186,6 +186,7 @@ def test_what_spot_saved(bench: Bench) -> None:
             {
                 "training_job_arn": f"arn:{name}",
                 "creation_time": CREATED,
+                "job_id": int(name.removeprefix("a-")),
                 "account_id": "1",
                 "instance_type": "ml.m5.xlarge",
                 "instance_count": 2,
@@ -217,6 +218,37 @@ def test_what_spot_saved(bench: Bench) -> None:
     ]
     assert bench.total(result)["saved_usd"] == Decimal("1.5")
     assert [note.reasons for note in result.notes] == [("no price",)]
+
+
+def test_a_spot_job_of_two_instance_types_is_one_job(bench: Bench) -> None:
+    bench.put("cost_bases", {"rank": 1, "cost_basis": "settled"})
+    bench.scope()
+    bench.job("a-1", managed_spot=True, training_seconds=7200, billable_seconds=1800,
+              status_transitions='[{"Status": "Interrupted"}]')  # fmt: skip
+    for instance_type in ("ml.g5.xlarge", "ml.m5.xlarge"):
+        bench.put(
+            "job_costs",
+            {
+                "job_id": 1,
+                "training_job_arn": "arn:a-1",
+                "creation_time": CREATED,
+                "component": "Training",
+                "instance_type": instance_type,
+                "instance_count": 1,
+                "usd_per_hour": Decimal(2),
+                "compute_cost_usd": Decimal(1),
+                "compute_rank": 1,
+                "started_at": CREATED,
+                "training_end_time": CREATED,
+            },
+        )
+
+    result = bench.run("spot-savings")
+
+    assert [row["jobs"] for row in bench.rows(result)] == [1, 1]
+    total = bench.total(result)
+    assert (total["jobs"], total["interrupted_jobs"], total["training_hours"]) == (1, 1, 4)
+    assert (total["cost_usd"], total["saved_usd"]) == (Decimal(2), Decimal(6))
 
 
 def test_failures_by_the_class_of_their_reason(bench: Bench) -> None:

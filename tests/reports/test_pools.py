@@ -121,6 +121,8 @@ def test_waste_is_what_nobody_reused(bench: Bench) -> None:
         ("a-3", "Reused", "1"),
         ("a-4", "Available", "50"),
         ("b-1", "Reused", "5"),
+        ("c-1", "Terminated", None),
+        ("c-2", "Reused", "2"),
     ):
         bench.job(name, warm_pool_status=status)
         bench.cost(
@@ -130,7 +132,7 @@ def test_waste_is_what_nobody_reused(bench: Bench) -> None:
 
     result = bench.run("warm-pool-waste")
 
-    a, b = bench.rows(result)
+    a, b, c = bench.rows(result)
     assert a == {
         "family": "a",
         "instance_type": "ml.m5.xlarge",
@@ -153,8 +155,19 @@ def test_waste_is_what_nobody_reused(bench: Bench) -> None:
         "reused_usd": Decimal(5),
         "unpriced_jobs": 0,
     }
+    # What the wasted pool cost is not known, so neither is its share.
+    assert c == b | {
+        "family": "c",
+        "pools": 2,
+        "wasted_pools": 1,
+        "wasted_hours": Decimal(2),
+        "wasted_share": None,
+        "reused_usd": Decimal(2),
+        "unpriced_jobs": 1,
+    }
     total = bench.total(result)
-    assert (total["pools"], total["wasted_usd"], total["wasted_share"]) == (4, Decimal(4), 0.4)
+    assert (total["pools"], total["wasted_usd"]) == (6, Decimal(4))
+    assert total["wasted_share"] == pytest.approx(4 / 12)
     assert [note.reasons for note in result.notes] == [("no price",)]
 
 
@@ -307,6 +320,25 @@ def test_why_a_pool_was_not_reused(
         "next_job": "a-2",
         "came_after_seconds": minutes * 60,
         "why": why,
+        "instance_type": "ml.m5.xlarge",
+    }
+
+
+def test_how_long_a_pool_waited_may_not_be_known(bench: Bench) -> None:
+    bench.scope()
+    bench.job("a-1", keep_alive_seconds=3600)
+    bench.pool("a-1", None, pool_ended_at=None)
+    bench.job("a-2", created=later(30))
+
+    (row,) = bench.rows(bench.run("why-not-reused"))
+
+    assert row == {
+        "job": "a-1",
+        "cost_usd": None,
+        "idle_seconds": None,
+        "next_job": "a-2",
+        "came_after_seconds": 1800,
+        "why": "not known how long it waited",
         "instance_type": "ml.m5.xlarge",
     }
 
