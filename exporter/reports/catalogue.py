@@ -217,12 +217,10 @@ def _value(kind: str, text: str) -> Value:
     if kind == "text":
         return text
     try:
-        number: int | Decimal = int(text) if kind == "integer" else Decimal(text)
+        number = Decimal(int(text)) if kind == "integer" else Decimal(text)
     except InvalidOperation:
         raise ValueError(text) from None
     # What is counted or waited for is never less than nothing, and SQL has to hold it.
-    if not (isinstance(number, int) or number.is_finite()) or abs(number) >= _LARGEST:
+    if not number.is_finite() or abs(number) >= _LARGEST or (kind == "integer" and number < 0):
         raise ValueError(text)
-    if kind == "integer" and number < 0:
-        raise ValueError(text)
-    return number
+    return int(number) if kind == "integer" else number
