@@ -30,7 +30,7 @@ $(VENV)/installed: $(VENV)/runtime
 
 # The oldest DuckDB that is supported, the LTS.
 store-duckdb-1.4: .venv-duckdb-1.4/installed
-	.venv-duckdb-1.4/bin/pytest -q -n 2 $(STORE_TESTS)
+	.venv-duckdb-1.4/bin/pytest -q -n 2 $(STORE_TESTS) tests/reports
 
 .venv-duckdb-1.4/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-duckdb-1.4

@@ -90,30 +90,33 @@ split AS (
 
 unknown AS (
     SELECT
-        count(DISTINCT job) FILTER (WHERE cost_usd IS NULL) AS unpriced_jobs
+        count(DISTINCT CASE WHEN cost_usd IS NULL THEN job END) AS unpriced_jobs
         /*notes*/ /*end*/
     FROM costs
 )
 
-SELECT
-    split.*,
-    FALSE AS is_total
-FROM split
-UNION ALL BY NAME
-SELECT
-    TRUE AS is_total,
-    totals.*,
-    unknown.*
+SELECT *
 FROM (
     SELECT
-        sum(before_usd) AS before_usd,
-        sum(now_usd) AS now_usd,
-        sum(change_usd) AS change_usd,
-        sum(price_usd) AS price_usd,
-        sum(volume_usd) AS volume_usd,
-        sum(new_usd) AS new_usd,
-        sum(ended_usd) AS ended_usd
+        split.*,
+        FALSE AS is_total
     FROM split
-) AS totals
-CROSS JOIN unknown
+    UNION ALL BY NAME
+    SELECT
+        TRUE AS is_total,
+        totals.*,
+        unknown.*
+    FROM (
+        SELECT
+            sum(before_usd) AS before_usd,
+            sum(now_usd) AS now_usd,
+            sum(change_usd) AS change_usd,
+            sum(price_usd) AS price_usd,
+            sum(volume_usd) AS volume_usd,
+            sum(new_usd) AS new_usd,
+            sum(ended_usd) AS ended_usd
+        FROM split
+    ) AS totals
+    CROSS JOIN unknown
+) AS told
 ORDER BY is_total, abs(change_usd) DESC, family;

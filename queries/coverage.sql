@@ -65,7 +65,11 @@ told AS (
         99 AS weakness,
         account_id AS account,
         region,
-        coalesce(last_error, 'sync: never read to the end') AS remedy
+        -- The whole of an error stands in the note on its scope.
+        CASE
+            WHEN length(last_error) > 60 THEN left(last_error, 59) || '…'
+            ELSE coalesce(last_error, 'sync: never read to the end')
+        END AS remedy
     FROM sync_scopes
     WHERE last_error IS NOT NULL OR watermark IS NULL
 )

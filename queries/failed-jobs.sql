@@ -51,7 +51,7 @@ SELECT
     sum(instance_hours) AS instance_hours,
     sum(cost_usd) FILTER (WHERE is_pool) AS pool_usd,
     sum(cost_usd) AS cost_usd,
-    count(DISTINCT job) FILTER (WHERE cost_usd IS NULL) AS unpriced_jobs,
+    count(DISTINCT CASE WHEN cost_usd IS NULL THEN job END) AS unpriced_jobs,
     CASE WHEN NOT is_total THEN max(training_job_name) END AS example
     /*notes*/ /*end*/
 FROM costs

@@ -16,7 +16,7 @@
 -- column: mark: present = what most of these jobs ask for; best = the highest net_usd
 -- column: ends count wide: Ends of jobs that could have left a pool, in the whole period
 -- column: reuses count wide: Ends that a compatible job follows within the keep-alive period
--- column: idle_usd money: What the waits would cost a month, in USD
+-- column: idle_usd money: What the waits would cost a month, in USD; NULL = not all have a price
 -- column: saved_minutes count: Minutes of starting that warm starts would save a month
 -- column: usd_per_minute money: What one more saved minute costs against the shorter period
 -- column: net_usd money: saved_minutes × minute_usd − idle_usd; NULL without minute_usd
@@ -118,53 +118,30 @@ events AS (
     FROM jobs
 ),
 
--- The height of the stack: the running sum, lifted by every creation that found it empty.
+-- The height of the stack, but for a constant: creations that find it empty lower it, too.
 summed AS (
     SELECT
         *,
-        sum(step) OVER in_order AS height
-    FROM events
-    WINDOW in_order AS (
-        PARTITION BY alike
-        ORDER BY at_time, step DESC, job
-        ROWS UNBOUNDED PRECEDING
-    )
-),
-
-lifted AS (
-    SELECT
-        *,
-        height - least(0, min(height) OVER in_order) AS depth,
-        -- A creation that found the stack empty takes nothing off it.
-        step = -1 AND height < least(
-            0, coalesce(min(height) OVER before_it, 0)
-        ) AS found_nothing
-    FROM summed
-    WINDOW
-        in_order AS (
+        sum(step) OVER (
             PARTITION BY alike
-            ORDER BY at_time, step DESC, job
+            ORDER BY at_time, step DESC
             ROWS UNBOUNDED PRECEDING
-        ),
-        before_it AS (
-            PARTITION BY alike
-            ORDER BY at_time, step DESC, job
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        )
+        ) AS height
+    FROM events
 ),
 
--- On one level of the stack, a plate that is put down is followed by its being taken.
+-- A plate that lifts the stack from one height to the next is taken by the next creation that
+-- takes it down from there; nothing else passes between these two heights in the meantime.
 gaps AS (
     SELECT
         job,
         step,
         at_time,
         lead(at_time) OVER (
-            PARTITION BY alike, CASE WHEN step = 1 THEN depth ELSE depth + 1 END
-            ORDER BY at_time, step DESC, job
+            PARTITION BY alike, CASE WHEN step = 1 THEN height ELSE height + 1 END
+            ORDER BY at_time, step DESC
         ) AS taken_at
-    FROM lifted
-    WHERE NOT found_nothing
+    FROM summed
 ),
 
 ends AS (
@@ -302,9 +279,14 @@ curve AS (
         grid.present,
         count(*) AS ends,
         count(*) FILTER (WHERE ends.gap <= grid.keep_alive_seconds) AS reuses,
-        sum(
-            least(ends.gap, grid.keep_alive_seconds) * CAST(ends.usd_per_second AS DOUBLE)
-        ) AS idle_usd
+        -- A part of it would make the longest period look cheap: all or nothing.
+        CASE
+            WHEN count(ends.usd_per_second) = count(*)
+                THEN sum(
+                    least(ends.gap, grid.keep_alive_seconds)
+                    * CAST(ends.usd_per_second AS DOUBLE)
+                )
+        END AS idle_usd
     FROM grid
     INNER JOIN ends
         ON grid.family = ends.family AND grid.instance_type = ends.instance_type

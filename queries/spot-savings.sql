@@ -15,7 +15,8 @@
 -- example: --by family --since 180d
 WITH spot AS (
     SELECT
-        CAST(cost.training_started_at AT TIME ZONE 'UTC' AS DATE) AS usage_date,
+        cost.job_id AS job,
+        CAST(cost.started_at AT TIME ZONE 'UTC' AS DATE) AS usage_date,
         cost.account_id,
         accounts.account_name,
         cost.region,
@@ -30,25 +31,31 @@ WITH spot AS (
         detail.billable_seconds * cost.instance_count AS billable_seconds,
         cost.usd_per_hour,
         cost.compute_cost_usd AS cost_usd,
-        cost.compute_basis AS cost_basis,
-        NULL AS price_source
-    FROM training_job_costs AS cost
+        cost_bases.cost_basis,
+        NULL::VARCHAR AS price_source
+    FROM job_costs AS cost
+    INNER JOIN cost_bases ON cost.compute_rank = cost_bases.rank
     INNER JOIN training_job_details AS detail
         ON
             cost.training_job_arn = detail.training_job_arn
             AND cost.creation_time = detail.creation_time
     LEFT JOIN accounts ON cost.account_id = accounts.account_id
     WHERE
-        detail.managed_spot
+        cost.component = 'Training'
+        AND detail.managed_spot
         AND detail.training_seconds > 0
         AND detail.billable_seconds IS NOT NULL
-        AND cost.training_started_at >= CAST(:since_at AS TIMESTAMPTZ)
-        AND cost.training_started_at < CAST(:until_at AS TIMESTAMPTZ)
+        AND cost.started_at >= CAST(:since_at AS TIMESTAMPTZ)
+        AND cost.started_at < CAST(:until_at AS TIMESTAMPTZ)
+        -- Both follow from that, and keep all other jobs from being read.
+        AND cost.creation_time < CAST(:until_at AS TIMESTAMPTZ)
+        AND coalesce(cost.training_end_time, 'infinity') >= CAST(:since_at AS TIMESTAMPTZ)
 ),
 
 costs AS (
     SELECT
         /*by*/ strftime(usage_date, '%Y-%m') AS month, instance_type /*end*/,
+        job,
         is_interrupted,
         training_seconds,
         billable_seconds,
@@ -65,14 +72,14 @@ costs AS (
 SELECT
     /*names*/ month, instance_type /*end*/,
     grouping(/*names*/ month, instance_type /*end*/) > 0 AS is_total,
-    count(*) AS jobs,
-    count(*) FILTER (WHERE is_interrupted) AS interrupted_jobs,
+    count(DISTINCT job) AS jobs,
+    count(DISTINCT CASE WHEN is_interrupted THEN job END) AS interrupted_jobs,
     sum(training_seconds) / 3600 AS training_hours,
     sum(billable_seconds) / 3600 AS billable_hours,
     1 - sum(billable_seconds) / sum(training_seconds) AS saved_share,
     sum(cost_usd) AS cost_usd,
     sum(saved_usd) AS saved_usd,
-    count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced_jobs
+    count(DISTINCT CASE WHEN cost_usd IS NULL THEN job END) AS unpriced_jobs
     /*notes*/ /*end*/
 FROM costs
 GROUP BY GROUPING SETS ((/*names*/ month, instance_type /*end*/), ())

@@ -72,8 +72,8 @@ started AS (
             ) - epoch(job.creation_time)
         ) AS seconds,
         NULL::DECIMAL(38, 12) AS cost_usd,
-        NULL AS cost_basis,
-        NULL AS price_source
+        NULL::VARCHAR AS cost_basis,
+        NULL::VARCHAR AS price_source
     FROM training_jobs AS job
     INNER JOIN training_job_details AS detail
         ON
@@ -137,7 +137,7 @@ grouped AS (
         warm_starts * saved_seconds / 60 AS minutes_bought,
         sum(cost_usd) AS pool_usd,
         NULL::DOUBLE AS usd_per_minute,
-        count(DISTINCT job) FILTER (WHERE is_warm IS NULL AND cost_usd IS NULL) AS unpriced_jobs
+        count(DISTINCT CASE WHEN is_warm IS NULL AND cost_usd IS NULL THEN job END) AS unpriced_jobs
         /*notes*/ /*end*/
     FROM costs
     GROUP BY GROUPING SETS ((/*names*/ family, instance_type /*end*/), ())

@@ -34,8 +34,7 @@ SELECT
     sum(instance_hours) AS instance_hours,
     sum(cost_usd) FILTER (WHERE is_storage) AS storage_usd,
     sum(cost_usd) AS cost_usd,
-    count(DISTINCT job)
-        FILTER (WHERE cost_usd IS NULL) AS unpriced_jobs/*notes*/ /*end*/
+    count(DISTINCT CASE WHEN cost_usd IS NULL THEN job END) AS unpriced_jobs/*notes*/ /*end*/
 FROM costs
 GROUP BY GROUPING SETS ((/*names*/ month, instance_type /*end*/), ())
 ORDER BY is_total, /*order*/ month /*end*/, cost_usd DESC NULLS LAST, /*names*/ month, instance_type /*end*/;

@@ -38,7 +38,7 @@ SELECT
     /*names*/ account, account_name, family /*end*/,
     grouping(/*names*/ account, account_name, family /*end*/) > 0 AS is_total,
     count(DISTINCT job) AS jobs,
-    count(DISTINCT job) FILTER (WHERE is_bare) AS bare_jobs,
+    count(DISTINCT CASE WHEN is_bare THEN job END) AS bare_jobs,
     sum(cost_usd) AS cost_usd,
     CAST(sum(cost_usd) AS DOUBLE) / nullif(CAST(any_value(every.all_usd) AS DOUBLE), 0)
         AS share,
@@ -49,7 +49,7 @@ SELECT
                     FILTER (WHERE detail.role_arn IS NOT NULL)
             )
     END AS roles,
-    count(DISTINCT job) FILTER (WHERE cost_usd IS NULL) AS unpriced_jobs
+    count(DISTINCT CASE WHEN cost_usd IS NULL THEN job END) AS unpriced_jobs
     /*notes*/ /*end*/
 FROM costs
 CROSS JOIN every

@@ -20,44 +20,54 @@
 -- example: --param top=100 --format json
 WITH chains AS (
     SELECT
-        chain_id,
-        job_family AS family,
-        instance_type,
-        instance_count AS instances,
-        jobs,
-        job_names,
-        started_at,
-        busy_seconds,
-        idle_seconds,
-        training_cost_usd AS training_usd,
-        idle_cost_usd AS idle_usd,
-        ended_by
-    FROM warm_pool_chains
+        chain,
+        any_value(instance_type) AS instance_type,
+        any_value(instance_count) AS instances,
+        max(position) AS jobs,
+        coalesce(min(started_at), any_value(chain_created_at)) AS started_at,
+        CAST(sum(busy_seconds) AS BIGINT) AS busy_seconds,
+        CAST(sum(idle_seconds) AS BIGINT) AS idle_seconds,
+        sum(training_cost_usd) AS training_usd,
+        sum(idle_cost_usd) AS idle_usd,
+        arg_max(ended_by, step) AS ended_by,
+        list_sort(list(DISTINCT {'position': position, 'job': training_job_name})) AS places
+    FROM chain_costs
     WHERE
-        started_at >= CAST(:since_at AS TIMESTAMPTZ)
-        AND started_at < CAST(:until_at AS TIMESTAMPTZ)
+        -- All of this follows from the begin in the period, and keeps other jobs from being
+        -- read: a job starts after its creation and before its end, and what follows ends later.
+        chain_created_at < CAST(:until_at AS TIMESTAMPTZ)
+        AND coalesce(chain_first_end, 'infinity') >= CAST(:since_at AS TIMESTAMPTZ)
+        AND coalesce(training_end_time, 'infinity') >= CAST(:since_at AS TIMESTAMPTZ)
+    GROUP BY chain
+    HAVING
+        coalesce(min(started_at), any_value(chain_created_at)) >= CAST(:since_at AS TIMESTAMPTZ)
+        AND coalesce(min(started_at), any_value(chain_created_at))
+        < CAST(:until_at AS TIMESTAMPTZ)
 ),
 
 shown AS (
-    SELECT *
+    SELECT
+        chains.*,
+        job.job_family AS family
     FROM chains
-    ORDER BY idle_usd DESC NULLS LAST, started_at, chain_id
+    INNER JOIN training_jobs AS job ON chains.chain = job.rowid
+    ORDER BY chains.idle_usd DESC NULLS LAST, chains.started_at, job.training_job_arn, chains.chain
     LIMIT :top
 )
 
 SELECT
     FALSE AS is_total,
-    started_at,
-    family,
-    instance_type,
-    instances,
-    jobs,
-    busy_seconds,
-    idle_seconds,
-    training_usd,
-    idle_usd,
-    ended_by,
-    job_names
+    shown.started_at,
+    shown.family,
+    shown.instance_type,
+    shown.instances,
+    shown.jobs,
+    shown.busy_seconds,
+    shown.idle_seconds,
+    shown.training_usd,
+    shown.idle_usd,
+    shown.ended_by,
+    list_transform(shown.places, lambda place: place.job) AS job_names
 FROM shown
 UNION ALL BY NAME
 SELECT

@@ -33,12 +33,12 @@ WITH costs AS (
 SELECT
     /*names*/ month, instance_type /*end*/,
     grouping(/*names*/ month, instance_type /*end*/) > 0 AS is_total,
-    count(DISTINCT job) FILTER (WHERE is_pool) AS jobs,
+    -- CASE and not FILTER: DuckDB would keep a set of the jobs that are filtered out, too.
+    count(DISTINCT CASE WHEN is_pool AND NOT is_storage THEN job END) AS jobs,
     sum(instance_hours) FILTER (WHERE is_pool) AS instance_hours,
     sum(cost_usd) FILTER (WHERE is_storage) AS storage_usd,
     sum(cost_usd) AS cost_usd,
-    count(DISTINCT job)
-        FILTER (WHERE is_pool AND cost_usd IS NULL) AS unpriced_jobs,
+    count(DISTINCT CASE WHEN is_pool AND cost_usd IS NULL THEN job END) AS unpriced_jobs,
     sum(any_cost_usd) FILTER (WHERE NOT is_pool) AS training_usd,
     CAST(sum(cost_usd) AS DOUBLE)
         / nullif(CAST(sum(any_cost_usd) FILTER (WHERE NOT is_pool) AS DOUBLE), 0)

@@ -26,7 +26,7 @@ WITH live AS (
         pool.cost_usd AS so_far_usd,
         pool.cost_usd,
         pool.cost_basis,
-        NULL AS price_source,
+        NULL::VARCHAR AS price_source,
         pool.pool_started_at AS waits_since,
         pool.pool_started_at + to_seconds(detail.keep_alive_seconds) AS ends_by,
         coalesce(greatest(job.verified_at, scope.watermark), job.updated_at) AS seen_at,

@@ -61,7 +61,7 @@ SELECT
     sum(cost_usd) AS cost_usd,
     CAST(sum(cost_usd) AS DOUBLE) / nullif(count(*) FILTER (WHERE is_first AND is_reused), 0)
         AS usd_per_reuse,
-    count(DISTINCT job) FILTER (WHERE cost_usd IS NULL) AS unpriced_jobs
+    count(DISTINCT CASE WHEN cost_usd IS NULL THEN job END) AS unpriced_jobs
     /*notes*/ /*end*/
 FROM costs
 GROUP BY GROUPING SETS ((/*names*/ family, instance_type /*end*/), ())

@@ -37,13 +37,13 @@ SELECT
     /*names*/ family, instance_type /*end*/,
     grouping(/*names*/ family, instance_type /*end*/) > 0 AS is_total,
     count(DISTINCT job) AS pools,
-    count(DISTINCT job) FILTER (WHERE is_wasted) AS wasted_pools,
+    count(DISTINCT CASE WHEN is_wasted THEN job END) AS wasted_pools,
     sum(instance_hours) FILTER (WHERE is_wasted) AS wasted_hours,
     sum(cost_usd) AS wasted_usd,
-    CAST(coalesce(sum(cost_usd), 0) AS DOUBLE) / nullif(CAST(sum(any_cost_usd) AS DOUBLE), 0)
-        AS wasted_share,
+    CAST(CASE WHEN bool_or(is_wasted) THEN sum(cost_usd) ELSE 0 END AS DOUBLE)
+        / nullif(CAST(sum(any_cost_usd) AS DOUBLE), 0) AS wasted_share,
     sum(any_cost_usd) FILTER (WHERE NOT is_wasted) AS reused_usd,
-    count(DISTINCT job) FILTER (WHERE is_wasted AND cost_usd IS NULL) AS unpriced_jobs
+    count(DISTINCT CASE WHEN is_wasted AND cost_usd IS NULL THEN job END) AS unpriced_jobs
     /*notes*/ /*end*/
 FROM costs
 GROUP BY GROUPING SETS ((/*names*/ family, instance_type /*end*/), ())

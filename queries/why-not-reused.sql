@@ -20,7 +20,7 @@ WITH expired AS (
     SELECT
         pool.*,
         CAST(epoch(pool.pool_ended_at) - epoch(pool.pool_started_at) AS BIGINT) AS idle_seconds,
-        NULL AS price_source
+        NULL::VARCHAR AS price_source
     FROM warm_pool_costs AS pool
     WHERE
         pool.warm_pool_status = 'Terminated'
@@ -120,6 +120,7 @@ SELECT
     came_after_seconds,
     CASE
         WHEN next_job IS NULL THEN 'no job of the family since'
+        WHEN idle_seconds IS NULL THEN 'not known how long it waited'
         WHEN is_unknown AND came_after_seconds <= idle_seconds THEN 'details not known'
         -- Ten seconds of grace, as in warm_pool_chains.
         WHEN

@@ -91,12 +91,11 @@ def decorated(stream: TextIO) -> bool:
 
 
 def width() -> int | None:
-    """Columns of the terminal that standard output goes to; None where it is none."""
-    if not sys.stdout.isatty():
-        return None
+    """Columns to fit a table into: COLUMNS, else the terminal's; None off a terminal, no limit."""
     import shutil
 
-    return shutil.get_terminal_size().columns
+    fallback = (80 if sys.stdout.isatty() else 0, 0)
+    return shutil.get_terminal_size(fallback).columns or None
 
 
 def user_directory() -> Path:

@@ -49,6 +49,9 @@ _COLUMN: Final = re.compile(
     r"(?P<name>\w+)(?: (?P<unit>" + "|".join(UNITS) + r"))?(?P<wide> wide)?: (?P<note>.+)"
 )
 
+#: A parameter is less than this: it fits into DECIMAL(18, 6) and BIGINT.
+_LARGEST: Final = 10**12
+
 Value = str | int | Decimal | None
 
 
@@ -71,7 +74,7 @@ class Parameter:
         try:
             return _value(self.kind, text)
         except ValueError:
-            wanted = "a whole number" if self.kind == "integer" else "a number"
+            wanted = "a whole number of at least 0" if self.kind == "integer" else "a number"
             raise UsageError(
                 f"--param {self.name}={text!r}: expected {wanted}.", f"{self.name}: {self.note}"
             ) from None
@@ -213,12 +216,11 @@ def _column(text: str) -> ColumnNote:
 def _value(kind: str, text: str) -> Value:
     if kind == "text":
         return text
-    if kind == "integer":
-        return int(text)
     try:
-        number = Decimal(text)
+        number = Decimal(int(text)) if kind == "integer" else Decimal(text)
     except InvalidOperation:
         raise ValueError(text) from None
-    if not number.is_finite():
+    # What is counted or waited for is never less than nothing, and SQL has to hold it.
+    if not number.is_finite() or abs(number) >= _LARGEST or (kind == "integer" and number < 0):
         raise ValueError(text)
-    return number
+    return int(number) if kind == "integer" else number

@@ -88,18 +88,19 @@ def of_prices(connection: sa.Connection) -> Iterator[Note]:
     listed = connection.execute(
         sa.text(
             """
-            SELECT count(*)
-            FROM rates AS rate
-            SEMI JOIN (
-                SELECT DISTINCT job.region, detail.instance_type
+            SELECT EXISTS (
+                SELECT 1
                 FROM training_job_details AS detail
-                INNER JOIN training_jobs AS job
+                SEMI JOIN (
+                    SELECT region, instance_type
+                    FROM rates
+                    WHERE price_source LIKE 'shipped list%'
+                ) AS listed
+                    -- The region from the ARN: no join of all jobs for a sentence.
                     ON
-                        detail.training_job_arn = job.training_job_arn
-                        AND detail.creation_time = job.creation_time
-            ) AS used
-                ON rate.region = used.region AND rate.instance_type = used.instance_type
-            WHERE rate.price_source LIKE 'shipped list%'
+                        detail.instance_type = listed.instance_type
+                        AND split_part(detail.training_job_arn, ':', 4) = listed.region
+            )
             """
         )
     ).scalar()

@@ -393,6 +393,21 @@ def test_at_a_terminal_tables_fit_and_colour_can_be_switched_off(
     assert "ml.m5.xlarge" in shown or "eu-west-1" in shown
 
 
+def test_in_a_pipe_nothing_is_left_out_unless_columns_says_how_wide(
+    command: Command, filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = ["report", "coverage", "--month", "2026-10", "--db", str(filled.path)]
+    monkeypatch.delenv("COLUMNS", raising=False)
+    whole = command(*report).out
+    monkeypatch.setenv("COLUMNS", "80")
+    fitted = command(*report).out
+
+    assert max(map(len, whole.splitlines())) > 80
+    assert "instance hours" in whole
+    assert max(map(len, fitted.splitlines())) <= 80
+    assert "Too narrow for" in fitted
+
+
 def test_completion_is_offered(command: Command) -> None:
     answer = command.process(_SAGEMAKER_EXPORTER_COMPLETE="bash_source")
     assert answer.code == 0

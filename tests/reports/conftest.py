@@ -38,20 +38,18 @@ VIEWS = {
         storage_basis VARCHAR, cost_basis VARCHAR, warm_pool_status VARCHAR,
         reused_by_job VARCHAR, pool_started_at TIMESTAMPTZ, pool_ended_at TIMESTAMPTZ
     """,
-    "training_job_costs": """
-        training_job_arn VARCHAR, creation_time TIMESTAMPTZ, account_id VARCHAR, region VARCHAR,
-        training_job_name VARCHAR, job_family VARCHAR, team VARCHAR, instance_type VARCHAR,
-        instance_count BIGINT, billable_seconds BIGINT, instance_hours DECIMAL(38, 12),
-        usd_per_hour DECIMAL(38, 12), compute_cost_usd DECIMAL(38, 12),
-        storage_cost_usd DECIMAL(38, 12), cost_usd DECIMAL(38, 12), compute_basis VARCHAR,
-        storage_basis VARCHAR, cost_basis VARCHAR, training_started_at TIMESTAMPTZ,
-        training_ended_at TIMESTAMPTZ
+    "job_costs": """
+        job_id BIGINT, training_job_arn VARCHAR, creation_time TIMESTAMPTZ, account_id VARCHAR,
+        region VARCHAR, job_family VARCHAR, team VARCHAR, component VARCHAR, instance_type VARCHAR,
+        instance_count BIGINT, training_end_time TIMESTAMPTZ, started_at TIMESTAMPTZ,
+        usd_per_hour DECIMAL(38, 12), compute_cost_usd DECIMAL(38, 12), compute_rank TINYINT
     """,
-    "warm_pool_chains": """
-        chain_id VARCHAR, account_id VARCHAR, region VARCHAR, job_family VARCHAR,
-        instance_type VARCHAR, instance_count BIGINT, jobs BIGINT, job_names VARCHAR[],
-        started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ, busy_seconds BIGINT, idle_seconds BIGINT,
-        training_cost_usd DECIMAL(38, 12), idle_cost_usd DECIMAL(38, 12), ended_by VARCHAR
+    "chain_costs": """
+        chain BIGINT, chain_created_at TIMESTAMPTZ, chain_first_end TIMESTAMPTZ, position INTEGER,
+        training_job_name VARCHAR, training_end_time TIMESTAMPTZ, instance_type VARCHAR,
+        instance_count BIGINT, started_at TIMESTAMPTZ, busy_seconds BIGINT, idle_seconds BIGINT,
+        training_cost_usd DECIMAL(38, 12), idle_cost_usd DECIMAL(38, 12), step INTEGER,
+        ended_by VARCHAR
     """,
     "rates": """
         account_id VARCHAR, region VARCHAR, component VARCHAR, instance_type VARCHAR,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.errors import UsageError
+from exporter.errors import ExporterError, UsageError
 from exporter.reports import adhoc
 from exporter.store.database import Database
 
@@ -111,9 +111,11 @@ def test_no_way_out(database: Database, tmp_path: Path, attempt: str) -> None:
     secret.write_text("account_id,account_name\n1,hush-hush\n")
     before = database.path.read_bytes()
 
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(ExporterError) as caught:
         ask(database, attempt.format(dir=directory))
 
+    # DuckDB 1.4 denies a log its file only when the connection is closed.
+    assert isinstance(caught.value, UsageError) or "enable_logging" in attempt
     assert "\n" not in str(caught.value)
     assert "hush" not in str(caught.value)
     assert [entry.name for entry in directory.iterdir()] == ["secret.csv"]

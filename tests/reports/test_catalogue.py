@@ -106,7 +106,10 @@ def test_what_a_report_does_not_take_is_refused(bench: Bench) -> None:
             r"--param top='many': expected a whole number",
             {"params": {"top": "many"}},
         ),
+        ("warm-pool-jobs", "expected a whole number of at least 0", {"params": {"top": "-1"}}),
+        ("warm-pool-jobs", "expected a whole number", {"params": {"top": "9" * 20}}),
         ("keep-alive-advice", "expected a number", {"params": {"minute_usd": "NaN"}}),
+        ("keep-alive-advice", "expected a number", {"params": {"minute_usd": "1e12"}}),
         ("warm-pool-jobs", "no parameter 'tpo'. Did you mean 'top'", {"params": {"tpo": "3"}}),
     )
     for name, said, more in wrong:

@@ -159,12 +159,20 @@ def test_a_change_is_price_and_volume_and_families_that_came_and_went(bench: Ben
 
 
 def test_what_spot_saved(bench: Bench) -> None:
+    bench.put(
+        "cost_bases",
+        {"rank": 1, "cost_basis": "settled"},
+        {"rank": 4, "cost_basis": "no price"},
+    )
     bench.scope()
-    for name, spot, training, usd, steps in (
-        ("a-1", True, 7200, "0.5", '[{"Status": "Interrupted"}]'),
-        ("a-2", True, 3600, None, "[]"),
-        ("a-3", True, None, "0.5", None),
-        ("a-4", False, 7200, "0.5", None),
+    last_month = datetime(2026, 9, 30, 23, 59, 59, tzinfo=UTC)
+    for name, spot, training, usd, steps, started, ended in (
+        ("a-1", True, 7200, "0.5", '[{"Status": "Interrupted"}]', CREATED, CREATED),
+        ("a-2", True, 3600, None, "[]", CREATED, None),
+        ("a-3", True, None, "0.5", None, CREATED, CREATED),
+        ("a-4", False, 7200, "0.5", None, CREATED, CREATED),
+        ("a-5", True, 7200, "0.5", None, last_month, CREATED),
+        ("a-6", True, 7200, "0.5", None, last_month, last_month),
     ):
         bench.job(
             name,
@@ -174,17 +182,20 @@ def test_what_spot_saved(bench: Bench) -> None:
             status_transitions=steps,
         )
         bench.put(
-            "training_job_costs",
+            "job_costs",
             {
                 "training_job_arn": f"arn:{name}",
                 "creation_time": CREATED,
+                "job_id": int(name.removeprefix("a-")),
                 "account_id": "1",
                 "instance_type": "ml.m5.xlarge",
                 "instance_count": 2,
                 "usd_per_hour": usd and Decimal(usd),
                 "compute_cost_usd": usd and Decimal(usd),
-                "compute_basis": "settled" if usd else "no price",
-                "training_started_at": CREATED,
+                "compute_rank": 1 if usd else 4,
+                "component": "Training",
+                "started_at": started,
+                "training_end_time": ended,
             },
         )
 
@@ -207,6 +218,37 @@ def test_what_spot_saved(bench: Bench) -> None:
     ]
     assert bench.total(result)["saved_usd"] == Decimal("1.5")
     assert [note.reasons for note in result.notes] == [("no price",)]
+
+
+def test_a_spot_job_of_two_instance_types_is_one_job(bench: Bench) -> None:
+    bench.put("cost_bases", {"rank": 1, "cost_basis": "settled"})
+    bench.scope()
+    bench.job("a-1", managed_spot=True, training_seconds=7200, billable_seconds=1800,
+              status_transitions='[{"Status": "Interrupted"}]')  # fmt: skip
+    for instance_type in ("ml.g5.xlarge", "ml.m5.xlarge"):
+        bench.put(
+            "job_costs",
+            {
+                "job_id": 1,
+                "training_job_arn": "arn:a-1",
+                "creation_time": CREATED,
+                "component": "Training",
+                "instance_type": instance_type,
+                "instance_count": 1,
+                "usd_per_hour": Decimal(2),
+                "compute_cost_usd": Decimal(1),
+                "compute_rank": 1,
+                "started_at": CREATED,
+                "training_end_time": CREATED,
+            },
+        )
+
+    result = bench.run("spot-savings")
+
+    assert [row["jobs"] for row in bench.rows(result)] == [1, 1]
+    total = bench.total(result)
+    assert (total["jobs"], total["interrupted_jobs"], total["training_hours"]) == (1, 1, 4)
+    assert (total["cost_usd"], total["saved_usd"]) == (Decimal(2), Decimal(6))
 
 
 def test_failures_by_the_class_of_their_reason(bench: Bench) -> None:
@@ -329,9 +371,10 @@ def test_coverage_names_each_weakness_and_its_remedy(bench: Bench) -> None:
         {"rank": 4, "cost_basis": "no price"},
     )
     bench.scope()
+    error = "AccessDeniedException: not authorized to perform sagemaker:ListTrainingJobs on *"
     bench.put(
         "sync_scopes",
-        {"account_id": "2", "region": "us-east-1", "failing_runs": 2, "last_error": "AccessDenied"},
+        {"account_id": "2", "region": "us-east-1", "failing_runs": 2, "last_error": error},
         {"account_id": "2", "region": "us-west-2", "failing_runs": 0},
     )
     bench.cost("a-1", TRAIN, None, cost_basis="no price", price_source=None)
@@ -345,7 +388,8 @@ def test_coverage_names_each_weakness_and_its_remedy(bench: Bench) -> None:
     names = ("basis", "region", "component", "price", "jobs", "instance_hours", "cost_usd",
              "remedy")  # fmt: skip
     assert [tuple(row[name] for name in names) for row in bench.rows(result)] == [
-        ("failed scope", "us-east-1", None, None, None, None, None, "AccessDenied"),
+        ("failed scope", "us-east-1", None, None, None, None, None,
+         "AccessDeniedException: not authorized to perform sagemaker:…"),
         ("incomplete scope", "us-west-2", None, None, None, None, None,
          "sync: never read to the end"),
         ("no price", "eu-west-1", TRAIN, None, 1, 1, None, "prices import, or prices refresh"),

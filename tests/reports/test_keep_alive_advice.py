@@ -151,6 +151,61 @@ def test_failed_instances_leave_no_pool_and_nothing_is_made_up(bench: Bench) -> 
     assert row["saved_minutes"] is None  # no warm start was ever seen
 
 
+def test_a_family_with_a_pool_of_unknown_price_gets_no_advice(bench: Bench) -> None:
+    bench.scope()
+    price(bench, "3.60")
+    run_from(bench, "a-1", -9, 0)
+    run_from(bench, "a-2", -9, 0, region="us-east-1")  # there is no price there
+
+    found = curve(bench, minute_usd="1")
+
+    assert (found[600]["ends"], found[600]["reuses"]) == (2, 0)
+    assert {(row["idle_usd"], row["net_usd"]) for row in found.values()} == {(None, None)}
+    assert {row["mark"] for row in found.values()} == {"", "present"}
+
+
+def test_a_warm_start_that_costs_more_than_it_is_worth(bench: Bench) -> None:
+    """Two ends of 2 instances at 1.80 USD each an hour: 0.06 USD a minute for both instances.
+
+    The gaps are 4 and 25 minutes. A period of 5 minutes waits 4 + 5 minutes, 0.54 USD, for one
+    warm start; one of 30 minutes waits 4 + 25, 1.74 USD, for two. A warm start saves 3 minutes.
+    At 0.30 USD a minute the first is worth 0.90 − 0.54 = 0.36 USD, the second 1.80 − 1.74 =
+    0.06: the 3 minutes more cost 1.20 USD, 0.40 each. Present are 30 minutes.
+    """
+    bench.scope()
+    price(bench, "1.80")
+    two: dict[str, object] = {"instance_count": 2}
+    for name, ended, followed in (("a-1", 0, 4), ("a-2", 100, 125)):
+        run_from(bench, name, ended - 50, ended, keep_alive_seconds=1800, **two)
+        run_from(bench, f"{name}-next", followed, 0, training_start_time=None, **two)
+    # Cold starts took 4 minutes and a warm one 1, as another family shows; it has no ends.
+    run_from(bench, "b-1", 200, 0, warm_pool_reused_by_job="b-2")
+    run_from(bench, "b-2", 210, 0)
+    bench.connection.exec_driver_sql(
+        "UPDATE training_jobs SET training_end_time = NULL WHERE job_family = 'b'"
+    )
+    bench.connection.exec_driver_sql(
+        "UPDATE training_job_details SET training_start_time = creation_time + "
+        "to_minutes(CASE training_job_arn WHEN 'arn:b-2' THEN 1 ELSE 4 END) "
+        "WHERE training_start_time IS NOT NULL"
+    )
+
+    found = curve(bench, minute_usd="0.30", longest="1800")
+
+    for seconds, reuses, idle, saved, net in (
+        (0, 0, "0", 0, "0"),
+        (300, 1, "0.54", 3, "0.36"),
+        (1800, 2, "1.74", 6, "0.06"),
+    ):
+        row = found[seconds]
+        assert (row["ends"], row["reuses"]) == (2, reuses)
+        assert row["idle_usd"] == pytest.approx(Decimal(idle) * MONTHS, abs=Decimal("0.00001"))
+        assert row["saved_minutes"] == pytest.approx(saved * MONTHS, abs=Decimal("0.001"))
+        assert row["net_usd"] == pytest.approx(Decimal(net) * MONTHS, abs=Decimal("0.00001"))
+    assert (found[300]["mark"], found[1800]["mark"]) == ("best", "present")
+    assert found[300]["gain_usd"] == pytest.approx(Decimal("0.30") * MONTHS, abs=Decimal("0.00001"))
+
+
 def stack(ends: list[int], creations: list[int], keep_alive: int) -> int:
     """Reuses by playing it through: a creation takes the newest pool that still waits."""
     waiting: list[int] = []

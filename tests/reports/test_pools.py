@@ -121,6 +121,8 @@ def test_waste_is_what_nobody_reused(bench: Bench) -> None:
         ("a-3", "Reused", "1"),
         ("a-4", "Available", "50"),
         ("b-1", "Reused", "5"),
+        ("c-1", "Terminated", None),
+        ("c-2", "Reused", "2"),
     ):
         bench.job(name, warm_pool_status=status)
         bench.cost(
@@ -130,7 +132,7 @@ def test_waste_is_what_nobody_reused(bench: Bench) -> None:
 
     result = bench.run("warm-pool-waste")
 
-    a, b = bench.rows(result)
+    a, b, c = bench.rows(result)
     assert a == {
         "family": "a",
         "instance_type": "ml.m5.xlarge",
@@ -153,8 +155,19 @@ def test_waste_is_what_nobody_reused(bench: Bench) -> None:
         "reused_usd": Decimal(5),
         "unpriced_jobs": 0,
     }
+    # What the wasted pool cost is not known, so neither is its share.
+    assert c == b | {
+        "family": "c",
+        "pools": 2,
+        "wasted_pools": 1,
+        "wasted_hours": Decimal(2),
+        "wasted_share": None,
+        "reused_usd": Decimal(2),
+        "unpriced_jobs": 1,
+    }
     total = bench.total(result)
-    assert (total["pools"], total["wasted_usd"], total["wasted_share"]) == (4, Decimal(4), 0.4)
+    assert (total["pools"], total["wasted_usd"]) == (6, Decimal(4))
+    assert total["wasted_share"] == pytest.approx(4 / 12)
     assert [note.reasons for note in result.notes] == [("no price",)]
 
 
@@ -199,39 +212,47 @@ def test_reuse_counts_each_pool_once_however_many_rows_its_cost_has(bench: Bench
 
 
 def test_chains_that_began_in_the_period(bench: Bench) -> None:
+    """Each of two jobs, of which the second took the pool of the first over, and nobody its own."""
     bench.scope()
-    chain = {
-        "account_id": "1",
-        "region": "eu-west-1",
-        "job_family": "a",
-        "instance_type": "ml.m5.xlarge",
-        "instance_count": 1,
-        "jobs": 2,
-        "job_names": ["a-1", "a-2"],
-        "busy_seconds": 7200,
-        "idle_seconds": 600,
-        "training_cost_usd": Decimal(2),
-        "ended_by": "expired",
-    }
     first = datetime(2026, 10, 1, tzinfo=UTC)
-    for number, (start, usd) in enumerate(
+    last = datetime(2026, 10, 31, 23, 59, 59, tzinfo=UTC)
+    for chain, (created, started, ended, usd) in enumerate(
         (
-            (first, "1"),
-            (first - timedelta(seconds=1), "9"),
-            (datetime(2026, 10, 31, 23, 59, 59, tzinfo=UTC), None),
-            (datetime(2026, 11, 1, tzinfo=UTC), "9"),
-            (CREATED, "3"),
+            # Created before the period, begun in its first second.
+            (first - timedelta(days=40), first, first + timedelta(hours=1), "1"),
+            # Begun a second before it, at work in it.
+            (first - timedelta(days=1), first - timedelta(seconds=1), CREATED, "9"),
+            # Of another time altogether.
+            (first - timedelta(days=9), first - timedelta(days=9), first - timedelta(days=8), "9"),
+            # In its last second, still at work, and what it costs is not known.
+            (last, last, None, None),
+            (last, last + timedelta(seconds=1), None, "9"),
+            # Nothing is known of its start, and its end is not known.
+            (CREATED, None, None, "3"),
         )
     ):
-        bench.put(
-            "warm_pool_chains",
-            chain
-            | {
-                "chain_id": str(number),
-                "started_at": start,
-                "idle_cost_usd": usd and Decimal(usd),
-            },
-        )
+        bench.job(f"a-{chain}", created=created)
+        row = {
+            "chain": bench.connection.exec_driver_sql(
+                "SELECT rowid FROM training_jobs WHERE training_job_name = ?", (f"a-{chain}",)
+            ).scalar(),
+            "chain_created_at": created,
+            "chain_first_end": ended,
+            "instance_type": "ml.m5.xlarge",
+            "instance_count": 1,
+        }
+        later = ended and ended + timedelta(hours=2)
+        one = {"position": 1, "training_job_name": f"a-{chain}", "training_end_time": ended}
+        two = {"position": 2, "training_job_name": f"b-{chain}", "training_end_time": later}
+        training = {"busy_seconds": 3600, "training_cost_usd": Decimal(1), "ended_by": "not kept"}
+        wait = {"idle_seconds": 300, "idle_cost_usd": usd and Decimal(usd) / 2}
+        for part in (
+            one | training | {"step": 2, "started_at": started},
+            one | wait | {"step": 3, "started_at": ended, "ended_by": "reuse unknown"},
+            two | training | {"step": 4, "started_at": ended},
+            two | wait | {"step": 5, "started_at": later, "ended_by": "expired"},
+        ):
+            bench.put("chain_costs", row | part)
 
     result = bench.run("warm-pool-chains", params={"top": "2"})
 
@@ -247,9 +268,9 @@ def test_chains_that_began_in_the_period(bench: Bench) -> None:
             "training_usd": Decimal(2),
             "idle_usd": Decimal(usd),
             "ended_by": "expired",
-            "job_names": ["a-1", "a-2"],
+            "job_names": [f"a-{chain}", f"b-{chain}"],
         }
-        for start, usd in ((CREATED, 3), (first, 1))
+        for chain, start, usd in ((5, CREATED, 3), (0, first, 1))
     ]
     total = bench.total(result)
     assert (total["family"], total["idle_usd"], total["busy_seconds"]) == (
@@ -299,6 +320,25 @@ def test_why_a_pool_was_not_reused(
         "next_job": "a-2",
         "came_after_seconds": minutes * 60,
         "why": why,
+        "instance_type": "ml.m5.xlarge",
+    }
+
+
+def test_how_long_a_pool_waited_may_not_be_known(bench: Bench) -> None:
+    bench.scope()
+    bench.job("a-1", keep_alive_seconds=3600)
+    bench.pool("a-1", None, pool_ended_at=None)
+    bench.job("a-2", created=later(30))
+
+    (row,) = bench.rows(bench.run("why-not-reused"))
+
+    assert row == {
+        "job": "a-1",
+        "cost_usd": None,
+        "idle_seconds": None,
+        "next_job": "a-2",
+        "came_after_seconds": 1800,
+        "why": "not known how long it waited",
         "instance_type": "ml.m5.xlarge",
     }
 

@@ -19,6 +19,8 @@
 -- is_deleted: True: AWS has forgotten the job
 -- keep_alive_seconds: KeepAlivePeriodInSeconds; NULL = not known
 -- is_over: True: training ended, or the pool is settled
+-- from_time: When it may begin: creation, or end of training (where a pool begins)
+-- training_end_time: TrainingEndTime
 -- started_at: Begin; NULL = not known
 -- ended_at: End; NULL = not yet, or not known
 -- seconds: Seconds for one instance; NULL = not known
@@ -55,6 +57,8 @@ FROM (
         day.is_deleted,
         day.keep_alive_seconds,
         day.is_over,
+        day.from_time,
+        day.training_end_time,
         day.started_at,
         day.ended_at,
         day.seconds,
@@ -70,7 +74,7 @@ FROM (
     SELECT
         day.job_id,
         any_value(day.training_job_arn),
-        any_value(day.creation_time),
+        day.creation_time,
         any_value(day.account_id),
         any_value(day.region),
         any_value(day.training_job_name),
@@ -79,11 +83,13 @@ FROM (
         day.component,
         day.instance_type,
         any_value(day.instance_count),
-        any_value(day.warm_pool_status),
+        day.warm_pool_status,
         any_value(day.reused_by_job),
         any_value(day.is_deleted),
         any_value(day.keep_alive_seconds),
         any_value(day.is_over),
+        day.from_time,
+        day.training_end_time,
         any_value(day.started_at),
         any_value(day.ended_at),
         CAST(sum(day.seconds) AS BIGINT),
@@ -95,5 +101,13 @@ FROM (
         max(day.storage_rank)
     FROM usage_days AS day
     WHERE NOT day.within_a_day
-    GROUP BY day.job_id, day.component, day.instance_type
+    -- Times and status follow from the job: as keys they let a filter through.
+    GROUP BY
+        day.job_id,
+        day.component,
+        day.instance_type,
+        day.creation_time,
+        day.from_time,
+        day.training_end_time,
+        day.warm_pool_status
 ) AS summed

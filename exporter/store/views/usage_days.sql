@@ -26,6 +26,8 @@
 -- is_deleted: True: AWS has forgotten the job
 -- keep_alive_seconds: KeepAlivePeriodInSeconds; NULL = not known
 -- is_over: True: training ended, or the pool is settled
+-- from_time: When it may begin, and nothing is spent before: creation, or end of training
+-- training_end_time: TrainingEndTime
 -- started_at: Begin of the whole usage; NULL = not known
 -- ended_at: End of the whole usage; NULL = not yet, or not known
 -- within_a_day: True: the usage has no other row
@@ -61,6 +63,8 @@ SELECT
     costed.is_deleted,
     costed.keep_alive_seconds,
     costed.is_over,
+    costed.from_time,
+    costed.training_end_time,
     CASE WHEN costed.knows_start THEN make_timestamptz(costed.started_us) END AS started_at,
     CASE
         WHEN NOT costed.is_over THEN NULL
@@ -267,6 +271,8 @@ FROM (
                     FROM (
                         SELECT
                             job.*,
+                            epoch_us(job.from_time) AS from_us,
+                            epoch_us(job.training_end_time) AS end_us,
                             detail.tags,
                             coalesce(detail.instance_type, members.instance_type)
                                 AS instance_type,
@@ -294,7 +300,7 @@ FROM (
                                         ELSE greatest(
                                             job.retained_seconds,
                                             least(
-                                                greatest(0, job.until_us - job.from_us)
+                                                greatest(0, job.until_us - from_us)
                                                 // 1000000,
                                                 detail.keep_alive_seconds
                                             )

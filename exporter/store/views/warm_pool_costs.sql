@@ -47,7 +47,7 @@ SELECT
     total.cost_basis,
     cost.warm_pool_status,
     cost.reused_by_job,
-    cost.started_at AS pool_started_at,
+    cost.from_time AS pool_started_at,
     cost.ended_at AS pool_ended_at
 FROM job_costs AS cost
 INNER JOIN cost_bases AS compute ON cost.compute_rank = compute.rank

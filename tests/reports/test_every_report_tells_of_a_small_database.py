@@ -1,0 +1,85 @@
+"""Every report over nothing, and over a single job, in every format and in 80 columns."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import date
+from io import BytesIO, StringIO
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+import pytest
+
+import exporter
+from exporter.reports import output
+from exporter.reports.catalogue import catalogue
+from exporter.store import migrate
+from exporter.store.database import Database
+from tests.cli.conftest import CREATED, insert, put_job
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import sqlalchemy as sa
+
+
+def nothing(_: sa.Connection) -> None:
+    """No job, no scope."""
+
+
+def just_created(connection: sa.Connection) -> None:
+    """A job that the listing shows for the first time: it goes on, and nothing is known of it."""
+    insert(
+        connection,
+        "training_jobs",
+        training_job_arn="arn:aws:sagemaker:eu-west-1:123456789012:training-job/bert-1",
+        creation_time=CREATED,
+        account_id="123456789012",
+        region="eu-west-1",
+        training_job_name="bert-1",
+        training_job_status="InProgress",
+        first_synced_at=CREATED,
+        updated_at=CREATED,
+        job_family="bert",
+    )
+
+
+def over(connection: sa.Connection) -> None:
+    """A job that is over, with a pool that nobody took."""
+    put_job(connection, "bert-1", hours=2, pool=3600)
+
+
+@pytest.fixture(scope="module", params=[nothing, just_created, over])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    database = Database(tmp_path_factory.mktemp("small") / "jobs.duckdb")
+    migrate.upgrade(database)
+    with database.writing() as connection:
+        request.param(connection)
+    return database.path
+
+
+@pytest.mark.parametrize("name", catalogue())
+def test_in_every_format(database: Path, name: str) -> None:
+    month = date(2026, 10, 1) if catalogue()[name].period else None
+    result = exporter.report(
+        database, name, "bert-1" if name == "job-history" else None, month=month
+    )
+    told = {}
+    for style in ("table", "csv", "json", "markdown", "parquet"):
+        stream = BytesIO()
+        output.write(result, style, stream, width=80, colour=False)
+        told[style] = stream.getvalue()
+
+    columns = [column.name for column in result.columns]
+    rows = [dict(zip(columns, row, strict=True)) for row in result.rows]
+    assert max(map(len, told["table"].decode().splitlines())) <= 80
+    assert [list(row) for row in json.loads(told["json"])["rows"]] == [columns] * len(rows)
+    lines = list(csv.reader(StringIO(told["csv"].decode())))
+    assert (lines[0], len(lines) - 1) == (columns, len(rows))
+    assert told["markdown"].decode().startswith("| " + " | ".join(columns) + " |\n")
+    table = pq.read_table(BytesIO(told["parquet"]))
+    assert (table.column_names, table.num_rows) == (columns, len(rows))
+    # Nothing has a price here, and what is not known is never zero.
+    money = [column.name for column in result.columns if column.unit in {"money", "rate"}]
+    assert {row[name] for row in rows for name in money} <= {None}
