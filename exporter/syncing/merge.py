@@ -275,6 +275,9 @@ def _merge_rows(old: JobRow, new: JobRow) -> JobRow:
     seconds = new.warm_pool_retained_seconds
     if seconds is None and old.warm_pool_status in SETTLED:
         seconds = old.warm_pool_retained_seconds
+    if seconds and new.warm_pool_status not in SETTLED:
+        # What a waiting pool has cost only grows: fewer are from an index that lags.
+        seconds = max(seconds, old.warm_pool_retained_seconds or 0)
     same_status = new.training_job_status == old.training_job_status
     return replace(
         new,
