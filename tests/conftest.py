@@ -28,6 +28,12 @@ def no_credentials_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(autouse=True)
+def no_width_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables fit into COLUMNS also off a terminal; only a test that sets it shall see that."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     # boto3's default session keeps the credentials of whichever test came first.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 

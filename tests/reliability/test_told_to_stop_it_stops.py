@@ -68,8 +68,8 @@ def test_in_a_call_that_hangs(
     until(lambda: len(simulator.calls) > 5)
     ended = stop(process, signal.SIGINT)
     assert (ended.code, ended.out, ended.err) == (130, "", SAID)
-    assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 37, None)]
-    assert len(stored(database)) == 37
+    assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 28, None)]
+    assert len(stored(database)) == 28
 
     simulator.clear_faults()
     assert start().wait().code == 0
@@ -89,7 +89,7 @@ def test_between_the_attempts_of_a_call(
     # Two throttles: it waits for half a second and more now.
     until(lambda: sum(call.fault == "throttle" for call in simulator.calls) > 1)
     assert stop(process, signal.SIGTERM).code == 143
-    assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 37, None)]
+    assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 28, None)]
 
 
 def test_while_it_keeps_its_pace(
@@ -143,11 +143,11 @@ def test_while_a_reader_keeps_the_file(
     assert ended.err == (
         f"Waiting for the database {database.path}, held by python3.11 (PID {reader.pid}).\n{SAID}"
     ).replace("python3.11", reader_name())
-    assert ledger(database) == [("backfill", "running", None, False, 37, None)]
+    assert ledger(database) == [("backfill", "running", None, False, 28, None)]
     simulator.clear_faults()
     assert start().wait().code == 0
     assert ledger(database)[0] == (
-        "backfill", "interrupted", "the process died", True, 37, None
+        "backfill", "interrupted", "the process died", True, 28, None
     )  # fmt: skip
     assert differences(stored(database), jobs) == []
 
