@@ -13,18 +13,17 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-import sqlalchemy as sa
 
 from exporter.sagemaker.rows import JobKey
 from exporter.store import migrate
-from exporter.store.database import Database
+from exporter.store.database import Database, Transaction
 from exporter.store.scopes import Run, ScopeState
 from exporter.syncing.merge import Merged, Stored
 from exporter.syncing.records import Commit, Records
@@ -117,13 +116,11 @@ class Timed(Database):
     locked = 0.0
 
     @contextmanager
-    def writing(
-        self, read_back: Callable[[sa.Connection], None] = lambda _: None
-    ) -> Iterator[sa.Connection]:
-        """The transaction of a commit, timed."""
+    def transactions(self) -> Iterator[Transaction]:
+        """The open of a commit, timed."""
         began = time.perf_counter()
-        with super().writing(read_back) as connection:
-            yield connection
+        with super().transactions() as transaction:
+            yield transaction
         self.locked = time.perf_counter() - began
 
 
