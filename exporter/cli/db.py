@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.app import App, pass_app
+from exporter.cli.options import lock_timeout_option
 from exporter.cli.root import Command, Group
 from exporter.errors import DatabaseError
 from exporter.printable import counted
@@ -33,14 +34,7 @@ Examples:
 """
 
 json_option = click.option("--json", is_flag=True, help="The outcome as one JSON object.")
-lock_option = click.option(
-    "--lock-timeout",
-    type=click.FloatRange(0),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for a sync, or for a reader of the file.",
-)
+lock_option = lock_timeout_option("a sync, or for a reader of the file")
 
 
 @click.group(cls=Group)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -31,6 +31,18 @@ class Many(click.Option):
         """The parts of the variable; None where it is not set."""
         text = self.resolve_envvar_value(ctx)
         return None if text is None else split(text)
+
+
+def lock_timeout_option(waits_for: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option --lock-timeout of a command that waits for this."""
+    return click.option(
+        "--lock-timeout",
+        type=click.FloatRange(0),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help=f"How long to wait for {waits_for}.",
+    )
 
 
 def split(text: str) -> list[str]:

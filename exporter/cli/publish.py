@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import Age
+from exporter.cli.options import Age, lock_timeout_option
 from exporter.cli.root import Command
 from exporter.errors import UsageError
 from exporter.printable import counted
@@ -41,14 +41,7 @@ TARGET is a folder; one that holds something else is refused. To serve a bucket,
     metavar="AGE",
     help="How long files that only older versions need are kept for their readers; at least 1h.",
 )
-@click.option(
-    "--lock-timeout",
-    type=click.FloatRange(0),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for a program that writes to the database.",
-)
+@lock_timeout_option("a program that writes to the database")
 @click.option("--json", is_flag=True, help="The outcome as one JSON object.")
 @pass_app
 def publish(

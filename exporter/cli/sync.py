@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from exporter.cli import sources
 from exporter.cli.app import App, app_of, decorated
-from exporter.cli.options import Many, Matching, Mode, OneOf, Region, Time
+from exporter.cli.options import Many, Matching, Mode, OneOf, Region, Time, lock_timeout_option
 from exporter.cli.root import Command
 from exporter.cli.unattended import PingUrl, reporting
 from exporter.errors import UsageError
@@ -119,14 +119,7 @@ watermark. Exit code 3 says that some scopes are complete and others are not.
     help="Fetch instance types, times and tags as well.",
 )
 @click.option("--refresh-tags", is_flag=True, help="Read the tags of all jobs again.")
-@click.option(
-    "--lock-timeout",
-    type=click.FloatRange(0),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for another sync, or for a reader of the file.",
-)
+@lock_timeout_option("another sync, or for a reader of the file")
 @click.option(
     "--snapshot",
     type=click.Path(dir_okay=False, path_type=Path),

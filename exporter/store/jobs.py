@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import duckdb
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from exporter.store.schema import (
     training_job_details,
     training_jobs,
 )
+from exporter.store.scopes import ScopeKey
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,6 +35,20 @@ DETAIL_PREFIX: Final = "detail_"
 _STAGED: Final = "staged_rows"
 
 
+class Summary(NamedTuple):
+    """What a scope has.
+
+    Attributes:
+        newest: Creation time of its newest job.
+        open: Jobs that are open.
+        pending: Jobs that are open or lack details.
+    """
+
+    newest: datetime
+    open: int
+    pending: int
+
+
 def known_jobs(connection: sa.Connection, keys: Iterable[tuple[Any, Any]]) -> list[Row]:
     """Stored jobs with these (ARN, creation time), their details beside them (`detail_…`)."""
     wanted = batch(training_jobs, dict(zip(KEY, zip(*keys, strict=True), strict=True)))
@@ -40,19 +56,40 @@ def known_jobs(connection: sa.Connection, keys: Iterable[tuple[Any, Any]]) -> li
         return _rows(connection, f"{_JOBS} JOIN {_STAGED} USING (training_job_arn, creation_time)")
 
 
-def jobs_where(connection: sa.Connection, condition: str, parameters: Row) -> list[Row]:
-    """Stored jobs that meet a condition, oldest first, their details beside them.
-
-    Args:
-        connection: An open connection.
-        condition: SQL of this program (never of a user) over `j`, with named parameters.
-        parameters: Their values.
-    """
+def jobs_to_ask(connection: sa.Connection, key: ScopeKey, *, details: bool) -> list[Row]:
+    """Jobs of a scope that are open, and with `details` those whose details are due."""
+    due = " OR j.details_due" if details else ""
     return _rows(
         connection,
-        f"{_JOBS} WHERE {condition} ORDER BY j.creation_time, j.training_job_arn",
-        parameters,
+        f"{_JOBS} {_OF_SCOPE} AND (j.open_reason IS NOT NULL{due}) {_OLDEST}",
+        key._asdict(),
     )
+
+
+def jobs_unseen(
+    connection: sa.Connection, key: ScopeKey, began_at: datetime, first: datetime | None
+) -> list[Row]:
+    """Jobs of a scope created from `first` to `began_at` that no sure answer has shown since."""
+    values = {**key._asdict(), "began_at": began_at, "first": first}
+    return _rows(connection, f"{_JOBS} {_OF_SCOPE} {_UNSEEN} {_OLDEST}", values)
+
+
+def living_keys(connection: sa.Connection, key: ScopeKey) -> list[tuple[str, datetime]]:
+    """ARN and creation time of all jobs of a scope that AWS still has, oldest first."""
+    rows = connection.execute(sa.text(_LIVING), key._asdict()).all()
+    return [(arn, created) for arn, created in rows]
+
+
+def summaries(connection: sa.Connection) -> dict[ScopeKey, Summary]:
+    """What each scope with jobs has."""
+    rows = connection.execute(sa.text(_SUMMARIES)).all()
+    return {ScopeKey(account, region): Summary(*rest) for account, region, *rest in rows}
+
+
+def open_times(connection: sa.Connection, key: ScopeKey) -> list[tuple[datetime, int]]:
+    """Creation time of each open job, oldest first, and how many known jobs are as new or newer."""
+    rows = connection.execute(sa.text(_OPEN_TIMES), key._asdict()).all()
+    return [(created, int(newer)) for created, newer in rows]
 
 
 def write_jobs(connection: sa.Connection, rows: pa.Table) -> None:
@@ -191,3 +228,62 @@ SET
 FROM {_STAGED} AS s
 WHERE j.training_job_arn = s.training_job_arn AND j.creation_time = s.creation_time
 """  # noqa: S608 - a name of ours
+
+_OF_SCOPE: Final = (
+    "WHERE j.account_id = :account_id AND j.region = :region AND j.deleted_at IS NULL"
+)
+_OLDEST: Final = "ORDER BY j.creation_time, j.training_job_arn"
+
+_UNSEEN: Final = """
+    AND (j.verified_at IS NULL OR j.verified_at < :began_at)
+    AND j.creation_time < :began_at
+    AND (CAST(:first AS TIMESTAMPTZ) IS NULL OR j.creation_time >= :first)
+"""
+
+_SUMMARIES: Final = """
+SELECT
+    account_id,
+    region,
+    max(creation_time) AS newest,
+    count(*) FILTER (open_reason IS NOT NULL) AS open_jobs,
+    count(*) FILTER (open_reason IS NOT NULL OR details_due) AS pending
+FROM training_jobs
+GROUP BY account_id, region
+"""
+
+_LIVING: Final = """
+SELECT training_job_arn, creation_time
+FROM training_jobs
+WHERE account_id = :account_id AND region = :region AND deleted_at IS NULL
+ORDER BY creation_time, training_job_arn
+"""
+
+# How many jobs are known from each open job on: what listing the window from there would cost.
+_OPEN_TIMES: Final = """
+WITH open_times AS (
+    SELECT training_job_arn, creation_time
+    FROM training_jobs
+    WHERE account_id = :account_id AND region = :region AND open_reason IS NOT NULL
+),
+
+-- Only jobs as new as the oldest open one matter.
+newer AS (
+    SELECT creation_time
+    FROM training_jobs
+    WHERE account_id = :account_id AND region = :region AND deleted_at IS NULL
+        AND creation_time >= (SELECT min(creation_time) FROM open_times)
+),
+
+ranked AS (
+    SELECT
+        creation_time,
+        count(*) OVER (ORDER BY creation_time DESC RANGE UNBOUNDED PRECEDING) AS newer
+    FROM newer
+)
+
+SELECT o.creation_time, min(r.newer) AS newer
+FROM open_times AS o
+JOIN ranked AS r USING (creation_time)
+GROUP BY o.training_job_arn, o.creation_time
+ORDER BY o.creation_time
+"""

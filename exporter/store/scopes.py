@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -140,3 +140,21 @@ def _upsert(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) 
 
 def _known(type_: type[Any], row: Mapping[Any, Any]) -> dict[str, Any]:
     return {field.name: row[field.name] for field in fields(type_)}
+
+
+def has_running(connection: sa.Connection) -> bool:
+    """Whether the ledger has runs that have not ended."""
+    return connection.execute(sa.text(_RUNNING)).scalar() is not None
+
+
+def close_running(connection: sa.Connection, now: datetime) -> None:
+    """Say of runs that have not ended that their process died."""
+    connection.execute(sa.text(_CLOSE_RUNNING), {"now": now})
+
+
+_RUNNING: Final = "SELECT run_id FROM sync_runs WHERE outcome = 'running'"
+_CLOSE_RUNNING: Final = """
+UPDATE sync_runs
+SET outcome = 'interrupted', ended_at = :now, error = 'the process died'
+WHERE outcome = 'running'
+"""

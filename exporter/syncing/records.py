@@ -117,10 +117,10 @@ class Records:
         """Runs that were killed say so; call it with the sync lock held, when none can be alive."""
         with self._guard:
             with self._database.reading() as connection:
-                dead = connection.execute(sa.text(_DEAD_RUNS)).scalar()
+                dead = scopes.has_running(connection)
             if dead:
                 with self._database.writing() as connection:
-                    connection.execute(sa.text(_CLOSE_RUNS), {"now": now})
+                    scopes.close_running(connection, now)
 
     def scope(self, key: ScopeKey) -> ScopeView:
         """How far a scope has been read, and what else a plan needs."""
@@ -130,10 +130,7 @@ class Records:
         """The same for many scopes, from one look into the file."""
         with self._guard, self._database.reading() as connection:
             states = scopes.read_scopes(connection)
-            found = {
-                ScopeKey(row.account_id, row.region): row
-                for row in connection.execute(sa.text(_JOBS_BY_SCOPE)).all()
-            }
+            found = jobs.summaries(connection)
             views = {}
             for key in keys:
                 state = states.get(key, ScopeState(*key))
@@ -141,7 +138,8 @@ class Records:
                 if summary is None:
                     views[key] = ScopeView(state, [], None, pending=False)
                     continue
-                open_jobs = _open_jobs(connection, key) if summary.open_jobs else []
+                times = jobs.open_times(connection, key) if summary.open else []
+                open_jobs = [OpenJob(created, newer) for created, newer in times]
                 views[key] = ScopeView(state, open_jobs, summary.newest, summary.pending > 0)
         return views
 
@@ -155,30 +153,18 @@ class Records:
 
     def to_ask(self, key: ScopeKey, *, details: bool) -> list[Stored]:
         """Jobs that are open, and with `details` those whose details are due."""
-        due = "j.open_reason IS NOT NULL" + (" OR j.details_due" if details else "")
-        condition = (
-            f"j.account_id = :account_id AND j.region = :region AND j.deleted_at IS NULL "
-            f"AND ({due})"
-        )
         with self._guard, self._database.reading() as connection:
-            return [_stored(row) for row in jobs.jobs_where(connection, condition, key._asdict())]
+            return [_stored(row) for row in jobs.jobs_to_ask(connection, key, details=details)]
 
     def unseen(self, key: ScopeKey, began_at: datetime, first: datetime | None) -> list[Stored]:
         """Jobs created from `first` to `began_at` that no sure answer has shown since then."""
-        condition = """
-            j.account_id = :account_id AND j.region = :region AND j.deleted_at IS NULL
-            AND (j.verified_at IS NULL OR j.verified_at < :began_at)
-            AND j.creation_time < :began_at
-            AND (CAST(:first AS TIMESTAMPTZ) IS NULL OR j.creation_time >= :first)
-        """
-        values = {**key._asdict(), "began_at": began_at, "first": first}
         with self._guard, self._database.reading() as connection:
-            return [_stored(row) for row in jobs.jobs_where(connection, condition, values)]
+            return [_stored(row) for row in jobs.jobs_unseen(connection, key, began_at, first)]
 
     def living(self, key: ScopeKey, size: int) -> Iterator[list[JobKey]]:
         """Keys of all jobs that AWS still has, oldest first, in groups."""
         with self._guard, self._database.reading() as connection:
-            rows = connection.execute(sa.text(_LIVING), key._asdict()).all()
+            rows = jobs.living_keys(connection, key)
         for start in range(0, len(rows), size):
             yield [JobKey(*row) for row in rows[start : start + size]]
 
@@ -254,11 +240,6 @@ def _writes(commit: Commit) -> Iterator[Write]:
         yield jobs.write_details, jobs.batch(training_job_details, _detail_columns(detailed))
 
 
-def _open_jobs(connection: sa.Connection, key: ScopeKey) -> list[OpenJob]:
-    rows = connection.execute(sa.text(_OPEN_JOBS), key._asdict()).all()
-    return [OpenJob(created, int(newer)) for created, newer in rows]
-
-
 def _by_key(rows: Iterable[jobs.Row]) -> dict[JobKey, Stored]:
     stored = [_stored(row) for row in rows]
     return {item.job.key: item for item in stored}
@@ -302,59 +283,3 @@ def _change_columns(seen: Sequence[tuple[datetime, JobRow]], run_id: str) -> job
 
 def _detail_columns(merged: Sequence[Merged]) -> jobs.Columns:
     return {name: list(map(get, merged)) for name, get in _DETAIL_COLUMNS.items()}
-
-
-_DEAD_RUNS: Final = "SELECT run_id FROM sync_runs WHERE outcome = 'running'"
-_CLOSE_RUNS: Final = """
-UPDATE sync_runs
-SET outcome = 'interrupted', ended_at = :now, error = 'the process died'
-WHERE outcome = 'running'
-"""
-
-_JOBS_BY_SCOPE: Final = """
-SELECT
-    account_id,
-    region,
-    max(creation_time) AS newest,
-    count(*) FILTER (open_reason IS NOT NULL) AS open_jobs,
-    count(*) FILTER (open_reason IS NOT NULL OR details_due) AS pending
-FROM training_jobs
-GROUP BY account_id, region
-"""
-
-_LIVING: Final = """
-SELECT training_job_arn, creation_time
-FROM training_jobs
-WHERE account_id = :account_id AND region = :region AND deleted_at IS NULL
-ORDER BY creation_time, training_job_arn
-"""
-
-# How many jobs are known from each open job on: what listing the window from there would cost.
-_OPEN_JOBS: Final = """
-WITH open_times AS (
-    SELECT training_job_arn, creation_time
-    FROM training_jobs
-    WHERE account_id = :account_id AND region = :region AND open_reason IS NOT NULL
-),
-
--- Only jobs as new as the oldest open one matter.
-newer AS (
-    SELECT creation_time
-    FROM training_jobs
-    WHERE account_id = :account_id AND region = :region AND deleted_at IS NULL
-        AND creation_time >= (SELECT min(creation_time) FROM open_times)
-),
-
-ranked AS (
-    SELECT
-        creation_time,
-        count(*) OVER (ORDER BY creation_time DESC RANGE UNBOUNDED PRECEDING) AS newer
-    FROM newer
-)
-
-SELECT o.creation_time, min(r.newer) AS newer
-FROM open_times AS o
-JOIN ranked AS r USING (creation_time)
-GROUP BY o.training_job_arn, o.creation_time
-ORDER BY o.creation_time
-"""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
-from exporter.errors import CredentialsError, ExporterError, UsageError
+from exporter.errors import CredentialsError, DatabaseError, ExporterError, UsageError
 from exporter.prices import refresh
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import RegionNotEnabled
@@ -154,6 +154,10 @@ class _Sync:
             snapshot.check(self._database, self._options.snapshot)
         if self._options.upgrade:
             migrate.upgrade(self._database, notify=self._notice)
+        elif not self._database.exists():
+            raise DatabaseError(
+                f"There is no database at {self._database.path}, and --no-upgrade makes none."
+            )
         self._records.close_dead_runs(self._clock.now())
 
     def _targets(self, sources: Sequence[Source]) -> tuple[list[Target], list[ScopeResult]]:

@@ -48,6 +48,14 @@ def test_a_dry_run_writes_nothing(command: Command) -> None:
     assert not list(command.directory.glob("*.duckdb"))
 
 
+def test_no_upgrade_makes_no_file(command: Command) -> None:
+    answer = command("sync", "--no-upgrade", "--max-rps", "0")
+    assert (answer.code, answer.out) == (8, "")
+    assert answer.err.endswith(", and --no-upgrade makes none.\n")
+    assert answer.err.count("\n") == 1
+    assert not list(command.directory.glob("*.duckdb"))
+
+
 def test_verbose_tells_each_step_with_its_figures(command: Command) -> None:
     command("sync", "--max-rps", "0", "--created-before", "2020-01-01")
     answer = command("sync", "--max-rps", "0", "--log-format", "json", "-v")
