@@ -183,5 +183,10 @@ def test_a_dry_run_asks_for_no_job_and_writes_nothing(fleet: Fleet) -> None:
 
 
 def test_a_role_session_renews_itself(fleet: Fleet) -> None:
-    fleet.world.behaviour = Behaviour(role_session_seconds=1.0)
+    # botocore renews keys that are good for less than ten minutes before it uses them, so that
+    # each question of these sessions renews them, however fast or slow the machine is.
+    fleet.world.behaviour = Behaviour(role_session_seconds=60.0)
     assert fleet.sync().exit_code == 0
+    renewed = [call for call in fleet.simulator.calls if call.operation == "AssumeRole"]
+    assert len(renewed) > len(REGIONS)
+    assert fleet.query("SELECT count(*) FROM training_jobs") == [(2 * len(REGIONS),)]
