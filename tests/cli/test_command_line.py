@@ -362,7 +362,6 @@ with stoppable():
         time.sleep(2.5)  # cleaning up is left alone
         print(type(error).__name__)
 """
-    started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=command.environment(),
@@ -373,7 +372,6 @@ with stoppable():
     )
     assert done.stdout == "Terminated\n"
     assert done.stderr == ""  # no traceback of what Python dropped
-    assert time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize("no_color", [False, True])

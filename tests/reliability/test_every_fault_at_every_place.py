@@ -343,7 +343,7 @@ def test_a_rejected_token_is_gone_on_from_by_time(bench: Bench) -> None:
 
 
 def test_a_connection_that_hangs_ends_by_its_timeout(bench: Bench) -> None:
-    bench.syncer = Syncer(bench.syncer.database, bench.scope, bench.simulator, read_timeout=0.2)
+    bench.syncer = Syncer(bench.syncer.database, bench.scope, bench.simulator, read_timeout=0.5)
     syncer = bench.fresh()
     bench.inject(Fault("hang", operation=LIST, skip=1, seconds=5))
     syncer.sync()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import sqlalchemy as sa
 
@@ -11,19 +10,23 @@ from exporter.store.database import Database
 
 
 def test_a_writer_waits_for_a_reader_of_its_own_process(database: Database) -> None:
-    reading = threading.Event()
+    reading, waited_for = threading.Event(), threading.Event()
     told: list[str] = []
+
+    def notify(line: str) -> None:
+        told.append(line)
+        waited_for.set()
 
     def read() -> None:
         with Database(database.path).reading() as connection:
             connection.execute(sa.text("SELECT 1")).all()
             reading.set()
-            time.sleep(0.3)
+            waited_for.wait(10)
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert reading.wait(5)
-    with Database(database.path, lock_timeout=10, notify=told.append).writing() as connection:
+    assert reading.wait(30)
+    with Database(database.path, lock_timeout=10, notify=notify).writing() as connection:
         connection.execute(sa.text("INSERT INTO settings VALUES ('written', 'yes')"))
     reader.join()
     assert told == [
