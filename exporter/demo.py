@@ -27,7 +27,7 @@ from exporter.syncing.run import run_sync
 if TYPE_CHECKING:
     from exporter.reports.result import Result
     from exporter.syncing.outcome import SyncReport
-    from exporter.syncing.worker import Progress
+    from exporter.syncing.progress import Progress
 
 FILE: Final = "demo.duckdb"
 ACCOUNT: Final = "111122223333"

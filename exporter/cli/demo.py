@@ -14,7 +14,7 @@ from exporter.cli.root import Command
 
 if TYPE_CHECKING:
     from exporter.reports.result import Result
-    from exporter.syncing.worker import Progress
+    from exporter.syncing.progress import Progress
 
 EPILOG = (
     "It writes demo.duckdb into the working directory, anew each time, and calls nobody but itself."

@@ -21,7 +21,7 @@ from exporter.cli.unattended import PingUrl, reporting
 from exporter.errors import UsageError
 
 if TYPE_CHECKING:
-    from exporter.syncing.worker import Progress
+    from exporter.syncing.progress import Progress
 
 STATUSES = ("InProgress", "Completed", "Failed", "Stopping", "Stopped", "Deleting")
 POOL_STATUSES = ("Available", "Terminated", "Reused", "InUse")

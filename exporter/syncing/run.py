@@ -26,9 +26,10 @@ from exporter.store.scopes import ScopeKey, ScopeState
 from exporter.syncing import configuration, plan
 from exporter.syncing.options import Configuration, Source, SyncOptions
 from exporter.syncing.outcome import ScopeResult, SyncReport
+from exporter.syncing.progress import Clock, Progress, Quiet
 from exporter.syncing.records import Records, ScopeView
 from exporter.syncing.stopping import Interrupted, Stop
-from exporter.syncing.worker import Clock, Progress, Quiet, Worker
+from exporter.syncing.worker import Worker
 
 _log = logging.getLogger(__name__)
 

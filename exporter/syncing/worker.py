@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from datetime import datetime, timedelta
+from typing import Final
 
 from exporter.errors import BusyError, ExporterError
 from exporter.sagemaker.api import Api
@@ -34,6 +33,7 @@ from exporter.syncing.merge import (
 )
 from exporter.syncing.options import SyncOptions
 from exporter.syncing.plan import Listing
+from exporter.syncing.progress import Clock, Progress, Quiet
 from exporter.syncing.records import Commit, Records, ScopeView
 from exporter.syncing.stopping import Interrupted, Stop
 
@@ -47,46 +47,6 @@ ASK_ROWS: Final = 500
 #: Describes of one run that only fetch details still missing, where Search is denied: enough
 #: for any day's jobs, and a backfill's rest comes over the next runs.
 DETAILS_A_RUN: Final = 2_000
-
-
-class Progress(Protocol):
-    """Told how a scope is getting on; called from the scope's thread."""
-
-    def listing(self, scope: ScopeKey, listing: Listing, jobs: int, pages: int) -> None:
-        """A page was read."""
-
-    def asking(self, scope: ScopeKey, done: int, total: int) -> None:
-        """Jobs are asked for by name."""
-
-    def waiting(self, scope: ScopeKey, why: str, seconds: float) -> None:
-        """A call has to wait: "throttled" or "retry"."""
-
-    def finished(self, scope: ScopeKey) -> None:
-        """The scope is done, one way or the other."""
-
-
-class Quiet:
-    """No progress shown."""
-
-    def listing(self, scope: ScopeKey, listing: Listing, jobs: int, pages: int) -> None:
-        """Nothing."""
-
-    def asking(self, scope: ScopeKey, done: int, total: int) -> None:
-        """Nothing."""
-
-    def waiting(self, scope: ScopeKey, why: str, seconds: float) -> None:
-        """Nothing."""
-
-    def finished(self, scope: ScopeKey) -> None:
-        """Nothing."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Clocks of this machine; only the ledger and durations rest on them."""
-
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    monotonic: Callable[[], float] = time.monotonic
 
 
 @dataclass(eq=False)
@@ -396,11 +356,11 @@ class Worker:
         gone = [
             Merged(
                 mark_deleted(after.get(reply.key, known[reply.key]), reply.at),
-                (),
-                False,
-                False,
-                True,
-                False,
+                history=(),
+                is_new=False,
+                changed=False,
+                write_job=True,
+                write_details=False,
             )
             for reply in replies
             if isinstance(reply, Gone) and listing.mode != "filter"

@@ -11,8 +11,8 @@ from exporter.simulator import Behaviour, Scope, Simulator, World
 from exporter.store.database import Database
 from exporter.syncing.options import Source, SyncOptions
 from exporter.syncing.outcome import SyncReport
+from exporter.syncing.progress import Clock
 from exporter.syncing.run import run_sync
-from exporter.syncing.worker import Clock
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 API = "SELECT DISTINCT instance_type FROM prices WHERE source = 'Price List API' ORDER BY ALL"
