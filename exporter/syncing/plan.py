@@ -28,6 +28,9 @@ Mode = Literal["backfill", "incremental", "full", "extend", "filter"]
 _FRESH_ROWS: Final = PAGE - 1
 #: How far times may be ahead of an answer's Date before one of them is not believed.
 TOLERANCE: Final = timedelta(seconds=60)
+#: Looks at what tokens led over; more than any deletions need, so that it ends where a service
+#: shows something else each time.
+LOOKS: Final = 10
 _BEFORE_ANY: Final = timedelta(milliseconds=1)
 
 
@@ -292,7 +295,8 @@ def doubtful(
     """What has to be listed again after the last of the pages that were asked for by token.
 
     Each deletion while they were read may have moved a job from a page to come to one that was
-    read. What no second look shows was deleted, or hidden twice. A one-off promises nothing.
+    read. It takes looks until one shows all that the one before it did. A one-off promises
+    nothing.
     """
     if request.token is None or (following and following.token) or reached.filters:
         return None

@@ -174,6 +174,7 @@ class Worker:
         left behind.
         """
         request: ListRequest | None = plan.first_request(listing)
+        shown: set[JobKey] = set()
         rejected = 0
         while request is not None:
             self.stop.check()
@@ -197,11 +198,28 @@ class Worker:
                 reached=reached.position,
                 more=following is not None,
             )
+            if request.token is None:
+                shown.clear()
+            shown.update(row.key for row in page.rows)
             if sure and (doubtful := plan.doubtful(reached, request, following)):
-                for _, again in self._pages(doubtful, sure=False):
+                for again in self._looks(doubtful, shown):
                     yield listing, again
             yield reached, page
             listing, request = reached, following
+
+    def _looks(self, listing: Listing, shown: set[JobKey]) -> Iterator[Page]:
+        """The pages of a listing, until a look shows all that the look before it showed.
+
+        Only the deletion of a job that was shown already can hide another one, so from then on
+        nothing was hidden.
+        """
+        for _ in range(plan.LOOKS):
+            before, shown = shown, set()
+            for _, page in self._pages(listing, sure=False):
+                shown.update(row.key for row in page.rows)
+                yield page
+            if before <= shown:
+                return
 
     def _keep(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from exporter.sagemaker import service
 from exporter.sagemaker.api import http_date
 from exporter.sagemaker.service import SEARCH_LAG
 from exporter.simulator import Behaviour, Fault, Scope, Simulator, World
@@ -393,6 +394,27 @@ def test_a_deletion_between_two_pages_hides_no_job(
     assert differences(syncer.stored(), scope) == []
     # The two were read before they were deleted.
     assert len(syncer.stored("true")) == 251
+
+
+def test_a_job_that_deletions_hide_twice_is_found_by_the_third_look(
+    syncer: Syncer, world: World, scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "PAGE", 3)
+    world.behaviour = Behaviour(offset_tokens=True)
+    for number in range(9):
+        scope.finish(scope.start(scope.create_job(f"sweep-{number}", lives=False)))
+    # The third page begins with the sixth; afterwards the second one would, but three more go.
+    doomed = {3: ["sweep-0"], 6: ["sweep-1", "sweep-2", "sweep-3"]}
+    pages = count(1)
+
+    def delete_some(operation: str) -> None:
+        if operation == "ListTrainingJobs":
+            for name in doomed.get(next(pages), []):
+                scope.delete_job(name)
+
+    syncer.sync(Hooks(after_call=delete_some), details=False)
+    assert differences(syncer.stored(), scope) == []
+    assert len(syncer.stored("true")) == 9
 
 
 def test_a_job_that_a_shifted_token_hid_is_not_gone(
