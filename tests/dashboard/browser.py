@@ -37,7 +37,7 @@ _FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 _LAUNCH = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)

@@ -173,7 +173,7 @@ def holding(
         process.communicate()
 
 
-def until(condition: Any, seconds: float = 20.0) -> None:
+def until(condition: Any, seconds: float = 60.0) -> None:
     """Wait until a condition holds.
 
     Raises:
