@@ -196,8 +196,10 @@ def differences(stored: dict[tuple[str, datetime], Row], scope: Scope) -> list[s
 
     Where the service leaves LastModifiedTime out of its summaries, Describe may have told it;
     and an absent pool status erases none, so that a job which ended without a pool may keep the
-    InUse of when it ran.
+    InUse of when it ran. The seconds of a waiting pool grow, and Search shows those of as long ago
+    as it lags.
     """
+    lag = scope.world.behaviour.search_lag_seconds
     lines = []
     for key, there in served(scope).items():
         here = stored.get(key)
@@ -205,6 +207,9 @@ def differences(stored: dict[tuple[str, datetime], Row], scope: Scope) -> list[s
             here = (*here[:6], None, *here[7:])
         if here is not None and there[7] is None and here[7] == "InUse":
             here = (*here[:7], None, *here[8:])
+        if here is not None and there[7] == "Available" and here[8] and there[8]:
+            late = there[8] - here[8]
+            here = (*here[:8], here[8] + min(max(late, 0), int(lag)), *here[9:])
         if here != there:
             lines.append(f"{key[0][-12:]}: stored {here and here[3:]}, served {there[3:]}")
     return lines
