@@ -70,6 +70,8 @@ def connect(db: StrPath) -> duckdb.DuckDBPyConnection:
     """
     import duckdb
 
+    from exporter.store import laying
+
     database = _database(db)
     with database.reading() as connection:
         # Opened as the Database class does it, to the letter: DuckDB refuses a file to whoever
@@ -81,6 +83,8 @@ def connect(db: StrPath) -> duckdb.DuckDBPyConnection:
             **({"custom_user_agent": agent} if agent else {}),
         }
         opened = duckdb.connect(database.path, read_only=True, config=config)
+        if not laying.is_laid(connection):
+            laying.lay_over(opened.execute)
     opened.execute("SET TimeZone = 'UTC'")
     opened.execute("SET enable_external_access = false")
     return opened

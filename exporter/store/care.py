@@ -13,7 +13,7 @@ from sqlalchemy import exc
 
 from exporter.errors import DatabaseError, UsageError
 from exporter.printable import counted
-from exporter.store import copies, migrate, view_files
+from exporter.store import copies, laying, migrate, view_files
 from exporter.store.database import SCHEMA_REVISION, Database, check_revision, revision
 from exporter.store.locks import sync_lock
 from exporter.store.schema import KEY, metadata
@@ -254,7 +254,7 @@ def _checked(connection: sa.Connection, path: Path, found: str = SCHEMA_REVISION
     remarks: list[str] = []
     views = 0
     if found == SCHEMA_REVISION and not faults:
-        laid = migrate.is_laid(connection)
+        laid = laying.is_laid(connection)
         faults += _schema_faults(connection, comments=laid)
         if laid:
             view_faults, views = _view_faults(connection)
