@@ -169,7 +169,7 @@ class Asker:
             found = service.describe(self._api, item.name)
         except AccessDenied as error:
             self.means = Means(self.means.search, describe=False)
-            self._notice(f"{error} Jobs are asked for by other means where there are any.")
+            self._is_denied(error, "Jobs are asked for by other means where there are any.")
             return None
         if found is None or not same_job(item.key, found.job):
             return Gone(item.key, self._now())
@@ -184,7 +184,7 @@ class Asker:
             return service.with_tags(self._api, found)
         except AccessDenied as error:
             self._fetch_tags = False
-            self._notice(f"{error} Tags stay unknown.")
+            self._is_denied(error, "Tags stay unknown.")
             return found
 
     def _search_is_empty(self, asked: int) -> None:
@@ -197,7 +197,11 @@ class Asker:
 
     def _search_denied(self, error: AccessDenied) -> None:
         self.means = Means(search=False, describe=self.means.describe)
-        self._notice(f"{error} Jobs are asked for one by one instead.")
+        self._is_denied(error, "Jobs are asked for one by one instead.")
+
+    def _is_denied(self, error: AccessDenied, instead: str) -> None:
+        """Of the account, not the region: rights are an account's, and it is to be said once."""
+        self._notice(f"{self._api.account_id}: {error.text} {instead}")
 
 
 def _observed(found: Found, key: JobKey) -> Observed:

@@ -293,8 +293,8 @@ def test_what_is_denied_is_said_once_and_done_without(
     bench.simulator.world.behaviour = Behaviour(denied=frozenset(rights))
     syncer = bench.fresh()
     syncer.sync()
-    scope = f"{bench.scope.account_id}/eu-west-1: "
-    assert [notice for notice in syncer.notices if operation in notice] == [scope + says]
+    said = f"{bench.scope.account_id}: {says}"
+    assert [notice for notice in syncer.notices if operation in notice] == [said]
     assert ledger(syncer)[:2] == ("complete", None)
     assert differences(syncer.stored(), bench.scope) == []
     # Allowed again, the next sync fetches what was missing.
