@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -163,6 +164,24 @@ def test_status_for_people_and_for_programs(command: Command, filled: Database) 
     assert len(east["gaps"]) == 3
     assert found["runs"][0]["calls"] == 4
     assert found["runs"][0]["seconds"] == 90
+
+
+def test_output_goes_where_a_link_or_a_pipe_leads(command: Command, tmp_path: Path) -> None:
+    real, link, pipe = tmp_path / "real.sql", tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(real)
+    assert command(*POOLS, "--sql", "--output", str(link)).out == ""
+    assert link.is_symlink()
+    assert real.read_text() == command(*POOLS, "--sql").out
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert command(*POOLS, "--format", "csv", "--output", str(pipe)).code == 0
+    read = os.read(reader, 2**16).decode()
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert read == command(*POOLS, "--format", "csv").out
+    answer = command(*POOLS, "--output", "")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.endswith("Cannot write .: it is a directory.\n")
 
 
 def test_stale_is_exit_3(command: Command, filled: Database) -> None:
