@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.app import App, decorated, pass_app, width
-from exporter.cli.options import Age
+from exporter.cli.options import Age, Whole
 from exporter.cli.root import Command
 from exporter.errors import PartialError
 from exporter.times import format_age
@@ -35,7 +35,7 @@ Examples:
     metavar="AGE",
     help="Exit 3 when the data of any scope is older than this: 2h, 90m, 1d.",
 )
-@click.option("--runs", type=click.IntRange(0), default=5, show_default=True, help="Latest runs.")
+@click.option("--runs", type=Whole(0), default=5, show_default=True, help="Latest runs.")
 @click.option("--json", is_flag=True, help="One JSON object with documented keys.")
 @pass_app
 def status(app: App, *, max_age: timedelta | None, runs: int, json: bool) -> None:
