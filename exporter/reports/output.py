@@ -46,7 +46,7 @@ def target(path: Path | None) -> Iterator[IO[bytes]]:
         with _device(path) as stream:
             yield stream
         return
-    path = Path(os.path.realpath(path))
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     try:
         # mkstemp makes it private; a new file gets the mode that the umask would give it.
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -114,7 +114,7 @@ def backup(database: Database, target: Path) -> Checked:
         found.append(_sound(copy, database.path))
 
     with database.reading(check_schema=False) as connection:
-        revision(connection)  # raises where it is somebody else's
+        revision(connection)  # raises where it is somebody else's, by its own name
 
     copies.copy(database, target, verify=verify)
     return found[0]
@@ -144,6 +144,8 @@ def restore(
         raise UsageError(f"There is no file {backup}.")
     if database.exists() and source.path.samefile(database.path):
         raise UsageError(f"{backup} is the database itself.")
+    with source.reading(check_schema=False) as connection:
+        revision(connection)  # raises where it is somebody else's, by its own name
     found: list[Checked] = []
 
     def verify(copy: Path) -> None:
