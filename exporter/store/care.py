@@ -256,7 +256,7 @@ def _checked(connection: sa.Connection, path: Path, found: str = SCHEMA_REVISION
     remarks: list[str] = []
     views = 0
     if found == SCHEMA_REVISION and not faults:
-        laid = laying.is_laid(connection)
+        laid = "settings" in tables and laying.is_laid(connection)
         faults += _schema_faults(connection, comments=laid)
         if laid:
             view_faults, views = _view_faults(connection)
@@ -277,14 +277,17 @@ def _checked(connection: sa.Connection, path: Path, found: str = SCHEMA_REVISION
 
 def _read_all(connection: sa.Connection, path: Path) -> tuple[dict[str, int], list[str]]:
     """Rows of each table, every value read: a damaged block shows by its checksum."""
-    names = connection.exec_driver_sql(
-        "SELECT table_name FROM duckdb_tables() WHERE NOT internal "
-        "AND database_name = current_database() ORDER BY table_name"
-    ).all()
+    names = _rows(
+        connection,
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal "
+        "AND database_name = current_database() "
+        "ORDER BY schema_name <> 'main', schema_name, table_name",
+    )
     tables: dict[str, int] = {}
     faults = []
-    for (name,) in names:
-        quoted = '"' + str(name).replace('"', '""') + '"'
+    for schema, table in names:
+        name = table if schema == "main" else f"{schema}.{table}"
+        quoted = ".".join('"' + part.replace('"', '""') + '"' for part in (schema, table))
         try:
             rows = connection.exec_driver_sql(
                 f"SELECT count(*), bit_xor(hash(each)) FROM {quoted} AS each"  # noqa: S608
@@ -293,7 +296,7 @@ def _read_all(connection: sa.Connection, path: Path) -> tuple[dict[str, int], li
             reason = str(error.orig).splitlines()[0]
             faults.append(f"{name} cannot be read: {reason}")
             return tables, faults  # after such an error DuckDB answers nothing more
-        tables[str(name)] = int(rows[0][0])
+        tables[name] = int(rows[0][0])
     return tables, faults
 
 

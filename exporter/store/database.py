@@ -265,7 +265,13 @@ def revision(connection: sa.Connection) -> str | None:
     # A program of somebody else may use Alembic too.
     if {"alembic_version", "training_jobs"} <= tables:
         versions = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all()
-        return str(versions[0][0]) if versions else None
+        if not versions:
+            raise DatabaseError(
+                f"The database {connection.engine.url.database} does not say its schema any more: "
+                "alembic_version is empty.",
+                "It was not touched. Put a backup back with `sagemaker-exporter db restore FILE`.",
+            )
+        return str(versions[0][0])
     if tables:
         raise DatabaseError(
             f"The DuckDB database {connection.engine.url.database} belongs to something else: "
