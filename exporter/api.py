@@ -204,10 +204,19 @@ def _read(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever option it is
 
 
 def _time(value: datetime | str | None) -> datetime | None:
-    from exporter.times import parse_time
+    from exporter.errors import UsageError
+    from exporter.times import EXPECTED_TIME, parse_time
 
-    return parse_time(value, datetime.now(UTC)) if isinstance(value, str) else value
+    try:
+        return parse_time(value, datetime.now(UTC)) if isinstance(value, str) else value
+    except ValueError:
+        raise UsageError(f"{value!r} is not {EXPECTED_TIME}.") from None
 
 
 def _month(value: date | str | None) -> date | None:
-    return date.fromisoformat(f"{value}-01") if isinstance(value, str) else value
+    from exporter.errors import UsageError
+
+    try:
+        return date.fromisoformat(f"{value}-01") if isinstance(value, str) else value
+    except ValueError:
+        raise UsageError(f"{value!r} is not a month such as 2026-10.") from None
