@@ -70,6 +70,8 @@ def connect(db: StrPath) -> duckdb.DuckDBPyConnection:
     """
     import duckdb
 
+    from exporter.store import laying
+
     database = _database(db)
     with database.reading() as connection:
         # Opened as the Database class does it, to the letter: DuckDB refuses a file to whoever
@@ -81,6 +83,8 @@ def connect(db: StrPath) -> duckdb.DuckDBPyConnection:
             **({"custom_user_agent": agent} if agent else {}),
         }
         opened = duckdb.connect(database.path, read_only=True, config=config)
+        if not laying.is_laid(connection):
+            laying.lay_over(opened.execute)
     opened.execute("SET TimeZone = 'UTC'")
     opened.execute("SET enable_external_access = false")
     return opened
@@ -200,10 +204,19 @@ def _read(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever option it is
 
 
 def _time(value: datetime | str | None) -> datetime | None:
-    from exporter.times import parse_time
+    from exporter.errors import UsageError
+    from exporter.times import EXPECTED_TIME, parse_time
 
-    return parse_time(value, datetime.now(UTC)) if isinstance(value, str) else value
+    try:
+        return parse_time(value, datetime.now(UTC)) if isinstance(value, str) else value
+    except ValueError:
+        raise UsageError(f"{value!r} is not {EXPECTED_TIME}.") from None
 
 
 def _month(value: date | str | None) -> date | None:
-    return date.fromisoformat(f"{value}-01") if isinstance(value, str) else value
+    from exporter.errors import UsageError
+
+    try:
+        return date.fromisoformat(f"{value}-01") if isinstance(value, str) else value
+    except ValueError:
+        raise UsageError(f"{value!r} is not a month such as 2026-10.") from None

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from exporter.errors import DatabaseError
 from exporter.printable import counted
 from exporter.simulator import Clock, Simulator, World
+from exporter.store import migrate
 from exporter.store.database import Database
 from exporter.syncing.options import Source, SyncOptions
 from exporter.syncing.run import run_sync
@@ -68,6 +69,8 @@ def run(
         DatabaseError: There is a file of that name that is not a demo's.
     """
     _make_room(demo.path)
+    database = Database(demo.path)
+    _begin(database)
     world = World(Clock(demo.now - demo.later), seed=2026)
     scope = world.scope(ACCOUNT, REGION)
     world.generate(jobs=demo.jobs, scopes=[scope])
@@ -75,12 +78,12 @@ def run(
         jobs = counted(demo.jobs, "job")
         say(f"A stand-in for SageMaker, with {jobs} of a year, runs at {service.url}.")
         say("1. The first sync is a backfill.")
-        first = _sync(demo, progress)
+        first = _sync(database, progress)
         say(f"   {first.summary()}")
         say(f"2. {demo.later.total_seconds() / 3600:g} hours later, at the service.")
         world.advance(demo.later)
         say("3. The second sync asks for what changed.")
-        second = _sync(demo, progress)
+        second = _sync(database, progress)
         say(f"   {second.summary()}")
         pages = _pages_of_the_naive_way(first)
         calls = second.calls()
@@ -92,7 +95,7 @@ def run(
             f"{counted(pages, 'call')}, and it sees no warm pool that settles in silence."
         )
     say("4. What the warm pools cost, beside the training.")
-    with Database(demo.path).reading() as connection:
+    with database.reading() as connection:
         results = [
             _report(connection, name, demo.now) for name in ("warm-pool-cost", "training-cost")
         ]
@@ -100,16 +103,19 @@ def run(
         show(result)
 
 
-def _sync(demo: Demo, progress: Progress | None) -> SyncReport:
-    database = Database(demo.path)
+def _begin(database: Database) -> None:
+    """Make the file and mark it a demo's, so that the next demo may remove it, come what may."""
+    migrate.upgrade(database)
+    with database.writing() as connection:
+        connection.execute(
+            sa.text("INSERT INTO settings (name, value) VALUES (:name, 'yes')"), {"name": _MARK}
+        )
+
+
+def _sync(database: Database, progress: Progress | None) -> SyncReport:
     report = run_sync(database, [Source("demo")], _OPTIONS, progress=progress)
     if report.error is not None:
         raise report.error
-    with database.writing() as connection:
-        connection.execute(
-            sa.text("INSERT OR REPLACE INTO settings (name, value) VALUES (:name, 'yes')"),
-            {"name": _MARK},
-        )
     return report
 
 
@@ -155,16 +161,17 @@ def _make_room(path: Path) -> None:
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
     """An environment that leads boto3 to the stand-in, whatever the user's own says."""
-    before: dict[str, Any] = {
-        name: os.environ.pop(name) for name in list(os.environ) if name.startswith("AWS_")
-    }
+    before = dict(os.environ)
+    for name in before:
+        # A proxy does not reach this machine's loopback.
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            del os.environ[name]
     elsewhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     os.environ.update({**values, **elsewhere})
     try:
         yield
     finally:
-        for name in (*values, *elsewhere):
-            os.environ.pop(name, None)
+        os.environ.clear()
         os.environ.update(before)
 
 

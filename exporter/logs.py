@@ -138,4 +138,6 @@ def configure(
     root.setLevel(max(level, logging.WARNING))
     logging.getLogger("exporter").setLevel(level)
     logging.captureWarnings(capture=True)
-    logging.getLogger("py.warnings").setLevel(logging.WARNING if verbose else logging.ERROR)
+    # What botocore warns of before it fails, our own error says in words of its own.
+    for name in ("py.warnings", "botocore"):
+        logging.getLogger(name).setLevel(logging.WARNING if verbose else logging.ERROR)

@@ -183,6 +183,8 @@ def _of_sync(sync: Sync) -> dict[str, Samples]:
 def _of_scopes(status: Status) -> dict[str, Samples]:
     found: dict[str, list[tuple[Mapping[str, str], float]]] = {metric.name: [] for metric in SCOPE}
     for scope in status.scopes:
+        if scope.one_off:  # the file speaks of the scheduled syncs
+            continue
         labels = {"account": scope.account_id, "region": scope.region}
         values: dict[str, float | None] = {
             "data_as_of_timestamp_seconds": _stamp(scope.watermark),

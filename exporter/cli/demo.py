@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli.app import App, decorated, pass_app, width
+from exporter.cli.options import Whole
 from exporter.cli.root import Command
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ And with an AWS profile of your own:
 @click.command(cls=Command, epilog=EPILOG)
 @click.option(
     "--jobs",
-    type=click.IntRange(100, 100_000),
+    type=Whole(100, 100_000),
     default=5_000,
     show_default=True,
     metavar="N",

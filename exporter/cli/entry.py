@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -30,19 +32,35 @@ _COLLECT_AFTER = 50_000
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (see the contract, or --help)."""
     gc.set_threshold(_COLLECT_AFTER)
+    _open_streams()
     app = App()
     with stoppable():
         try:
             code = _run(app, args)
-            sys.stdout.flush()
         except (ReaderLeft, BrokenPipeError):
-            code = _reader_left()
+            # `… | head` has read what it wanted: not an error, and not a word about it.
+            _drop_output()
+            code = 0
     return code
+
+
+def _open_streams() -> None:
+    """Give a process that was started without standard streams (`>&-`) such as lead nowhere.
+
+    Otherwise the next file that is opened, the database it may be, gets their number.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            opened = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - to the end
+            if opened.fileno() != number:
+                os.dup2(opened.fileno(), number)
+            setattr(sys, name, opened)
 
 
 def _run(app: App, args: Sequence[str] | None) -> int:
     try:
         outcome = root.main(args, prog_name=PROGRAM, standalone_mode=False, obj=app)
+        sys.stdout.flush()
     except (click.Abort, KeyboardInterrupt):
         return _interrupted(app)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -55,7 +73,7 @@ def _run(app: App, args: Sequence[str] | None) -> int:
         _show_traceback(app, error)
         _complain(app, str(error))
         return error.exit_code
-    except ReaderLeft:
+    except (ReaderLeft, BrokenPipeError):
         raise
     except SystemExit as error:  # how click leaves after shell completion
         return error.code if isinstance(error.code, int) else 1
@@ -64,6 +82,10 @@ def _run(app: App, args: Sequence[str] | None) -> int:
         if Terminated.any_came:
             return _interrupted(app)
         _show_traceback(app, error)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _drop_output()
+            _complain(app, f"Not all of the output could be written: {error.strerror}.")
+            return 8
         kind = type(error).__name__
         _complain(
             app,
@@ -78,11 +100,10 @@ def _interrupted(app: App) -> int:
     return 143 if Terminated.came else 130
 
 
-def _reader_left() -> int:
-    # `… | head` has read what it wanted: not an error, and not a word about it.
+def _drop_output() -> None:
+    """What is still to be written goes nowhere: it would fail again when Python ends."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
-    return 0
 
 
 def _complain(app: App, message: str) -> None:

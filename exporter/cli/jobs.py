@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import Account, Matching, OneOf, Region, Time
+from exporter.cli.options import Account, Matching, OneOf, Region, Time, Whole
 from exporter.cli.results import FORMATS, printing, style_of
 from exporter.cli.root import Command
 from exporter.cli.sync import POOL_STATUSES, STATUSES
@@ -37,14 +37,14 @@ _COLUMNS: Final = {
     "training_job_status": ("VARCHAR", "", False),
     "secondary_status": ("VARCHAR", "", True),
     "creation_time": ("TIMESTAMP WITH TIME ZONE", "", False),
-    "training_end_time": ("TIMESTAMP WITH TIME ZONE", "", False),
+    "training_end_time": ("TIMESTAMP WITH TIME ZONE", "", True),
     "last_modified_time": ("TIMESTAMP WITH TIME ZONE", "", True),
     "warm_pool_status": ("VARCHAR", "", False),
-    "warm_pool_retained_seconds": ("BIGINT", "seconds", False),
+    "warm_pool_retained_seconds": ("BIGINT", "seconds", True),
     "warm_pool_reused_by_job": ("VARCHAR", "", True),
     "training_plan_arn": ("VARCHAR", "", True),
     "account_id": ("VARCHAR", "", True),
-    "region": ("VARCHAR", "", False),
+    "region": ("VARCHAR", "", True),
     "training_job_arn": ("VARCHAR", "", True),
     "deleted_at": ("TIMESTAMP WITH TIME ZONE", "", True),
 }
@@ -84,9 +84,7 @@ _COLUMNS: Final = {
     show_default=True,
     help="In which direction.",
 )
-@click.option(
-    "--max-results", type=click.IntRange(1), metavar="N", help="At most so many. Default: all."
-)
+@click.option("--max-results", type=Whole(1), metavar="N", help="At most so many. Default: all.")
 @click.option("--next-token", metavar="TOKEN", help="Go on where an earlier answer ended.")
 @click.option("--deleted", is_flag=True, help="Also jobs that AWS has deleted.")
 @click.option(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -37,7 +39,7 @@ def lock_timeout_option(waits_for: str) -> Callable[[Callable[..., Any]], Callab
     """The option --lock-timeout of a command that waits for this."""
     return click.option(
         "--lock-timeout",
-        type=click.FloatRange(0),
+        type=Real(0),
         default=60.0,
         show_default=True,
         metavar="SECONDS",
@@ -65,6 +67,50 @@ class OneOf(click.Choice[str]):
         except click.BadParameter:
             hint = did_you_mean(str(value), map(str, self.choices))
             self.fail(f"{value!r} is not {expected(self)}.{hint}", param, ctx)
+
+
+@contextmanager
+def _in_our_words(
+    kind: click.ParamType[Any],
+    value: object,
+    param: click.Parameter | None,
+    ctx: click.Context | None,
+) -> Iterator[None]:
+    try:
+        yield
+    except (click.BadParameter, ValueError):
+        kind.fail(f"{value!r} is not {expected(kind)}.", param, ctx)
+
+
+class Whole(click.IntRange):
+    """A whole number in a range."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        """The number, or a message that says what was expected."""
+        with _in_our_words(self, value, param, ctx):
+            return super().convert(value, param, ctx)
+
+
+class Real(click.FloatRange):
+    """A number in a range."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """The number, or a message that says what was expected."""
+        with _in_our_words(self, value, param, ctx):
+            number = super().convert(value, param, ctx)
+            if math.isnan(number):  # which no comparison finds out of range
+                raise ValueError(value)
+            return number
 
 
 class _Written(click.ParamType[object]):
@@ -235,8 +281,8 @@ def expected(kind: click.ParamType[Any]) -> str:
         low = getattr(kind, "min", None)
         high = getattr(kind, "max", None)
         if low is not None and high is not None:
-            return f"{number} from {low:g} to {high:g}"
-        return number if low is None else f"{number} of at least {low:g}"
+            return f"{number} from {low} to {high}"
+        return number if low is None else f"{number} of at least {low}"
     if isinstance(kind, click.types.BoolParamType):
         return "true or false"
     return "a string"

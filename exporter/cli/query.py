@@ -34,7 +34,7 @@ def query(app: App, *, sql: str, format: str, json: bool, output: Path | None) -
     """
     from exporter.reports import adhoc
 
-    text = _standard_input() if sql == "-" else sql
+    text = _text(sql)
     with (
         printing(app, style_of(format, json=json), output) as show,
         app.database().reading() as connection,
@@ -42,8 +42,10 @@ def query(app: App, *, sql: str, format: str, json: bool, output: Path | None) -
         show(adhoc.run(connection, text))
 
 
-def _standard_input() -> str:
+def _text(sql: str) -> str:
     try:
-        return sys.stdin.read()
-    except UnicodeDecodeError:
-        raise UsageError("The SQL on standard input is not valid UTF-8.") from None
+        text = sys.stdin.read() if sql == "-" else sql
+        text.encode()  # some locales let bytes pass that are no text
+    except UnicodeError:
+        raise UsageError("The SQL is not valid UTF-8.") from None
+    return text

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 from click.core import ParameterSource
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from exporter.reports.catalogue import Report
     from exporter.reports.result import Result
     from exporter.reports.running import Request
+
+#: Options that mean nothing to the list of reports.
+_OF_A_REPORT: Final = {"month", "since", "until", "by", "param", "sql", "fail_over"}
 
 EPILOG = """\b
 Examples:
@@ -122,6 +125,8 @@ def report(
     app = app_of(ctx)
     style = style_of(format, json=json)
     if name is None:
+        if lost := _flags(ctx) & _OF_A_REPORT:
+            raise UsageError(f"--{min(lost).replace('_', '-')} goes with the name of a report.")
         with printing(app, style, output) as show:
             show(_listing())
         return
@@ -140,7 +145,10 @@ def report(
         period=period, by=() if "by" in unfit else by, params=_parameters(param), argument=argument
     )
     if sql:
-        click.echo(running.statement(chosen, request).with_literals(), nl=False)
+        from exporter.reports.output import target
+
+        with target(output) as stream:
+            stream.write(running.statement(chosen, request).with_literals().encode())
         return
     if fail_over is not None and not chosen.limit:
         raise UsageError(f"The report {chosen.name} has no total for --fail-over.")
@@ -151,14 +159,18 @@ def report(
         _check_limit(chosen, result, fail_over)
 
 
+def _flags(ctx: click.Context) -> set[str]:
+    return {
+        name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+
+
 def _unfit(ctx: click.Context, chosen: Report) -> set[str]:
     """Options that the file or the environment set for all reports and this one does not take.
 
     A flag that does not fit is the user's mistake and is told; a standing default is none.
     """
-    flags = {
-        name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    }
+    flags = _flags(ctx)
     unfit = set()
     if not chosen.period or "month" in flags:
         unfit |= {"since", "until"}

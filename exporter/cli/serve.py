@@ -9,6 +9,7 @@ import threading
 import click
 
 from exporter.cli.app import App, is_terminal, pass_app
+from exporter.cli.options import Whole
 from exporter.cli.root import Command
 
 EPILOG = """\b
@@ -33,7 +34,7 @@ docs/list-training-jobs.md.
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to bind.")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Whole(0, 65535),
     default=8025,
     show_default=True,
     help="The port; 0 = any. The first line on standard output has it.",

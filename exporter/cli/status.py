@@ -5,20 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from exporter.cli.app import App, decorated, pass_app, width
-from exporter.cli.options import Age
+from exporter.cli.options import Age, Whole
 from exporter.cli.root import Command
 from exporter.errors import PartialError
 from exporter.times import format_age
 
 if TYPE_CHECKING:
     from exporter.reports.result import Column, Note, Result
-    from exporter.reports.status import Run, Scope, Status
+    from exporter.reports.status import Scope, Status
 
 EPILOG = """\b
 Examples:
@@ -35,7 +35,7 @@ Examples:
     metavar="AGE",
     help="Exit 3 when the data of any scope is older than this: 2h, 90m, 1d.",
 )
-@click.option("--runs", type=click.IntRange(0), default=5, show_default=True, help="Latest runs.")
+@click.option("--runs", type=Whole(0), default=5, show_default=True, help="Latest runs.")
 @click.option("--json", is_flag=True, help="One JSON object with documented keys.")
 @pass_app
 def status(app: App, *, max_age: timedelta | None, runs: int, json: bool) -> None:
@@ -65,7 +65,7 @@ def _show(found: Status) -> None:
     _print(_scopes(found.scopes, found))
     if found.runs:
         click.echo()
-        _print(_runs(found.runs, found.now))
+        _print(_runs(found))
 
 
 def _print(result: Result) -> None:
@@ -99,10 +99,13 @@ def _scopes(scopes: Sequence[Scope], found: Status) -> Result:
     return _result(names, rows, totals if len(rows) > 1 else None, remarks)
 
 
-def _runs(runs: Sequence[Run], now: datetime) -> Result:
+def _runs(found: Status) -> Result:
+    names = {scope.account_id: scope.account_name or scope.account_id for scope in found.scopes}
+    several = len({*names, *(run.account_id for run in found.runs)}) > 1
     rows = [
         (
-            format_age(now - run.started_at),
+            format_age(found.now - run.started_at),
+            *([names.get(run.account_id, run.account_id)] if several else []),
             run.region,
             run.mode,
             run.outcome,
@@ -112,13 +115,14 @@ def _runs(runs: Sequence[Run], now: datetime) -> Result:
             run.jobs_changed,
             None if run.seconds is None else format_age(timedelta(seconds=run.seconds)),
         )
-        for run in runs
+        for run in found.runs
     ]
-    names = _columns(
-        ("last_runs", "region", "mode", "outcome"), ("calls", "throttled", "new", "changed")
+    columns = _columns(
+        ("last_runs", *(["account"] if several else []), "region", "mode", "outcome"),
+        ("calls", "throttled", "new", "changed"),
     )
-    names = tuple(replace(name, wide=name.name == "throttled") for name in names)
-    return _result((*names, *_columns(("took",), ())), rows, None)
+    columns = tuple(replace(column, wide=column.name == "throttled") for column in columns)
+    return _result((*columns, *_columns(("took",), ())), rows, None)
 
 
 def _remarks(scope: Scope) -> list[str]:

@@ -15,7 +15,17 @@ from click.core import ParameterSource
 
 from exporter.cli import sources
 from exporter.cli.app import App, app_of, decorated
-from exporter.cli.options import Many, Matching, Mode, OneOf, Region, Time, lock_timeout_option
+from exporter.cli.options import (
+    Many,
+    Matching,
+    Mode,
+    OneOf,
+    Real,
+    Region,
+    Time,
+    Whole,
+    lock_timeout_option,
+)
 from exporter.cli.root import Command
 from exporter.cli.unattended import PingUrl, reporting
 from exporter.errors import UsageError
@@ -97,7 +107,7 @@ watermark. Exit code 3 says that some scopes are complete and others are not.
 )
 @click.option(
     "--overlap",
-    type=click.IntRange(0),
+    type=Whole(0, 1_000_000_000),  # thirty years: times before the year 1 cannot be asked for
     default=300,
     show_default=True,
     metavar="SECONDS",
@@ -105,7 +115,7 @@ watermark. Exit code 3 says that some scopes are complete and others are not.
 )
 @click.option(
     "--max-rps",
-    type=click.FloatRange(0),
+    type=Real(0),
     default=1.0,
     show_default=True,
     metavar="N",

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from exporter.errors import DatabaseError, UsageError
 from exporter.publish import lake
-from exporter.store import copies, export
+from exporter.store import copies, export, migrate
 from exporter.store.database import Database
 
 
@@ -126,6 +126,7 @@ def _copy(database: Database) -> Iterator[Database]:
     with tempfile.TemporaryDirectory(prefix="sagemaker-exporter-") as folder:
         aside = Path(folder) / "copy.duckdb"
         copies.copy(database, aside)
+        migrate.upgrade(Database(aside))  # views of another version are not ours to publish
         yield Database(aside)
 
 

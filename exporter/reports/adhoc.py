@@ -8,7 +8,7 @@ tries).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -42,8 +42,22 @@ def run(connection: sa.Connection, sql: str) -> Result:
         if not answer.returns_rows or answer.cursor is None:
             return Result((), ())
         described: Any = answer.cursor.description
-        columns = tuple(Column(str(column[0]), str(column[1])) for column in described)
+        names = _apart([str(column[0]) for column in described])
+        kinds = [str(column[1]) for column in described]
+        columns = tuple(map(Column, names, kinds))
     return Result(columns, _rows(answer))
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """The names, a number after those that were there before: a JSON object has each key once."""
+    found: list[str] = []
+    for name in names:
+        apart, number = name, 0
+        while apart in found:
+            number += 1
+            apart = f"{name}_{number}"
+        found.append(apart)
+    return found
 
 
 def _rows(answer: sa.CursorResult[Any]) -> Iterator[Row]:

@@ -130,7 +130,12 @@ def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[N
         )
     ).all()
     if not scopes:
-        yield Note("empty", "Nothing has been synced into this database yet.")
+        if connection.execute(sa.text("SELECT EXISTS (FROM training_jobs)")).scalar():
+            yield Note(
+                "one_off", "Only one-off syncs have filled this database: others may be missing."
+            )
+        else:
+            yield Note("empty", "Nothing has been synced into this database yet.")
         return
     for scope in scopes:
         if scope.last_error:

@@ -27,7 +27,8 @@ _IN_MEMORY: Final = 8 * 2**20
 def target(path: Path | None) -> Iterator[IO[bytes]]:
     """A binary stream whose content reaches `path` (None: standard output) when the block ends.
 
-    A file is written beside its name, then renamed over it; after an error there is nothing.
+    A file is written beside its name, then renamed over it; after an error there is nothing. A
+    link stays one, and a device or a pipe, such as /dev/stdout, is written to.
 
     Raises:
         UsageError: The file cannot be written there.
@@ -39,6 +40,13 @@ def target(path: Path | None) -> Iterator[IO[bytes]]:
             spool.seek(0)
             _copy_to_stdout(cast("BinaryIO", spool))
         return
+    if path.is_dir():
+        raise UsageError(f"Cannot write {path}: it is a directory.")
+    if path.exists() and not path.is_file():
+        with _device(path) as stream:
+            yield stream
+        return
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     try:
         # mkstemp makes it private; a new file gets the mode that the umask would give it.
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -55,6 +63,20 @@ def target(path: Path | None) -> Iterator[IO[bytes]]:
         raise DatabaseError(f"Cannot write {path}: {error.strerror}.") from error
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _device(path: Path) -> Iterator[IO[bytes]]:
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+        yield cast("IO[bytes]", spool)
+        spool.seek(0)
+        try:
+            with path.open("wb") as device:
+                shutil.copyfileobj(spool, device)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise DatabaseError(f"Cannot write {path}: {error.strerror}.") from error
 
 
 def _mode(path: Path) -> int:

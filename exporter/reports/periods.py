@@ -19,11 +19,16 @@ class Period:
 
     @property
     def before(self) -> Period:
-        """The period before this one: as many calendar months, else as many days."""
+        """The period before this one: as many calendar months, else as many days.
+
+        It is shorter, or none, where it would reach before the first day there is.
+        """
         if self.since.day == 1 and self.until.day == 1:
             months = _months(self.until) - _months(self.since)
-            return Period(_month(_months(self.since) - months), self.since)
-        return Period(self.since - (self.until - self.since), self.since)
+            first = max(_months(self.since) - months, _months(date.min))
+            return Period(_month(first), self.since)
+        days = min(self.until - self.since, self.since - date.min)
+        return Period(self.since - days, self.since)
 
     def __str__(self) -> str:
         last = self.until - _DAY

@@ -87,27 +87,34 @@ by_scope AS (
 )
 
 SELECT
-    scope.account_id,
+    known.account_id,
     accounts.account_name,
-    scope.region,
+    known.region,
+    scope.account_id IS NULL AS one_off,
     scope.watermark,
     scope.last_complete_at,
     scope.discovered_from,
     scope.listing_mode,
     scope.listing_position,
     scope.last_error,
-    scope.failing_runs,
+    coalesce(scope.failing_runs, 0) AS failing_runs,
     CAST(coalesce(by_scope.jobs, 0) AS BIGINT) AS jobs,
     CAST(coalesce(by_scope.open_jobs, 0) AS BIGINT) AS open_jobs,
     CAST(coalesce(by_scope.open_pools, 0) AS BIGINT) AS open_pools,
     CAST(coalesce(by_scope.deleted_jobs, 0) AS BIGINT) AS deleted_jobs,
     CAST(coalesce(by_scope.jobs_without_details, 0) AS BIGINT) AS jobs_without_details,
     CAST(coalesce(by_scope.jobs_without_price, 0) AS BIGINT) AS jobs_without_price
-FROM sync_scopes AS scope
+FROM (
+    SELECT account_id, region FROM sync_scopes
+    UNION
+    SELECT account_id, region FROM by_scope
+) AS known
+LEFT JOIN sync_scopes AS scope
+    ON known.account_id = scope.account_id AND known.region = scope.region
 LEFT JOIN by_scope
-    ON scope.account_id = by_scope.account_id AND scope.region = by_scope.region
-LEFT JOIN accounts ON scope.account_id = accounts.account_id
-ORDER BY scope.account_id, scope.region
+    ON known.account_id = by_scope.account_id AND known.region = by_scope.region
+LEFT JOIN accounts ON known.account_id = accounts.account_id
+ORDER BY known.account_id, known.region
 """
 
 _RUNS: Final = """
@@ -134,11 +141,15 @@ LIMIT :runs
 
 @dataclass(frozen=True)
 class Scope:
-    """An account and region; see sync_scopes for the times. Counts are of jobs."""
+    """An account and region; see sync_scopes for the times. Counts are of jobs.
+
+    `one_off`: only syncs with a filter or a creation window have found jobs in it.
+    """
 
     account_id: str
     account_name: str | None
     region: str
+    one_off: bool
     watermark: datetime | None
     last_complete_at: datetime | None
     discovered_from: datetime | None
@@ -164,7 +175,9 @@ class Scope:
 
     def gaps(self) -> Iterator[str]:
         """What is not there, in words."""
-        if self.watermark is None:
+        if self.one_off:
+            yield "one-off syncs only, which tell nothing of what else there is"
+        elif self.watermark is None:
             yield "never synced completely"
         if self.discovered_from is not None:
             yield f"nothing from before {format_time(self.discovered_from)}"
@@ -211,11 +224,16 @@ class Status:
     runs: tuple[Run, ...]
 
     def stale(self, most: timedelta) -> list[str]:
-        """The scopes whose data is older than that, each with its age; all where there is none."""
-        if not self.scopes:
-            return ["nothing has been synced yet"]
+        """The scopes whose data is older than that, each with its age; all where there is none.
+
+        Those of one-off syncs are meant to be complete at no time, so they are passed over.
+        """
+        synced = [scope for scope in self.scopes if not scope.one_off]
+        if not synced:
+            only = "but for one-off syncs, " if self.scopes else ""
+            return [f"{only}nothing has been synced yet"]
         found = []
-        for scope in self.scopes:
+        for scope in synced:
             age = scope.age(self.now)
             if age is None:
                 found.append(f"{scope.name} has never been complete")

@@ -69,7 +69,7 @@ class _Table:
                 for index in range(len(self._names))
                 if index not in widths and not self._is_empty(index)
             ]:
-                notes.append(f"Too narrow for {', '.join(hidden)}: widen it, or use --format csv.")
+                notes.append(f"Too narrow for {', '.join(hidden)}: widen it, or use --json.")
         if notes:
             lines.append("")
         for note in notes:

@@ -45,6 +45,10 @@ _DENIED: Final = frozenset(
         "OptInRequired",
     }
 )
+#: What an endpoint answers that does not have the operation: a stand-in, or a private one.
+_NOT_OFFERED: Final = frozenset(
+    {"UnknownOperation", "UnknownOperationException", "InvalidAction", "404", "405"}
+)
 #: What a region that is not enabled answers; wrong keys answer the same, everywhere.
 _UNKNOWN_CLIENT: Final = frozenset(
     {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidClientTokenIdException"}
@@ -63,6 +67,7 @@ class Kind(Enum):
     THROTTLE = "throttle"
     PASSING = "passing"
     DENIED = "denied"
+    NOT_OFFERED = "not offered"
     NOT_ENABLED = "not enabled"
     CREDENTIALS = "credentials"
     NOT_FOUND = "not found"
@@ -72,6 +77,10 @@ class Kind(Enum):
 
 class AccessDenied(CredentialsError):
     """The identity may not call one operation; others may still be open to it."""
+
+
+class NotOffered(ServiceError):
+    """The endpoint does not have one operation; it may have others."""
 
 
 class RegionNotEnabled(CredentialsError):
@@ -84,6 +93,10 @@ class NotFound(ServiceError):
 
 class InvalidRequest(ServiceError):
     """The service refuses a parameter, such as a NextToken that it does not know any more."""
+
+
+#: What a caller that can do without an operation goes on after.
+DO_WITHOUT: Final = (AccessDenied, NotOffered)
 
 
 class BrokenAnswer(Exception):
@@ -139,6 +152,8 @@ def _kind_of_answer(error: boto.ClientError) -> Kind:
         return Kind.NOT_ENABLED
     if code in _EXPIRED or code in _SIGNATURE:
         return Kind.CREDENTIALS
+    if code in _NOT_OFFERED or status == 501:
+        return Kind.NOT_OFFERED
     # ResourceNotFound by the documentation, ValidationException in practice.
     if code == "ResourceNotFound" or "requested resource not found" in text.lower():
         return Kind.NOT_FOUND
@@ -160,6 +175,12 @@ def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
         return AccessDenied(
             f"{operation} is denied{said}.",
             f"Allow {action} for this identity (README, IAM policy).",
+            scope=scope,
+        )
+    if kind is Kind.NOT_OFFERED:
+        return NotOffered(
+            f"{operation} is not offered by this endpoint{said}.",
+            "Look at AWS_ENDPOINT_URL and the profile.",
             scope=scope,
         )
     if kind is Kind.NOT_ENABLED:

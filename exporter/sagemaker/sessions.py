@@ -112,7 +112,8 @@ class Sessions:
             session = boto3.Session(botocore_session=core, region_name=self._region(base))
             sts = _client(session, "sts", session.region_name or "us-east-1", _STS_CONFIG)
         except boto.ProfileNotFound as error:
-            raise CredentialsError(f"There is no profile {profile!r}.") from error
+            name = profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+            raise CredentialsError(f"There is no profile {name!r}.") from error
         except boto.BotoCoreError as error:
             raise explain(error, operation, who) from error
         try:

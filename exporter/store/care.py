@@ -13,7 +13,7 @@ from sqlalchemy import exc
 
 from exporter.errors import DatabaseError, UsageError
 from exporter.printable import counted
-from exporter.store import copies, migrate, view_files
+from exporter.store import copies, laying, migrate, view_files
 from exporter.store.database import SCHEMA_REVISION, Database, check_revision, revision
 from exporter.store.locks import sync_lock
 from exporter.store.schema import KEY, metadata
@@ -114,7 +114,7 @@ def backup(database: Database, target: Path) -> Checked:
         found.append(_sound(copy, database.path))
 
     with database.reading(check_schema=False) as connection:
-        revision(connection)  # raises where it is somebody else's
+        revision(connection)  # raises where it is somebody else's, by its own name
 
     copies.copy(database, target, verify=verify)
     return found[0]
@@ -144,6 +144,8 @@ def restore(
         raise UsageError(f"There is no file {backup}.")
     if database.exists() and source.path.samefile(database.path):
         raise UsageError(f"{backup} is the database itself.")
+    with source.reading(check_schema=False) as connection:
+        revision(connection)  # raises where it is somebody else's, by its own name
     found: list[Checked] = []
 
     def verify(copy: Path) -> None:
@@ -254,7 +256,7 @@ def _checked(connection: sa.Connection, path: Path, found: str = SCHEMA_REVISION
     remarks: list[str] = []
     views = 0
     if found == SCHEMA_REVISION and not faults:
-        laid = migrate.is_laid(connection)
+        laid = "settings" in tables and laying.is_laid(connection)
         faults += _schema_faults(connection, comments=laid)
         if laid:
             view_faults, views = _view_faults(connection)
@@ -275,14 +277,17 @@ def _checked(connection: sa.Connection, path: Path, found: str = SCHEMA_REVISION
 
 def _read_all(connection: sa.Connection, path: Path) -> tuple[dict[str, int], list[str]]:
     """Rows of each table, every value read: a damaged block shows by its checksum."""
-    names = connection.exec_driver_sql(
-        "SELECT table_name FROM duckdb_tables() WHERE NOT internal "
-        "AND database_name = current_database() ORDER BY table_name"
-    ).all()
+    names = _rows(
+        connection,
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal "
+        "AND database_name = current_database() "
+        "ORDER BY schema_name <> 'main', schema_name, table_name",
+    )
     tables: dict[str, int] = {}
     faults = []
-    for (name,) in names:
-        quoted = '"' + str(name).replace('"', '""') + '"'
+    for schema, table in names:
+        name = table if schema == "main" else f"{schema}.{table}"
+        quoted = ".".join('"' + part.replace('"', '""') + '"' for part in (schema, table))
         try:
             rows = connection.exec_driver_sql(
                 f"SELECT count(*), bit_xor(hash(each)) FROM {quoted} AS each"  # noqa: S608
@@ -291,7 +296,7 @@ def _read_all(connection: sa.Connection, path: Path) -> tuple[dict[str, int], li
             reason = str(error.orig).splitlines()[0]
             faults.append(f"{name} cannot be read: {reason}")
             return tables, faults  # after such an error DuckDB answers nothing more
-        tables[str(name)] = int(rows[0][0])
+        tables[name] = int(rows[0][0])
     return tables, faults
 
 

@@ -32,6 +32,7 @@ from exporter.errors import (
     SchemaNewerError,
     UsageError,
 )
+from exporter.store import laying
 from exporter.store.healing import OFFLINE, heal
 
 #: The revision this program reads and writes; migrations/versions ends with it.
@@ -76,7 +77,7 @@ class Database:
         self._sleep = sleep
         self._monotonic = monotonic
         self._latest = math.inf
-        self._schema_is_known = False
+        self._schema_is_known = self._views_are_known = False
         self._engines: dict[tuple[bool, bool], sa.Engine] = {}
 
     @staticmethod
@@ -114,7 +115,7 @@ class Database:
 
     @contextmanager
     def reading(self, *, check_schema: bool = True) -> Iterator[sa.Connection]:
-        """A read-only connection; waits for a writer.
+        """A read-only connection, with this program's views; waits for a writer.
 
         Raises:
             DatabaseError: No such file, not a DuckDB database, or of an older schema.
@@ -129,7 +130,10 @@ class Database:
         with self._translated(), self._connection(read_only=True) as connection:
             if check_schema and not self._schema_is_known:
                 check_revision(self.path, revision(connection))
+                self._views_are_known = laying.is_laid(connection)
                 self._schema_is_known = True
+            if check_schema and not self._views_are_known:
+                laying.lay_over(connection.exec_driver_sql)
             yield connection
 
     @contextmanager
@@ -261,7 +265,13 @@ def revision(connection: sa.Connection) -> str | None:
     # A program of somebody else may use Alembic too.
     if {"alembic_version", "training_jobs"} <= tables:
         versions = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all()
-        return str(versions[0][0]) if versions else None
+        if not versions:
+            raise DatabaseError(
+                f"The database {connection.engine.url.database} does not say its schema any more: "
+                "alembic_version is empty.",
+                "It was not touched. Put a backup back with `sagemaker-exporter db restore FILE`.",
+            )
+        return str(versions[0][0])
     if tables:
         raise DatabaseError(
             f"The DuckDB database {connection.engine.url.database} belongs to something else: "

@@ -60,14 +60,14 @@ class Content:
 def sources(connection: sa.Connection) -> tuple[Source, ...]:
     """What there is to export, in the order of NAMES."""
     described = connection.exec_driver_sql(
-        "SELECT table_name, comment FROM duckdb_tables() WHERE NOT internal "
-        "UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"
+        "SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'main' "
+        "UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'main'"
     ).all()
     comments = {name: comment or "" for name, comment in described}
     columns: dict[str, list[tuple[str, str, str]]] = {}
     for table, name, kind, comment in connection.exec_driver_sql(
         "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
-        "WHERE NOT internal ORDER BY table_name, column_index"
+        "WHERE NOT internal AND schema_name = 'main' ORDER BY table_name, column_index"
     ).all():
         columns.setdefault(table, []).append((name, kind, comment or ""))
     return tuple(Source(name, comments[name], tuple(columns[name])) for name in NAMES)

@@ -6,20 +6,15 @@ same transaction, so that a file is of one schema or of the other, never between
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import sqlalchemy as sa
 
 from exporter.errors import DatabaseError
 from exporter.resources import folder
-from exporter.store import copies, view_files
+from exporter.store import copies, laying
 from exporter.store import database as db
-from exporter.store.schema import metadata
-
-_VIEWS: Final = "views"
 
 
 def upgrade(
@@ -43,7 +38,7 @@ def upgrade(
         return None
     with database.reading(check_schema=False) as connection:
         found = db.revision(connection)
-        current = found == db.SCHEMA_REVISION and is_laid(connection)
+        current = found == db.SCHEMA_REVISION and laying.is_laid(connection)
     if found is not None and found > db.SCHEMA_REVISION:
         db.check_revision(database.path, found)
     if current:
@@ -109,44 +104,4 @@ def _migrate(connection: sa.Connection) -> None:
     config.set_main_option("script_location", str(folder("migrations")))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-    for statement in _comments():
-        connection.exec_driver_sql(statement)
-    view_files.create_views(connection)
-    connection.execute(
-        sa.text("INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)"),
-        {"name": _VIEWS, "value": _fingerprint()},
-    )
-
-
-def is_laid(connection: sa.Connection) -> bool:
-    """Whether views and comments are this program's, and not another version's."""
-    rows = connection.execute(
-        sa.text("SELECT value FROM settings WHERE name = :name"), {"name": _VIEWS}
-    ).all()
-    return [row.value for row in rows] == [_fingerprint()]
-
-
-def _fingerprint() -> str:
-    text = repr((view_files.fingerprint(), _comments()))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _comments() -> list[str]:
-    """COMMENT statements for every table and column; DuckDB takes no parameters in DDL."""
-    statements = []
-    for table in metadata.tables.values():
-        statements.append(f"COMMENT ON TABLE {table.name} IS {_literal(str(table.comment))}")
-        statements.extend(
-            f"COMMENT ON COLUMN {table.name}.{column.name} IS {_literal(str(column.comment))}"
-            for column in table.columns
-        )
-    # Alembic makes this table; whoever looks into the file meets it all the same.
-    statements += [
-        "COMMENT ON TABLE alembic_version IS 'The schema of this file, for upgrades'",
-        "COMMENT ON COLUMN alembic_version.version_num IS 'Revision that was last applied'",
-    ]
-    return statements
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    laying.lay(connection)

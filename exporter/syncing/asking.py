@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from exporter.errors import ExporterError
 from exporter.sagemaker import service
 from exporter.sagemaker.api import Api
-from exporter.sagemaker.failures import AccessDenied, InvalidRequest
+from exporter.sagemaker.failures import DO_WITHOUT, InvalidRequest
 from exporter.sagemaker.rows import JobKey, same_job
 from exporter.sagemaker.service import Found
 from exporter.syncing.merge import ENDED, Observed, Stored
@@ -134,8 +135,8 @@ class Asker:
                 for key in by_arn.get(found.job.training_job_arn, ()):
                     if same_job(key, found.job):
                         yield _observed(found, key)
-        except AccessDenied as error:
-            self._search_denied(error)
+        except DO_WITHOUT as error:
+            self._without_search(error)
 
     def _search(self, wanted: Sequence[Wanted]) -> Iterator[tuple[Found, Wanted]]:
         by_name: dict[str, list[Wanted]] = {}
@@ -147,8 +148,8 @@ class Asker:
                     # The name may be another incarnation's by now.
                     if same_job(item.key, found.job):
                         yield found, item
-        except AccessDenied as error:
-            self._search_denied(error)
+        except DO_WITHOUT as error:
+            self._without_search(error)
 
     def _search_names(self, names: list[str]) -> Iterator[Found]:
         if self._several_filters:
@@ -167,9 +168,9 @@ class Asker:
         details = item.stored.details
         try:
             found = service.describe(self._api, item.name)
-        except AccessDenied as error:
+        except DO_WITHOUT as error:
             self.means = Means(self.means.search, describe=False)
-            self._notice(f"{error} Jobs are asked for by other means where there are any.")
+            self._without(error, "Jobs are asked for by other means where there are any.")
             return None
         if found is None or not same_job(item.key, found.job):
             return Gone(item.key, self._now())
@@ -182,9 +183,9 @@ class Asker:
     def _with_tags(self, found: Found) -> Found:
         try:
             return service.with_tags(self._api, found)
-        except AccessDenied as error:
+        except DO_WITHOUT as error:
             self._fetch_tags = False
-            self._notice(f"{error} Tags stay unknown.")
+            self._without(error, "Tags stay unknown.")
             return found
 
     def _search_is_empty(self, asked: int) -> None:
@@ -195,9 +196,13 @@ class Asker:
             "Jobs are asked for one by one instead."
         )
 
-    def _search_denied(self, error: AccessDenied) -> None:
+    def _without_search(self, error: ExporterError) -> None:
         self.means = Means(search=False, describe=self.means.describe)
-        self._notice(f"{error} Jobs are asked for one by one instead.")
+        self._without(error, "Jobs are asked for one by one instead.")
+
+    def _without(self, error: ExporterError, instead: str) -> None:
+        """Of the account, not the region: rights are an account's, and it is to be said once."""
+        self._notice(f"{self._api.account_id}: {error.text} {instead}")
 
 
 def _observed(found: Found, key: JobKey) -> Observed:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, cast
 
 from exporter.errors import ServiceError
@@ -32,6 +32,7 @@ TOLERANCE: Final = timedelta(seconds=60)
 #: shows something else each time.
 LOOKS: Final = 10
 _BEFORE_ANY: Final = timedelta(milliseconds=1)
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,7 @@ def _modified_after(state: ScopeState, options: SyncOptions) -> datetime | None:
     if state.watermark is None:
         return None
     sure = min(state.watermark, state.last_complete_at or state.watermark)
-    return sure - timedelta(seconds=options.overlap)
+    return _earlier(sure, timedelta(seconds=options.overlap))
 
 
 def _discovery(state: ScopeState, options: SyncOptions) -> datetime:
@@ -227,7 +228,7 @@ def _discovery(state: ScopeState, options: SyncOptions) -> datetime:
     seen = state.discovered_to or state.watermark
     if seen is None:
         raise ValueError("nothing has been listed yet")
-    return seen - timedelta(seconds=options.overlap)
+    return _earlier(seen, timedelta(seconds=options.overlap))
 
 
 def _older(open_jobs: Sequence[OpenJob], floor: OpenJob) -> int:
@@ -309,7 +310,12 @@ def doubtful(
 
 def _not_after(moment: datetime | None) -> datetime | None:
     """A lower bound in whole seconds that keeps jobs of that very moment, inclusive or not."""
-    return None if moment is None else (moment - _BEFORE_ANY).replace(microsecond=0)
+    return None if moment is None else _earlier(moment, _BEFORE_ANY).replace(microsecond=0)
+
+
+def _earlier(moment: datetime, by: timedelta) -> datetime:
+    """So much earlier, or the first moment there is: `--since 0001-01-01` asks for everything."""
+    return moment - min(by, moment - _FIRST)
 
 
 def date_is_credible(page: Page) -> bool:

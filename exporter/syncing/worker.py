@@ -139,8 +139,8 @@ class Worker:
         )
         if listing.mode == "backfill" and listing.created_after and not listing.started:
             self.notice(
-                f"{self.key}: jobs created before {listing.created_after:%Y-%m-%d %H:%MZ} are left "
-                "out, also where they still run; an earlier --since lists them."
+                f"Jobs created before {listing.created_after:%Y-%m-%d %H:%MZ} are left out, also "
+                "where they still run; an earlier --since lists them."
             )
         self._tell(
             "listing",
@@ -344,8 +344,8 @@ class Worker:
             only_details = [item for item in wanted if not item.open]
             if len(only_details) > DETAILS_A_RUN:
                 self.notice(
-                    f"{self.key}: details are missing for {len(only_details):,} jobs; without "
-                    f"Search they come {DETAILS_A_RUN:,} a run."
+                    f"{self.key.account_id}: without Search, the details of {DETAILS_A_RUN:,} jobs "
+                    "a region come with each sync; `status` counts what is missing."
                 )
             # The newest first: they are what reports look at.
             wanted = [item for item in wanted if item.open] + only_details[-DETAILS_A_RUN:]
@@ -439,7 +439,7 @@ class Worker:
     def _refresh_tags(self, listing: Listing) -> list[Merged]:
         """Read the details of every job again, by Search pages: tags change without a trace."""
         if not self._asker.means.search:
-            self.notice(f"{self.key}: tags cannot be refreshed without Search.")
+            self.notice(f"{self.key.account_id}: tags cannot be refreshed without Search.")
             return []
         kept: list[Merged] = []
         for keys in self.records.living(self.key, BATCH_ROWS):

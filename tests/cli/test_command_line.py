@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -81,7 +82,13 @@ def test_help_works_with_a_broken_configuration(command: Command) -> None:
         (["status", "--max-age", "soon"], "'soon' is not an age"),
         (["sync", "--status", "Complete"], "Did you mean 'Completed'?"),
         (["sync", "--region", "eu-west-1,us-east-1"], "is not a region such as eu-west-1, or all"),
-        (["sync", "--max-rps", "-1"], "max-rps"),
+        (["sync", "--max-rps", "-1"], "'-1' is not a number of at least 0"),
+        (["sync", "--max-rps", "nan"], "'nan' is not a number of at least 0"),
+        (["sync", "--overlap", "9" * 20], "is not a whole number from 0 to 1000000000"),
+        (["jobs", "--max-results", "1.5"], "'1.5' is not a whole number of at least 1"),
+        (["report", "--sql"], "--sql goes with the name of a report"),
+        (["report", "--fail-over", "1"], "--fail-over goes with the name of a report"),
+        (["query", "SELECT '\udcff'"], "The SQL is not valid UTF-8"),
         (["query"], "Missing argument 'SQL'"),
     ],
 )  # fmt: skip
@@ -254,7 +261,7 @@ def test_config_show_names_a_variable_that_a_command_would_refuse(
         ("[sync]\nmax_rps = 'fast'", "[sync] max_rps = 'fast': expected a number of at least 0."),
         ("[sync]\nmax_rps = -1", "[sync] max_rps = -1"),
         ("[sync]\nfull = 'yes'", "[sync] full = 'yes': expected true or false."),
-        ("[sync]\noverlap = 1.5", "[sync] overlap = 1.5: expected a whole number of at least 0."),
+        ("[sync]\noverlap = 1.5", "[sync] overlap = 1.5: expected a whole number from 0 to"),
         ("[sync]\nregion = 3", "[sync] region = 3: expected a list, each a region such as"),
         ("[sync]\nregion = ['mars']", "'mars' is not a region such as eu-west-1, or all."),
         ("[sync]\nsince = 'soon'", "'soon' is not an ISO 8601 time"),
@@ -310,6 +317,42 @@ def test_a_reader_that_leaves_is_no_error(command: Command, filled: Database) ->
     assert query.stderr.read() == b""
     query.stderr.close()
     assert query.wait(timeout=30) == 0
+
+
+def test_streams_that_are_closed_are_missed_by_nobody(command: Command, filled: Database) -> None:
+    def code_without(streams: str, *args: str) -> int:
+        line = shlex.join([sys.executable, "-m", "exporter", "--db", str(filled.path), *args])
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{line} {streams}"], env=command.environment(), check=False
+        )
+        return done.returncode
+
+    before = filled.path.read_bytes()
+    assert code_without(">&-", "report", "warm-pool-cost", "--month", "2026-10") == 0
+    assert code_without("<&- >&- 2>&-", "status") == 0
+    assert code_without("<&- >&- 2>&-", "status", "--max-age", "1s") == 3
+    assert code_without("<&-", "query", "-") == 2
+    assert filled.path.read_bytes() == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk always full")
+@pytest.mark.parametrize("args", [("report",), ("status", "--json"), ("--help",)])
+def test_output_that_finds_no_room_is_exit_8(
+    command: Command, filled: Database, args: tuple[str, ...]
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "exporter", "--db", str(filled.path), *args],
+            env=command.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (
+        8,
+        "sagemaker-exporter: Not all of the output could be written: No space left on device.\n",
+    )
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

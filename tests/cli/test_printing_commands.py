@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from exporter.store.database import Database
+from tests.cli.conftest import CREATED, insert
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
@@ -164,6 +166,24 @@ def test_status_for_people_and_for_programs(command: Command, filled: Database) 
     assert found["runs"][0]["seconds"] == 90
 
 
+def test_output_goes_where_a_link_or_a_pipe_leads(command: Command, tmp_path: Path) -> None:
+    real, link, pipe = tmp_path / "real.sql", tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(real)
+    assert command(*POOLS, "--sql", "--output", str(link)).out == ""
+    assert link.is_symlink()
+    assert real.read_text() == command(*POOLS, "--sql").out
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert command(*POOLS, "--format", "csv", "--output", str(pipe)).code == 0
+    read = os.read(reader, 2**16).decode()
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert read == command(*POOLS, "--format", "csv").out
+    answer = command(*POOLS, "--output", "")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.endswith("Cannot write .: it is a directory.\n")
+
+
 def test_stale_is_exit_3(command: Command, filled: Database) -> None:
     answer = command("status", "--max-age", "2h", "--json")
     assert answer.code == 3
@@ -175,10 +195,65 @@ def test_stale_is_exit_3(command: Command, filled: Database) -> None:
         )
     assert command("status", "--max-age", "2h").code == 0
     with filled.writing() as connection:
+        connection.exec_driver_sql(
+            "UPDATE training_jobs SET region = 'us-east-1' WHERE training_job_name = 'bert-1'"
+        )
+    assert command("status", "--max-age", "2h").code == 0
+
+
+def test_what_one_off_syncs_brought_is_shown_and_never_stale(
+    command: Command, filled: Database
+) -> None:
+    with filled.writing() as connection:
         connection.exec_driver_sql("DELETE FROM sync_scopes")
     answer = command("status", "--max-age", "2h")
     assert answer.code == 3
-    assert "nothing has been synced yet" in answer.err
+    assert answer.err.endswith(
+        "Older than 2h: but for one-off syncs, nothing has been synced yet.\n"
+    )
+    assert "123456789012  eu-west-1  never     2" in answer.out
+    assert "123456789012/eu-west-1: one-off syncs only" in answer.out
+    (scope,) = json.loads(command("status", "--json").out)["scopes"]
+    assert (scope["scope"], scope["one_off"], scope["jobs"], scope["age_seconds"]) == (
+        "123456789012/eu-west-1", True, 2, None,
+    )  # fmt: skip
+    notes = json.loads(command("report", "coverage", "--json").out)["notes"]
+    assert [note["code"] for note in notes] == ["one_off"]
+    with filled.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM training_jobs")
+    answer = command("status", "--max-age", "2h")
+    assert answer.out.startswith("Nothing has been synced into this database yet.")
+    assert answer.err.endswith("Older than 2h: nothing has been synced yet.\n")
+
+
+def test_the_last_runs_name_the_account_where_there_are_several(
+    command: Command, filled: Database
+) -> None:
+    def run_of(account: str) -> None:
+        with filled.writing() as connection:
+            insert(
+                connection, "sync_runs", run_id=account, account_id=account, region="eu-west-1",
+                mode="backfill", started_at=CREATED, outcome="complete", calls="{}",
+            )  # fmt: skip
+
+    def runs() -> list[list[str]]:
+        text = command("status").out.partition("last runs")[2]
+        # Without the age before and the figures behind.
+        return [line.split()[2:-5] for line in text.splitlines()[2:]]
+
+    run_of("123456789012")
+    assert runs() == [["eu-west-1", "backfill", "complete"]]
+    run_of("210987654321")
+    with filled.writing() as connection:
+        insert(
+            connection, "sync_scopes", account_id="210987654321", region="eu-west-1",
+            failing_runs=0,
+        )  # fmt: skip
+        insert(connection, "accounts", account_id="210987654321", account_name="research")
+    assert runs() == [
+        ["research", "eu-west-1", "backfill", "complete"],
+        ["123456789012", "eu-west-1", "backfill", "complete"],
+    ]
 
 
 def test_jobs_without_price_or_details_are_counted(command: Command, filled: Database) -> None:

@@ -120,7 +120,9 @@ def test_no_credentials_are_exit_5(command: Command, monkeypatch: pytest.MonkeyP
 
 
 def test_an_unknown_profile_is_one_line(command: Command) -> None:
-    answer = command("sync", "--profile", "nobody")
-    assert answer.code in (2, 5)
-    assert "nobody" in answer.err
-    assert len(answer.err.splitlines()) == 1
+    for answer in (
+        command("sync", "--profile", "nobody"),
+        command.process("sync", AWS_PROFILE="nobody"),
+    ):
+        assert (answer.code, answer.out) == (5, "")
+        assert answer.err == "sagemaker-exporter: There is no profile 'nobody'.\n"

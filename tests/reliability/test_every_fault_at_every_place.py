@@ -293,8 +293,8 @@ def test_what_is_denied_is_said_once_and_done_without(
     bench.simulator.world.behaviour = Behaviour(denied=frozenset(rights))
     syncer = bench.fresh()
     syncer.sync()
-    scope = f"{bench.scope.account_id}/eu-west-1: "
-    assert [notice for notice in syncer.notices if operation in notice] == [scope + says]
+    said = f"{bench.scope.account_id}: {says}"
+    assert [notice for notice in syncer.notices if operation in notice] == [said]
     assert ledger(syncer)[:2] == ("complete", None)
     assert differences(syncer.stored(), bench.scope) == []
     # Allowed again, the next sync fetches what was missing.
@@ -302,6 +302,29 @@ def test_what_is_denied_is_said_once_and_done_without(
     bench.simulator.world.clock.advance(service.SEARCH_LAG + timedelta(seconds=1))
     syncer.sync()
     bench.is_true()
+
+
+def test_what_the_endpoint_does_not_have_is_done_without(bench: Bench) -> None:
+    """As with what is denied: a stand-in or a private endpoint may know ListTrainingJobs only."""
+    elsewhere = "Look at AWS_ENDPOINT_URL and the profile."
+    syncer = bench.fresh()
+    bench.simulator.clear_faults()
+    for operation, status in ((SEARCH, 404), (DESCRIBE, 501)):
+        bench.simulator.inject(Fault("foreign", operation=operation, times=None, status=status))
+    syncer.sync()
+    assert syncer.notices == [
+        f"{bench.scope.account_id}: Search is not offered by this endpoint (404). {elsewhere} "
+        "Jobs are asked for one by one instead.",
+        f"{bench.scope.account_id}: DescribeTrainingJob is not offered by this endpoint (501). "
+        f"{elsewhere} Jobs are asked for by other means where there are any.",
+    ]
+    assert ledger(syncer)[:2] == ("complete", None)
+    assert differences(syncer.stored(), bench.scope) == []
+    bench.inject(Fault("foreign", times=None, status=404), operation=LIST)
+    with pytest.raises(ServiceError) as error:
+        syncer.sync()
+    assert "ListTrainingJobs is not offered by this endpoint (404)." in str(error.value)
+    assert error.value.exit_code == 7
 
 
 @pytest.mark.parametrize("fault", [Fault("no_date"), Fault("wrong_date", seconds=-86_400)])

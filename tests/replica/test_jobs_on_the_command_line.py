@@ -201,7 +201,7 @@ def test_the_format_of_the_aws_cli_says_where_it_ends(jobs: Jobs) -> None:
         (["--name-contains", "a_b"], "up to 63 letters, digits and hyphens"),
         (["--created-after", "soon"], "'soon' is not an ISO 8601 time"),
         (["--training-plan-arn", "arn"], "trainingPlanArnEquals"),
-        (["--max-results", "0"], "0 is not in the range x>=1"),
+        (["--max-results", "0"], "'0' is not a whole number of at least 1"),
         (["--next-token", "nonsense"], "Invalid NextToken"),
     ],
     ids=str,
@@ -210,3 +210,18 @@ def test_a_wrong_value_is_told(jobs: Jobs, options: list[str], message: str) -> 
     code, out, err = jobs(*options)
     assert (code, out) == (2, "")
     assert message in err
+
+
+def test_a_terminal_of_80_columns_has_a_row_for_each_job(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = jobs("--sort-by", "Name", "--sort-order", "Ascending", "--max-results", "3")
+    lines = out.splitlines()
+    rule = next(number for number, line in enumerate(lines) if line.startswith("──"))
+    assert [line.split()[0] for line in lines[rule + 1 : rule + 4]] == [
+        "job-00",
+        "job-01",
+        "job-02",
+    ]
+    assert max(map(len, lines)) <= 80

@@ -107,6 +107,10 @@ def test_times_and_files_are_taken_as_the_command_takes_them(
     assert str(period) == "2026-10-01 to 2026-10-31 (UTC days)"
     period = report(path, "warm-pool-cost", since="2026-10-02", until="2026-10-04").period
     assert str(period) == "2026-10-02 to 2026-10-03 (UTC days)"
+    with pytest.raises(UsageError, match="'2026-13' is not a month such as 2026-10"):
+        report(path, "warm-pool-cost", month="2026-13")
+    with pytest.raises(UsageError, match="'soon' is not an ISO 8601 time"):
+        sync(path, since="soon")
 
 
 def test_the_lock_timeout_is_also_for_those_who_keep_the_file(

@@ -27,6 +27,13 @@ def test_one_statement_is_answered_with_names_and_types(database: Database) -> N
         assert [str(row[1]) for row in result.rows] == ["x%y:z"]
 
 
+def test_columns_of_one_name_are_told_apart(database: Database) -> None:
+    with database.reading() as connection:
+        result = adhoc.run(connection, "SELECT 1 AS a, 2 AS a_1, 3 AS a, 4 AS a")
+        names = [column.name for column in result.columns]
+        assert (names, list(result.rows)) == (["a", "a_1", "a_2", "a_3"], [(1, 2, 3, 4)])
+
+
 def test_more_rows_than_one_batch(database: Database) -> None:
     assert len(ask(database, "FROM range(25000)")) == 25_000
 

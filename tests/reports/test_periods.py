@@ -62,6 +62,9 @@ def test_the_period_before_has_as_many_months_or_days() -> None:
     assert Period(date(2026, 3, 2), date(2026, 3, 9)).before == Period(
         date(2026, 2, 23), date(2026, 3, 2)
     )
+    # Before the first day there is none.
+    assert Period(date(1, 1, 5), date(9999, 12, 31)).before == Period(date.min, date(1, 1, 5))
+    assert of_month(date.min).before == Period(date.min, date.min)
 
 
 def test_what_makes_no_sense_is_refused() -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import event
 
 from exporter.errors import DatabaseError, SchemaNewerError
 from exporter.resources import folder
-from exporter.store import care, copies, migrate, view_files
+from exporter.store import care, copies, laying, migrate, view_files
 from exporter.store import database as db
 from exporter.store.database import Database
 from tests.reliability.processes import ROOT
@@ -230,7 +230,7 @@ def test_an_upgrade_that_was_swallowed_is_no_upgrade(
         with pytest.raises(sa.exc.ProgrammingError):
             connection.exec_driver_sql("SELECT * FROM no_such_table")
 
-    program_of_later.setattr(migrate, "_comments", lambda: [])
+    program_of_later.setattr(laying, "_comments", lambda: [])
     program_of_later.setattr(view_files, "create_views", swallow)
     with pytest.raises((DatabaseError, sa.exc.DBAPIError)):
         migrate.upgrade(filled)

@@ -175,7 +175,7 @@ def test_a_bad_backup_replaces_nothing(filled: Database, folder: Path) -> None:
     for path, error, words in (
         (backup, DatabaseError, "damaged or cut short"),
         (letter, DatabaseError, "not a DuckDB database"),
-        (foreign, DatabaseError, "belongs to something else"),
+        (foreign, DatabaseError, f"The DuckDB database {foreign} belongs to something else"),
         (newer, SchemaNewerError, "schema 9999"),
         (folder / "none", UsageError, "There is no file"),
         (filled.path, UsageError, "the database itself"),

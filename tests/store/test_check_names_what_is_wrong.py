@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from exporter.errors import DatabaseError, SchemaNewerError
-from exporter.store import care
+from exporter.store import care, migrate
 from exporter.store.database import Database
 from exporter.store.view_files import views
 
@@ -48,9 +48,12 @@ def test_tables_and_views_of_the_user_are_counted_and_left_alone(filled: Databas
         filled,
         'CREATE TABLE "my ""notes"" table" AS FROM range(3)',
         "CREATE VIEW mine AS SELECT * FROM training_jobs",
+        "CREATE SCHEMA budget",
+        "CREATE TABLE budget.prices AS FROM range(5)",
     )
     checked = care.check(filled)
     assert checked.tables['my "notes" table'] == 3
+    assert (checked.tables["prices"], checked.tables["budget.prices"]) == (0, 5)
     assert (checked.faults, checked.remarks) == ([], [])
 
 
@@ -124,6 +127,15 @@ def test_contradictions_are_named(
     change(filled, *statements)
     found = care.check(filled).faults
     assert [each[: len(want)] for each, want in zip(found, faults, strict=True)] == faults
+
+
+def test_a_file_without_what_says_whose_it_is_has_faults(filled: Database) -> None:
+    change(filled, "DROP TABLE settings")
+    assert "The table settings is missing." in care.check(filled).faults
+    change(filled, "DELETE FROM alembic_version")
+    for action in (care.check, care.upgrade, migrate.upgrade):
+        with pytest.raises(DatabaseError, match="does not say its schema any more"):
+            action(filled)
 
 
 def test_a_table_without_its_key_is_a_fault_and_so_are_two_rows_of_one_key(

@@ -107,6 +107,20 @@ def test_one_denied_and_one_throttled_leave_four_complete(fleet: Fleet) -> None:
     assert fleet.query("SELECT count(*) FROM sync_scopes WHERE last_error IS NOT NULL") == [(0,)]
 
 
+def test_what_is_denied_everywhere_is_said_once_an_account(fleet: Fleet) -> None:
+    fleet.world.behaviour = Behaviour(denied=frozenset({(None, None, "Search")}))
+    report = fleet.sync(refresh_tags=True, since=fleet.world.clock.now() - timedelta(days=30))
+    assert report.exit_code == 0
+    assert sorted(warning.split(" (")[0] for warning in report.warnings) == [
+        f"{ONE}: Search is denied",
+        f"{ONE}: tags cannot be refreshed without Search.",
+        f"{TWO}: Search is denied",
+        f"{TWO}: tags cannot be refreshed without Search.",
+        "Jobs created before 2026-10-02 12:00Z are left out, also where they still run; an "
+        "earlier --since lists them.",
+    ]
+
+
 def test_an_account_reached_twice_is_synced_once(fleet: Fleet) -> None:
     again = Source("again", role_arn=f"arn:aws:iam::{ONE}:role/reader", regions=REGIONS)
     report = fleet.sync(Source("one", regions=REGIONS), again)

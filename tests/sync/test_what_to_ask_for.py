@@ -42,6 +42,15 @@ def test_the_first_sync_is_a_backfill() -> None:
     assert first_request(listing) == ListRequest()
 
 
+def test_since_the_first_day_there_is_asks_for_everything() -> None:
+    first = datetime.min.replace(tzinfo=UTC)
+    listing = next_listing(NEW, SyncOptions(since=first), [], Means())
+    assert first_request(listing) == ListRequest(created_after=first)
+    state = replace(SYNCED, discovered_to=after(0), watermark=after(0))
+    listing = next_listing(state, SyncOptions(overlap=10**12), [], Means())
+    assert (listing.created_after, listing.modified_after) == (first, first)
+
+
 def test_since_bounds_a_backfill_and_fetches_the_missing_interval_later() -> None:
     first = next_listing(NEW, SyncOptions(since=after(-100)), [], Means())
     assert (first.mode, first.created_after) == ("backfill", after(-100))
