@@ -19,6 +19,11 @@ def counted(number: int, noun: str, several: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else several or noun + 's'}"
 
 
+def last_runs(number: int) -> str:
+    """`last run`, `last 3 runs`."""
+    return "last run" if number == 1 else f"last {counted(number, 'run')}"
+
+
 def _visible(char: str) -> str:
     if char.isprintable():
         return char

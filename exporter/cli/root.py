@@ -324,7 +324,11 @@ def _read_settings(args: Sequence[str]) -> Settings:
     named = _named_config(args)
     if named is not None:
         return files.read(Path(named).expanduser())
-    path = files.find(Path.cwd(), user_directory())
+    try:
+        here = Path.cwd()
+    except OSError:  # it was removed, or is not ours to look at: it has nothing for us
+        here = user_directory()
+    path = files.find(here, user_directory())
     return Settings() if path is None else files.read(path)
 
 

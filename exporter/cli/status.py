@@ -14,6 +14,7 @@ from exporter.cli.app import App, decorated, pass_app, width
 from exporter.cli.options import Age, Whole
 from exporter.cli.root import Command
 from exporter.errors import PartialError
+from exporter.printable import last_runs
 from exporter.times import format_age
 
 if TYPE_CHECKING:
@@ -128,8 +129,8 @@ def _runs(found: Status) -> Result:
 def _remarks(scope: Scope) -> list[str]:
     lines = [f"{scope.name}: {gap}." for gap in scope.gaps()]
     if scope.last_error:
-        runs = "run" if scope.failing_runs == 1 else f"{scope.failing_runs} runs"
-        lines.append(f"{scope.name}: failed in the last {runs}: {scope.last_error}")
+        runs = last_runs(scope.failing_runs)
+        lines.append(f"{scope.name}: failed in the {runs}: {scope.last_error}")
     return lines
 
 

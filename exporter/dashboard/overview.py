@@ -18,7 +18,7 @@ from exporter.dashboard.parts import (
     times,
     usd,
 )
-from exporter.printable import counted
+from exporter.printable import counted, last_runs
 from exporter.reports.result import Column, Result
 from exporter.times import format_age, format_time
 
@@ -219,8 +219,8 @@ def _worries(figures: Figures) -> Iterator[str]:
     for scope in figures.status.scopes:
         age = scope.age(figures.now)
         if scope.last_error:
-            runs = counted(scope.failing_runs or 1, "run")
-            yield f"{scope.name} failed in its last {runs}: {scope.last_error}"
+            runs = last_runs(scope.failing_runs or 1)
+            yield f"{scope.name} failed in its {runs}: {scope.last_error}"
         if age is None:
             yield f"{scope.name} has never been synced completely."
         elif age > OLD:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -15,6 +17,9 @@ from exporter.errors import DatabaseError, UsageError
 from exporter.publish import lake
 from exporter.store import copies, export, migrate
 from exporter.store.database import Database
+
+#: It panics, or writes to another path than it reads.
+_UNWRITABLE: Final = re.compile(r"[\[\]\\^|\x00-\x1f\x7f]|%[0-9a-fA-F]{2}")
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,11 @@ def check_target(target: Path) -> None:
         UsageError: It is a file, or holds something else than our tables.
         DatabaseError: Its parent is not there, or it cannot be read.
     """
+    if bad := _UNWRITABLE.search(str(target.absolute())):
+        raise UsageError(
+            f"The library that writes Delta tables takes no {bad[0]!r} in a path.",
+            "Name another TARGET.",
+        )
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is not a folder.", "It was not touched. Name another TARGET.")
     if not target.is_dir():
@@ -111,8 +121,8 @@ def _table(
     if last is not None and last[1] == content.fingerprint:
         version, written = last[0], False
     else:
-        rows = export.read(connection, source)
-        version = lake.replace(folder, source.name, source.comment, rows, content.fingerprint)
+        with export.read(connection, source) as rows:
+            version = lake.replace(folder, source.name, source.comment, rows, content.fingerprint)
         written = True
     removed = lake.clear(folder, retention)
     return Published(source.name, content.rows, version, written, removed)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from exporter.printable import counted
+from exporter.printable import last_runs
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Note
 from exporter.reports.values import money
@@ -139,10 +139,8 @@ def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[N
         return
     for scope in scopes:
         if scope.last_error:
-            runs = counted(scope.failing_runs, "run")
-            yield Note(
-                "failed_scope", f"{scope.scope} failed in its last {runs}: {scope.last_error}"
-            )
+            runs = last_runs(scope.failing_runs)
+            yield Note("failed_scope", f"{scope.scope} failed in its {runs}: {scope.last_error}")
         if scope.known_to is None:
             yield Note("incomplete_scope", f"{scope.scope} has never been synced completely.")
         if period and scope.discovered_from and scope.discovered_from.date() > period.since:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -87,10 +88,11 @@ def content(connection: sa.Connection, source: Source) -> Content:
     return Content(int(count), hashlib.sha256(text.encode()).hexdigest())
 
 
-def read(connection: sa.Connection, source: Source) -> pa.RecordBatchReader:
+@contextmanager
+def read(connection: sa.Connection, source: Source) -> Iterator[pa.RecordBatchReader]:
     """Every row, streamed; fields carry the columns' comments as metadata `comment`.
 
-    Walk it to the end before anything else is asked of the connection.
+    Until the block ends, nothing else can be asked of the connection.
     """
     import pyarrow as pa
 
@@ -106,4 +108,5 @@ def read(connection: sa.Connection, source: Source) -> pa.RecordBatchReader:
         for batch in found:
             yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
 
-    return pa.RecordBatchReader.from_batches(schema, commented())
+    with found:  # left half read, it would keep the connection from being closed
+        yield pa.RecordBatchReader.from_batches(schema, commented())

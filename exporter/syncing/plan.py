@@ -48,6 +48,7 @@ class Listing:
             or the server's time cannot be believed.
         started: A page of it has been read, in this run or before.
         position: Creation time it has reached.
+        unsorted: The service does not keep to the order, or the bound, that is asked for.
         filters: Further parameters of a one-off.
         reason: Why it was chosen.
     """
@@ -59,6 +60,7 @@ class Listing:
     began_at: datetime | None = None
     started: bool = False
     position: datetime | None = None
+    unsorted: bool = False
     filters: tuple[tuple[str, str], ...] = ()
     reason: str = ""
 
@@ -256,7 +258,8 @@ def advance(
     job is deleted meanwhile, and a job would be skipped. Where none come, a modification filter
     is dropped, which costs no call, and from there on pages are full. Only where that does not
     help either (more jobs within one second than a page holds, or a service that filters by
-    creation time after it has cut the page) has the token to serve: see `doubtful`.
+    creation time after it has cut the page) has the token to serve: see `doubtful`. So it has
+    where the service, a stand-in most likely, passes over the order or the bound.
     """
     if not listing.started:
         listing = replace(listing, began_at=page.as_of, started=True)
@@ -268,7 +271,10 @@ def advance(
         listing = replace(listing, modified_after=None, position=None)
         return listing, first_request(listing)
     before = listing.position
-    if page.rows:
+    if _goes_back(request, page):
+        listing = replace(listing, unsorted=True)
+    # Of pages in no order, only the last one tells how far they have come.
+    if page.rows and not (listing.unsorted and page.next_token):
         last = max(row.creation_time for row in page.rows)
         listing = replace(listing, position=last if before is None else max(before, last))
     if page.next_token is None:
@@ -278,6 +284,8 @@ def advance(
             "ListTrainingJobs answers the same NextToken again and again.",
             "Nothing is lost; the next run goes on from here.",
         )
+    if listing.unsorted:
+        return listing, replace(request, token=page.next_token)
     if listing.position is not None and listing.position != before:
         floor = _not_after(listing.position)
         # More jobs within one second than a page holds: the bound, in whole seconds, would
@@ -306,6 +314,16 @@ def doubtful(
     else:
         until = reached.position + timedelta(seconds=1)
     return Listing(reached.mode, created_after=request.created_after, created_before=until)
+
+
+def _goes_back(request: ListRequest, page: Page) -> bool:
+    """Whether a job was created long before the bound, or the jobs before it on the page."""
+    latest = request.created_after
+    for row in page.rows:
+        if latest is not None and row.creation_time + TOLERANCE < latest:
+            return True
+        latest = row.creation_time if latest is None else max(latest, row.creation_time)
+    return False
 
 
 def _not_after(moment: datetime | None) -> datetime | None:

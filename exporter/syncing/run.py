@@ -171,7 +171,7 @@ class _Sync:
                 access = sessions.access(source.profile, source.role_arn, source.external_id)
                 regions = access.regions(source.regions, source.exclude_regions)
             except ExporterError as error:
-                if len(sources) == 1:
+                if len(sources) == 1 and not source.optional:
                     raise
                 failed.append(ScopeResult(source.name, "failed", source.optional, error=error))
                 continue

@@ -319,6 +319,17 @@ def test_a_reader_that_leaves_is_no_error(command: Command, filled: Database) ->
     assert query.wait(timeout=30) == 0
 
 
+def test_a_directory_that_was_removed_is_no_bug(command: Command, filled: Database) -> None:
+    command.directory.rmdir()
+    assert command("--db", str(filled.path), "status").code == 0
+    answer = command("status")
+    assert (answer.code, answer.out) == (8, "")
+    assert "There is no database at sagemaker.duckdb." in answer.err
+    answer = command("db", "upgrade")
+    assert (answer.code, answer.out) == (8, "")
+    assert len(answer.err.splitlines()) == 1
+
+
 def test_streams_that_are_closed_are_missed_by_nobody(command: Command, filled: Database) -> None:
     def code_without(streams: str, *args: str) -> int:
         line = shlex.join([sys.executable, "-m", "exporter", "--db", str(filled.path), *args])

@@ -184,6 +184,14 @@ def test_output_goes_where_a_link_or_a_pipe_leads(command: Command, tmp_path: Pa
     assert answer.err.endswith("Cannot write .: it is a directory.\n")
 
 
+def test_one_failed_run_is_the_last_one(command: Command, filled: Database) -> None:
+    with filled.writing() as connection:
+        connection.exec_driver_sql("UPDATE sync_scopes SET failing_runs = 1, last_error = 'no'")
+    assert "123456789012/eu-west-1: failed in the last run: no" in command("status").out
+    notes = json.loads(command("report", "coverage", "--json").out)["notes"]
+    assert "123456789012/eu-west-1 failed in its last run: no" in [note["text"] for note in notes]
+
+
 def test_stale_is_exit_3(command: Command, filled: Database) -> None:
     answer = command("status", "--max-age", "2h", "--json")
     assert answer.code == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,17 @@ def stop(where: str) -> None:
     time.sleep(60)
 
 
-def halfway(connection: sa.Connection, source: export.Source) -> pa.RecordBatchReader:
+@contextmanager
+def halfway(connection: sa.Connection, source: export.Source) -> Iterator[pa.RecordBatchReader]:
     """The first rows of `prices`, then nothing more."""
-    rows = _read(connection, source)
-    if source.name != "prices":
-        return rows
+    with _read(connection, source) as rows:
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        yield rows.read_next_batch().slice(0, 3)
-        stop("half")
+        def batches() -> Iterator[pa.RecordBatch]:
+            yield rows.read_next_batch().slice(0, 3)
+            stop("half")
 
-    return pa.RecordBatchReader.from_batches(rows.schema, batches())
+        halved = pa.RecordBatchReader.from_batches(rows.schema, batches())
+        yield halved if source.name == "prices" else rows
 
 
 def main(where: str, database: str, target: str) -> None:

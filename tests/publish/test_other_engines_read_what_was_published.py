@@ -235,6 +235,23 @@ def test_what_is_not_ours_is_left_alone(synced: Database, tmp_path: Path) -> Non
         assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     with pytest.raises(DatabaseError, match="There is no directory"):
         published(synced, tmp_path / "nowhere" / "lake")
+    for name in ("a[b]", "a%20b", "a\nb"):
+        with pytest.raises(UsageError, match=r"takes no .* in a path"):
+            published(synced, tmp_path / name)
+        assert not (tmp_path / name).exists()
+
+
+def test_a_failure_in_the_middle_is_named_by_its_own_name(
+    synced: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by that of the connection, which cannot be closed before its rows are read or dropped."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(lake, "write_deltalake", full)
+    with pytest.raises(DatabaseError, match=r"Cannot publish to .*: .*No space left on device"):
+        published(synced, tmp_path / "lake")
 
 
 @pytest.mark.usefixtures("few")
@@ -245,7 +262,8 @@ def test_two_at_once_do_not_undo_each_other(
     folder = tmp_path / "lake" / "prices"
     with synced.reading() as connection:
         source = next(each for each in export.sources(connection) if each.name == "prices")
-        rows = export.read(connection, source).read_all()
+        with export.read(connection, source) as reader:
+            rows = reader.read_all()
 
     def quicker() -> Iterator[pa.RecordBatch]:
         theirs = (folder, "prices", source.comment, rows.to_reader(), "theirs")

@@ -215,6 +215,30 @@ def test_what_was_asked_for_by_token_is_listed_again_where_it_ends() -> None:
     assert doubtful(one_off, request, None) is None
 
 
+def test_a_server_with_an_order_of_its_own_is_followed_by_token() -> None:
+    listing = Listing("backfill")
+    first, following = advance(listing, first_request(listing), page(60, 30, token="t1"))
+    assert (first.position, following) == (None, ListRequest(token="t1"))
+    # Also where a page happens to be in order: nobody knows what comes next.
+    second, following = advance(first, ListRequest(token="t1"), page(10, 20, token="t2"))
+    assert (second.position, following) == (None, ListRequest(token="t2"))
+    request = ListRequest(token="t2")
+    last, following = advance(second, request, page(5, 2, token=None))
+    assert (last.position, following) == (after(5), None)
+    # Tokens shift here as elsewhere.
+    assert doubtful(last, request, following) == Listing("backfill")
+
+
+def test_a_server_that_passes_over_the_bound_is_followed_by_token() -> None:
+    listing = Listing("backfill")
+    listing, _ = advance(listing, first_request(listing), page(1, 5, token="t1"))
+    request = first_request(listing)
+    listing, following = advance(listing, request, page(1, 5, token="t1"))
+    assert following == replace(request, token="t1")
+    listing, following = advance(listing, replace(request, token="t1"), page(6, 9, token="t2"))
+    assert (listing.position, following) == (after(5), replace(request, token="t2"))
+
+
 def test_a_server_that_gives_the_same_token_for_ever_is_left() -> None:
     listing = Listing("backfill", started=True)
     with pytest.raises(ServiceError, match="again and again"):
