@@ -44,11 +44,10 @@ VIEWS = {
         instance_count BIGINT, training_end_time TIMESTAMPTZ, started_at TIMESTAMPTZ,
         usd_per_hour DECIMAL(38, 12), compute_cost_usd DECIMAL(38, 12), compute_rank TINYINT
     """,
-    "chain_costs": """
-        chain BIGINT, chain_created_at TIMESTAMPTZ, chain_first_end TIMESTAMPTZ, position INTEGER,
-        training_job_name VARCHAR, training_end_time TIMESTAMPTZ, instance_type VARCHAR,
-        instance_count BIGINT, started_at TIMESTAMPTZ, busy_seconds BIGINT, idle_seconds BIGINT,
-        training_cost_usd DECIMAL(38, 12), idle_cost_usd DECIMAL(38, 12), step INTEGER,
+    "pool_steps": """
+        job_id BIGINT, creation_time TIMESTAMPTZ, training_end_time TIMESTAMPTZ, is_wait BOOLEAN,
+        instance_type VARCHAR, instance_count BIGINT, started_at TIMESTAMPTZ, busy_seconds BIGINT,
+        idle_seconds BIGINT, training_cost_usd DECIMAL(38, 12), idle_cost_usd DECIMAL(38, 12),
         ended_by VARCHAR
     """,
     "rates": """

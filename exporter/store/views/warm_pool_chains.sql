@@ -2,7 +2,7 @@
 -- the other, and the waits between them, by the names in ReusedByJob. Amounts add up what is
 -- known.
 --
--- needs: chain_costs
+-- needs: pool_members, pool_steps
 --
 -- chain_id: ARN of the first job, '@', its creation time in milliseconds since 1970
 -- account_id: AWS account
@@ -41,20 +41,23 @@ SELECT
     spent.ended_by
 FROM (
     SELECT
-        chain,
-        any_value(instance_type) AS instance_type,
-        any_value(instance_count) AS instance_count,
-        CAST(max(position) AS BIGINT) AS jobs,
-        min(started_at) AS started_at,
-        max(ended_at) AS ended_at,
-        CAST(sum(busy_seconds) AS BIGINT) AS busy_seconds,
-        CAST(sum(idle_seconds) AS BIGINT) AS idle_seconds,
-        sum(training_cost_usd) AS training_cost_usd,
-        sum(idle_cost_usd) AS idle_cost_usd,
-        arg_max(ended_by, step) AS ended_by,
+        member.chain,
+        any_value(step.instance_type) AS instance_type,
+        any_value(step.instance_count) AS instance_count,
+        CAST(max(member.position) AS BIGINT) AS jobs,
+        min(step.started_at) AS started_at,
+        max(step.ended_at) AS ended_at,
+        CAST(sum(step.busy_seconds) AS BIGINT) AS busy_seconds,
+        CAST(sum(step.idle_seconds) AS BIGINT) AS idle_seconds,
+        sum(step.training_cost_usd) AS training_cost_usd,
+        sum(step.idle_cost_usd) AS idle_cost_usd,
+        arg_max(step.ended_by, member.position * 2 + step.is_wait::INTEGER) AS ended_by,
         -- A job of two instance types has two rows, and a name may come again.
-        list_sort(list(DISTINCT {'position': position, 'job': training_job_name})) AS places
-    FROM chain_costs
-    GROUP BY chain
+        list_sort(
+            list_distinct(list({'position': member.position, 'job': step.training_job_name}))
+        ) AS places
+    FROM pool_members AS member
+    INNER JOIN pool_steps AS step ON member.job_id = step.job_id
+    GROUP BY member.chain
 ) AS spent
 INNER JOIN training_jobs AS first_job ON spent.chain = first_job.rowid
