@@ -18,10 +18,9 @@
 -- column: ended_by: How it ended: expired, ended early, reuse unknown, open, …
 -- column: job_names wide: The jobs, in order
 -- example: --param top=100 --format json
-
--- The pools are followed as in the view warm_pool_chains, but from job to job of the period
--- alone and of 60 days before: no job runs, and no pool waits, for that long.
 WITH RECURSIVE link AS MATERIALIZED (
+    -- As in the view pool_members, but of the period alone and the 60 days before it: no job
+    -- runs, and no pool waits, for that long.
     SELECT reused.job_id, reused.next_id
     FROM (
         SELECT
