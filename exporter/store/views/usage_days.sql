@@ -48,6 +48,7 @@
 -- storage_source: Where that price is from
 -- storage_cost_usd: Cost of the volumes: 0 = not charged for the type, NULL = cannot be known
 -- storage_rank: What it rests on, see cost_bases
+-- cost_usd: Compute and storage, as far as known; NULL = neither is known
 SELECT
     costed.job_id,
     costed.training_job_arn,
@@ -154,7 +155,12 @@ SELECT
         WHEN costed.usd_per_gb_month IS NULL THEN 4
         WHEN costed.storage_estimated THEN 3
         ELSE costed.own_rank
-    END AS storage_rank
+    END AS storage_rank,
+    -- A storage cost of 0 beside an unknown compute cost must not make the sum look known.
+    CASE
+        WHEN compute_cost_usd IS NOT NULL THEN compute_cost_usd + coalesce(storage_cost_usd, 0)
+        WHEN storage_cost_usd > 0 THEN storage_cost_usd
+    END AS cost_usd
 FROM (
     SELECT
         day.*,

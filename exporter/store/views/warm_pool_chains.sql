@@ -22,24 +22,12 @@
 --   (terminated before); terminated (period not known); not kept (the last job asked for no
 --   pool); reuse unknown (the job that took it over is not in the database, or took another
 --   pool); deleted (the job was deleted while it waited); open
-SELECT
-    first_job.training_job_arn || '@' || CAST(epoch_ms(first_job.creation_time) AS VARCHAR)
-        AS chain_id,
-    first_job.account_id,
-    first_job.region,
-    first_job.job_family,
-    spent.instance_type,
-    spent.instance_count,
-    spent.jobs,
-    list_transform(spent.places, lambda place: place.job) AS job_names,
-    coalesce(spent.started_at, first_job.creation_time) AS started_at,
-    CASE WHEN spent.ended_by NOT IN ('open', 'deleted') THEN spent.ended_at END AS ended_at,
-    spent.busy_seconds,
-    spent.idle_seconds,
-    spent.training_cost_usd,
-    spent.idle_cost_usd,
-    spent.ended_by
-FROM (
+WITH member AS MATERIALIZED (
+    SELECT chain, job_id, position
+    FROM pool_members
+),
+
+spent AS (
     SELECT
         member.chain,
         any_value(step.instance_type) AS instance_type,
@@ -51,13 +39,38 @@ FROM (
         CAST(sum(step.idle_seconds) AS BIGINT) AS idle_seconds,
         sum(step.training_cost_usd) AS training_cost_usd,
         sum(step.idle_cost_usd) AS idle_cost_usd,
-        arg_max(step.ended_by, member.position * 2 + step.is_wait::INTEGER) AS ended_by,
-        -- A job of two instance types has two rows, and a name may come again.
-        list_sort(
-            list_distinct(list({'position': member.position, 'job': step.training_job_name}))
-        ) AS places
-    FROM pool_members AS member
+        arg_max(step.ended_by, member.position * 2 + step.is_wait::INTEGER) AS ended_by
+    FROM member
     INNER JOIN pool_steps AS step ON member.job_id = step.job_id
     GROUP BY member.chain
-) AS spent
+),
+
+named AS (
+    SELECT
+        member.chain,
+        list(job.training_job_name ORDER BY member.position) AS job_names
+    FROM member
+    INNER JOIN training_jobs AS job ON member.job_id = job.rowid
+    GROUP BY member.chain
+)
+
+SELECT
+    first_job.training_job_arn || '@' || CAST(epoch_ms(first_job.creation_time) AS VARCHAR)
+        AS chain_id,
+    first_job.account_id,
+    first_job.region,
+    first_job.job_family,
+    spent.instance_type,
+    spent.instance_count,
+    spent.jobs,
+    named.job_names,
+    coalesce(spent.started_at, first_job.creation_time) AS started_at,
+    CASE WHEN spent.ended_by NOT IN ('open', 'deleted') THEN spent.ended_at END AS ended_at,
+    spent.busy_seconds,
+    spent.idle_seconds,
+    spent.training_cost_usd,
+    spent.idle_cost_usd,
+    spent.ended_by
+FROM spent
+INNER JOIN named ON spent.chain = named.chain
 INNER JOIN training_jobs AS first_job ON spent.chain = first_job.rowid
