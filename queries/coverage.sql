@@ -40,12 +40,13 @@ WITH costs AS (
 summed AS (
     SELECT
         grouping(line) > 0 AS is_total,
-        any_value(basis) AS basis,
-        any_value(account) AS account,
-        any_value(region) AS region,
-        any_value(component) AS component,
-        any_value(instance_type) AS instance_type,
-        any_value(price) AS price,
+        -- All are equal; any_value is the first of them, for which DuckDB would keep every row.
+        max(basis) AS basis,
+        max(account) AS account,
+        max(region) AS region,
+        max(component) AS component,
+        max(instance_type) AS instance_type,
+        max(price) AS price,
         count(DISTINCT job) AS jobs,
         sum(instance_hours) AS instance_hours,
         sum(cost_usd) AS cost_usd

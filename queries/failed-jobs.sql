@@ -32,7 +32,8 @@ WITH costs AS (
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)
-        AND training_job_status = 'Failed'
+        -- Coalesced, or DuckDB takes half of all jobs to have failed, and makes room for them.
+        AND coalesce(training_job_status = 'Failed', FALSE)
 )
 
 SELECT
