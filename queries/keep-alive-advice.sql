@@ -249,13 +249,24 @@ saving AS (
     GROUP BY instance_type
 ),
 
+asked AS (
+    SELECT
+        family,
+        instance_type,
+        coalesce(keep_alive_seconds, 0) AS keep_alive_seconds,
+        count(*) AS ends
+    FROM ends
+    GROUP BY ALL
+),
+
 families AS (
     SELECT
         family,
         instance_type,
-        count(*) AS ends,
-        coalesce(mode(coalesce(keep_alive_seconds, 0)), 0) AS present
-    FROM ends
+        CAST(sum(ends) AS BIGINT) AS ends,
+        -- Of two periods that as many jobs ask for, the shorter one.
+        first(keep_alive_seconds ORDER BY ends DESC, keep_alive_seconds) AS present
+    FROM asked
     GROUP BY family, instance_type
     ORDER BY ends DESC, family, instance_type
     LIMIT :top
