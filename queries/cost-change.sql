@@ -23,12 +23,12 @@ WITH costs AS (
         component,
         region,
         usage_date >= CAST(:since AS DATE) AS is_now,
-        hash(training_job_arn, creation_time) AS job,
+        job_id AS job,
         coalesce(instance_hours, gb_months) AS quantity,
         cost_usd,
         cost_basis,
         price_source
-    FROM daily_costs
+    FROM cost_lines
     WHERE
         usage_date >= CAST(:before AS DATE)
         AND usage_date < CAST(:until AS DATE)

@@ -26,39 +26,50 @@ WITH costs AS (
             WHEN price_source LIKE 'Price List API%' THEN 'Price List API'
             WHEN price_source IS NOT NULL THEN 'imported'
         END AS price,
-        hash(training_job_arn, creation_time) AS job,
+        -- One number to group by: a set of jobs for each group takes all of its key's width.
+        hash(basis, account, region, component, instance_type, price) AS line,
+        job_id AS job,
         instance_hours,
         cost_usd
-    FROM daily_costs
+    FROM cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)
 ),
 
+summed AS (
+    SELECT
+        grouping(line) > 0 AS is_total,
+        -- All are equal; any_value is the first of them, for which DuckDB would keep every row.
+        max(basis) AS basis,
+        max(account) AS account,
+        max(region) AS region,
+        max(component) AS component,
+        max(instance_type) AS instance_type,
+        max(price) AS price,
+        count(DISTINCT job) AS jobs,
+        sum(instance_hours) AS instance_hours,
+        sum(cost_usd) AS cost_usd
+    FROM costs
+    GROUP BY GROUPING SETS ((line), ())
+),
+
 told AS (
     SELECT
-        costs.basis,
-        any_value(cost_bases.rank) AS weakness,
-        costs.account,
-        costs.region,
-        costs.component,
-        costs.instance_type,
-        costs.price,
-        count(DISTINCT costs.job) AS jobs,
-        sum(costs.instance_hours) AS instance_hours,
-        sum(costs.cost_usd) AS cost_usd,
+        summed.* EXCLUDE (is_total),
+        cost_bases.rank AS weakness,
         CASE
-            WHEN costs.basis = 'no price' THEN 'prices import, or prices refresh'
-            WHEN costs.basis = 'no details' THEN 'sync: details are not fetched yet'
-            WHEN costs.basis = 'estimated' THEN 'prices import with an earlier date'
-            WHEN costs.basis = 'accruing' THEN 'sync: it is not settled'
-            WHEN costs.basis = 'unknown seconds' THEN 'sync: AWS has not told the seconds'
-            WHEN costs.basis IN ('training plan', 'serverless') THEN 'none: not priced on demand'
-            WHEN costs.price = 'list prices' THEN 'prices import: these are public prices'
+            WHEN summed.basis = 'no price' THEN 'prices import, or prices refresh'
+            WHEN summed.basis = 'no details' THEN 'sync: details are not fetched yet'
+            WHEN summed.basis = 'estimated' THEN 'prices import with an earlier date'
+            WHEN summed.basis = 'accruing' THEN 'sync: it is not settled'
+            WHEN summed.basis = 'unknown seconds' THEN 'sync: AWS has not told the seconds'
+            WHEN summed.basis IN ('training plan', 'serverless') THEN 'none: not priced on demand'
+            WHEN summed.price = 'list prices' THEN 'prices import: these are public prices'
         END AS remedy
-    FROM costs
-    INNER JOIN cost_bases ON costs.basis = cost_bases.cost_basis
-    GROUP BY ALL
+    FROM summed
+    INNER JOIN cost_bases ON summed.basis = cost_bases.cost_basis
+    WHERE NOT summed.is_total
     UNION ALL BY NAME
     SELECT
         CASE WHEN last_error IS NOT NULL THEN 'failed scope' ELSE 'incomplete scope' END AS basis,
@@ -80,12 +91,9 @@ SELECT
     told.weakness AS note_weakness
 FROM told
 UNION ALL BY NAME
-SELECT
-    TRUE AS is_total,
-    count(DISTINCT job) AS jobs,
-    sum(instance_hours) AS instance_hours,
-    sum(cost_usd) AS cost_usd
-FROM costs
+SELECT is_total, jobs, instance_hours, cost_usd
+FROM summed
+WHERE is_total
 ORDER BY
     is_total,
     note_weakness DESC,

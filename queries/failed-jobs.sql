@@ -18,29 +18,22 @@ WITH costs AS (
     SELECT
         /*by*/ job_family AS family /*end*/,
         coalesce(
-            nullif(regexp_extract(detail.failure_reason, '^\s*([A-Za-z][A-Za-z0-9]*)', 1), ''),
-            CASE WHEN detail.failure_reason IS NOT NULL THEN 'other' END
+            nullif(regexp_extract(failure_reason, '^\s*([A-Za-z][A-Za-z0-9]*)', 1), ''),
+            CASE WHEN failure_reason IS NOT NULL THEN 'other' END
         ) AS reason,
-        hash(training_job_arn, creation_time) AS job,
+        job_id AS job,
         training_job_name,
-        component LIKE 'Training Warm Pool%' AS is_pool,
+        is_pool,
         instance_hours,
         cost_usd,
         cost_basis,
         price_source
-    FROM daily_costs
-    SEMI JOIN (
-        SELECT training_job_arn, creation_time
-        FROM training_jobs
-        WHERE training_job_status = 'Failed'
-    ) AS failed USING (training_job_arn, creation_time)
-    LEFT JOIN (
-        SELECT training_job_arn, creation_time, failure_reason
-        FROM training_job_details
-    ) AS detail USING (training_job_arn, creation_time)
+    FROM cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)
+        -- Coalesced, or DuckDB takes half of all jobs to have failed, and makes room for them.
+        AND coalesce(training_job_status = 'Failed', FALSE)
 )
 
 SELECT

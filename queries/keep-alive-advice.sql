@@ -55,8 +55,7 @@ WITH bounds AS (
 
 jobs AS (
     SELECT
-        hash(job.training_job_arn, job.creation_time) AS job,
-        job.training_job_arn,
+        job.rowid AS job_id,
         job.creation_time,
         job.account_id,
         job.region,
@@ -64,8 +63,6 @@ jobs AS (
         detail.instance_type,
         detail.instance_count,
         detail.keep_alive_seconds,
-        detail.training_start_time,
-        detail.status_transitions,
         -- Pools outlive jobs that fail by themselves, not those whose instances failed.
         CASE
             WHEN
@@ -74,6 +71,27 @@ jobs AS (
                 AND NOT starts_with(coalesce(detail.failure_reason, ''), 'InternalServerError')
                 THEN job.training_end_time
         END AS ended_at,
+        -- As in the report startup-time.
+        CASE
+            WHEN detail.training_start_time IS NOT NULL AND job.creation_time >= bounds.since_at
+                THEN epoch(
+                    coalesce(
+                        list_min(
+                            list_transform(
+                                list_filter(
+                                    from_json(
+                                        detail.status_transitions,
+                                        '[{"Status": "VARCHAR", "StartTime": "TIMESTAMPTZ"}]'
+                                    ),
+                                    lambda step: step.Status = 'Training'
+                                ),
+                                lambda step: step.StartTime
+                            )
+                        ),
+                        detail.training_start_time
+                    )
+                ) - epoch(job.creation_time)
+        END AS start_seconds,
         hash(
             job.account_id,
             job.region,
@@ -99,8 +117,9 @@ jobs AS (
         AND NOT coalesce(detail.managed_spot, FALSE)
         AND NOT coalesce(detail.serverless, FALSE)
         AND job.training_plan_arn IS NULL
-        -- Jobs of before may have left a pool into the period.
+        -- Jobs of before may have left a pool in the period.
         AND job.creation_time >= bounds.since_at - INTERVAL 60 DAY
+        AND (job.creation_time >= bounds.since_at OR job.training_end_time >= bounds.since_at)
         AND job.creation_time < bounds.until_at
         AND (
             CAST(:family AS VARCHAR) IS NULL OR job.job_family = CAST(:family AS VARCHAR)
@@ -108,14 +127,17 @@ jobs AS (
 ),
 
 -- Ends put a pool on the stack, creations take one off: +1 and -1. At the same moment the end
--- comes first.
+-- comes first. What was before the period lies below in the stack, and changes nothing.
 events AS (
-    SELECT alike, ended_at AS at_time, 1::TINYINT AS step, job
+    SELECT jobs.alike, jobs.ended_at AS at_time, 1::TINYINT AS step, jobs.keep_alive_seconds
     FROM jobs
-    WHERE ended_at IS NOT NULL
+    CROSS JOIN bounds
+    WHERE jobs.ended_at >= bounds.since_at AND jobs.ended_at < bounds.until_at
     UNION ALL
-    SELECT alike, creation_time AS at_time, -1::TINYINT AS step, job
+    SELECT jobs.alike, jobs.creation_time AS at_time, -1::TINYINT AS step, NULL::BIGINT
     FROM jobs
+    CROSS JOIN bounds
+    WHERE jobs.creation_time >= bounds.since_at
 ),
 
 -- The height of the stack, but for a constant: creations that find it empty lower it, too.
@@ -134,9 +156,10 @@ summed AS (
 -- takes it down from there; nothing else passes between these two heights in the meantime.
 gaps AS (
     SELECT
-        job,
+        alike,
         step,
         at_time,
+        keep_alive_seconds,
         lead(at_time) OVER (
             PARTITION BY alike, CASE WHEN step = 1 THEN height ELSE height + 1 END
             ORDER BY at_time, step DESC
@@ -144,16 +167,17 @@ gaps AS (
     FROM summed
 ),
 
-ends AS (
+-- What jobs that are alike have in common.
+kinds AS (
     SELECT
+        jobs.alike,
         jobs.job_family AS family,
         jobs.instance_type,
-        jobs.keep_alive_seconds,
-        epoch(gaps.taken_at) - epoch(gaps.at_time) AS gap,
         rate.usd_per_unit * jobs.instance_count / 3600 AS usd_per_second
-    FROM gaps
-    INNER JOIN jobs ON gaps.job = jobs.job
-    CROSS JOIN bounds
+    FROM (
+        SELECT DISTINCT alike, account_id, region, job_family, instance_type, instance_count
+        FROM jobs
+    ) AS jobs
     LEFT JOIN (
         SELECT region, instance_type, account_id, usd_per_unit
         FROM rates
@@ -169,21 +193,25 @@ ends AS (
                 WHEN jobs.account_id IN (SELECT account_id FROM discounts) THEN jobs.account_id
                 ELSE ''
             END
-    WHERE
-        gaps.step = 1
-        AND gaps.at_time >= bounds.since_at
-        AND gaps.at_time < bounds.until_at
+),
+
+ends AS (
+    SELECT
+        kinds.family,
+        kinds.instance_type,
+        gaps.keep_alive_seconds,
+        epoch(gaps.taken_at) - epoch(gaps.at_time) AS gap,
+        kinds.usd_per_second
+    FROM gaps
+    INNER JOIN kinds ON gaps.alike = kinds.alike
+    WHERE gaps.step = 1
 ),
 
 warm AS (
     -- ReusedByJob is a name: the next job of that name created later is the one.
-    SELECT DISTINCT
-        reused.training_job_arn,
-        reused.creation_time
+    SELECT DISTINCT reused.job_id
     FROM (
-        SELECT
-            arg_min(following.training_job_arn, following.creation_time) AS training_job_arn,
-            min(following.creation_time) AS creation_time
+        SELECT arg_min(following.rowid, following.creation_time) AS job_id
         FROM training_jobs AS before
         INNER JOIN training_jobs AS following
             ON
@@ -196,39 +224,18 @@ warm AS (
             -- No job runs, and no pool waits, for that long.
             AND before.creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
             AND following.creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
-        GROUP BY before.training_job_arn, before.creation_time
+        GROUP BY before.rowid
     ) AS reused
 ),
 
 starts AS (
     SELECT
         jobs.instance_type,
-        -- As in the report startup-time.
-        epoch(
-            coalesce(
-                list_min(
-                    list_transform(
-                        list_filter(
-                            from_json(
-                                jobs.status_transitions,
-                                '[{"Status": "VARCHAR", "StartTime": "TIMESTAMPTZ"}]'
-                            ),
-                            lambda step: step.Status = 'Training'
-                        ),
-                        lambda step: step.StartTime
-                    )
-                ),
-                jobs.training_start_time
-            )
-        ) - epoch(jobs.creation_time) AS seconds,
-        warm.training_job_arn IS NOT NULL AS is_warm
+        jobs.start_seconds AS seconds,
+        warm.job_id IS NOT NULL AS is_warm
     FROM jobs
-    CROSS JOIN bounds
-    LEFT JOIN warm
-        ON
-            jobs.training_job_arn = warm.training_job_arn
-            AND jobs.creation_time = warm.creation_time
-    WHERE jobs.training_start_time IS NOT NULL AND jobs.creation_time >= bounds.since_at
+    LEFT JOIN warm ON jobs.job_id = warm.job_id
+    WHERE jobs.start_seconds IS NOT NULL
 ),
 
 saving AS (
@@ -242,13 +249,24 @@ saving AS (
     GROUP BY instance_type
 ),
 
+asked AS (
+    SELECT
+        family,
+        instance_type,
+        coalesce(keep_alive_seconds, 0) AS keep_alive_seconds,
+        count(*) AS ends
+    FROM ends
+    GROUP BY ALL
+),
+
 families AS (
     SELECT
         family,
         instance_type,
-        count(*) AS ends,
-        coalesce(mode(coalesce(keep_alive_seconds, 0)), 0) AS present
-    FROM ends
+        CAST(sum(ends) AS BIGINT) AS ends,
+        -- Of two periods that as many jobs ask for, the shorter one.
+        first(keep_alive_seconds ORDER BY ends DESC, keep_alive_seconds) AS present
+    FROM asked
     GROUP BY family, instance_type
     ORDER BY ends DESC, family, instance_type
     LIMIT :top

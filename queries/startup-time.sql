@@ -17,13 +17,9 @@
 -- example: --by instance_type --since 90d
 WITH warm AS (
     -- ReusedByJob is a name: the next job of that name created later is the one.
-    SELECT DISTINCT
-        reused.training_job_arn,
-        reused.creation_time
+    SELECT DISTINCT reused.job_id
     FROM (
-        SELECT
-            arg_min(following.training_job_arn, following.creation_time) AS training_job_arn,
-            min(following.creation_time) AS creation_time
+        SELECT arg_min(following.rowid, following.creation_time) AS job_id
         FROM training_jobs AS before
         INNER JOIN training_jobs AS following
             ON
@@ -36,7 +32,7 @@ WITH warm AS (
             -- No job runs, and no pool waits, for that long.
             AND before.creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
             AND following.creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
-        GROUP BY before.training_job_arn, before.creation_time
+        GROUP BY before.rowid
     ) AS reused
 ),
 
@@ -50,8 +46,8 @@ started AS (
         job.team,
         detail.tags,
         detail.instance_type,
-        hash(job.training_job_arn, job.creation_time) AS job,
-        warm.training_job_arn IS NOT NULL AS is_warm,
+        job.rowid AS job,
+        warm.job_id IS NOT NULL AS is_warm,
         round(
             epoch(
                 coalesce(
@@ -79,10 +75,7 @@ started AS (
         ON
             job.training_job_arn = detail.training_job_arn
             AND job.creation_time = detail.creation_time
-    LEFT JOIN warm
-        ON
-            job.training_job_arn = warm.training_job_arn
-            AND job.creation_time = warm.creation_time
+    LEFT JOIN warm ON job.rowid = warm.job_id
     LEFT JOIN accounts ON job.account_id = accounts.account_id
     WHERE
         job.creation_time >= CAST(:since_at AS TIMESTAMPTZ)
@@ -102,15 +95,15 @@ both_kinds AS (
         team,
         tags,
         instance_type,
-        hash(training_job_arn, creation_time) AS job,
+        job_id AS job,
         cost_usd,
         cost_basis,
         price_source
-    FROM daily_costs
+    FROM cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)
-        AND component LIKE 'Training Warm Pool%'
+        AND is_pool
 ),
 
 costs AS (

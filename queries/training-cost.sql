@@ -15,17 +15,17 @@
 WITH costs AS (
     SELECT
         /*by*/ strftime(usage_date, '%Y-%m') AS month, instance_type /*end*/,
-        hash(training_job_arn, creation_time) AS job,
-        component LIKE '%ML storage' AS is_storage,
+        job_id AS job,
+        is_storage,
         instance_hours,
         cost_usd,
         cost_basis,
         price_source
-    FROM daily_costs
+    FROM cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)
-        AND component IN ('Training', 'Training ML storage')
+        AND NOT is_pool
 )
 SELECT
     /*names*/ month, instance_type /*end*/,

@@ -15,50 +15,43 @@
 WITH costs AS (
     SELECT
         /*by*/ account_id AS account, account_name, job_family AS family /*end*/,
-        hash(training_job_arn, creation_time) AS job,
+        job_id AS job,
         team IS NULL AS is_untagged,
         job_family = training_job_name AS is_bare,
-        training_job_arn,
-        creation_time,
+        CASE WHEN team IS NULL THEN regexp_replace(role_arn, '^.*/', '') END AS role,
         cost_usd AS any_cost_usd,
         CASE WHEN team IS NULL THEN cost_usd END AS cost_usd,
         CASE WHEN team IS NULL THEN cost_basis END AS cost_basis,
         price_source
-    FROM daily_costs
+    FROM cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)
 ),
 
-every AS (
-    SELECT sum(any_cost_usd) AS all_usd FROM costs
+grouped AS (
+    SELECT
+        /*names*/ account, account_name, family /*end*/,
+        grouping(/*names*/ account, account_name, family /*end*/) > 0 AS is_total,
+        count(DISTINCT CASE WHEN is_untagged THEN job END) AS jobs,
+        count(DISTINCT CASE WHEN is_untagged AND is_bare THEN job END) AS bare_jobs,
+        sum(cost_usd) AS cost_usd,
+        NULL::DOUBLE AS share,
+        list_sort(list(DISTINCT role) FILTER (WHERE role IS NOT NULL)) AS roles,
+        count(DISTINCT CASE WHEN is_untagged AND cost_usd IS NULL THEN job END) AS unpriced_jobs,
+        sum(any_cost_usd) AS any_cost_usd
+        /*notes*/ /*end*/
+    FROM costs
+    GROUP BY GROUPING SETS ((/*names*/ account, account_name, family /*end*/), ())
 )
 
-SELECT
-    /*names*/ account, account_name, family /*end*/,
-    grouping(/*names*/ account, account_name, family /*end*/) > 0 AS is_total,
-    count(DISTINCT job) AS jobs,
-    count(DISTINCT CASE WHEN is_bare THEN job END) AS bare_jobs,
-    sum(cost_usd) AS cost_usd,
-    CAST(sum(cost_usd) AS DOUBLE) / nullif(CAST(any_value(every.all_usd) AS DOUBLE), 0)
-        AS share,
-    CASE
-        WHEN NOT is_total
-            THEN list_sort(
-                list(DISTINCT regexp_replace(detail.role_arn, '^.*/', ''))
-                    FILTER (WHERE detail.role_arn IS NOT NULL)
-            )
-    END AS roles,
-    count(DISTINCT CASE WHEN cost_usd IS NULL THEN job END) AS unpriced_jobs
-    /*notes*/ /*end*/
-FROM costs
-CROSS JOIN every
-LEFT JOIN training_job_details AS detail
-    ON
-        costs.training_job_arn = detail.training_job_arn
-        AND costs.creation_time = detail.creation_time
-WHERE costs.is_untagged
-GROUP BY GROUPING SETS ((/*names*/ account, account_name, family /*end*/), ())
+SELECT grouped.* EXCLUDE (any_cost_usd) REPLACE (
+    CAST(cost_usd AS DOUBLE)
+        / nullif(CAST(max(any_cost_usd) FILTER (WHERE is_total) OVER () AS DOUBLE), 0) AS share,
+    CASE WHEN NOT is_total THEN roles END AS roles
+)
+FROM grouped
+WHERE is_total OR jobs > 0
 ORDER BY
     is_total,
     /*order*/ is_total /*end*/,

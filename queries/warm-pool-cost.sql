@@ -18,16 +18,16 @@
 WITH costs AS (
     SELECT
         /*by*/ strftime(usage_date, '%Y-%m') AS month, instance_type /*end*/,
-        hash(training_job_arn, creation_time) AS job,
-        component LIKE 'Training Warm Pool%' AS is_pool,
-        component LIKE '%ML storage' AS is_storage,
+        job_id AS job,
+        is_pool,
+        is_storage,
         instance_hours,
         cost_usd AS any_cost_usd,
         -- The notes speak of the pools: the training stands beside them only to compare.
-        CASE WHEN component LIKE 'Training Warm Pool%' THEN cost_usd END AS cost_usd,
-        CASE WHEN component LIKE 'Training Warm Pool%' THEN cost_basis END AS cost_basis,
+        CASE WHEN is_pool THEN cost_usd END AS cost_usd,
+        CASE WHEN is_pool THEN cost_basis END AS cost_basis,
         price_source
-    FROM daily_costs
+    FROM cost_lines
     WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
 )
 SELECT

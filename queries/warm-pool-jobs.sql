@@ -20,46 +20,40 @@
 -- example: --param top=50 --format csv
 WITH pools AS (
     SELECT
-        training_job_arn,
-        creation_time,
-        any_value(training_job_name) AS job,
-        any_value(job_family) AS family,
-        any_value(instance_type) FILTER (WHERE component LIKE 'Training Warm Pool%')
-            AS instance_type,
-        sum(instance_hours) FILTER (WHERE component LIKE 'Training Warm Pool%') AS instance_hours,
-        sum(cost_usd) FILTER (WHERE component LIKE 'Training Warm Pool%') AS cost_usd,
-        sum(cost_usd) FILTER (WHERE component NOT LIKE 'Training Warm Pool%') AS training_usd
-    FROM daily_costs
+        job_id,
+        any_value(instance_type) FILTER (WHERE is_pool) AS instance_type,
+        sum(instance_hours) FILTER (WHERE is_pool) AS instance_hours,
+        sum(cost_usd) FILTER (WHERE is_pool) AS cost_usd,
+        sum(cost_usd) FILTER (WHERE NOT is_pool) AS training_usd
+    FROM cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)
-    GROUP BY training_job_arn, creation_time
-    HAVING bool_or(component LIKE 'Training Warm Pool%')
+    GROUP BY job_id
+    HAVING bool_or(is_pool)
 ),
 
-shown AS (
+-- Those that can be among the dearest, and only then their names, by which equals are ordered.
+dearest AS (
     SELECT *
     FROM pools
-    ORDER BY cost_usd DESC NULLS LAST, job, creation_time
-    LIMIT :top
+    QUALIFY rank() OVER (ORDER BY cost_usd DESC NULLS LAST) <= :top
 ),
 
 told AS (
     SELECT
-        shown.*,
-        status.warm_pool_status,
-        status.warm_pool_retained_seconds,
-        status.warm_pool_reused_by_job,
-        detail.keep_alive_seconds
-    FROM shown
-    LEFT JOIN training_jobs AS status
-        ON
-            shown.training_job_arn = status.training_job_arn
-            AND shown.creation_time = status.creation_time
-    LEFT JOIN training_job_details AS detail
-        ON
-            shown.training_job_arn = detail.training_job_arn
-            AND shown.creation_time = detail.creation_time
+        dearest.*,
+        job.training_job_arn,
+        job.creation_time,
+        job.training_job_name AS job,
+        job.job_family AS family,
+        job.warm_pool_status,
+        job.warm_pool_retained_seconds,
+        job.warm_pool_reused_by_job
+    FROM dearest
+    INNER JOIN training_jobs AS job ON dearest.job_id = job.rowid
+    ORDER BY dearest.cost_usd DESC NULLS LAST, job.training_job_name, job.creation_time
+    LIMIT :top
 ),
 
 every AS (
@@ -80,11 +74,15 @@ SELECT
     told.training_usd,
     told.warm_pool_status AS pool,
     told.warm_pool_retained_seconds AS idle_seconds,
-    told.keep_alive_seconds,
+    detail.keep_alive_seconds,
     told.warm_pool_reused_by_job AS reused_by,
     told.creation_time AS created_at
 FROM told
 CROSS JOIN every
+LEFT JOIN training_job_details AS detail
+    ON
+        told.training_job_arn = detail.training_job_arn
+        AND told.creation_time = detail.creation_time
 UNION ALL BY NAME
 SELECT
     TRUE AS is_total,

@@ -17,32 +17,24 @@
 WITH costs AS (
     SELECT
         /*by*/ job_family AS family, instance_type /*end*/,
-        hash(training_job_arn, creation_time) AS job,
+        job_id AS job,
         -- A pool is counted once, on its first day, however many rows its cost has.
         row_number() OVER (
-            PARTITION BY training_job_arn, creation_time
-            ORDER BY usage_date, component, usd_per_unit
+            PARTITION BY job_id
+            ORDER BY usage_date, is_storage, usd_per_unit
         ) = 1 AS is_first,
-        pool.warm_pool_status = 'Reused' AS is_reused,
-        pool.warm_pool_retained_seconds AS waited_seconds,
-        detail.keep_alive_seconds,
+        warm_pool_status = 'Reused' AS is_reused,
+        retained_seconds AS waited_seconds,
+        keep_alive_seconds,
         cost_usd,
         cost_basis,
         price_source
-    FROM daily_costs
-    INNER JOIN (
-        SELECT training_job_arn, creation_time, warm_pool_status, warm_pool_retained_seconds
-        FROM training_jobs
-        WHERE warm_pool_status IN ('Terminated', 'Reused')
-    ) AS pool USING (training_job_arn, creation_time)
-    LEFT JOIN (
-        SELECT training_job_arn, creation_time, keep_alive_seconds
-        FROM training_job_details
-    ) AS detail USING (training_job_arn, creation_time)
+    FROM cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)
-        AND component LIKE 'Training Warm Pool%'
+        AND is_pool
+        AND is_over
 )
 SELECT
     /*names*/ family, instance_type /*end*/,

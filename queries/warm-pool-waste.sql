@@ -15,23 +15,19 @@
 WITH costs AS (
     SELECT
         /*by*/ job_family AS family, instance_type /*end*/,
-        hash(training_job_arn, creation_time) AS job,
-        pool.warm_pool_status = 'Terminated' AS is_wasted,
+        job_id AS job,
+        warm_pool_status = 'Terminated' AS is_wasted,
         instance_hours,
         cost_usd AS any_cost_usd,
-        CASE WHEN pool.warm_pool_status = 'Terminated' THEN cost_usd END AS cost_usd,
-        CASE WHEN pool.warm_pool_status = 'Terminated' THEN cost_basis END AS cost_basis,
+        CASE WHEN warm_pool_status = 'Terminated' THEN cost_usd END AS cost_usd,
+        CASE WHEN warm_pool_status = 'Terminated' THEN cost_basis END AS cost_basis,
         price_source
-    FROM daily_costs
-    INNER JOIN (
-        SELECT training_job_arn, creation_time, warm_pool_status
-        FROM training_jobs
-        WHERE warm_pool_status IN ('Terminated', 'Reused')
-    ) AS pool USING (training_job_arn, creation_time)
+    FROM cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)
-        AND component LIKE 'Training Warm Pool%'
+        AND is_pool
+        AND is_over
 )
 SELECT
     /*names*/ family, instance_type /*end*/,

@@ -44,11 +44,10 @@ VIEWS = {
         instance_count BIGINT, training_end_time TIMESTAMPTZ, started_at TIMESTAMPTZ,
         usd_per_hour DECIMAL(38, 12), compute_cost_usd DECIMAL(38, 12), compute_rank TINYINT
     """,
-    "chain_costs": """
-        chain BIGINT, chain_created_at TIMESTAMPTZ, chain_first_end TIMESTAMPTZ, position INTEGER,
-        training_job_name VARCHAR, training_end_time TIMESTAMPTZ, instance_type VARCHAR,
-        instance_count BIGINT, started_at TIMESTAMPTZ, busy_seconds BIGINT, idle_seconds BIGINT,
-        training_cost_usd DECIMAL(38, 12), idle_cost_usd DECIMAL(38, 12), step INTEGER,
+    "pool_steps": """
+        job_id BIGINT, creation_time TIMESTAMPTZ, training_end_time TIMESTAMPTZ, is_wait BOOLEAN,
+        instance_type VARCHAR, instance_count BIGINT, started_at TIMESTAMPTZ, busy_seconds BIGINT,
+        idle_seconds BIGINT, training_cost_usd DECIMAL(38, 12), idle_cost_usd DECIMAL(38, 12),
         ended_by VARCHAR
     """,
     "rates": """
@@ -62,6 +61,29 @@ VIEWS = {
         last_error VARCHAR
     """,
 }
+
+
+#: Over them: what stands in daily_costs with the rest of its job.
+COST_LINES = """
+CREATE VIEW cost_lines AS
+SELECT
+    coalesce(
+        job.rowid, -CAST(hash(cost.training_job_arn, cost.creation_time) >> 1 AS BIGINT)
+    ) AS job_id,
+    job.training_job_status,
+    job.warm_pool_status,
+    job.warm_pool_retained_seconds AS retained_seconds,
+    detail.failure_reason,
+    detail.role_arn,
+    detail.keep_alive_seconds,
+    cost.component LIKE 'Training Warm Pool%' AS is_pool,
+    cost.component LIKE '%ML storage' AS is_storage,
+    NOT is_pool OR coalesce(job.warm_pool_status IN ('Reused', 'Terminated'), FALSE) AS is_over,
+    cost.*
+FROM daily_costs AS cost
+LEFT JOIN training_jobs AS job USING (training_job_arn, creation_time)
+LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
+"""
 
 
 class Bench:
@@ -202,6 +224,7 @@ def empty_database() -> Iterator[sa.Connection]:
         metadata.create_all(connection)
         for name, columns in VIEWS.items():
             connection.exec_driver_sql(f"CREATE TABLE {name} ({columns})")
+        connection.exec_driver_sql(COST_LINES)
         connection.commit()
         yield connection
     engine.dispose()

@@ -244,3 +244,29 @@ def test_the_set_based_matching_is_the_stack_played_through(
                 assert row["reuses"] == stack(ends, creations, minutes)
     finally:
         bench.connection.rollback()
+
+
+def test_the_present_period_is_what_most_ask_for_and_of_two_the_shorter(bench: Bench) -> None:
+    bench.scope()
+    for number, seconds in enumerate((600, 600, 1800, 1800, 300)):
+        run_from(bench, f"a-{number}", number, number + 60, keep_alive_seconds=seconds)
+
+    marks = {seconds: row["mark"] for seconds, row in curve(bench).items() if row["mark"]}
+
+    assert marks == {600: "present"}
+
+
+def test_a_pool_from_before_the_period_is_below_those_of_the_period(bench: Bench) -> None:
+    """The job of the period takes the newer pool, whatever waited before."""
+    bench.scope()
+    hour = (datetime(2026, 10, 1, tzinfo=UTC) - CREATED).total_seconds() / 60
+    run_from(bench, "a-1", hour - 120, hour - 60)
+    run_from(bench, "a-2", hour - 120, hour + 5)
+    run_from(bench, "a-3", hour + 8, hour + 9, training_start_time=None)
+    run_from(bench, "a-4", hour + 11, hour + 12, training_start_time=None)
+
+    rows = curve(bench)
+
+    assert {seconds: (row["ends"], row["reuses"]) for seconds, row in rows.items()} == {
+        seconds: (1, int(seconds >= 180)) for seconds in rows
+    }

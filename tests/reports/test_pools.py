@@ -231,28 +231,35 @@ def test_chains_that_began_in_the_period(bench: Bench) -> None:
             (CREATED, None, None, "3"),
         )
     ):
-        bench.job(f"a-{chain}", created=created)
-        row = {
-            "chain": bench.connection.exec_driver_sql(
-                "SELECT rowid FROM training_jobs WHERE training_job_name = ?", (f"a-{chain}",)
-            ).scalar(),
-            "chain_created_at": created,
-            "chain_first_end": ended,
-            "instance_type": "ml.m5.xlarge",
-            "instance_count": 1,
-        }
         later = ended and ended + timedelta(hours=2)
-        one = {"position": 1, "training_job_name": f"a-{chain}", "training_end_time": ended}
-        two = {"position": 2, "training_job_name": f"b-{chain}", "training_end_time": later}
-        training = {"busy_seconds": 3600, "training_cost_usd": Decimal(1), "ended_by": "not kept"}
-        wait = {"idle_seconds": 300, "idle_cost_usd": usd and Decimal(usd) / 2}
-        for part in (
-            one | training | {"step": 2, "started_at": started},
-            one | wait | {"step": 3, "started_at": ended, "ended_by": "reuse unknown"},
-            two | training | {"step": 4, "started_at": ended},
-            two | wait | {"step": 5, "started_at": later, "ended_by": "expired"},
+        one = {"creation_time": created, "training_end_time": ended}
+        two = {"creation_time": created + timedelta(hours=1), "training_end_time": later}
+        training = {"is_wait": False, "busy_seconds": 3600, "training_cost_usd": Decimal(1)}
+        wait = {"is_wait": True, "idle_seconds": 300, "idle_cost_usd": usd and Decimal(usd) / 2}
+        for name, job, reused_by, begins, how in (
+            ("a", one, f"b-{chain}", (started, ended), "reuse unknown"),
+            ("b", two, None, (ended, later), "expired"),
         ):
-            bench.put("chain_costs", row | part)
+            bench.job(
+                f"{name}-{chain}",
+                created=job["creation_time"],
+                training_end_time=job["training_end_time"],
+                warm_pool_status="Terminated",
+                warm_pool_reused_by_job=reused_by,
+            )
+            row = job | {
+                "job_id": bench.connection.exec_driver_sql(
+                    "SELECT rowid FROM training_jobs WHERE training_job_name = ?",
+                    (f"{name}-{chain}",),
+                ).scalar(),
+                "instance_type": "ml.m5.xlarge",
+                "instance_count": 1,
+            }
+            bench.put(
+                "pool_steps",
+                row | training | {"started_at": begins[0], "ended_by": "not kept"},
+                row | wait | {"started_at": begins[1], "ended_by": how},
+            )
 
     result = bench.run("warm-pool-chains", params={"top": "2"})
 

@@ -2,7 +2,7 @@
 -- instance type and price. Rows whose seconds or details are not known stand under the day on
 -- which the job ended (else started, else was created), with NULL for what is not known.
 --
--- needs: usage_days, cost_bases
+-- needs: cost_lines
 --
 -- training_job_arn: ARN of the job
 -- creation_time: When the job was created
@@ -23,31 +23,22 @@
 -- cost_usd: Cost in USD, rounded half-up to 12 places; NULL = cannot be known, see cost_basis
 -- cost_basis: What the cost rests on: settled, accruing, estimated, no price, …
 SELECT
-    day.training_job_arn,
-    day.creation_time,
-    day.usage_date,
-    day.account_id,
-    accounts.account_name,
-    day.region,
-    day.training_job_name,
-    day.job_family,
-    day.team,
-    day.tags,
-    CASE WHEN part.is_storage THEN day.component || ' ML storage' ELSE day.component END
-        AS component,
-    day.instance_type,
-    CASE WHEN NOT part.is_storage THEN day.instance_hours END AS instance_hours,
-    CASE WHEN part.is_storage THEN day.gb_months END AS gb_months,
-    CASE WHEN part.is_storage THEN day.usd_per_gb_month ELSE day.usd_per_hour END AS usd_per_unit,
-    CASE WHEN part.is_storage THEN day.storage_source ELSE day.compute_source END AS price_source,
-    CASE WHEN part.is_storage THEN day.storage_cost_usd ELSE day.compute_cost_usd END AS cost_usd,
-    basis.cost_basis
-FROM usage_days AS day
-CROSS JOIN (VALUES (FALSE), (TRUE)) AS part (is_storage)
-INNER JOIN cost_bases AS basis
-    ON basis.rank = CASE WHEN part.is_storage THEN day.storage_rank ELSE day.compute_rank END
-LEFT JOIN accounts ON day.account_id = accounts.account_id
-WHERE
-    (day.seconds > 0 OR day.seconds IS NULL)
-    -- Of a job without details it is not known whether storage is charged: one row says so.
-    AND (NOT part.is_storage OR (day.has_storage AND day.instance_type IS NOT NULL))
+    line.training_job_arn,
+    line.creation_time,
+    line.usage_date,
+    line.account_id,
+    line.account_name,
+    line.region,
+    line.training_job_name,
+    line.job_family,
+    line.team,
+    line.tags,
+    line.component,
+    line.instance_type,
+    line.instance_hours,
+    line.gb_months,
+    line.usd_per_unit,
+    line.price_source,
+    line.cost_usd,
+    line.cost_basis
+FROM cost_lines AS line

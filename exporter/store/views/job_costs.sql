@@ -32,82 +32,74 @@
 -- storage_rank: What the storage cost rests on, see cost_bases
 -- cost_usd: Compute and storage, as far as known; NULL = neither is known
 SELECT
-    summed.*,
-    -- A storage cost of 0 beside an unknown compute cost must not make the sum look known.
-    CASE
-        WHEN summed.compute_cost_usd IS NOT NULL
-            THEN summed.compute_cost_usd + coalesce(summed.storage_cost_usd, 0)
-        WHEN summed.storage_cost_usd > 0 THEN summed.storage_cost_usd
-    END AS cost_usd
-FROM (
-    SELECT
-        day.job_id,
-        day.training_job_arn,
-        day.creation_time,
-        day.account_id,
-        day.region,
-        day.training_job_name,
-        day.job_family,
-        day.team,
-        day.component,
-        day.instance_type,
-        day.instance_count,
-        day.warm_pool_status,
-        day.reused_by_job,
-        day.is_deleted,
-        day.keep_alive_seconds,
-        day.is_over,
-        day.from_time,
-        day.training_end_time,
-        day.started_at,
-        day.ended_at,
-        day.seconds,
-        day.instance_hours,
-        day.usd_per_hour,
-        day.compute_cost_usd,
-        day.storage_cost_usd,
-        day.compute_rank,
-        day.storage_rank
-    FROM usage_days AS day
-    WHERE day.within_a_day
-    UNION ALL
-    SELECT
-        day.job_id,
-        any_value(day.training_job_arn),
-        day.creation_time,
-        any_value(day.account_id),
-        any_value(day.region),
-        any_value(day.training_job_name),
-        any_value(day.job_family),
-        any_value(day.team),
-        day.component,
-        day.instance_type,
-        any_value(day.instance_count),
-        day.warm_pool_status,
-        any_value(day.reused_by_job),
-        any_value(day.is_deleted),
-        any_value(day.keep_alive_seconds),
-        any_value(day.is_over),
-        day.from_time,
-        day.training_end_time,
-        any_value(day.started_at),
-        any_value(day.ended_at),
-        CAST(sum(day.seconds) AS BIGINT),
-        sum(day.instance_hours),
-        arg_min(day.usd_per_hour, day.usage_date),
-        sum(day.compute_cost_usd),
-        sum(day.storage_cost_usd),
-        max(day.compute_rank),
-        max(day.storage_rank)
-    FROM usage_days AS day
-    WHERE NOT day.within_a_day
-    -- Times and status follow from the job: as keys they let a filter through.
-    GROUP BY
-        day.job_id,
-        day.component,
-        day.instance_type,
-        day.creation_time,
-        day.from_time,
-        day.training_end_time,
-        day.warm_pool_status
-) AS summed
+    day.job_id,
+    day.training_job_arn,
+    day.creation_time,
+    day.account_id,
+    day.region,
+    day.training_job_name,
+    day.job_family,
+    day.team,
+    day.component,
+    day.instance_type,
+    day.instance_count,
+    day.warm_pool_status,
+    day.reused_by_job,
+    day.is_deleted,
+    day.keep_alive_seconds,
+    day.is_over,
+    day.from_time,
+    day.training_end_time,
+    day.started_at,
+    day.ended_at,
+    day.seconds,
+    day.instance_hours,
+    day.usd_per_hour,
+    day.compute_cost_usd,
+    day.storage_cost_usd,
+    day.compute_rank,
+    day.storage_rank,
+    day.cost_usd
+FROM usage_days AS day
+WHERE day.within_a_day
+UNION ALL
+SELECT
+    day.job_id,
+    any_value(day.training_job_arn),
+    day.creation_time,
+    any_value(day.account_id),
+    any_value(day.region),
+    any_value(day.training_job_name),
+    any_value(day.job_family),
+    any_value(day.team),
+    day.component,
+    day.instance_type,
+    any_value(day.instance_count),
+    day.warm_pool_status,
+    any_value(day.reused_by_job),
+    any_value(day.is_deleted),
+    any_value(day.keep_alive_seconds),
+    any_value(day.is_over),
+    day.from_time,
+    day.training_end_time,
+    any_value(day.started_at),
+    any_value(day.ended_at),
+    CAST(sum(day.seconds) AS BIGINT),
+    sum(day.instance_hours),
+    arg_min(day.usd_per_hour, day.usage_date),
+    sum(day.compute_cost_usd),
+    sum(day.storage_cost_usd),
+    max(day.compute_rank),
+    max(day.storage_rank),
+    sum(day.cost_usd)
+FROM usage_days AS day
+WHERE NOT day.within_a_day
+-- Times and status follow from the job: as keys they let a filter through.
+GROUP BY
+    day.job_id,
+    day.component,
+    day.instance_type,
+    day.creation_time,
+    day.from_time,
+    day.training_end_time,
+    day.warm_pool_status

@@ -11,6 +11,7 @@
 -- training_job_name: Name of the job
 -- job_family: Family of the job
 -- team: Team of the job
+-- training_job_status: TrainingJobStatus as last known
 -- on_training_plan: True: paid for by its training plan
 -- warm_pool_status: WarmPoolStatus.Status
 -- reused_by_job: Name of the job that took the pool over
@@ -35,6 +36,7 @@ SELECT
     day.training_job_name,
     day.job_family,
     day.team,
+    day.training_job_status,
     day.training_plan_arn IS NOT NULL AS on_training_plan,
     day.warm_pool_status,
     day.warm_pool_reused_by_job AS reused_by_job,

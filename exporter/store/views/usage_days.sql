@@ -16,6 +16,9 @@
 -- training_job_name: Name of the job
 -- job_family: Family of the job
 -- team: Team of the job
+-- training_job_status: TrainingJobStatus as last known
+-- failure_reason: FailureReason; NULL = none, or no details
+-- role_arn: RoleArn the job ran with; NULL = not known
 -- tags: Tags as one JSON object
 -- component: Training or Training Warm Pool
 -- instance_type: Instance type; NULL = not known
@@ -24,6 +27,7 @@
 -- warm_pool_status: WarmPoolStatus.Status
 -- reused_by_job: Name of the job that took the pool over
 -- is_deleted: True: AWS has forgotten the job
+-- retained_seconds: ResourceRetainedBillableTimeInSeconds, for one instance
 -- keep_alive_seconds: KeepAlivePeriodInSeconds; NULL = not known
 -- is_over: True: training ended, or the pool is settled
 -- from_time: When it may begin, and nothing is spent before: creation, or end of training
@@ -44,6 +48,7 @@
 -- storage_source: Where that price is from
 -- storage_cost_usd: Cost of the volumes: 0 = not charged for the type, NULL = cannot be known
 -- storage_rank: What it rests on, see cost_bases
+-- cost_usd: Compute and storage, as far as known; NULL = neither is known
 SELECT
     costed.job_id,
     costed.training_job_arn,
@@ -53,6 +58,9 @@ SELECT
     costed.training_job_name,
     costed.job_family,
     costed.team,
+    costed.training_job_status,
+    costed.failure_reason,
+    costed.role_arn,
     costed.tags,
     costed.component,
     costed.instance_type,
@@ -61,6 +69,7 @@ SELECT
     costed.warm_pool_status,
     costed.reused_by_job,
     costed.is_deleted,
+    costed.retained_seconds,
     costed.keep_alive_seconds,
     costed.is_over,
     costed.from_time,
@@ -146,7 +155,12 @@ SELECT
         WHEN costed.usd_per_gb_month IS NULL THEN 4
         WHEN costed.storage_estimated THEN 3
         ELSE costed.own_rank
-    END AS storage_rank
+    END AS storage_rank,
+    -- A storage cost of 0 beside an unknown compute cost must not make the sum look known.
+    CASE
+        WHEN compute_cost_usd IS NOT NULL THEN compute_cost_usd + coalesce(storage_cost_usd, 0)
+        WHEN storage_cost_usd > 0 THEN storage_cost_usd
+    END AS cost_usd
 FROM (
     SELECT
         day.*,
@@ -273,6 +287,8 @@ FROM (
                             job.*,
                             epoch_us(job.from_time) AS from_us,
                             epoch_us(job.training_end_time) AS end_us,
+                            detail.failure_reason,
+                            detail.role_arn,
                             detail.tags,
                             coalesce(detail.instance_type, members.instance_type)
                                 AS instance_type,

@@ -2,7 +2,7 @@
 -- the other, and the waits between them, by the names in ReusedByJob. Amounts add up what is
 -- known.
 --
--- needs: chain_costs
+-- needs: pool_members, pool_steps
 --
 -- chain_id: ARN of the first job, '@', its creation time in milliseconds since 1970
 -- account_id: AWS account
@@ -22,6 +22,38 @@
 --   (terminated before); terminated (period not known); not kept (the last job asked for no
 --   pool); reuse unknown (the job that took it over is not in the database, or took another
 --   pool); deleted (the job was deleted while it waited); open
+WITH member AS MATERIALIZED (
+    SELECT chain, job_id, position
+    FROM pool_members
+),
+
+spent AS (
+    SELECT
+        member.chain,
+        any_value(step.instance_type) AS instance_type,
+        any_value(step.instance_count) AS instance_count,
+        CAST(max(member.position) AS BIGINT) AS jobs,
+        min(step.started_at) AS started_at,
+        max(step.ended_at) AS ended_at,
+        CAST(sum(step.busy_seconds) AS BIGINT) AS busy_seconds,
+        CAST(sum(step.idle_seconds) AS BIGINT) AS idle_seconds,
+        sum(step.training_cost_usd) AS training_cost_usd,
+        sum(step.idle_cost_usd) AS idle_cost_usd,
+        arg_max(step.ended_by, member.position * 2 + step.is_wait::INTEGER) AS ended_by
+    FROM member
+    INNER JOIN pool_steps AS step ON member.job_id = step.job_id
+    GROUP BY member.chain
+),
+
+named AS (
+    SELECT
+        member.chain,
+        list(job.training_job_name ORDER BY member.position) AS job_names
+    FROM member
+    INNER JOIN training_jobs AS job ON member.job_id = job.rowid
+    GROUP BY member.chain
+)
+
 SELECT
     first_job.training_job_arn || '@' || CAST(epoch_ms(first_job.creation_time) AS VARCHAR)
         AS chain_id,
@@ -31,7 +63,7 @@ SELECT
     spent.instance_type,
     spent.instance_count,
     spent.jobs,
-    list_transform(spent.places, lambda place: place.job) AS job_names,
+    named.job_names,
     coalesce(spent.started_at, first_job.creation_time) AS started_at,
     CASE WHEN spent.ended_by NOT IN ('open', 'deleted') THEN spent.ended_at END AS ended_at,
     spent.busy_seconds,
@@ -39,22 +71,6 @@ SELECT
     spent.training_cost_usd,
     spent.idle_cost_usd,
     spent.ended_by
-FROM (
-    SELECT
-        chain,
-        any_value(instance_type) AS instance_type,
-        any_value(instance_count) AS instance_count,
-        CAST(max(position) AS BIGINT) AS jobs,
-        min(started_at) AS started_at,
-        max(ended_at) AS ended_at,
-        CAST(sum(busy_seconds) AS BIGINT) AS busy_seconds,
-        CAST(sum(idle_seconds) AS BIGINT) AS idle_seconds,
-        sum(training_cost_usd) AS training_cost_usd,
-        sum(idle_cost_usd) AS idle_cost_usd,
-        arg_max(ended_by, step) AS ended_by,
-        -- A job of two instance types has two rows, and a name may come again.
-        list_sort(list(DISTINCT {'position': position, 'job': training_job_name})) AS places
-    FROM chain_costs
-    GROUP BY chain
-) AS spent
+FROM spent
+INNER JOIN named ON spent.chain = named.chain
 INNER JOIN training_jobs AS first_job ON spent.chain = first_job.rowid
