@@ -77,7 +77,7 @@ class Database:
         self._sleep = sleep
         self._monotonic = monotonic
         self._latest = math.inf
-        self._schema_is_known = self._views_are_known = False
+        self._schema_is_known = self._views_are_ours = False
         self._engines: dict[tuple[bool, bool], sa.Engine] = {}
 
     @staticmethod
@@ -130,9 +130,9 @@ class Database:
         with self._translated(), self._connection(read_only=True) as connection:
             if check_schema and not self._schema_is_known:
                 check_revision(self.path, revision(connection))
-                self._views_are_known = laying.is_laid(connection)
+                self._views_are_ours = laying.is_laid(connection)
                 self._schema_is_known = True
-            if check_schema and not self._views_are_known:
+            if check_schema and not self._views_are_ours:
                 laying.lay_over(connection.exec_driver_sql)
             yield connection
 

@@ -24,11 +24,13 @@ import pytz
 from exporter import cli
 from exporter.cli import sync
 from exporter.sagemaker import service
-from exporter.store import migrate
+from exporter.store import migrate, view_files
 from exporter.syncing import run, worker
 
 #: Imported here, so that no child has to.
 import_module("mako.template")
+# Read here, too: a child that is somebody else may have no right to look where we are.
+view_files.views()
 _LOADED = (alembic.command, boto3, duckdb_engine, pa, pytz, sync, migrate, run)
 #: What a child may do in smaller steps than in life, so that there is more to fall between.
 _STEPS = {
