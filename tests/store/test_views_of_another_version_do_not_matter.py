@@ -19,7 +19,7 @@ from exporter.store.view_files import views
 def as_of_another_version(path: Path) -> None:
     """One view is missing, and another has neither our columns nor our figures."""
     with duckdb.connect(str(path)) as connection:
-        connection.execute("DROP VIEW chain_costs")
+        connection.execute("DROP VIEW pool_steps")
         connection.execute("CREATE OR REPLACE VIEW daily_costs AS SELECT 7 AS cost_usd")
         connection.execute("UPDATE settings SET value = 'older' WHERE name = 'views'")
 
