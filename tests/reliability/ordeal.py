@@ -163,8 +163,9 @@ class Ordeal:
             assert ended.code in (-9, 0), ended
             return
         self.tally.slowest_stop = max(self.tally.slowest_stop, time.monotonic() - sent)
-        # 0: it had ended already, but for leaving.
-        assert ended.code in ({signal.SIGTERM: 143, signal.SIGINT: 130}[number], 0), ended
+        # 0: it had ended already, but for leaving. The signal's own: it had not begun, or left.
+        code = {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
+        assert ended.code in (code, 0, -number), ended
         assert "Traceback" not in ended.err, ended.err
         # It closed its ledger; runs that were killed before it was are the next one's to close.
         assert self._running() <= dead

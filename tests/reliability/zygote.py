@@ -71,7 +71,7 @@ def _become(request: dict[str, Any]) -> NoReturn:
             os.setuid(request["user"])
         for name, value in request["steps"].items():
             setattr(*_STEPS[name], value)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as SIGTERM has it until the program begins
         code = cli.main(request["argv"])
         sys.stdout.flush()
         sys.stderr.flush()
