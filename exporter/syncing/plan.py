@@ -32,6 +32,8 @@ TOLERANCE: Final = timedelta(seconds=60)
 #: shows something else each time.
 LOOKS: Final = 10
 _BEFORE_ANY: Final = timedelta(milliseconds=1)
+#: How far a service that rounds times to seconds may seem to be out of order.
+_ROUNDING: Final = timedelta(seconds=1)
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -317,10 +319,13 @@ def doubtful(
 
 
 def _goes_back(request: ListRequest, page: Page) -> bool:
-    """Whether a job was created long before the bound, or the jobs before it on the page."""
+    """Whether a job was created before the bound, or before those ahead of it on the page.
+
+    By more than rounding explains: a wrong yes costs calls, a wrong no loses the older jobs.
+    """
     latest = request.created_after
     for row in page.rows:
-        if latest is not None and row.creation_time + TOLERANCE < latest:
+        if latest is not None and row.creation_time + _ROUNDING < latest:
             return True
         latest = row.creation_time if latest is None else max(latest, row.creation_time)
     return False

@@ -229,6 +229,18 @@ def test_a_server_with_an_order_of_its_own_is_followed_by_token() -> None:
     assert doubtful(last, request, following) == Listing("backfill")
 
 
+def test_a_burst_newest_first_is_out_of_order_though_it_lasted_seconds() -> None:
+    """By the last creation time, all that came before the burst would be lost."""
+    listing = Listing("backfill")
+    burst = page(60 + 20 / 60, 60 + 10 / 60, 60, token="t1")
+    listing, following = advance(listing, first_request(listing), burst)
+    assert (listing.position, following) == (None, ListRequest(token="t1"))
+    # Times that are rounded to seconds may seem to go back by one.
+    rounded = page(60, 60 - 1 / 60, 60 + 1 / 60, token="t1")
+    listing, _ = advance(Listing("backfill"), first_request(Listing("backfill")), rounded)
+    assert listing.position == after(60 + 1 / 60)
+
+
 def test_a_server_that_passes_over_the_bound_is_followed_by_token() -> None:
     listing = Listing("backfill")
     listing, _ = advance(listing, first_request(listing), page(1, 5, token="t1"))
