@@ -22,6 +22,8 @@ from typing import Any
 
 import boto3
 
+from exporter.config.labels import LabelRules
+from exporter.config.model import SyncOptions
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.pacing import Pacers
 from exporter.sagemaker.rows import detail_row, job_row
@@ -29,9 +31,7 @@ from exporter.simulator import Behaviour, Clock, Job, Scope, Simulator, World
 from exporter.store import migrate
 from exporter.store.database import Database
 from exporter.store.scopes import Run, ScopeState
-from exporter.syncing.labels import LabelRules
 from exporter.syncing.merge import MergePolicy, Observed, merge_batch
-from exporter.syncing.options import SyncOptions
 from exporter.syncing.records import Commit, Records
 from exporter.syncing.worker import Worker
 
@@ -142,7 +142,7 @@ def _worker(client: object, database: Database) -> Worker:
         options=SyncOptions(max_rps=0),
         rules=LabelRules(),
         run_ids=lambda: f"run-{time.time_ns()}",
-        notice=print,
+        notify=print,
     )
 
 

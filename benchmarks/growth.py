@@ -20,7 +20,7 @@ import duckdb
 from exporter.simulator import Clock, Simulator, World
 from exporter.store import migrate
 from exporter.store.database import STORAGE_VERSION, Database
-from tests.sync.support import Syncer
+from tests.support.syncing import Syncer
 
 GOAL = 1.5
 START = datetime(2026, 11, 1, tzinfo=UTC)

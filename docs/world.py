@@ -12,9 +12,9 @@ from unittest.mock import patch
 
 import sqlalchemy as sa
 
+from exporter.config.model import Source, SyncOptions
 from exporter.simulator import Clock, Simulator, World
 from exporter.store.database import Database
-from exporter.syncing.options import Source, SyncOptions
 from exporter.syncing.run import run_sync
 
 #: When the pages take the present to be.

@@ -98,7 +98,7 @@ def sync(
     role_arn: str | None = None,
     external_id: str | None = None,
     config: StrPath | None = None,
-    notice: Callable[[str], None] = lambda _: None,
+    notify: Callable[[str], None] = lambda _: None,
     **options: Any,  # noqa: ANN401 - the fields of SyncOptions
 ) -> SyncReport:
     """Fetch what changed, store it, and move the watermark; the first run is a backfill.
@@ -112,8 +112,8 @@ def sync(
         config: A `sagemaker-exporter.toml`: its sources, unless some are given here, and its
             families, teams, accounts and discounts. Without it there are none of these, and
             labels that an earlier sync took from a file are made anew without it.
-        notice: Told at once, in a sentence, what the user should know.
-        options: The fields of `exporter.syncing.options.SyncOptions`, such as `full=True`; times
+        notify: Told at once, in a sentence, what the user should know.
+        options: The fields of `exporter.config.model.SyncOptions`, such as `full=True`; times
             are aware datetimes, or texts as the command takes them.
 
     Returns:
@@ -124,8 +124,8 @@ def sync(
             are complete and others are not. Nothing is lost, and the next call goes on.
         TypeError: An option that SyncOptions does not have, or a time without its zone.
     """
-    from exporter import settings
-    from exporter.syncing.options import Source, SyncOptions
+    from exporter.config import file as settings
+    from exporter.config.model import Source, SyncOptions
     from exporter.syncing.run import run_sync
 
     configured = settings.Settings() if config is None else settings.read(Path(config))
@@ -135,7 +135,7 @@ def sync(
     sources = [given] if given != Source() else [*configured.sources()] or [given]
     asked = SyncOptions(**{name: _read(name, value) for name, value in options.items()})
     database = _database(db, lock_timeout=asked.lock_timeout)
-    done = run_sync(database, sources, asked, configured.configuration(), notice=notice)
+    done = run_sync(database, sources, asked, configured.configuration(), notify=notify)
     if done.error is not None:
         raise done.error
     return done

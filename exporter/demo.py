@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 import sqlalchemy as sa
 
+from exporter.config.model import Source, SyncOptions
 from exporter.errors import DatabaseError
-from exporter.printable import counted
 from exporter.simulator import Clock, Simulator, World
 from exporter.store import migrate
 from exporter.store.database import Database
-from exporter.syncing.options import Source, SyncOptions
 from exporter.syncing.run import run_sync
+from exporter.text import counted
 
 if TYPE_CHECKING:
     from exporter.reports.result import Result

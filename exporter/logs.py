@@ -14,7 +14,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
-from exporter.printable import visible
+from exporter.text import visible
 from exporter.times import format_time
 
 #: What makes a log record a record; everything else on it came in by `extra`.

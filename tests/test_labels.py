@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.syncing.labels import FamilyRule, Labelled, LabelRules, TeamRule, label
+from exporter.config.labels import FamilyRule, Labelled, LabelRules, TeamRule, label
 
 NONE = LabelRules()
 TUNING = "arn:aws:sagemaker:eu-west-1:111122223333:hyper-parameter-tuning-job/hpo"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from exporter import logs
-from exporter.settings import Settings
+from exporter.config.file import Settings
 
 if TYPE_CHECKING:
     from exporter.store.database import Database

@@ -15,7 +15,7 @@ from exporter.cli import defaults
 from exporter.cli.app import App, app_of, decorated, width
 from exporter.cli.options import ENV_PREFIX, SECRETS, written
 from exporter.cli.root import Command, Group
-from exporter.settings import Settings
+from exporter.config.file import Settings
 
 EPILOG = """\b
 Examples:

@@ -11,7 +11,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import lock_timeout_option
 from exporter.cli.root import Command, Group
 from exporter.errors import DatabaseError
-from exporter.printable import counted
+from exporter.text import counted
 from exporter.times import format_time
 
 if TYPE_CHECKING:

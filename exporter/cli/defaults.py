@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from exporter import settings as files
 from exporter.cli.options import SECRETS, from_file
+from exporter.config import file as files
+from exporter.config.file import Settings
 from exporter.errors import UsageError
-from exporter.settings import Settings, did_you_mean
+from exporter.text import did_you_mean
 
 
 def check(

@@ -14,7 +14,7 @@ import click
 
 from exporter import times
 from exporter.errors import UsageError
-from exporter.settings import did_you_mean
+from exporter.text import did_you_mean
 
 #: Every option of every command may come from SAGEMAKER_EXPORTER_[COMMAND_]OPTION.
 ENV_PREFIX: Final = "SAGEMAKER_EXPORTER"

@@ -13,7 +13,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import Time
 from exporter.cli.results import printing, result_options, style_of
 from exporter.cli.root import Command, Group
-from exporter.printable import counted
+from exporter.text import counted
 
 if TYPE_CHECKING:
     from exporter.prices.listing import InForce

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from exporter.printable import counted
+from exporter.text import counted
 from exporter.times import format_time
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import Age, lock_timeout_option
 from exporter.cli.root import Command
 from exporter.errors import UsageError
-from exporter.printable import counted
+from exporter.text import counted
 
 if TYPE_CHECKING:
     from exporter.publish.run import Published

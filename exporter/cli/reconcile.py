@@ -13,7 +13,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.results import printing, result_options, style_of
 from exporter.cli.root import Command
 from exporter.errors import PartialError
-from exporter.printable import counted
+from exporter.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,12 +11,13 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from exporter import settings as files
 from exporter.cli.app import DEFAULT_DB, App, app_of, user_directory
 from exporter.cli.defaults import check, table_name
 from exporter.cli.options import ENV_PREFIX, OneOf
+from exporter.config import file as files
+from exporter.config.file import Settings
 from exporter.errors import UsageError
-from exporter.settings import Settings, did_you_mean
+from exporter.text import did_you_mean
 
 #: Command -> where it is, and what `--help` says of it. A module is imported only when its
 #: command is asked for.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from exporter.errors import UsageError
 
 if TYPE_CHECKING:
-    from exporter.syncing.options import Source
+    from exporter.config.model import Source
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def choose(asked: Asked, configured: Sequence[Source]) -> tuple[Source, ...]:
 
 
 def _product(asked: Asked) -> tuple[Source, ...]:
-    from exporter.syncing.options import Source
+    from exporter.config.model import Source
 
     return tuple(
         Source(

@@ -14,7 +14,7 @@ from exporter.cli.app import App, decorated, pass_app, width
 from exporter.cli.options import Age, Whole
 from exporter.cli.root import Command
 from exporter.errors import PartialError
-from exporter.printable import last_runs
+from exporter.text import last_runs
 from exporter.times import format_age
 
 if TYPE_CHECKING:

@@ -195,7 +195,7 @@ def sync(
     Several profiles, roles and regions may be given: every profile assumes every role, in every
     region, and an account that is reached twice is synced once.
     """
-    from exporter.syncing.options import SyncOptions
+    from exporter.config.model import SyncOptions
     from exporter.syncing.run import run_sync
 
     app = app_of(ctx)
@@ -244,7 +244,7 @@ def sync(
                 options,
                 app.settings.configuration(),
                 progress=progress,
-                notice=lambda text: app.say(text, logging.WARNING),
+                notify=lambda text: app.say(text, logging.WARNING),
             )
         told(report)
         for scope in report.scopes:

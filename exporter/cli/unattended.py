@@ -16,8 +16,8 @@ from exporter.cli.app import App
 from exporter.errors import ExporterError, UsageError
 
 if TYPE_CHECKING:
+    from exporter.config.model import SyncOptions
     from exporter.reports.status import Status
-    from exporter.syncing.options import SyncOptions
     from exporter.syncing.outcome import SyncReport
 
 #: Seconds that the metrics wait for another process to leave the database.

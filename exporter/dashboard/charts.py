@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 import altair as alt
 
-from exporter.printable import visible
+from exporter.text import visible
 
 Spec = dict[str, Any]
 Row = Mapping[str, Any]

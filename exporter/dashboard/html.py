@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from exporter.printable import visible
 from exporter.reports.rendering import is_numeric, total_cells
 from exporter.reports.result import Column, Result, Row
 from exporter.reports.values import MISSING, shown
+from exporter.text import visible
 
 #: Texts longer than this are folded, the others never.
 _LONG: Final = 44

@@ -18,8 +18,8 @@ from exporter.dashboard.parts import (
     times,
     usd,
 )
-from exporter.printable import counted, last_runs
 from exporter.reports.result import Column, Result
+from exporter.text import counted, last_runs
 from exporter.times import format_age, format_time
 
 #: Data older than this is called old on the page; cron runs more often than that.

@@ -22,8 +22,8 @@ from exporter.dashboard.parts import (
     so_far,
     usd,
 )
-from exporter.printable import counted
 from exporter.reports.values import shown
+from exporter.text import counted
 
 _REUSED: Final = Band("reused: another job came", "↑", "var(--reuse)")
 _WASTED: Final = Band("wasted: nobody came", "↓", "var(--waste)")

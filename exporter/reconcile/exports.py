@@ -16,7 +16,7 @@ from typing import Any, Final
 import duckdb
 
 from exporter.errors import UsageError
-from exporter.reconcile.meaning import meaning
+from exporter.reconcile.classify import meaning
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from typing import Final
 
 from exporter.errors import UsageError
 from exporter.resources import folder
-from exporter.settings import did_you_mean
+from exporter.text import did_you_mean
 
 #: How a column reads in a table: see values.shown.
 UNITS: Final = ("money", "rate", "hours", "count", "percent", "factor", "seconds", "text")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from exporter.errors import UsageError
-from exporter.settings import did_you_mean
+from exporter.text import did_you_mean
 
 #: Dimension -> (expression over daily_costs, name of the column) of each of its columns.
 DIMENSIONS: Final = {

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from exporter.printable import last_runs
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Note
 from exporter.reports.values import money
+from exporter.text import last_runs
 from exporter.times import format_time
 
 MARK: Final = "/*notes*/ /*end*/"

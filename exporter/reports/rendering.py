@@ -9,9 +9,9 @@ from decimal import Decimal
 from itertools import islice
 from typing import IO, Any, Final, TextIO
 
-from exporter.printable import visible
 from exporter.reports.result import Result, Row
 from exporter.reports.values import plain, shown, to_json
+from exporter.text import visible
 
 FORMATS: Final = ("table", "csv", "json", "markdown", "parquet")
 #: Formats in which the notes stand in the output itself.

@@ -16,7 +16,7 @@ from exporter.reports.dimensions import Grouping, grouping
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Column, Result, Row
 from exporter.reports.values import literal
-from exporter.settings import did_you_mean
+from exporter.text import did_you_mean
 
 #: As SQLAlchemy finds them (sqlalchemy.sql.elements.TextClause); `::type` is not one.
 _BOUND: Final = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")

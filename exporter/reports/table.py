@@ -14,10 +14,10 @@ from typing import Final
 
 from rich.cells import cell_len, chop_cells
 
-from exporter.printable import visible
 from exporter.reports.rendering import is_numeric, total_cells
 from exporter.reports.result import Column, Result
 from exporter.reports.values import shown
+from exporter.text import visible
 
 _BAR: Final = 12
 _GAP: Final = "  "

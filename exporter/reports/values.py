@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from exporter.printable import visible
+from exporter.text import visible
 from exporter.times import format_time
 
 #: What stands for a value that is not known, or not there.

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from exporter.errors import DatabaseError, UsageError
-from exporter.printable import counted
 from exporter.store import copies, laying, migrate, view_files
 from exporter.store.database import SCHEMA_REVISION, Database, check_revision, revision
 from exporter.store.locks import sync_lock
 from exporter.store.schema import KEY, metadata
+from exporter.text import counted
 
 Notify = Callable[[str], None]
 

@@ -33,7 +33,7 @@ from exporter.errors import (
     UsageError,
 )
 from exporter.store import laying
-from exporter.store.healing import OFFLINE, heal
+from exporter.store.recovery import OFFLINE, heal
 
 #: The revision this program reads and writes; migrations/versions ends with it.
 SCHEMA_REVISION: Final = "0001"

@@ -22,9 +22,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from exporter.config.labels import Labelled, LabelRules, Labels, label
 from exporter.sagemaker.rows import DetailRow, JobKey, JobRow
 from exporter.sagemaker.service import SEARCH_LAG, may_be_serverless
-from exporter.syncing.labels import Labelled, LabelRules, Labels, label
 
 ENDED: Final = frozenset({"Completed", "Failed", "Stopped"})
 SETTLED: Final = frozenset({"Reused", "Terminated"})

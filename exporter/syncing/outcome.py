@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from exporter.errors import ExporterError, PartialError, ServiceError
-from exporter.printable import counted
 from exporter.store.scopes import Run
+from exporter.text import counted
 
 Outcome = Literal["complete", "failed", "skipped", "planned"]
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, cast
 
+from exporter.config.model import SyncOptions
 from exporter.errors import ServiceError
-from exporter.printable import counted
 from exporter.sagemaker.service import PAGE, ListRequest, Page
 from exporter.store.scopes import ScopeState
-from exporter.syncing.options import SyncOptions
+from exporter.text import counted
 
 Mode = Literal["backfill", "incremental", "full", "extend", "filter"]
 

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from exporter.config.labels import Labels
 from exporter.errors import DatabaseError
 from exporter.sagemaker.rows import DetailRow, JobKey, JobRow
 from exporter.store import jobs, scopes
 from exporter.store.database import Database
 from exporter.store.schema import training_job_changes, training_job_details, training_jobs
 from exporter.store.scopes import Run, ScopeKey, ScopeState
-from exporter.syncing.labels import Labels
 from exporter.syncing.merge import Merged, Stored, StoredDetails
 from exporter.syncing.plan import OpenJob
 

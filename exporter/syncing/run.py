@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
+from exporter.config import stored as configuration
+from exporter.config.model import Configuration, Source, SyncOptions
 from exporter.errors import CredentialsError, DatabaseError, ExporterError, UsageError
 from exporter.prices import refresh
 from exporter.sagemaker.api import Api
@@ -23,8 +25,7 @@ from exporter.store import migrate, snapshot
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
 from exporter.store.scopes import ScopeKey, ScopeState
-from exporter.syncing import configuration, plan
-from exporter.syncing.options import Configuration, Source, SyncOptions
+from exporter.syncing import plan
 from exporter.syncing.outcome import ScopeResult, SyncReport
 from exporter.syncing.progress import Clock, Progress, Quiet
 from exporter.syncing.records import Records, ScopeView
@@ -57,7 +58,7 @@ def run_sync(
     configured: Configuration | None = None,
     *,
     progress: Progress | None = None,
-    notice: Callable[[str], None] = lambda _: None,
+    notify: Callable[[str], None] = lambda _: None,
     clock: Clock | None = None,
 ) -> SyncReport:
     """Bring every scope of the sources up to date.
@@ -68,7 +69,7 @@ def run_sync(
         options: What to do.
         configured: Families and teams, account names, discounts.
         progress: Told how each scope is getting on, from its thread.
-        notice: Told at once what the user should know; also in the report's warnings.
+        notify: Told at once what the user should know; also in the report's warnings.
         clock: This machine's clocks.
 
     Returns:
@@ -82,7 +83,7 @@ def run_sync(
         Interrupted: By the caller's KeyboardInterrupt; what was committed stays.
     """
     given = configured or Configuration()
-    return _Sync(database, options, given, progress, notice, clock or Clock()).run(sources)
+    return _Sync(database, options, given, progress, notify, clock or Clock()).run(sources)
 
 
 class _Sync:
@@ -92,7 +93,7 @@ class _Sync:
         options: SyncOptions,
         configured: Configuration,
         progress: Progress | None,
-        notice: Callable[[str], None],
+        notify: Callable[[str], None],
         clock: Clock,
     ) -> None:
         self._database = database
@@ -101,7 +102,7 @@ class _Sync:
         self._reached: dict[str, list[str]] = {}
         self._progress = progress or Quiet()
         self._clock = clock
-        self._say = notice
+        self._say = notify
         self._notices: dict[str, None] = {}
         self._guard = threading.Lock()
         self._stop = Stop()
@@ -117,7 +118,7 @@ class _Sync:
             targets, results = self._targets(sources)
             results += [self._plan(target) for target in targets]
         else:
-            with sync_lock(self._database.path, self._options.lock_timeout, notify=self._notice):
+            with sync_lock(self._database.path, self._options.lock_timeout, notify=self._notify):
                 self._prepare()
                 targets, results = self._targets(sources)
                 _log.info(
@@ -136,7 +137,7 @@ class _Sync:
         scopes = _judge_regions(results)
         for scope in scopes:
             if scope.optional and scope.outcome == "failed":
-                self._notice(f"Optional, and left behind: {scope.failure}")
+                self._notify(f"Optional, and left behind: {scope.failure}")
         return SyncReport(
             scopes=scopes,
             warnings=list(self._notices),
@@ -154,7 +155,7 @@ class _Sync:
         if self._options.snapshot is not None:
             snapshot.check(self._database, self._options.snapshot)
         if self._options.upgrade:
-            migrate.upgrade(self._database, notify=self._notice)
+            migrate.upgrade(self._database, notify=self._notify)
         elif not self._database.exists():
             raise DatabaseError(
                 f"There is no database at {self._database.path}, and --no-upgrade makes none."
@@ -186,7 +187,7 @@ class _Sync:
         return list(targets.values()), failed
 
     def _refresh_prices(self, targets: Sequence[Target], results: Sequence[ScopeResult]) -> None:
-        """Ask the Price List API at most once a day; a failure is a notice, prices stay."""
+        """Ask the Price List API at most once a day; a failure is a notify, prices stay."""
         complete = {result.name for result in results if result.outcome == "complete"}
         reached = [target.access for target in targets if str(target.key) in complete]
         if not reached or not self._options.prices or self._options.is_filtered:
@@ -201,7 +202,7 @@ class _Sync:
         except ExporterError as error:
             if error.exit_code in (4, 6, 8):
                 raise
-            self._notice(f"{error} Prices stay as they are; this is tried again in a day.")
+            self._notify(f"{error} Prices stay as they are; this is tried again in a day.")
 
     def _plan(self, target: Target) -> ScopeResult:
         state = ScopeState(*target.key)
@@ -299,7 +300,7 @@ class _Sync:
             options=self._options,
             rules=self._configuration.rules,
             run_ids=lambda: f"{self._prefix}-{next(self._number):04}",
-            notice=self._notice,
+            notify=self._notify,
             progress=self._progress,
             clock=self._clock,
             stop=self._stop,
@@ -320,7 +321,7 @@ class _Sync:
         if any(thread.is_alive() for thread in threads):
             atexit.register(_silence)
 
-    def _notice(self, text: str) -> None:
+    def _notify(self, text: str) -> None:
         with self._guard:
             if text in self._notices:
                 return

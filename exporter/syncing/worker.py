@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from exporter.config.labels import LabelRules
+from exporter.config.model import SyncOptions
 from exporter.errors import BusyError, ExporterError
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import InvalidRequest, RegionNotEnabled
@@ -20,8 +22,7 @@ from exporter.sagemaker.rows import JobKey, JobRow
 from exporter.sagemaker.service import PAGE, ListRequest, Page, known_by, list_page
 from exporter.store.scopes import Run, ScopeKey, ScopeState
 from exporter.syncing import plan
-from exporter.syncing.asking import Asker, Gone, Reply, Wanted
-from exporter.syncing.labels import LabelRules
+from exporter.syncing.lookup import Asker, Gone, Reply, Wanted
 from exporter.syncing.merge import (
     Merged,
     MergePolicy,
@@ -31,7 +32,6 @@ from exporter.syncing.merge import (
     merge_batch,
     waits_until,
 )
-from exporter.syncing.options import SyncOptions
 from exporter.syncing.plan import Listing
 from exporter.syncing.progress import Clock, Progress, Quiet
 from exporter.syncing.records import Commit, Records, ScopeView
@@ -59,7 +59,7 @@ class Worker:
         options: What was asked for.
         rules: Families and teams.
         run_ids: Gives the ledger's next run id.
-        notice: Told what the user should know; the same thing once.
+        notify: Told what the user should know; the same thing once.
         progress: Told how it is getting on.
         clock: This machine's clocks.
         stop: Says when to stop.
@@ -72,7 +72,7 @@ class Worker:
     options: SyncOptions
     rules: LabelRules
     run_ids: Callable[[], str]
-    notice: Callable[[str], None]
+    notify: Callable[[str], None]
     progress: Progress = field(default_factory=Quiet)
     clock: Clock = field(default_factory=Clock)
     stop: Stop = field(default_factory=Stop)
@@ -81,7 +81,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self.key = ScopeKey(self.api.account_id, self.api.region)
-        self._asker = Asker(self.api, now=self._server_time, notice=self.notice)
+        self._asker = Asker(self.api, now=self._server_time, notify=self.notify)
         self._sure: set[JobKey] = set()
         self._found: set[JobKey] = set()
         self._newest: datetime | None = None
@@ -138,7 +138,7 @@ class Worker:
             )
         )
         if listing.mode == "backfill" and listing.created_after and not listing.started:
-            self.notice(
+            self.notify(
                 f"Jobs created before {listing.created_after:%Y-%m-%d %H:%MZ} are left out, also "
                 "where they still run; an earlier --since lists them."
             )
@@ -264,7 +264,7 @@ class Worker:
             self._commit(None, merged, outcome="complete")
             return state
         if listing.began_at is None:
-            self.notice(
+            self.notify(
                 f"{self.key}: the service's Date header is missing or wrong; "
                 "the watermark stays where it is."
             )
@@ -343,7 +343,7 @@ class Worker:
         if not self._asker.means.search:
             only_details = [item for item in wanted if not item.open]
             if len(only_details) > DETAILS_A_RUN:
-                self.notice(
+                self.notify(
                     f"{self.key.account_id}: without Search, the details of {DETAILS_A_RUN:,} jobs "
                     "a region come with each sync; `status` counts what is missing."
                 )
@@ -439,7 +439,7 @@ class Worker:
     def _refresh_tags(self, listing: Listing) -> list[Merged]:
         """Read the details of every job again, by Search pages: tags change without a trace."""
         if not self._asker.means.search:
-            self.notice(f"{self.key.account_id}: tags cannot be refreshed without Search.")
+            self.notify(f"{self.key.account_id}: tags cannot be refreshed without Search.")
             return []
         kept: list[Merged] = []
         for keys in self.records.living(self.key, BATCH_ROWS):

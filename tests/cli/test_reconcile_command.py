@@ -11,8 +11,8 @@ import pytest
 
 from exporter.store.database import Database
 from tests.cli.conftest import Command
-from tests.money import bills
-from tests.money.bills import Charge
+from tests.support import bills
+from tests.support.bills import Charge
 
 DAY = datetime(2026, 10, 3, 12, tzinfo=UTC)
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/"

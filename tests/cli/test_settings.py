@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter import settings
+from exporter.config import file as settings
+from exporter.config.model import Configuration, Discount, Source
 from exporter.errors import UsageError
-from exporter.syncing.options import Configuration, Discount, Source
 
 PATH = Path("sagemaker-exporter.toml")
 

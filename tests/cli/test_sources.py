@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from exporter.cli.sources import Asked, choose
+from exporter.config.model import Source
 from exporter.errors import UsageError
-from exporter.syncing.options import Source
 
 PROD = Source(name="prod", profile="p", regions=("eu-west-1",), exclude_regions=("us-east-1",))
 BARE = Source(name="bare", role_arn="arn:r", optional=True)

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from exporter.config.model import Source, SyncOptions
 from exporter.dashboard import figures, page
 from exporter.dashboard.figures import Figures
 from exporter.simulator import Clock, Simulator, World
 from exporter.store.database import Database
-from exporter.syncing.options import Source, SyncOptions
 from exporter.syncing.run import run_sync
 from tests.dashboard.browser import EXECUTABLE, Browser
 

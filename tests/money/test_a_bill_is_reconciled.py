@@ -13,10 +13,10 @@ import pytest
 from exporter.errors import UsageError
 from exporter.prices import import_csv
 from exporter.reconcile import Reconciliation, rates_csv, reconcile
-from tests.money import bills
-from tests.money.bills import Charge
 from tests.money.conftest import ACCOUNT, REGION, Ledger, arn
 from tests.money.test_the_bill_of_december_2023 import HOURS, put_december
+from tests.support import bills
+from tests.support.bills import Charge
 
 FORMS: dict[str, Callable[[Path, list[Charge]], Path]] = {
     "cur.parquet": lambda folder, charges: bills.cur(folder / "cur.parquet", charges),

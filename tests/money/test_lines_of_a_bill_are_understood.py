@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from exporter.reconcile.meaning import Meaning, meaning
+from exporter.reconcile.classify import Meaning, meaning
 from exporter.reconcile.rates import shortest
 
 M5 = "ml.m5.xlarge"

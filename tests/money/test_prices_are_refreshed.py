@@ -7,9 +7,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from exporter.config.model import Source, SyncOptions
 from exporter.simulator import Behaviour, Scope, Simulator, World
 from exporter.store.database import Database
-from exporter.syncing.options import Source, SyncOptions
 from exporter.syncing.outcome import SyncReport
 from exporter.syncing.progress import Clock
 from exporter.syncing.run import run_sync

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from exporter.cli import main
+from exporter.config.model import Configuration, Source, SyncOptions
 from exporter.simulator import Scope
 from exporter.store.database import Database
-from exporter.syncing.options import Configuration, Source, SyncOptions
 from exporter.syncing.run import run_sync
 
 

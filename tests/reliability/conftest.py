@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.reliability.processes import Zygotes
+from tests.support.processes import Zygotes
 
 
 @pytest.fixture(scope="package")

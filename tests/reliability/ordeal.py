@@ -22,8 +22,8 @@ import sqlalchemy as sa
 from exporter.sagemaker.service import SEARCH_LAG
 from exporter.simulator import Scope, Simulator
 from exporter.store.database import Database
-from tests.reliability.processes import Ended, Running, Zygotes
-from tests.sync.support import COLUMNS, Row, differences, served
+from tests.support.processes import Ended, Running, Zygotes
+from tests.support.syncing import COLUMNS, Row, differences, served
 
 #: So that a hundred jobs have a dozen pages and half a dozen commits.
 STEPS = {"PAGE": 10, "BATCH_ROWS": 25, "ASK_ROWS": 10}

@@ -29,9 +29,9 @@ from exporter.sagemaker.service import SEARCH_LAG
 from exporter.simulator import Behaviour, Clock, Fault, Simulator, World
 from exporter.store import care
 from tests.reliability.ordeal import Ordeal, Tally
-from tests.reliability.processes import Running, Zygotes
-from tests.store.support import content
-from tests.sync.support import CHANGES, Life
+from tests.support.files import content
+from tests.support.processes import Running, Zygotes
+from tests.support.syncing import CHANGES, Life
 
 START: Final = datetime(2026, 11, 1, tzinfo=UTC)
 LIFETIME: Final = timedelta(days=14)

@@ -18,8 +18,8 @@ from exporter.simulator import Scope, Simulator
 from exporter.store import care
 from exporter.store.database import Database
 from tests.reliability.ordeal import stored
-from tests.store.support import content, mode, names, write_and_die
-from tests.sync.support import Syncer, differences
+from tests.support.files import content, mode, names, write_and_die
+from tests.support.syncing import Syncer, differences
 
 #: DuckDB's: three headers, then blocks.
 HEADERS, BLOCK = 3 * 4096, 262_144

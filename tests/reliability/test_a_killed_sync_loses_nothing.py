@@ -7,7 +7,7 @@ from pathlib import Path
 
 from exporter.simulator import Simulator
 from tests.reliability.ordeal import STOPS_WITHIN, Ordeal
-from tests.reliability.processes import Zygotes
+from tests.support.processes import Zygotes
 
 #: A command for the long run: EXPORTER_KILLS=200 pytest -s tests/reliability -k killed
 KILLS = int(os.environ.get("EXPORTER_KILLS", "10"))

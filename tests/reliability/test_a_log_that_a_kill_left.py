@@ -12,9 +12,9 @@ import pytest
 
 from exporter.errors import DatabaseError
 from exporter.store.database import Database
-from exporter.store.healing import heal
-from tests.reliability.processes import ROOT, environment, holding
-from tests.store.support import content, names, write_and_die
+from exporter.store.recovery import heal
+from tests.support.files import content, names, write_and_die
+from tests.support.processes import ROOT, environment, holding
 
 
 def set_value(value: str) -> str:

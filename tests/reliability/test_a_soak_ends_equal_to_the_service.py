@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.reliability.processes import Zygotes
 from tests.reliability.soak import soak, told
+from tests.support.processes import Zygotes
 
 SYNCS = 12
 SEED = int(os.environ.get("EXPORTER_SEED", "7"))

@@ -17,7 +17,7 @@ from exporter.store import jobs, scopes
 from exporter.store.database import Database
 from exporter.store.scopes import Run, ScopeState
 from exporter.syncing.records import Commit, Records
-from tests.sync.support import Killed, Syncer, differences
+from tests.support.syncing import Killed, Syncer, differences
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 RUN = Run("run", "111122223333", "eu-west-1", "backfill", NOW)
@@ -88,7 +88,7 @@ def test_raised_before_any_statement_of_a_commit_nothing_of_it_is_there(
             commits.append(commit)
 
     with pytest.MonkeyPatch.context() as context:
-        context.setattr("tests.sync.support.Records.commit", Recording.commit)
+        context.setattr("tests.support.syncing.Records.commit", Recording.commit)
         with suppress(Exception):
             syncer.sync()
     commit = next(each for each in commits if each.merged)

@@ -17,9 +17,9 @@ from exporter.simulator import Scope, Simulator
 from exporter.store import care
 from exporter.store.database import Database
 from tests.reliability.ordeal import stored
-from tests.reliability.processes import Ended, Zygotes
-from tests.store.support import content, mode, names
-from tests.sync.support import differences
+from tests.support.files import content, mode, names
+from tests.support.processes import Ended, Zygotes
+from tests.support.syncing import differences
 
 NOBODY = 65534
 

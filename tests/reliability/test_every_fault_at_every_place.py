@@ -24,7 +24,7 @@ from exporter.simulator import Behaviour, Clock, Fault, Scope, Simulator, World
 from exporter.store.database import Database
 from tests.conftest import NOON
 from tests.reliability.ordeal import detail_differences
-from tests.sync.support import Row, Syncer, differences
+from tests.support.syncing import Row, Syncer, differences
 
 LIST, SEARCH = "ListTrainingJobs", "Search"
 DESCRIBE, TAGS = "DescribeTrainingJob", "ListTags"

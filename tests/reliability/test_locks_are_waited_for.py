@@ -14,8 +14,8 @@ from exporter.simulator import Fault, Scope, Simulator
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
 from tests.reliability.ordeal import query, stored
-from tests.reliability.processes import Zygotes, holding, until
-from tests.sync.support import differences
+from tests.support.processes import Zygotes, holding, until
+from tests.support.syncing import differences
 
 
 def sync(path: Path, *options: str) -> list[str]:

@@ -13,8 +13,8 @@ import pytest
 from exporter.simulator import Behaviour, Fault, Scope, Simulator
 from exporter.store.database import Database
 from tests.conftest import ACCOUNT, REGION
-from tests.reliability.processes import Ended, Zygotes, until
-from tests.store.support import mode
+from tests.support.files import mode
+from tests.support.processes import Ended, Zygotes, until
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/reader"
 #: Each is unlike any other text, so that a piece of it is as telling as the whole.

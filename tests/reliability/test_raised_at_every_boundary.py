@@ -21,7 +21,7 @@ from exporter.sagemaker import service
 from exporter.simulator import Behaviour, Scope, Simulator
 from exporter.store.database import Database
 from exporter.syncing import worker
-from tests.sync.support import COLUMNS, Hooks, Killed, Row, Syncer, differences
+from tests.support.syncing import COLUMNS, Hooks, Killed, Row, Syncer, differences
 
 #: The suite takes every fifth place, the release all of them:
 #: EXPORTER_EVERY=1 pytest tests/reliability -k every_boundary

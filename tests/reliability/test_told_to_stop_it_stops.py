@@ -13,8 +13,8 @@ import pytest
 from exporter.simulator import Behaviour, Fault, Scope, Simulator
 from exporter.store.database import Database
 from tests.reliability.ordeal import STOPS_WITHIN, query, stored
-from tests.reliability.processes import Ended, Running, Zygotes, holding, program, until
-from tests.sync.support import differences
+from tests.support.processes import Ended, Running, Zygotes, holding, program, until
+from tests.support.syncing import differences
 
 SAID = "sagemaker-exporter: Interrupted. What was committed is safe.\n"
 

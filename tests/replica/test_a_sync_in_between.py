@@ -25,7 +25,7 @@ from tests.replica.support import (
     put,
     row,
 )
-from tests.sync.support import Syncer
+from tests.support.syncing import Syncer
 
 STATUSES = ["Completed", "Failed", "InProgress", "Stopped"]
 

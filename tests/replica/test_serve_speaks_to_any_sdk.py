@@ -30,7 +30,7 @@ from exporter.simulator import Scope, Simulator
 from exporter.store.database import Database
 from exporter.store.scopes import ScopeKey
 from tests.replica.support import ACCOUNT, REGION, START, put, row
-from tests.sync.support import Syncer
+from tests.support.syncing import Syncer
 
 Sdk = Callable[..., Any]
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 from exporter.simulator import Clock, Simulator, World
 from exporter.store.database import Database
 from tests.conftest import ACCOUNT, REGION
-from tests.sync.support import Syncer
+from tests.support.syncing import Syncer
 
 
 @pytest.fixture(scope="session")

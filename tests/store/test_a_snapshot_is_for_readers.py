@@ -10,13 +10,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from exporter.config.model import Configuration, Source, SyncOptions
 from exporter.errors import DatabaseError, UsageError
 from exporter.simulator import Scope, Simulator
 from exporter.store import snapshot
 from exporter.store.database import Database
-from exporter.syncing.options import Configuration, Source, SyncOptions
 from exporter.syncing.run import run_sync
-from tests.store.support import content, mode, names, write_and_die
+from tests.support.files import content, mode, names, write_and_die
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from exporter.resources import folder
 from exporter.store import care, copies, laying, migrate, view_files
 from exporter.store import database as db
 from exporter.store.database import Database
-from tests.reliability.processes import ROOT
-from tests.store.support import Content, content, mode, names
+from tests.support.files import Content, content, mode, names
+from tests.support.processes import ROOT
 
 #: It changes rows, adds a column and a table, and may be killed between two of its statements.
 LATER = """

@@ -12,8 +12,8 @@ import pytest
 from exporter.errors import BusyError, DatabaseError, SchemaNewerError, UsageError
 from exporter.store import care, copies
 from exporter.store.database import Database
-from tests.reliability.processes import holding
-from tests.store.support import content, mode, names, write_and_die
+from tests.support.files import content, mode, names, write_and_die
+from tests.support.processes import holding
 
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from exporter.resources import folder
 from exporter.store import care
 from exporter.store.database import SCHEMA_REVISION, Database
 from exporter.store.view_files import views
-from tests.store.support import content
+from tests.support.files import content
 
 SCHEMAS = Path(__file__).parents[1] / "fixtures" / "schemas"
 RELEASED = sorted(path.name.removesuffix(".duckdb.gz") for path in SCHEMAS.glob("*.duckdb.gz"))

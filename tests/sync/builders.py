@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from exporter.config.labels import LabelRules, Labels
 from exporter.sagemaker.rows import DetailRow, JobRow
-from exporter.syncing.labels import LabelRules, Labels
 from exporter.syncing.merge import MergePolicy, Observed, Stored, StoredDetails
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)

@@ -15,7 +15,7 @@ from exporter.sagemaker.api import http_date
 from exporter.sagemaker.service import SEARCH_LAG
 from exporter.simulator import Behaviour, Fault, Scope, Simulator, World
 from exporter.store.database import Database
-from tests.sync.support import Hooks, Killed, Row, Syncer, differences
+from tests.support.syncing import Hooks, Killed, Row, Syncer, differences
 
 TABLES = ("training_jobs", "training_job_changes", "training_job_details")
 

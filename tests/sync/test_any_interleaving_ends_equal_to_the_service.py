@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from exporter.errors import ExporterError
 from exporter.sagemaker import service
 from exporter.simulator import Behaviour, Clock, Fault, Simulator, World
-from tests.sync.support import (
+from tests.support.syncing import (
     CHANGES,
     Hooks,
     KeptDatabase,

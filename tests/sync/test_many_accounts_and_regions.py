@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from exporter.config.model import Source, SyncOptions
 from exporter.errors import CredentialsError, ExporterError, PartialError
 from exporter.sagemaker import api as sagemaker_api
 from exporter.sagemaker.failures import Kind
 from exporter.simulator import Behaviour, Fault, Simulator, World
 from exporter.store.database import Database
-from exporter.syncing.options import Source, SyncOptions
 from exporter.syncing.outcome import SyncReport
 from exporter.syncing.run import run_sync
 

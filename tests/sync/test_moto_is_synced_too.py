@@ -12,10 +12,10 @@ import pytest
 import sqlalchemy as sa
 from moto.server import ThreadedMotoServer
 
+from exporter.config.model import Source, SyncOptions
 from exporter.store.database import Database
-from exporter.syncing.options import Source, SyncOptions
 from exporter.syncing.run import run_sync
-from tests.sync.support import COLUMNS
+from tests.support.syncing import COLUMNS
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from exporter.config.model import SyncOptions
 from exporter.errors import ServiceError
 from exporter.sagemaker.rows import JobRow
 from exporter.sagemaker.service import ListRequest, Page
 from exporter.store.scopes import ScopeState
-from exporter.syncing.options import SyncOptions
 from exporter.syncing.plan import (
     Listing,
     Means,

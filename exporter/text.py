@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 def visible(text: str) -> str:
     """The text with everything that could steer a terminal written out.
@@ -22,6 +25,12 @@ def counted(number: int, noun: str, several: str | None = None) -> str:
 def last_runs(number: int) -> str:
     """`last run`, `last 3 runs`."""
     return "last run" if number == 1 else f"last {counted(number, 'run')}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` Did you mean 'x'?` with the nearest known word, or nothing where none is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _visible(char: str) -> str:

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from exporter.config.labels import Labelled, LabelRules, Labels, label
+from exporter.config.model import Configuration
 from exporter.prices import shipped
 from exporter.store import jobs
 from exporter.store.database import Database
 from exporter.store.schema import accounts, discounts, settings
-from exporter.syncing.labels import Labelled, LabelRules, Labels, label
-from exporter.syncing.options import Configuration
 
 #: Accounts by the source that led to them.
 Reached = Mapping[str, Sequence[str]]

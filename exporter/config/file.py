@@ -7,10 +7,9 @@ the command line knows their types. The tables that only the file has – `[[sou
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -18,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.errors import UsageError
+from exporter.text import did_you_mean
 
 if TYPE_CHECKING:  # importing these pulls the whole of syncing in: too slow for --help
-    from exporter.syncing.labels import LabelRules
-    from exporter.syncing.options import Configuration, Discount, Source
+    from exporter.config.labels import LabelRules
+    from exporter.config.model import Configuration, Discount, Source
 
 FILE_NAME: Final = "sagemaker-exporter.toml"
 
@@ -71,13 +71,13 @@ class Settings:
 
     def sources(self) -> tuple[Source, ...]:
         """The `[[source]]` tables, in order."""
-        from exporter.syncing.options import Source
+        from exporter.config.model import Source
 
         return tuple(Source(**values) for values in self._sources)
 
     def configuration(self) -> Configuration:
         """What of it reports see; the next sync puts it into the database."""
-        from exporter.syncing.options import Configuration
+        from exporter.config.model import Configuration
 
         return Configuration(
             self.rules(), self.accounts, self.discounts, self.local_storage_families
@@ -85,7 +85,7 @@ class Settings:
 
     def rules(self) -> LabelRules:
         """The `[[family]]` and `[[team]]` tables and `team_tag`."""
-        from exporter.syncing.labels import FamilyRule, LabelRules, TeamRule
+        from exporter.config.labels import FamilyRule, LabelRules, TeamRule
 
         return LabelRules(
             families=tuple(FamilyRule(**values) for values in self._families),
@@ -156,15 +156,9 @@ def parse(data: Mapping[str, Any], path: Path) -> Settings:
 
 
 def _discount(values: Mapping[str, Any]) -> Discount:
-    from exporter.syncing.options import Discount
+    from exporter.config.model import Discount
 
     return Discount(**values)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?` with the nearest known word, or nothing where none is near."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _name(key: str) -> str:

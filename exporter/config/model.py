@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from exporter.syncing.labels import LabelRules
+from exporter.config.labels import LabelRules
 
 #: Options that make a sync a one-off: it upserts what it finds and moves no watermark.
 FILTERS = (

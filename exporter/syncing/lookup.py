@@ -69,7 +69,7 @@ class Asker:
     Args:
         api: The scope's calls.
         now: Server time, or the nearest to it there is.
-        notice: Told once what is denied, and what is done instead.
+        notify: Told once what is denied, and what is done instead.
         fetch_tags: Whether Describe answers get their tags from ListTags.
     """
 
@@ -78,12 +78,12 @@ class Asker:
         api: Api,
         *,
         now: Callable[[], datetime],
-        notice: Callable[[str], None],
+        notify: Callable[[str], None],
         fetch_tags: bool = True,
     ) -> None:
         self._api = api
         self._now = now
-        self._notice = notice
+        self._notify = notify
         self._fetch_tags = fetch_tags
         self._several_filters = True
         self.means = Means()
@@ -191,7 +191,7 @@ class Asker:
     def _search_is_empty(self, asked: int) -> None:
         """No lag explains that not one of so many is shown: this Search is of no use."""
         self.means = Means(search=False, describe=self.means.describe)
-        self._notice(
+        self._notify(
             f"{self._api.scope}: Search shows none of {asked} jobs. "
             "Jobs are asked for one by one instead."
         )
@@ -202,7 +202,7 @@ class Asker:
 
     def _without(self, error: ExporterError, instead: str) -> None:
         """Of the account, not the region: rights are an account's, and it is to be said once."""
-        self._notice(f"{self._api.account_id}: {error.text} {instead}")
+        self._notify(f"{self._api.account_id}: {error.text} {instead}")
 
 
 def _observed(found: Found, key: JobKey) -> Observed:

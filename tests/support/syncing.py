@@ -15,12 +15,12 @@ import boto3
 import sqlalchemy as sa
 from botocore.config import Config
 
+from exporter.config.labels import LabelRules
+from exporter.config.model import SyncOptions
 from exporter.sagemaker.api import Answer, Api
 from exporter.sagemaker.pacing import Pacers
 from exporter.simulator import Clock, Job, Scope, Simulator
 from exporter.store.database import Database
-from exporter.syncing.labels import LabelRules
-from exporter.syncing.options import SyncOptions
 from exporter.syncing.records import Commit, Records
 from exporter.syncing.worker import Worker
 
@@ -153,7 +153,7 @@ class Syncer:
             options=given,
             rules=LabelRules(),
             run_ids=lambda: f"run-{next(self._numbers):04}",
-            notice=self.notices.append,
+            notify=self.notices.append,
         )
         worker.run()
         return worker

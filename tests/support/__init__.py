@@ -1,0 +1,1 @@
+"""Helpers that several suites share; a suite never imports from another suite."""
