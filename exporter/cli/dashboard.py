@@ -1,4 +1,4 @@
-"""`dashboard`: one self-contained page with charts."""
+"""The `dashboard` command: one self-contained page with charts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Examples:
   sagemaker-exporter dashboard --output pools.html --since 90d
   sagemaker-exporter --db demo.duckdb dashboard --output demo.html
 
-The page asks nothing of the network: mail it, or put it on a share.
+The page makes no network requests, so you can mail it or put it on a share.
 """
 
 
@@ -28,20 +28,22 @@ The page asks nothing of the network: mail it, or put it on a share.
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The page to write: the whole file, or nothing.",
+    help="HTML file to write. If an error occurs, an existing file stays as it was.",
 )
 @click.option(
     "--since",
     type=Time(),
     metavar="TIME",
-    help="From this UTC day on: 2026-10-01, 90d. Default: the last 12 calendar months.",
+    help="First UTC day: a date such as 2026-10-01, or an age such as 90d. "
+    "Default: the last 12 calendar months, including this one.",
 )
-@click.option("--until", type=Time(), metavar="TIME", help="Up to and without this UTC day.")
+@click.option("--until", type=Time(), metavar="TIME", help="End date (UTC), exclusive.")
 @click.option(
     "--minute-usd",
     type=Number(),
     metavar="USD",
-    help="What a minute that nobody has to wait is worth: marks the best keep-alive periods.",
+    help="What one minute of startup time is worth to you. With it, the page suggests "
+    "keep-alive periods.",
 )
 @pass_app
 def dashboard(
@@ -52,15 +54,16 @@ def dashboard(
     until: datetime | None,
     minute_usd: Decimal | None,
 ) -> None:
-    """Write one HTML page with charts: what the pools cost, and what they bought.
+    """Write one HTML page with charts of what warm pools cost and how they are used.
 
-    It holds pool cost by month and type, waste against reuse, reuse by family, what burns now,
-    training beside pools, and how fresh the data is. Its figures are those of the reports.
+    The page shows pool cost by month and instance type, reused and wasted pools, reuse by family,
+    idle pools, keep-alive periods, training cost, and how fresh the data is. Its figures are
+    those of the reports.
     """
-    from exporter.dashboard import figures, page
     from exporter.reports.output import target
+    from exporter.web import figures, page
 
-    period = figures.choose(since=since, until=until, today=app.now.date())
+    period = figures.choose_period(since=since, until=until, today=app.now.date())
     with target(output) as stream:
         with app.database().reading() as connection:
             found = figures.read(connection, period, app.now, minute_usd)

@@ -1,4 +1,4 @@
-"""Empty, one job, nothing priced, many jobs, hostile names: the page stands, and is honest."""
+"""Any database gives a correct page: empty, one job, no prices, many jobs, hostile names."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ import pytest
 
 from exporter.cli import main
 from exporter.store.database import Database
-from tests.dashboard.conftest import Made, Reader, execute, make
-
-EVIL = '</script><script>window.hacked=1</script><img src=x onerror="hacked=1"> \'"&\x1b[31m\u202e'
+from tests.web.pages import DashboardPage, Reader, execute, make_page
 
 
 def test_an_empty_database(database: Database, tmp_path: Path) -> None:
-    made = make(database.path, tmp_path / "page.html")
-    text = Reader(made.text).text
-    assert "nothing synced yet" in text
+    page = make_page(database.path, tmp_path / "page.html")
+    text = Reader(page.html).text
+    assert "nothing has been synced yet" in text
     assert "Nothing has been synced into this database yet." in text
     assert "0.00 USD" not in text
-    assert 'class="chart"' not in made.text
-    assert len(made.text) < 60_000, "no chart, no library"
+    assert 'class="chart"' not in page.html
+    assert len(page.html) < 60_000, "without charts, the page needs no library"
 
 
 def test_one_job_with_a_pool(copy: Database, tmp_path: Path) -> None:
@@ -35,26 +33,26 @@ def test_one_job_with_a_pool(copy: Database, tmp_path: Path) -> None:
         """DELETE FROM training_job_details
            WHERE (training_job_arn, creation_time) NOT IN (FROM kept)""",
     )
-    made = make(copy.path, tmp_path / "page.html")
-    text = Reader(made.text).text
-    assert "1 of 1" in text
+    page = make_page(copy.path, tmp_path / "page.html")
+    text = Reader(page.html).text
+    assert "1 of 1 ended pool" in text
     assert "1 training jobs" not in text
     assert "100.0 %" in text
-    assert "No pool waited when the service was last asked." in text
+    assert "No pool was idle at the last sync." in text
 
 
-def test_what_is_not_known_is_never_zero(copy: Database, tmp_path: Path) -> None:
+def test_an_unknown_cost_is_never_shown_as_zero(copy: Database, tmp_path: Path) -> None:
     execute(copy, "DELETE FROM prices")
-    made = make(copy.path, tmp_path / "page.html")
-    reader = Reader(made.text)
-    assert "Warm pools cost not known" in reader.text
-    assert "wasted: nobody came not known" in reader.text
+    page = make_page(copy.path, tmp_path / "page.html")
+    reader = Reader(page.html)
+    assert "Warm pool cost unknown" in reader.text
+    assert "Wasted: never reused unknown" in reader.text
     assert "without a price" in reader.text
     assert "0.00 USD" not in reader.text
     assert re.search(r"\b0\.00\b", reader.text) is None
 
 
-def test_a_scope_that_failed_or_is_old_is_said_at_the_top(copy: Database, tmp_path: Path) -> None:
+def test_the_top_warns_of_scopes_that_failed_or_are_old(copy: Database, tmp_path: Path) -> None:
     execute(
         copy,
         "UPDATE sync_scopes SET last_error = 'AccessDenied: no', failing_runs = 3",
@@ -63,45 +61,29 @@ def test_a_scope_that_failed_or_is_old_is_said_at_the_top(copy: Database, tmp_pa
         "INSERT INTO sync_scopes (account_id, region, failing_runs) "
         "VALUES ('444455556666', 'us-east-2', 0)",
     )
-    text = Reader(make(copy.path, tmp_path / "page.html").text).text
-    assert "Read the figures with care" in text
+    text = Reader(make_page(copy.path, tmp_path / "page.html").html).text
+    assert "Some data is missing or old" in text
     assert "111122223333/eu-west-1 failed in its last 3 runs: AccessDenied: no" in text
-    assert "444455556666/us-east-1 is 3d 18h old." in text
+    assert "The data of 444455556666/us-east-1 is 3d 18h old." in text
     assert "444455556666/us-east-2 has never been synced completely." in text
 
 
-@pytest.fixture
-def hostile(copy: Database, tmp_path: Path) -> Made:
-    text = EVIL.replace("'", "''").replace(":", "\\:")
-    execute(
-        copy,
-        f"UPDATE training_jobs SET job_family = '{text}' WHERE job_family LIKE 'r%'",
-        f"UPDATE training_jobs SET training_job_name = '{text}' "
-        "WHERE warm_pool_status = 'Available'",
-        f"UPDATE training_job_details SET instance_type = '{text}' "
-        "WHERE instance_type = 'ml.m5.xlarge'",
-        f"UPDATE sync_scopes SET last_error = '{text}'",
-        f"INSERT INTO accounts VALUES ('111122223333', '{text}')",
-    )
-    return make(copy.path, tmp_path / "hostile.html")
-
-
-def test_names_come_out_harmless(hostile: Made) -> None:
-    reader = Reader(hostile.text)
+def test_hostile_names_are_escaped(hostile_page: DashboardPage) -> None:
+    reader = Reader(hostile_page.html)
     assert len(reader.having("script")) == 3
     assert not reader.having("img")
     for _, attributes in reader.elements:
         assert not [name for name in attributes if name.startswith("on")]
-    assert "\x1b" not in hostile.text
-    assert "\u202e" not in hostile.text
-    assert hostile.text.count("\\x1b[31m") >= 4, "it is shown, written out"
-    assert "\\u003c/script\\u003e" in hostile.text, "it reaches the charts too"
+    assert "\x1b" not in hostile_page.html
+    assert "\u202e" not in hostile_page.html
+    assert hostile_page.html.count("\\x1b[31m") >= 4, "shown, with the escape visible"
+    assert "\\u003c/script\\u003e" in hostile_page.html, "the charts show it as well"
 
 
-def test_the_policy_lets_only_our_scripts_run(made: Made) -> None:
+def test_the_policy_allows_only_the_scripts_of_the_page(world_page: DashboardPage) -> None:
     (policy,) = (
         meta["content"]
-        for meta in Reader(made.text).having("meta")
+        for meta in Reader(world_page.html).having("meta")
         if meta.get("http-equiv") == "Content-Security-Policy"
     )
     assert policy.startswith("default-src 'none';")
@@ -109,7 +91,7 @@ def test_the_policy_lets_only_our_scripts_run(made: Made) -> None:
     assert re.fullmatch(r" script-src( 'sha256-[A-Za-z0-9+/=]{44}'){2}", script)
 
 
-def test_many_families_and_types_are_capped_and_counted(copy: Database, tmp_path: Path) -> None:
+def test_long_lists_are_cut_and_the_rest_is_counted(copy: Database, tmp_path: Path) -> None:
     execute(
         copy,
         """UPDATE training_jobs
@@ -120,14 +102,14 @@ def test_many_families_and_types_are_capped_and_counted(copy: Database, tmp_path
            SELECT 'eu-west-1', 'Training', 'ml.x' || n || '.large', 1, 'Hrs', '2020-01-01', 'import'
            FROM range(80) AS r (n)""",
     )
-    made = make(copy.path, tmp_path / "page.html")
-    reader = Reader(made.text)
+    page = make_page(copy.path, tmp_path / "page.html")
+    reader = Reader(page.html)
     assert re.search(r"\+ ?7\d other types", reader.text)
-    assert re.search(r"The 15 dearest of \d{3}", reader.text)
+    assert re.search(r"Shown are 15 of \d{3} families", reader.text)
     rows = reader.tables["Reuse by family"]
     assert len(rows) == 1 + 60 + 1 + 1
-    assert re.fullmatch(r"… and \d+ more, which the total includes", rows[-2][0])
-    assert len(made.text) < 1_500_000
+    assert re.fullmatch(r"… and \d+ more rows, included in the total", rows[-2][0])
+    assert len(page.html) < 1_500_000
 
 
 def test_the_command_writes_the_whole_page_or_nothing(
@@ -145,13 +127,13 @@ def test_the_command_writes_the_whole_page_or_nothing(
     assert main(["--db", str(copy.path), "dashboard"]) == 2
 
 
-def test_a_period_can_be_asked_for(
+def test_since_until_and_minute_usd_change_the_page(
     copy: Database, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "pools.html"
-    asked = ["--since", "2026-09-01", "--until", "2026-10-01", "--minute-usd", "0.5"]
-    assert main(["--db", str(copy.path), "dashboard", "--output", str(output), *asked]) == 0
+    options = ["--since", "2026-09-01", "--until", "2026-10-01", "--minute-usd", "0.5"]
+    assert main(["--db", str(copy.path), "dashboard", "--output", str(output), *options]) == 0
     text = Reader(output.read_text()).text
     assert "2026-09-01 to 2026-09-30 (UTC days)" in text
-    assert "Best " in text
+    assert "Suggested period " in text
     assert "--param minute_usd=0.5" in text
