@@ -128,14 +128,6 @@ def _stack(
 def waste(figures: Figures) -> Chart | None:
     """Return the cost of reused and of wasted pools by month; None if no cost is known."""
     run = figures.waste
-    months = _months(run, figures)
-    if not months.names:
-        return None
-    alt = (
-        f"Columns by month. Above the line is the cost of reused pools, {run.total('reused_usd')} "
-        f"in total. Below the line is the cost of wasted pools, {run.total('wasted_usd')} or "
-        f"{run.total('wasted_share')} of both."
-    )
     titles = {
         "month": "month",
         "reused_usd": "reused",
@@ -144,14 +136,23 @@ def waste(figures: Figures) -> Chart | None:
         "pools": "ended pools",
         "wasted_pools": "wasted pools",
     }
+    bands = (_REUSED, _WASTED)
     parts = [
         Part(row["month"], band, sign * float(row[name]), run.tooltip(row, **titles))
         for row in run.rows
         for band, name, sign in ((_REUSED, "reused_usd", 1), (_WASTED, "wasted_usd", -1))
         if row[name] is not None
     ]
-    bands = (_REUSED, _WASTED)
-    return Chart("waste", charts.opposed_columns(parts, months, bands), alt, bands)
+    if not parts:
+        return None
+    wasted = run.total("wasted_usd") if run.totals["wasted_pools"] else "none"
+    alt = (
+        f"Columns by month. Above the line is the cost of reused pools, {run.total('reused_usd')} "
+        f"in total. Below the line is the cost of wasted pools, {wasted} in total. The wasted "
+        f"share is {run.total('wasted_share')}."
+    )
+    spec = charts.opposed_columns(parts, _months(run, figures), bands)
+    return Chart("waste", spec, alt, bands)
 
 
 def reuse(figures: Figures) -> Chart | None:
@@ -162,10 +163,9 @@ def reuse(figures: Figures) -> Chart | None:
         return None
     lowest = min(rows, key=lambda row: row["reuse_rate"])
     alt = (
-        "Bars of the reuse rate of the "
-        f"{counted(len(rows), 'most expensive family', 'most expensive families')}. Over all "
-        f"families, {run.totals['reused']:,} of {counted(run.totals['pools'], 'pool')} were "
-        f"reused, {run.total('reuse_rate')}. The lowest rate shown is "
+        f"Bars of the reuse rate, for {len(rows)} of {counted(len(run.rows), 'family', 'families')}"
+        f". Over all families it is {run.total('reuse_rate')}: {run.totals['reused']:,} of "
+        f"{counted(run.totals['pools'], 'ended pool')}. The lowest rate shown is "
         f"{run.text(lowest, 'reuse_rate')}, of {lowest['family']}."
     )
     titles = {

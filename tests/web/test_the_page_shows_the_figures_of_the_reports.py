@@ -10,18 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import vl_convert
 
 from exporter.cli import main
 from exporter.reports.values import shown
+from exporter.web.charts import CONFIG
 from exporter.web.figures import ReportRun
 from tests.web.pages import DashboardPage, Reader
 
 
-def charts(page: DashboardPage) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows that each chart draws, by the chart's element."""
+def specs(page: DashboardPage) -> dict[str, dict[str, Any]]:
+    """Return the Vega-Lite specification of each chart, by the id of its element."""
     found = re.search(r'<script type="application/json" id="charts">(.*?)</script>', page.html)
     assert found
-    return {name: spec["data"]["values"] for name, spec in json.loads(found[1])["specs"].items()}
+    charts: dict[str, dict[str, Any]] = json.loads(found[1])["specs"]
+    return charts
+
+
+def drawn_rows(page: DashboardPage) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows that each chart draws, by the id of its element."""
+    return {name: spec["data"]["values"] for name, spec in specs(page).items()}
 
 
 def test_every_command_on_the_page_prints_the_totals_on_the_page(
@@ -61,7 +69,7 @@ def _columns(found: ReportRun) -> list[tuple[str, str]]:
 
 
 def test_the_columns_of_a_chart_add_up_to_the_total(world_page: DashboardPage) -> None:
-    drawn = charts(world_page)
+    drawn = drawn_rows(world_page)
     totals = world_page.figures.by_month.totals
     waste = world_page.figures.waste.totals
 
@@ -99,7 +107,7 @@ def test_costs_by_basis_add_up_to_their_total(world_page: DashboardPage) -> None
 
 
 def test_curves_go_through_the_rows_of_the_report(world_page: DashboardPage) -> None:
-    drawn = charts(world_page)
+    drawn = drawn_rows(world_page)
     assert world_page.figures.keep_alive
     for place, found in enumerate(world_page.figures.keep_alive):
         points = [row for row in drawn[f"chart-keep-alive-{place}"] if "y" in row]
@@ -111,12 +119,18 @@ def test_curves_go_through_the_rows_of_the_report(world_page: DashboardPage) -> 
 def test_every_chart_has_a_text_and_a_table(world_page: DashboardPage) -> None:
     reader = Reader(world_page.html)
     drawn = reader.having("div", **{"class": "chart"})
-    assert {chart["id"] for chart in drawn} == set(charts(world_page))
+    assert {chart["id"] for chart in drawn} == set(specs(world_page))
     assert len(drawn) >= 8
     for chart in drawn:
         assert chart["role"] == "img"
         assert len(chart["aria-label"] or "") > 60
     assert len(reader.having("caption")) >= len(drawn)
+
+
+def test_vega_lite_accepts_every_chart(world_page: DashboardPage) -> None:
+    for name, spec in specs(world_page).items():
+        svg = vl_convert.vegalite_to_svg(spec | {"width": 700}, config=CONFIG)
+        assert "<path" in svg, name
 
 
 def test_the_page_is_smaller_than_three_megabytes(world_page: DashboardPage) -> None:
