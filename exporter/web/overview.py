@@ -16,7 +16,7 @@ from exporter.web.tables import Table, table
 
 #: The page warns about data older than this. Cron usually runs more often.
 OLD: Final = timedelta(days=1)
-_MOST_WARNINGS: Final = 8
+_MOST_ALERTS: Final = 8
 _MOST_SCOPES: Final = 250
 _MOST_BASES: Final = 25
 
@@ -86,16 +86,16 @@ def _idle(figures: Figures) -> tuple[str, str]:
     return "none", f"as of {seen:%Y-%m-%d %H:%M} UTC" if seen else "nothing has been synced yet"
 
 
-def warnings(figures: Figures) -> list[str]:
+def alerts(figures: Figures) -> list[str]:
     """Return what a reader must know before relying on the figures."""
-    lines = list(_warnings(figures))
-    if len(lines) > _MOST_WARNINGS:
-        rest = len(lines) - _MOST_WARNINGS
-        lines[_MOST_WARNINGS:] = [f"{rest:,} more: run `sagemaker-exporter status`."]
+    lines = list(_alerts(figures))
+    if len(lines) > _MOST_ALERTS:
+        rest = len(lines) - _MOST_ALERTS
+        lines[_MOST_ALERTS:] = [f"{rest:,} more: run `sagemaker-exporter status`."]
     return lines
 
 
-def _warnings(figures: Figures) -> Iterator[str]:
+def _alerts(figures: Figures) -> Iterator[str]:
     for scope in figures.status.scopes:
         age = scope.age(figures.now)
         if scope.last_error:

@@ -39,33 +39,28 @@ def render(figures: Figures) -> str:
     ]
     by_name = {chart.name: chart for chart in drawn if chart is not None}
     scripts = [_library(), asset("boot.js")] if by_name else []
-    return (
-        _environment()
-        .get_template("dashboard.html")
-        .render(
-            policy=_POLICY + (" ".join(f"'{_digest(text)}'" for text in scripts) or "'none'"),
-            style=Markup(asset("style.css")),  # noqa: S704 - our own file
-            scripts=[Markup(text) for text in scripts],  # noqa: S704 - our own, named by the policy
-            figures=figures,
-            synced=overview.synced(figures),
-            tiles=overview.tiles(figures),
-            warnings=overview.warnings(figures),
-            charts=by_name,
-            chart_data={
-                "config": charts.CONFIG,
-                "specs": {f"chart-{name}": chart.spec for name, chart in by_name.items()},
-            },
-            most_bars=sections.MOST_BARS,
-            keep_alive=keep_alive,
-            keep_alive_notes=[note for run in figures.keep_alive for note in run.notes],
-            idle_pools=sections.idle_pools(figures),
-            idle_commands=sections.end_commands(figures),
-            scopes=overview.scopes(figures),
-            gaps=[
-                f"{scope.name}: {gap}" for scope in figures.status.scopes for gap in scope.gaps()
-            ],
-            bases=overview.bases(figures),
-        )
+    template = _environment().get_template("dashboard.html")
+    return template.render(
+        policy=_POLICY + (" ".join(f"'{_digest(text)}'" for text in scripts) or "'none'"),
+        style=Markup(asset("style.css")),  # noqa: S704 - our own file
+        scripts=[Markup(text) for text in scripts],  # noqa: S704 - our own, named by the policy
+        figures=figures,
+        synced=overview.synced(figures),
+        tiles=overview.tiles(figures),
+        alerts=overview.alerts(figures),
+        charts=by_name,
+        chart_data={
+            "config": charts.CONFIG,
+            "specs": {f"chart-{name}": chart.spec for name, chart in by_name.items()},
+        },
+        most_bars=sections.MOST_BARS,
+        keep_alive=keep_alive,
+        keep_alive_notes=[note for run in figures.keep_alive for note in run.notes],
+        idle_pools=sections.idle_pools(figures),
+        idle_commands=sections.end_commands(figures),
+        scopes=overview.scopes(figures),
+        gaps=[f"{scope.name}: {gap}" for scope in figures.status.scopes for gap in scope.gaps()],
+        bases=overview.bases(figures),
     )
 
 

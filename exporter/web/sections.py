@@ -163,10 +163,10 @@ def reuse(figures: Figures) -> Chart | None:
         return None
     lowest = min(rows, key=lambda row: row["reuse_rate"])
     alt = (
-        f"Bars of the reuse rate, for {len(rows)} of {counted(len(run.rows), 'family', 'families')}"
-        f". Over all families it is {run.total('reuse_rate')}: {run.totals['reused']:,} of "
-        f"{counted(run.totals['pools'], 'ended pool')}. The lowest rate shown is "
-        f"{run.text(lowest, 'reuse_rate')}, of {lowest['family']}."
+        f"Bars of the reuse rate of {len(rows)} of {counted(len(run.rows), 'family', 'families')}, "
+        f"most expensive first. Over all families, {run.totals['reused']:,} of "
+        f"{counted(run.totals['pools'], 'ended pool')} were reused, or {run.total('reuse_rate')}. "
+        f"The lowest rate shown is {run.text(lowest, 'reuse_rate')}, of {lowest['family']}."
     )
     titles = {
         "family": "family",

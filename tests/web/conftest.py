@@ -43,7 +43,7 @@ def world_page(world_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Da
 
 
 @pytest.fixture
-def copy(world_file: Path, tmp_path: Path) -> Database:
+def world_copy(world_file: Path, tmp_path: Path) -> Database:
     """A copy of the database that a test may change."""
     path = tmp_path / "copy.duckdb"
     shutil.copyfile(world_file, path)
@@ -51,11 +51,11 @@ def copy(world_file: Path, tmp_path: Path) -> Database:
 
 
 @pytest.fixture
-def hostile_page(copy: Database, tmp_path: Path) -> DashboardPage:
+def hostile_page(world_copy: Database, tmp_path: Path) -> DashboardPage:
     """The page of a database whose names are hostile."""
     text = HOSTILE.replace("'", "''").replace(":", "\\:")
     execute(
-        copy,
+        world_copy,
         f"UPDATE training_jobs SET job_family = '{text}' WHERE job_family LIKE 'r%'",
         f"UPDATE training_jobs SET training_job_name = '{text}' "
         "WHERE warm_pool_status = 'Available'",
@@ -64,7 +64,7 @@ def hostile_page(copy: Database, tmp_path: Path) -> DashboardPage:
         f"UPDATE sync_scopes SET last_error = '{text}'",
         f"INSERT INTO accounts VALUES ('111122223333', '{text}')",
     )
-    return make_page(copy.path, tmp_path / "hostile.html")
+    return make_page(world_copy.path, tmp_path / "hostile.html")
 
 
 @pytest.fixture(scope="session")

@@ -19,10 +19,10 @@ NOW = datetime(2026, 11, 23, 18, tzinfo=UTC)
 
 @dataclass
 class DashboardPage:
-    """A page: the figures on it, its HTML, its file, and the database they come from."""
+    """A page: the figures on it, its markup, its file, and the database they come from."""
 
     figures: Figures
-    html: str
+    markup: str
     path: Path
     database: Path
 
@@ -32,9 +32,9 @@ def make_page(database: Path, path: Path) -> DashboardPage:
     period = figures.choose_period(since=None, until=None, today=NOW.date())
     with Database(database).reading() as connection:
         found = figures.read(connection, period, NOW)
-    html = page.render(found)
-    path.write_text(html, encoding="utf-8")
-    return DashboardPage(found, html, path, database)
+    markup = page.render(found)
+    path.write_text(markup, encoding="utf-8")
+    return DashboardPage(found, markup, path, database)
 
 
 def execute(database: Database, *statements: str) -> None:
@@ -46,7 +46,7 @@ def execute(database: Database, *statements: str) -> None:
 class Reader(HTMLParser):
     """The content of a page: elements with their attributes, and tables as rows of texts."""
 
-    def __init__(self, html: str) -> None:
+    def __init__(self, markup: str) -> None:
         super().__init__(convert_charrefs=True)
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.tables: dict[str, list[list[str]]] = {}
@@ -54,7 +54,7 @@ class Reader(HTMLParser):
         self._row: list[str] | None = None
         self._caption = ""
         self._open: list[str] = []
-        self.feed(html)
+        self.feed(markup)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))

@@ -21,7 +21,7 @@ from tests.web.pages import DashboardPage, Reader
 
 def specs(page: DashboardPage) -> dict[str, dict[str, Any]]:
     """Return the Vega-Lite specification of each chart, by the id of its element."""
-    found = re.search(r'<script type="application/json" id="charts">(.*?)</script>', page.html)
+    found = re.search(r'<script type="application/json" id="charts">(.*?)</script>', page.markup)
     assert found
     charts: dict[str, dict[str, Any]] = json.loads(found[1])["specs"]
     return charts
@@ -35,7 +35,7 @@ def drawn_rows(page: DashboardPage) -> dict[str, list[dict[str, Any]]]:
 def test_every_command_on_the_page_prints_the_totals_on_the_page(
     world_page: DashboardPage, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    reader = Reader(world_page.html)
+    reader = Reader(world_page.markup)
     commands = {
         "Warm pool cost by month and instance type": world_page.figures.by_month_and_type,
         "Training and warm pool cost by month": world_page.figures.by_month,
@@ -86,7 +86,7 @@ def test_the_columns_of_a_chart_add_up_to_the_total(world_page: DashboardPage) -
 
 
 def test_the_headline_figures_are_the_totals(world_page: DashboardPage) -> None:
-    text = Reader(world_page.html).text
+    text = Reader(world_page.markup).text
     figures = world_page.figures
     for amount in (
         figures.by_month.totals["cost_usd"],
@@ -100,7 +100,7 @@ def test_the_headline_figures_are_the_totals(world_page: DashboardPage) -> None:
 
 
 def test_costs_by_basis_add_up_to_their_total(world_page: DashboardPage) -> None:
-    rows = Reader(world_page.html).tables["Cost of the period by basis"]
+    rows = Reader(world_page.markup).tables["Cost of the period by basis"]
     column = rows[0].index("cost USD")
     known = [Decimal(row[column].replace(",", "")) for row in rows[1:] if row[column][0].isdigit()]
     assert sum(known[:-1]) == pytest.approx(known[-1], abs=Decimal("0.05"))
@@ -117,7 +117,7 @@ def test_curves_go_through_the_rows_of_the_report(world_page: DashboardPage) -> 
 
 
 def test_every_chart_has_a_text_and_a_table(world_page: DashboardPage) -> None:
-    reader = Reader(world_page.html)
+    reader = Reader(world_page.markup)
     drawn = reader.having("div", **{"class": "chart"})
     assert {chart["id"] for chart in drawn} == set(specs(world_page))
     assert len(drawn) >= 8
@@ -134,4 +134,4 @@ def test_vega_lite_accepts_every_chart(world_page: DashboardPage) -> None:
 
 
 def test_the_page_is_smaller_than_three_megabytes(world_page: DashboardPage) -> None:
-    assert len(world_page.html.encode()) < 3_000_000
+    assert len(world_page.markup.encode()) < 3_000_000
