@@ -134,7 +134,7 @@ def schema() -> str:
             keys = _keys(connection)
     needed = {name for view in view_files.views() for name in view.needs}
     public = {
-        name: text for name, text in views.items() if name not in needed or name in _PUBLIC_TOO
+        name: text for name, text in views.items() if name not in needed or name in _PUBLIC_INPUTS
     }
     internal = {name: text for name, text in views.items() if name not in public}
     parts = [
@@ -159,8 +159,8 @@ def schema() -> str:
     return "\n".join(parts)
 
 
-#: Public views that other views read as well.
-_PUBLIC_TOO: Final = frozenset({"daily_costs", "data_as_of"})
+#: Public views that other views read.
+_PUBLIC_INPUTS: Final = frozenset({"daily_costs", "data_as_of"})
 
 
 def _catalogue(connection: sa.Connection, source: str, name: str) -> dict[str, str]:

@@ -53,6 +53,20 @@ def test_every_named_module_exists(page: str) -> None:
         assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
 
 
+def test_every_named_long_run_selects_tests() -> None:
+    runs = [
+        run
+        for page in PAGES
+        for run in re.findall(r"(EXPORTER_\w+)=\d+ pytest (?:-s )?(\S+) -k (\w+)", read(page))
+    ]
+    assert len(runs) > 3
+    for variable, folder, keyword in runs:
+        sources = {path.name: path.read_text("utf-8") for path in (ROOT / folder).rglob("*.py")}
+        names = [*sources, *re.findall(r"def (test_\w+)", "\n".join(sources.values()))]
+        assert any(name.startswith("test_") and keyword in name for name in names), keyword
+        assert any(variable in text for text in sources.values()), variable
+
+
 def test_the_map_names_every_part_of_the_package() -> None:
     text = read("CONTRIBUTING.md")
     parts = [
