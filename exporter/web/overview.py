@@ -12,13 +12,10 @@ from exporter.reports.result import Column, Result
 from exporter.text import counted, last_runs
 from exporter.times import format_age
 from exporter.web.figures import Figures, ReportRun
-from exporter.web.tables import Table, table
 
 #: The page warns about data older than this. Cron usually runs more often.
 OLD: Final = timedelta(days=1)
 _MOST_ALERTS: Final = 8
-_MOST_SCOPES: Final = 250
-_MOST_BASES: Final = 25
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ def _alerts(figures: Figures) -> Iterator[str]:
             yield f"The data of {scope.name} is {format_age(age)} old."
 
 
-def scopes(figures: Figures) -> Table | None:
+def scopes(figures: Figures) -> Result | None:
     """Return how fresh and complete each scope is; None if nothing has been synced."""
     if not figures.status.scopes:
         return None
@@ -136,11 +133,10 @@ def scopes(figures: Figures) -> Table | None:
             )
         )
     totals = (None, None, None, None, *(sum(row[i] for row in rows) for i in range(4, 9)))
-    result = Result(columns, rows, totals if len(rows) > 1 else None)
-    return table(result, "Freshness and coverage by account and region", limit=_MOST_SCOPES)
+    return Result(columns, rows, totals if len(rows) > 1 else None)
 
 
-def bases(figures: Figures) -> Table:
+def bases(figures: Figures) -> Result:
     """Return the costs added up by basis; without jobs, which one row may share with another."""
     run = figures.coverage
     wanted = ("basis", "price", "instance_hours", "cost_usd", "remedy")
@@ -153,5 +149,4 @@ def bases(figures: Figures) -> Table:
                 amounts[place] = (amounts[place] or Decimal()) + row[name]
     rows = [(basis, price, *amounts, remedy) for (basis, price, remedy), amounts in sums.items()]
     totals = [run.totals[name] for name in wanted] if run.totals else None
-    result = Result(tuple(columns[name] for name in wanted), rows, totals)
-    return table(result, "Cost of the period by basis", limit=_MOST_BASES)
+    return Result(tuple(columns[name] for name in wanted), rows, totals)

@@ -14,9 +14,8 @@ from markupsafe import Markup
 
 from exporter.text import counted, visible
 from exporter.times import format_time
-from exporter.web import charts, overview, sections
+from exporter.web import charts, overview, sections, tables
 from exporter.web.figures import Figures
-from exporter.web.tables import table
 
 #: The page may load nothing, and may run no script but its own.
 _POLICY: Final = (
@@ -54,9 +53,10 @@ def render(figures: Figures) -> str:
             "specs": {f"chart-{name}": chart.spec for name, chart in by_name.items()},
         },
         most_bars=sections.MOST_BARS,
+        most_idle_pools=sections.MOST_IDLE_POOLS,
         keep_alive=keep_alive,
         keep_alive_notes=[note for run in figures.keep_alive for note in run.notes],
-        idle_pools=sections.idle_pools(figures),
+        idle_hidden=sections.idle_hidden(figures),
         idle_commands=sections.end_commands(figures),
         scopes=overview.scopes(figures),
         gaps=[f"{scope.name}: {gap}" for scope in figures.status.scopes for gap in scope.gaps()],
@@ -81,7 +81,15 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"counted": counted, "table": table, "time": format_time}
+    for function in (
+        counted,
+        format_time,
+        tables.cells,
+        tables.heading,
+        tables.kind,
+        tables.totals,
+    ):
+        environment.filters[function.__name__] = function
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return environment
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from exporter.reports.result import Result
 from exporter.reports.values import duration, shown
 from exporter.text import counted
 from exporter.web import charts
 from exporter.web.charts import Band, Bar, Months, Part, Point, Spec
 from exporter.web.figures import Figures, ReportRun
-from exporter.web.tables import Table, table
 
 MOST_BARS: Final = 15
 MOST_IDLE_POOLS: Final = 20
@@ -60,7 +60,7 @@ class KeepAlive:
     heading: str
     summary: str
     chart: Chart | None
-    table: Table
+    result: Result
 
 
 def pool_cost(figures: Figures) -> Chart | None:
@@ -219,12 +219,10 @@ def _bars(
     ]
 
 
-def idle_pools(figures: Figures) -> Table:
-    """Return the idle pools, with their regions if they differ."""
-    run = figures.idle
-    one_region = len({row["region"] for row in run.rows}) == 1
-    hidden = {"end_command", "region"} if one_region else {"end_command"}
-    return table(run.result, "Idle pools", limit=MOST_IDLE_POOLS, hidden=hidden)
+def idle_hidden(figures: Figures) -> set[str]:
+    """Return the columns that the table of idle pools leaves out."""
+    one_region = len({row["region"] for row in figures.idle.rows}) == 1
+    return {"end_command", "region"} if one_region else {"end_command"}
 
 
 def end_commands(figures: Figures) -> list[str]:
@@ -261,7 +259,7 @@ def _keep_alive(run: ReportRun, name: str) -> KeepAlive:
     if points:
         spec = charts.curve(points, title=title, labels=[_short(length) for length in _LABELLED])
         chart = Chart(name, spec, f"Curve for {heading}. {summary}")
-    return KeepAlive(heading, summary, chart, table(run.result, heading))
+    return KeepAlive(heading, summary, chart, run.result)
 
 
 def _keep_alive_titles(row: Mapping[str, Any]) -> dict[str, str]:
