@@ -1,4 +1,4 @@
-"""What a line of a bill is for, and which rate its figures stand for."""
+"""Texts of a bill line give its component and instance type; its amounts give a rate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from exporter.reconcile.classify import Meaning, meaning
+from exporter.reconcile.classify import LineKind, classify
 from exporter.reconcile.rates import shortest
 
 M5 = "ml.m5.xlarge"
@@ -16,57 +16,57 @@ M5 = "ml.m5.xlarge"
 @pytest.mark.parametrize(
     ("texts", "unit", "expected"),
     [
-        # The words of the public bill.
+        # Descriptions on the public bill.
         (
             ["$0.257 per Training ml.m5.xlarge hour in EU (Ireland)"],
             "Hrs",
-            Meaning("Training", M5),
+            LineKind("Training", M5),
         ),
         (
             ["$0.257 per Training Warm Pool ml.m5.xlarge hour in EU (Ireland)"],
             "Hrs",
-            Meaning("Training Warm Pool", M5),
+            LineKind("Training Warm Pool", M5),
         ),
         (
             ["$0.822 for Training Warm Pool job ml.g4dn.xlarge per hour in EU (Ireland)"],
             "Hrs",
-            Meaning("Training Warm Pool", "ml.g4dn.xlarge"),
+            LineKind("Training Warm Pool", "ml.g4dn.xlarge"),
         ),
         (
             ["$0.154 per GB-Mo of Training Job ML storage"],
             "GB-Mo",
-            Meaning("Training ML storage", ""),
+            LineKind("Training ML storage", ""),
         ),
         (
             ["$0.154 per GB-Mo of Training Warm Pool Job ML storage"],
             "GB-Mo",
-            Meaning("Training Warm Pool ML storage", ""),
+            LineKind("Training Warm Pool ML storage", ""),
         ),
         (["$0.055 per Notebook ml.t3.medium hour in EU (Ireland)"], "Hrs", None),
         (["$0.257 per BatchTransform Job ml.m5.xlarge hour in EU (Ireland)"], "Hrs", None),
         (["$0.0 for SageMaker Debugger Built-in Rule Instance"], "Hrs", None),
         (["$0.110 per GB-Mo of Processing ML storage"], "GB-Mo", None),
-        # Usage types, with nothing else to go by.
-        (["USE1-Train:ml.p4d.24xlarge"], "Hours", Meaning("Training", "ml.p4d.24xlarge")),
-        (["Train:ml.p6-b200.48xlarge"], None, Meaning("Training", "ml.p6-b200.48xlarge")),
-        (["EU-Train-WarmPool:ml.m5.xlarge"], "Hrs", Meaning("Training Warm Pool", M5)),
-        (["EU-Train:VolumeUsage.gp2"], "GB-Months", Meaning("Training ML storage", "")),
+        # Usage types without a description.
+        (["USE1-Train:ml.p4d.24xlarge"], "Hours", LineKind("Training", "ml.p4d.24xlarge")),
+        (["Train:ml.p6-b200.48xlarge"], None, LineKind("Training", "ml.p6-b200.48xlarge")),
+        (["EU-Train-WarmPool:ml.m5.xlarge"], "Hrs", LineKind("Training Warm Pool", M5)),
+        (["EU-Train:VolumeUsage.gp2"], "GB-Months", LineKind("Training ML storage", "")),
         (["USE1-Host:ml.m5.xlarge"], "Hrs", None),
         (["USE1-TrainingPlan:ml.p5.48xlarge"], "Hrs", None),
         (["USE1-Trainium:ml.trn1.32xlarge"], "Hrs", None),
-        # The usage type does not say which, another text does.
-        (["EU-X:ml.m5.xlarge", "Training Warm Pool"], "Hrs", Meaning("Training Warm Pool", M5)),
-        (["EU-Train:ml.m5.xlarge", None, ""], "Hrs", Meaning("Training", M5)),
-        # Nothing to be sorted by.
+        # The usage type is ambiguous, another text is clear.
+        (["EU-X:ml.m5.xlarge", "Training Warm Pool"], "Hrs", LineKind("Training Warm Pool", M5)),
+        (["EU-Train:ml.m5.xlarge", None, ""], "Hrs", LineKind("Training", M5)),
+        # Neither an instance type nor storage.
         (["Training of something"], "Hrs", None),
         (["USE1-Train:ml.m5.xlarge"], "Requests", None),
         ([None], None, None),
     ],
 )
-def test_what_a_line_is_for(
-    texts: list[str | None], unit: str | None, expected: Meaning | None
+def test_a_line_is_classified_by_its_texts_and_unit(
+    texts: list[str | None], unit: str | None, expected: LineKind | None
 ) -> None:
-    assert meaning(texts, unit) == expected
+    assert classify(texts, unit) == expected
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,9 @@ def test_what_a_line_is_for(
         ("0.6", "1.2", "1"),
     ],
 )
-def test_the_shortest_number_that_explains_the_money(low: str, high: str, expected: str) -> None:
+def test_the_rate_is_the_shortest_number_that_explains_the_amounts(
+    low: str, high: str, expected: str
+) -> None:
     def number(text: str) -> Fraction:
         above, _, below = text.partition("/")
         return Fraction(above) / Fraction(below or 1)

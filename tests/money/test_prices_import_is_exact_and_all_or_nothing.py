@@ -1,4 +1,4 @@
-"""`prices import`: exact, all or nothing, and a wrong line is named."""
+"""`prices import` stores exact prices, all or none, and names the first wrong line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import UsageError
-from exporter.prices import ImportResult, import_csv
+from exporter.prices.imports import ImportResult, import_csv
 from tests.money.conftest import REGION, Ledger
 
 HEADER = "region,component,instance_type,usd_per_unit,unit,effective_from"
@@ -22,7 +22,7 @@ def put(tmp_path: Path, *lines: str, header: str = HEADER, name: str = "rates.cs
     return path
 
 
-def test_what_is_imported_stands_in_the_table(ledger: Ledger, tmp_path: Path) -> None:
+def test_an_import_stores_the_exact_prices(ledger: Ledger, tmp_path: Path) -> None:
     path = put(
         tmp_path,
         LINE + ",our contract,USD",
@@ -52,7 +52,9 @@ def test_what_is_imported_stands_in_the_table(ledger: Ledger, tmp_path: Path) ->
     ]
 
 
-def test_an_import_again_replaces(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_new_import_replaces_the_prices_for_the_same_item_and_day(
+    ledger: Ledger, tmp_path: Path
+) -> None:
     ledger.price("0.257", source="shipped list: seen", since=date(2026, 10, 1))
     ledger.price("0.25", source="Price List API", since=date(2026, 10, 1))
     later = LINE.replace("2026-10-01", "2026-11-01")
@@ -73,11 +75,17 @@ def test_an_import_again_replaces(ledger: Ledger, tmp_path: Path) -> None:
     ("line", "message"),
     [
         ("eu-west,Training,ml.m5.xlarge,1,Hrs,2026-10-01", "region 'eu-west' is not a region"),
-        ("eu-west-1,Hosting,ml.m5.xlarge,1,Hrs,2026-10-01", "component 'Hosting' is none of"),
-        ("eu-west-1,Training,m5.xlarge,1,Hrs,2026-10-01", "instance_type 'm5.xlarge' is none"),
-        ("eu-west-1,Training,,1,Hrs,2026-10-01", "instance_type '' is none"),
-        ("eu-west-1,Training ML storage,ml.m5.xlarge,1,GB-Mo,2026-10-01", "it is empty there"),
-        ("eu-west-1,Training,ml.m5.xlarge,1,GB-Mo,2026-10-01", "it is Hrs"),
+        ("eu-west-1,Hosting,ml.m5.xlarge,1,Hrs,2026-10-01", "component 'Hosting' is not one of"),
+        (
+            "eu-west-1,Training,m5.xlarge,1,Hrs,2026-10-01",
+            "instance_type 'm5.xlarge' is not a type",
+        ),
+        ("eu-west-1,Training,,1,Hrs,2026-10-01", "instance_type '' is not a type"),
+        (
+            "eu-west-1,Training ML storage,ml.m5.xlarge,1,GB-Mo,2026-10-01",
+            "must be empty for storage",
+        ),
+        ("eu-west-1,Training,ml.m5.xlarge,1,GB-Mo,2026-10-01", "must be Hrs for Training"),
         ("eu-west-1,Training,ml.m5.xlarge,-1,Hrs,2026-10-01", "usd_per_unit '-1'"),
         ("eu-west-1,Training,ml.m5.xlarge,1e3,Hrs,2026-10-01", "usd_per_unit '1e3'"),
         ("eu-west-1,Training,ml.m5.xlarge,NaN,Hrs,2026-10-01", "usd_per_unit 'NaN'"),
@@ -88,9 +96,9 @@ def test_an_import_again_replaces(ledger: Ledger, tmp_path: Path) -> None:
         ("eu-west-1,Training,ml.m5.xlarge,1,Hrs,2026-13-01", "effective_from '2026-13-01'"),
         ("eu-west-1,Training,ml.m5.xlarge,1,Hrs,01.10.2026", "effective_from '01.10.2026'"),
         ("eu-west-1,Training,ml.m5.xlarge,1,Hrs,20261001", "effective_from '20261001'"),
-        ("eu-west-1,Training,ml.m5.xlarge,1,Hrs", "has not as many values"),
-        ("eu-west-1,Training,ml.m5.xlarge,1,Hrs,2026-10-01,more", "has not as many values"),
-        (LINE.replace("0.2,", "0.3,"), "another price than in line 2"),
+        ("eu-west-1,Training,ml.m5.xlarge,1,Hrs", "differ in the number of values"),
+        ("eu-west-1,Training,ml.m5.xlarge,1,Hrs,2026-10-01,more", "differ in the number of values"),
+        (LINE.replace("0.2,", "0.3,"), "line 2 has another price"),
     ],
 )
 def test_a_wrong_line_is_named_and_nothing_is_imported(
@@ -107,12 +115,12 @@ def test_a_wrong_line_is_named_and_nothing_is_imported(
 @pytest.mark.parametrize(
     ("source", "currency", "message"),
     [
-        ("", "EUR", "currency 'EUR': prices are in USD"),
+        ("", "EUR", "currency 'EUR' must be USD"),
         ("Price List API", "", "is reserved"),
         ("shipped list: mine", "USD", "is reserved"),
     ],
 )
-def test_another_currency_and_a_disguise_are_refused(
+def test_other_currencies_and_reserved_sources_are_refused(
     ledger: Ledger, tmp_path: Path, source: str, currency: str, message: str
 ) -> None:
     path = put(tmp_path, f"{LINE},{source},{currency}", header=HEADER + ",source,currency")
@@ -123,10 +131,10 @@ def test_another_currency_and_a_disguise_are_refused(
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("region,component,instance_type,usd_per_unit,unit", "no column effective_from"),
-        (HEADER + ",sourse", "unknown column 'sourse' \\(is it source\\?\\)"),
-        (HEADER + ",unit", "stands there twice"),
-        ("", "no column region"),
+        ("region,component,instance_type,usd_per_unit,unit", "missing column effective_from"),
+        (HEADER + ",sourse", "unknown column 'sourse'. Did you mean 'source'"),
+        (HEADER + ",unit", "a column appears twice"),
+        ("", "missing column region"),
     ],
 )
 def test_a_wrong_header_is_named(ledger: Ledger, tmp_path: Path, header: str, message: str) -> None:
@@ -134,7 +142,7 @@ def test_a_wrong_header_is_named(ledger: Ledger, tmp_path: Path, header: str, me
         import_csv(ledger.connection, put(tmp_path, header=header))
 
 
-def test_what_is_no_csv_is_a_usage_error(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_csv_file_is_a_usage_error(ledger: Ledger, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Cannot read"):
         import_csv(ledger.connection, tmp_path / "missing.csv")
     with pytest.raises(UsageError, match="Cannot read"):
@@ -145,7 +153,9 @@ def test_what_is_no_csv_is_a_usage_error(ledger: Ledger, tmp_path: Path) -> None
         import_csv(ledger.connection, binary)
 
 
-def test_thousands_of_lines_are_one_statement(ledger: Ledger, tmp_path: Path) -> None:
+def test_thousands_of_lines_are_imported_and_recognised_again(
+    ledger: Ledger, tmp_path: Path
+) -> None:
     lines = [
         f"eu-west-1,Training,ml.m5.x{number}large,{number}.5,Hrs,2026-10-01"
         for number in range(5000)

@@ -1,4 +1,4 @@
-"""`prices refresh`: what the Price List API's entries mean, and what is kept of them."""
+"""`prices refresh` understands the entries of the Price List API and stores the new prices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from exporter.errors import ServiceError
-from exporter.prices import store_api_prices
+from exporter.prices.refresh import store_api_prices
 from exporter.sagemaker.price_list import ListedPrice, endpoint_for, parse, training_prices
 from exporter.simulator import Simulator
 from tests.money.conftest import Ledger
@@ -28,7 +28,7 @@ def entry(
     currency: str = "USD",
     **attributes: str,
 ) -> str:
-    """An entry of PriceList as it comes over the wire."""
+    """Return an entry of PriceList as the API sends it."""
     dimension = {"unit": unit, "beginRange": begin, "pricePerUnit": {currency: usd}}
     return json.dumps(
         {
@@ -51,7 +51,7 @@ def compute(component: str, usage: str, **more: Any) -> str:
     ("listed", "component", "instance_type"),
     [
         (compute("Training", f"USE1-Train:{M5}"), "Training", M5),
-        # The name of the attribute differs between entries, and some have only a usage type.
+        # The attribute's name differs between entries, and some have only a usage type.
         (entry(platoinstancetype="Training", instanceName=M5), "Training", M5),
         (entry(usagetype=f"EU-Train:{M5}"), "Training", M5),
         (entry(usagetype=f"Train:{M5}"), "Training", M5),
@@ -72,7 +72,7 @@ def compute(component: str, usage: str, **more: Any) -> str:
             "Training Warm Pool ML storage",
             "",
         ),
-        # What is not training on demand.
+        # Not on-demand training.
         (compute("Hosting", f"USE1-Host:{M5}"), None, None),
         (compute("Training", f"USE1-DebuggerBuiltInRule:{M5}"), None, None),
         (compute("Processing", f"USE1-Processing:{M5}"), None, None),
@@ -85,7 +85,9 @@ def compute(component: str, usage: str, **more: Any) -> str:
         (entry(), None, None),
     ],
 )
-def test_what_an_entry_means(listed: str, component: str | None, instance_type: str | None) -> None:
+def test_an_entry_gives_component_type_and_price_of_training(
+    listed: str, component: str | None, instance_type: str | None
+) -> None:
     found = list(parse([listed]))
     if component is None or instance_type is None:
         assert found == []
@@ -97,7 +99,7 @@ def test_what_an_entry_means(listed: str, component: str | None, instance_type: 
 
 
 @pytest.mark.parametrize("listed", ["<html>", "[]", "{}", '{"product": {"attributes": 1}}'])
-def test_an_entry_that_is_none_is_an_error_of_the_service(listed: str) -> None:
+def test_a_malformed_entry_is_a_service_error(listed: str) -> None:
     with pytest.raises(ServiceError, match="cannot be read"):
         list(parse([listed]))
 
@@ -112,11 +114,11 @@ def test_an_entry_that_is_none_is_an_error_of_the_service(listed: str) -> None:
         ("sa-east-1", "us-east-1"),
     ],
 )
-def test_the_api_is_asked_where_it_answers(region: str, endpoint: str) -> None:
+def test_the_nearest_endpoint_of_the_api_is_used(region: str, endpoint: str) -> None:
     assert endpoint_for(region) == endpoint
 
 
-def test_the_prices_of_the_stand_in_are_those_of_the_bill(simulator: Simulator) -> None:
+def test_the_simulator_lists_the_prices_of_the_public_bill(simulator: Simulator) -> None:
     client = boto3.client("pricing", region_name=endpoint_for("eu-west-1"))
     found = {
         (price.component, price.instance_type): price
@@ -133,12 +135,12 @@ def listed(usd: str, since: date = date(2026, 10, 1), kind: str = M5) -> ListedP
     return ListedPrice("us-east-1", "Training", kind, Decimal(usd), "Hrs", since)
 
 
-def test_a_price_that_has_not_changed_keeps_its_first_day(ledger: Ledger) -> None:
+def test_an_unchanged_price_keeps_its_first_day(ledger: Ledger) -> None:
     later, latest = date(2026, 11, 1), date(2026, 12, 1)
     assert store_api_prices(ledger.connection, [listed("1")]) == 1
     assert store_api_prices(ledger.connection, [listed("1", later)]) == 0
     assert store_api_prices(ledger.connection, [listed("2", latest)]) == 1
-    # A price of a day that has been passed says nothing new.
+    # An older price is not news.
     assert store_api_prices(ledger.connection, [listed("3", later)]) == 0
     assert ledger.read("SELECT usd_per_unit, effective_from, source FROM prices ORDER BY 2") == [
         {
@@ -150,6 +152,6 @@ def test_a_price_that_has_not_changed_keeps_its_first_day(ledger: Ledger) -> Non
     ]
 
 
-def test_of_two_prices_for_one_thing_the_higher_is_kept(ledger: Ledger) -> None:
+def test_of_two_prices_for_one_item_the_higher_is_stored(ledger: Ledger) -> None:
     assert store_api_prices(ledger.connection, [listed("1"), listed("3"), listed("2")]) == 1
     assert ledger.read("SELECT usd_per_unit FROM prices") == [{"usd_per_unit": Decimal(3)}]

@@ -1,4 +1,4 @@
-"""A bill beside our figures: no difference where there is none, and the job where there is."""
+"""`reconcile` finds no difference in an equal bill, and names the jobs behind a difference."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from exporter.errors import UsageError
-from exporter.prices import import_csv
+from exporter.prices.imports import import_csv
 from exporter.reconcile import Reconciliation, rates_csv, reconcile
 from tests.money.conftest import ACCOUNT, REGION, Ledger, arn
 from tests.money.test_the_bill_of_december_2023 import HOURS, put_december
 from tests.support import bills
 from tests.support.bills import Charge
 
-FORMS: dict[str, Callable[[Path, list[Charge]], Path]] = {
+FORMATS: dict[str, Callable[[Path, list[Charge]], Path]] = {
     "cur.parquet": lambda folder, charges: bills.cur(folder / "cur.parquet", charges),
     "cur.csv": lambda folder, charges: bills.cur(folder / "cur.csv", charges),
     "cur.csv.gz": lambda folder, charges: bills.cur(folder / "cur.csv.gz", charges),
@@ -31,7 +31,7 @@ DECEMBER = datetime(2023, 12, 1, tzinfo=UTC)
 
 
 def public_bill() -> list[Charge]:
-    """The public bill, line by line, with lines that are none of our business."""
+    """Return the lines of the public bill, including some that are not training."""
     lines = [
         ("Training", "ml.m5.xlarge", "44.015", "11.31"),
         ("Training", "ml.g4dn.xlarge", "14.801", "12.17"),
@@ -51,13 +51,15 @@ def public_bill() -> list[Charge]:
     ]
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_the_public_bill_agrees_in_every_form(shipped: Ledger, tmp_path: Path, form: str) -> None:
+@pytest.mark.parametrize("export", FORMATS)
+def test_the_public_bill_agrees_in_every_format(
+    shipped: Ledger, tmp_path: Path, export: str
+) -> None:
     put_december(shipped)
-    found = reconcile(shipped.connection, FORMS[form](tmp_path, public_bill()))
+    found = reconcile(shipped.connection, FORMATS[export](tmp_path, public_bill()))
     assert found.differences == []
     assert found.usd_differences == []
-    assert found.export.kind == ("CUR 2.0" if form.startswith("cur") else "FOCUS")
+    assert found.export.kind == ("CUR 2.0" if export.startswith("cur") else "FOCUS")
     assert (found.export.monthly, found.export.resources) == (True, False)
     assert (found.export.lines, found.export.unclear) == (8, 0)
     assert (found.export.since, found.export.until) == (date(2023, 12, 1), date(2024, 1, 1))
@@ -68,7 +70,7 @@ def test_the_public_bill_agrees_in_every_form(shipped: Ledger, tmp_path: Path, f
     }
 
 
-def test_the_rates_of_the_public_bill_are_its_prices(shipped: Ledger, tmp_path: Path) -> None:
+def test_the_rates_of_the_public_bill_can_be_imported(shipped: Ledger, tmp_path: Path) -> None:
     put_december(shipped)
     found = reconcile(shipped.connection, bills.cur(tmp_path / "december.csv", public_bill()))
     text = rates_csv(found.rates)
@@ -89,7 +91,7 @@ def test_the_rates_of_the_public_bill_are_its_prices(shipped: Ledger, tmp_path: 
 
 
 def by_the_hour(ledger: Ledger, *, resources: bool) -> list[Charge]:
-    """What AWS would have billed for the jobs in the database: hour by hour, to ten places."""
+    """Return the hourly lines that AWS would bill for the jobs in the database, to ten decimals."""
     charges = []
     for view, component, start, seconds in (
         ("warm_pool_costs", "Training Warm Pool", "pool_started_at", "retained_seconds"),
@@ -112,7 +114,7 @@ def by_the_hour(ledger: Ledger, *, resources: bool) -> list[Charge]:
                         row["instance_type"],
                         round(hours, 10),
                         round(hours * row["usd_per_hour"], 10),
-                        # Resource ids have come in lower case.
+                        # Exports with resource ids in lower case exist.
                         row["arn"].lower() if resources else "",
                     )
                 )
@@ -122,7 +124,7 @@ def by_the_hour(ledger: Ledger, *, resources: bool) -> list[Charge]:
 
 @pytest.fixture
 def priced(ledger: Ledger) -> Ledger:
-    """A few jobs over midnight, priced, with no storage to be charged."""
+    """A few priced jobs that run past midnight, on a type without a charge for storage."""
     ledger.put("local_storage_families", family="m5")
     ledger.price("0.257")
     for number in range(6):
@@ -144,12 +146,12 @@ def priced(ledger: Ledger) -> Ledger:
     return ledger
 
 
-@pytest.mark.parametrize("form", ["cur.parquet", "focus 1.0 csv"])
+@pytest.mark.parametrize("export", ["cur.parquet", "focus 1.0 csv"])
 @pytest.mark.parametrize("resources", [True, False])
-def test_after_one_job_is_changed_it_is_named(
-    priced: Ledger, tmp_path: Path, form: str, resources: bool
+def test_a_job_whose_pool_differs_is_named(
+    priced: Ledger, tmp_path: Path, export: str, resources: bool
 ) -> None:
-    path = FORMS[form](tmp_path, by_the_hour(priced, resources=resources))
+    path = FORMATS[export](tmp_path, by_the_hour(priced, resources=resources))
     agreed = reconcile(priced.connection, path)
     assert (agreed.differences, agreed.usd_differences) == ([], [])
     assert agreed.export.resources is resources
@@ -160,7 +162,7 @@ def test_after_one_job_is_changed_it_is_named(
         WHERE training_job_name = 'Bert-2'
     """)
     found = reconcile(priced.connection, path)
-    # The wait had gone on past midnight: of its first day a part is missing, the second is gone.
+    # The pool ran past midnight: the first day lacks a part, the second day lacks all.
     assert [
         (line.period, line.component, line.ours - line.billed) for line in found.differences
     ] == [
@@ -177,7 +179,7 @@ def test_after_one_job_is_changed_it_is_named(
             assert ("Bert-2", ours, "of that day") in named
 
 
-def test_a_job_that_only_one_side_has_is_said_so(priced: Ledger, tmp_path: Path) -> None:
+def test_a_job_on_one_side_only_is_named_with_that_side(priced: Ledger, tmp_path: Path) -> None:
     charges = by_the_hour(priced, resources=True)
     day = datetime(2026, 10, 5, tzinfo=UTC)
     kept = [charge for charge in charges if "bert-2" not in charge.resource]
@@ -197,7 +199,7 @@ def test_a_job_that_only_one_side_has_is_said_so(priced: Ledger, tmp_path: Path)
     assert (training.billed, training.ours) == (Decimal(5), Decimal("2.000555555556"))
 
 
-def test_money_may_differ_where_hours_agree(priced: Ledger, tmp_path: Path) -> None:
+def test_amounts_may_differ_although_the_hours_agree(priced: Ledger, tmp_path: Path) -> None:
     path = bills.cur(tmp_path / "c.parquet", by_the_hour(priced, resources=False))
     priced.price("0.2", since=date(2026, 10, 1))
     found = reconcile(priced.connection, path)
@@ -209,7 +211,7 @@ def test_money_may_differ_where_hours_agree(priced: Ledger, tmp_path: Path) -> N
     }
 
 
-def test_a_rate_that_changes_is_two_rates(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_price_change_gives_two_rates(ledger: Ledger, tmp_path: Path) -> None:
     charges = [
         Charge(
             datetime(2026, 10, day, 5, tzinfo=UTC),
@@ -227,7 +229,7 @@ def test_a_rate_that_changes_is_two_rates(ledger: Ledger, tmp_path: Path) -> Non
     ]
 
 
-def test_only_usage_counts_and_discounts_show_in_the_rate(ledger: Ledger, tmp_path: Path) -> None:
+def test_only_usage_counts_and_the_rate_includes_discounts(ledger: Ledger, tmp_path: Path) -> None:
     day = datetime(2026, 10, 1, 5, tzinfo=UTC)
 
     def line(usd: str, **more: Any) -> Charge:
@@ -247,9 +249,7 @@ def test_only_usage_counts_and_discounts_show_in_the_rate(ledger: Ledger, tmp_pa
     assert [rate.usd_per_unit for rate in found.rates] == [Decimal("0.15")]
 
 
-def test_accounts_that_the_export_does_not_cover_are_not_compared(
-    priced: Ledger, tmp_path: Path
-) -> None:
+def test_accounts_missing_from_the_export_are_not_compared(priced: Ledger, tmp_path: Path) -> None:
     charges = by_the_hour(priced, resources=False)
     start = datetime(2026, 10, 4, 1, tzinfo=UTC)
     priced.job(
@@ -264,7 +264,7 @@ def test_accounts_that_the_export_does_not_cover_are_not_compared(
     assert found.not_billed == ("999900001111",)
 
 
-def test_an_export_in_parts_is_read_as_one(priced: Ledger, tmp_path: Path) -> None:
+def test_the_parts_of_an_export_are_read_together(priced: Ledger, tmp_path: Path) -> None:
     charges = by_the_hour(priced, resources=True)
     folder = tmp_path / "export" / "data"
     folder.mkdir(parents=True)
@@ -274,7 +274,7 @@ def test_an_export_in_parts_is_read_as_one(priced: Ledger, tmp_path: Path) -> No
     assert (found.differences, len(found.export.files)) == ([], 2)
 
 
-def test_what_is_no_export_is_a_usage_error(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_export_is_a_usage_error(ledger: Ledger, tmp_path: Path) -> None:
     def refuse(name: str, content: bytes, message: str) -> None:
         path = tmp_path / name
         path.write_bytes(content)
@@ -297,7 +297,7 @@ def test_what_is_no_export_is_a_usage_error(ledger: Ledger, tmp_path: Path) -> N
         reconcile(ledger.connection, bills.cur(tmp_path / "none.csv", []))
 
 
-def test_hours_of_the_public_bill_are_those_of_our_jobs() -> None:
+def test_the_test_jobs_have_the_hours_of_the_public_bill() -> None:
     billed = {(charge.component, charge.instance_type): charge.quantity for charge in public_bill()}
     for kind, (training, pool) in HOURS.items():
         assert billed["Training", kind] == training

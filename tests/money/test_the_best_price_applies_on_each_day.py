@@ -1,4 +1,4 @@
-"""Which price counts on a day: kinds of source, dates, fallbacks, discounts; and what has none."""
+"""The best source, date and discount give the price on a day; types without one are listed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from exporter.prices import Unpriced, in_force, load_shipped, shipped_prices
+from exporter.prices.listing import Unpriced, in_force
+from exporter.prices.shipped import load_shipped, shipped_prices
 from tests.money.conftest import ACCOUNT, REGION, Ledger
 
 DAY = date(2026, 10, 3)
@@ -26,23 +27,25 @@ POOL = {"component": "Training Warm Pool"}
 @pytest.mark.parametrize(
     ("prices", "expected"),
     [
-        # Within a source, the price in force on the day.
+        # Within one source, the price in force on the day applies.
         ([price("1", SHIPPED, "2026-01-01"), price("2", SHIPPED, "2026-10-03")], "2 settled"),
         ([price("1", SHIPPED, "2026-01-01"), price("2", SHIPPED, "2026-10-04")], "1 settled"),
-        # Before its first day, the earliest.
+        # Before the first day, the earliest price applies.
         ([price("1", SHIPPED, "2026-11-01"), price("2", SHIPPED, "2026-12-01")], "1 estimated"),
-        # An import beats the API, and that the shipped list, whatever their dates.
+        # An import beats the API, and the API beats the shipped list, whatever their dates.
         ([price("1", SHIPPED, "2026-10-01"), price("2", API, "2026-11-01")], "2 estimated"),
         ([price("1", API, "2026-10-01"), price("2", "contract", "2020-01-01")], "2 settled"),
         ([price("1", API, "2020-01-01"), price("2", "contract", "2027-01-01")], "2 estimated"),
-        # Two imports of one day: always the same one.
+        # Two imports of one day: the choice is always the same.
         ([price("1", "a"), price("2", "b")], "2 settled"),
-        # A slip is passed over, a price of 0 is a price.
+        # An impossible price is ignored. A price of 0 is valid.
         ([price("1", SHIPPED), price("9999999", API), price("-1", "contract")], "1 settled"),
         ([price("0", "contract")], "0 settled"),
     ],
 )
-def test_price_of_training(ledger: Ledger, prices: list[dict[str, Any]], expected: str) -> None:
+def test_the_best_source_then_the_date_give_the_price_of_training(
+    ledger: Ledger, prices: list[dict[str, Any]], expected: str
+) -> None:
     assert _cost(ledger, prices, "training_job_costs") == expected
 
 
@@ -51,14 +54,16 @@ def test_price_of_training(ledger: Ledger, prices: list[dict[str, Any]], expecte
     [
         ([price("1", SHIPPED)], "1 settled"),
         ([price("1", SHIPPED), price("2", SHIPPED, **POOL)], "2 settled"),
-        # One's own training rate says more about one's pools than a public price of pools.
+        # The user's training rate is better evidence for pools than a public price of pools.
         ([price("1", "contract"), price("2", API, **POOL)], "1 settled"),
         ([price("1", API), price("2", "contract", **POOL)], "2 settled"),
-        # The pool's own price counts from its first day, the training's does not fill the gap.
+        # Before its first day, the pool's own price applies, not the price of training.
         ([price("1", API), price("2", API, "2026-11-01", **POOL)], "2 estimated"),
     ],
 )
-def test_price_of_a_pool(ledger: Ledger, prices: list[dict[str, Any]], expected: str) -> None:
+def test_a_pool_costs_its_own_price_or_the_price_of_training(
+    ledger: Ledger, prices: list[dict[str, Any]], expected: str
+) -> None:
     assert _cost(ledger, prices, "warm_pool_costs") == expected
 
 
@@ -77,7 +82,7 @@ def _cost(ledger: Ledger, prices: list[dict[str, Any]], view: str) -> str:
     return f"{row['cost_usd'].normalize():f} {row['cost_basis']}"
 
 
-def test_a_price_that_changes_at_midnight_changes_in_the_middle_of_a_job(ledger: Ledger) -> None:
+def test_a_price_change_at_midnight_applies_in_the_middle_of_a_job(ledger: Ledger) -> None:
     ledger.price("40.71", "ml.p4d.24xlarge", since=date(2024, 1, 17))
     ledger.price("27.28", "ml.p4d.24xlarge", since=date(2025, 7, 17))
     ledger.put("local_storage_families", family="p4d")
@@ -121,12 +126,12 @@ def test_a_price_that_changes_at_midnight_changes_in_the_middle_of_a_job(ledger:
             ("0.875", "Price List API, less 12.5 %"),
         ),
         ([("999999999999", "", "50"), ("", "Training ML storage", "60")], API, ("1", API)),
-        # Imported rates are what is paid already.
+        # Imported rates already include discounts.
         ([("", "", "10")], "contract", ("1", "contract")),
         ([("", "", "100")], API, ("0", "Price List API, less 100 %")),
     ],
 )
-def test_the_narrowest_discount_counts(
+def test_the_narrowest_discount_applies(
     ledger: Ledger, discounts: list[tuple[str, str, str]], source: str, expected: tuple[str, str]
 ) -> None:
     for account, component, percent in discounts:
@@ -147,7 +152,7 @@ def test_the_narrowest_discount_counts(
     }
 
 
-def test_the_list_says_what_is_in_force_and_what_has_no_price(ledger: Ledger) -> None:
+def test_in_force_lists_prices_and_used_types_without_one(ledger: Ledger) -> None:
     ledger.price("1", source=SHIPPED)
     ledger.price("2", "ml.c5.xlarge", source=SHIPPED, since=date(2027, 1, 1))
     ledger.put("discounts", account_id="", component="Training", percent=Decimal(25))
@@ -226,7 +231,7 @@ def test_the_list_says_what_is_in_force_and_what_has_no_price(ledger: Ledger) ->
     ]
 
 
-def test_the_shipped_list_is_loaded_once_and_leaves_other_prices_alone(ledger: Ledger) -> None:
+def test_the_shipped_list_is_loaded_once_and_keeps_other_prices(ledger: Ledger) -> None:
     ledger.price("9", source="contract")
     assert load_shipped(ledger.connection) is True
     assert load_shipped(ledger.connection) is False
@@ -247,7 +252,7 @@ def test_the_shipped_list_is_loaded_once_and_leaves_other_prices_alone(ledger: L
     assert len(ledger.read("SELECT * FROM prices")) == len(shipped_prices()) + 1
 
 
-def test_the_shipped_list_has_every_price_once_and_known_units() -> None:
+def test_the_shipped_list_has_each_price_once_in_a_known_unit() -> None:
     prices = shipped_prices()
     keys = {(row.region, row.component, row.instance_type, row.effective_from) for row in prices}
     assert len(prices) == len(keys) == 95

@@ -1,4 +1,4 @@
-"""The Price List API, over HTTP: asked for what is used, once a day, and missed by nobody."""
+"""A sync refreshes the prices of the types in use once a day, and does without if denied."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def query(path: Path, statement: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in connection.execute(sa.text(statement)).all()]
 
 
-def asked(simulator: Simulator) -> int:
+def requests(simulator: Simulator) -> int:
     return sum(call.operation == "GetProducts" for call in simulator.calls)
 
 
-def test_a_sync_asks_once_a_day_for_the_types_in_use(
+def test_a_sync_fetches_prices_of_the_types_in_use_once_a_day(
     scope: Scope, simulator: Simulator, tmp_path: Path
 ) -> None:
     path = tmp_path / "jobs.duckdb"
@@ -46,15 +46,15 @@ def test_a_sync_asks_once_a_day_for_the_types_in_use(
     )
     assert sync(path).error is None
     assert query(path, API) == [("",), ("ml.g4dn.xlarge",), ("ml.m5.xlarge",)]
-    before = asked(simulator)
+    before = requests(simulator)
     assert before > 0
     sync(path, NOW + timedelta(hours=23))
-    assert asked(simulator) == before
+    assert requests(simulator) == before
     sync(path, NOW + timedelta(hours=25))
-    assert asked(simulator) > before
+    assert requests(simulator) > before
 
 
-def test_a_denied_price_list_is_said_and_tried_again_in_a_day(
+def test_a_denied_price_list_is_one_warning_and_retried_after_a_day(
     world: World, scope: Scope, simulator: Simulator, tmp_path: Path
 ) -> None:
     world.behaviour = Behaviour(denied=frozenset({(None, None, "GetProducts")}))
