@@ -1,10 +1,10 @@
-"""Results as CSV, JSON, Markdown and Parquet; tables are in table.py."""
+"""Writes results as CSV, JSON, Markdown and Parquet; table.py renders tables."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
 from typing import IO, Any, Final, TextIO
@@ -14,18 +14,18 @@ from exporter.reports.values import plain, shown, to_json
 from exporter.text import visible
 
 FORMATS: Final = ("table", "csv", "json", "markdown", "parquet")
-#: Formats in which the notes stand in the output itself.
+#: Formats whose output contains the notes.
 WITH_NOTES: Final = frozenset({"table", "json"})
 
-#: Spreadsheets run cells that begin with these; OWASP's list for CSV injection.
+#: A spreadsheet evaluates cells that begin with these (OWASP, CSV Injection).
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-#: Everything that steers a terminal; tabs and line breaks are data, in quotes.
+#: Terminal controls. Tabs and line breaks are data: CSV quotes them.
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PARQUET_BATCH: Final = 10_000
 
 
 def write_csv(result: Result, out: TextIO) -> None:
-    """A line of names, then the rows in full; no total, which would be summed twice."""
+    """Write a line of names and the full rows; a total row would be added up twice."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([_cell(column.name) for column in result.columns])
     writer.writerows([_cell(value) for value in row] for row in result.rows)
@@ -35,15 +35,15 @@ def _cell(value: object) -> str:
     text = plain(value)
     if not isinstance(value, str):
         return text
-    # A quote in front makes it text to a spreadsheet: the usual way, and visible.
+    # A leading quote makes a spreadsheet treat the cell as text.
     safe = f"'{text}" if text.startswith(_FORMULA) else text
     return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", safe)
 
 
 def write_json(result: Result, out: TextIO) -> None:
-    """One object: version, report, title, period, columns, rows, totals, notes.
+    """Write one object: version, report, title, period, columns, rows, totals, notes.
 
-    `rows` and `totals` are objects by column name. Money is a number with all its digits.
+    `rows` and `totals` hold objects by column name. Money is a number with all its digits.
     """
     names = [column.name for column in result.columns]
     head: dict[str, Any] = {"version": 1}
@@ -74,7 +74,7 @@ def write_json(result: Result, out: TextIO) -> None:
 
 
 def write_markdown(result: Result, out: TextIO) -> None:
-    """A GitHub-flavoured table, numbers to the right, the total in bold."""
+    """Write a GitHub-flavoured table with numbers on the right and the total in bold."""
     numeric = [is_numeric(column.type) for column in result.columns]
     out.write(_line(_escaped(column.name) for column in result.columns))
     out.write(_line("---:" if number else "---" for number in numeric))
@@ -86,10 +86,18 @@ def write_markdown(result: Result, out: TextIO) -> None:
         out.write(_line(f"**{_escaped(cell)}**" if cell else "" for cell in cells))
 
 
-def total_cells(result: Result, totals: Row) -> list[str]:
-    """The total row as tables show it: the word in front, nothing under what has no total.
+#: The writers of text formats.
+WRITERS: Final[Mapping[str, Callable[[Result, TextIO], None]]] = {
+    "csv": write_csv,
+    "json": write_json,
+    "markdown": write_markdown,
+}
 
-    Money that is not known is told from that: it is a total, and stays visible.
+
+def total_cells(result: Result, totals: Row) -> list[str]:
+    """Return the total row as tables show it: `total` in front, empty cells without a total.
+
+    Unknown money is a total that is not known, so it shows as MISSING.
     """
     cells = [
         "" if value is None and column.unit != "money" else shown(value, column.unit)
@@ -101,11 +109,11 @@ def total_cells(result: Result, totals: Row) -> list[str]:
 
 
 def is_numeric(kind: str) -> bool:
-    """Whether a type of DuckDB is a number."""
+    """Return whether a type of DuckDB is a number."""
     return bool(re.match(r"(DECIMAL|DOUBLE|FLOAT|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?)\b", kind))
 
 
-def _line(cells: Iterator[str] | Any) -> str:  # noqa: ANN401 - any iterable of str
+def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |\n"
 
 

@@ -457,7 +457,7 @@ def test_in_a_pipe_nothing_is_left_out_unless_columns_says_how_wide(
     assert max(map(len, whole.splitlines())) > 80
     assert "instance hours" in whole
     assert max(map(len, fitted.splitlines())) <= 80
-    assert "Too narrow for" in fitted
+    assert "Hidden: " in fitted
 
 
 def test_completion_is_offered(command: Command) -> None:
