@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
 from exporter.errors import UsageError
 from exporter.reconcile.classify import classify
-from exporter.reconcile.formats import KNOWN, OPTIONAL, Format, format_of, line_sql
+from exporter.reconcile.formats import OPTIONAL, Format, format_of, line_sql
 
 _SUFFIXES: Final = {".parquet": "parquet", ".csv": "csv", ".csv.gz": "csv"}
 
@@ -60,10 +60,9 @@ def read_export(workspace: duckdb.DuckDBPyConnection, path: Path) -> Export:
     """
     files = _files(path)
     try:
-        columns = _load(workspace, files)
+        columns = _open(workspace, files)
         known = format_of(str(path), columns)
         workspace.execute(f"CREATE TABLE bill_lines AS {line_sql(known, columns)}")
-        workspace.execute("DROP TABLE raw_lines")
         _classify(workspace)
         workspace.execute(f"CREATE TABLE billed AS {_BILLED}")
         return _summary(workspace, known, files)
@@ -95,31 +94,24 @@ def _file_format(path: Path) -> str | None:
     return next((kind for end, kind in _SUFFIXES.items() if name.endswith(end)), None)
 
 
-def _load(workspace: duckdb.DuckDBPyConnection, files: Sequence[str]) -> list[str]:
-    """Read the known columns into the table `raw_lines`, and return their names in lower case.
+def _open(workspace: duckdb.DuckDBPyConnection, files: Sequence[str]) -> list[str]:
+    """Create the view `raw_lines` over the files, and return its columns in lower case.
 
     The values of a CSV stay texts.
     """
     formats = {_file_format(Path(file)) for file in files}
     if len(formats) > 1:
         raise UsageError("The folder holds Parquet and CSV files, but an export has one format.")
-    reader = (
-        "read_parquet(?, union_by_name = true)"
+    names: Any = list(files)  # the stub of read_csv lacks lists
+    lines = (
+        workspace.read_parquet(names, union_by_name=True)
         if formats == {"parquet"}
-        else "read_csv(?, all_varchar = true, header = true, union_by_name = true)"
+        else workspace.read_csv(names, all_varchar=True, header=True, union_by_name=True)
     )
-    described = workspace.execute(
-        f"DESCRIBE SELECT * FROM {reader}",  # noqa: S608 - our reader
-        [list(files)],
-    ).fetchall()
-    names = {name.lower(): name for name, *_ in described if name.lower() in KNOWN}
-    selected = [f'"{name}" AS {lower}' for lower, name in names.items()]
-    selected += [f"CAST(NULL AS VARCHAR) AS {name}" for name in OPTIONAL if name not in names]
-    workspace.execute(
-        f"CREATE TABLE raw_lines AS SELECT {', '.join(selected)} FROM {reader}",  # noqa: S608 - known names
-        [list(files)],
-    )
-    return list(names)
+    columns = [name.lower() for name in lines.columns]
+    missing = [f"NULL::VARCHAR AS {name}" for name in OPTIONAL if name not in columns]
+    lines.project(", ".join(["*", *missing])).create_view("raw_lines")
+    return columns
 
 
 def _classify(workspace: duckdb.DuckDBPyConnection) -> None:

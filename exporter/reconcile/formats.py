@@ -49,12 +49,6 @@ class Format:
     covered_cost: str = ""
     is_covered: str = ""
 
-    def columns(self) -> set[str]:
-        """Return every column that the format may use, except `OPTIONAL`."""
-        several = self.region + self.quantity + self.unit + self.cost + self.texts + self.currency
-        single = (self.start, self.end, self.account, self.resource, self.covered_cost)
-        return {*self.required, *several, *single} - {""}
-
 
 CUR: Final = Format(
     name="CUR 2.0",
@@ -118,8 +112,6 @@ FOCUS: Final = Format(
 )
 #: Columns that the SQL above reads even if the export lacks them.
 OPTIONAL: Final = ("x_servicecode", "commitmentdiscountstatus")
-#: Every column that reading an export may use.
-KNOWN: Final = frozenset({*CUR.columns(), *FOCUS.columns(), *OPTIONAL})
 
 
 def format_of(name: str, columns: Sequence[str]) -> Format:

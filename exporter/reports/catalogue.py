@@ -32,6 +32,7 @@ from functools import lru_cache
 from typing import Final
 
 from exporter.errors import UsageError
+from exporter.reports.result import Column
 from exporter.resources import folder
 from exporter.text import did_you_mean
 
@@ -87,16 +88,6 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class ColumnNote:
-    """The description of a column in a header; the fields are as in `result.Column`."""
-
-    name: str
-    unit: str
-    wide: bool
-    note: str
-
-
-@dataclass(frozen=True)
 class Report:
     """A canned report.
 
@@ -128,7 +119,7 @@ class Report:
     limit: str = ""
     prices: bool = False
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    columns: Mapping[str, ColumnNote] = field(default_factory=dict)
+    columns: Mapping[str, Column] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
 
 
@@ -213,11 +204,13 @@ def _parameter(text: str) -> Parameter:
     return Parameter(match["name"], match["kind"], value, match["note"], default is None)
 
 
-def _column(text: str) -> ColumnNote:
+def _column(text: str) -> Column:
     match = _COLUMN.fullmatch(text)
     if match is None:
         raise ValueError(f"cannot read the column {text!r}")
-    return ColumnNote(match["name"], match["unit"] or "", bool(match["wide"]), match["note"])
+    return Column(
+        match["name"], unit=match["unit"] or "", wide=bool(match["wide"]), note=match["note"]
+    )
 
 
 def _value(kind: str, text: str) -> Value:

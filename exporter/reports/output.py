@@ -107,15 +107,7 @@ def write(
     width: int | None = None,
     colour: bool = False,
 ) -> None:
-    """Write a result in one of rendering.FORMATS.
-
-    Args:
-        result: The result.
-        style: The format.
-        stream: The stream to write to.
-        width: The width of a table in characters; None = no limit.
-        colour: Whether a table has colours.
-    """
+    """Write a result in one of rendering.FORMATS; `width` and `colour` apply to tables."""
     if style == "parquet":
         rendering.write_parquet(result, stream)
         return

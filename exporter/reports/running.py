@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -60,12 +60,7 @@ class Statement:
 
 
 def statement(report: Report, request: Request, *, with_notes: bool = False) -> Statement:
-    """Return the statement of a report.
-
-    Args:
-        report: The report.
-        request: Its options.
-        with_notes: Whether the total row has the figures of the notes.
+    """Return the statement of a report; with notes, the total row has their figures.
 
     Raises:
         UsageError: The report does not take an option, or a value is of the wrong kind.
@@ -94,12 +89,7 @@ def statement(report: Report, request: Request, *, with_notes: bool = False) -> 
 
 
 def run(connection: sa.Connection, report: Report, request: Request) -> Result:
-    """Run a report, and return its complete result.
-
-    Args:
-        connection: A read-only connection to the database.
-        report: The report.
-        request: Its options.
+    """Run a report over a read-only connection, and return its complete result.
 
     Raises:
         UsageError: The report does not take an option, or a value is of the wrong kind.
@@ -166,8 +156,6 @@ def _pick(row: Row, indexes: Sequence[int]) -> Row:
 
 
 def _column(report: Report, built: Statement, name: str, kind: str) -> Column:
-    note = report.columns.get(name)
-    unit = "time" if kind.startswith("TIMESTAMP") else ""
-    if note is None:
-        return Column(built.labels.get(name, name), kind, unit)
-    return Column(name, kind, note.unit or unit, note.wide, note.note)
+    described = report.columns.get(name) or Column(built.labels.get(name, name))
+    unit = described.unit or ("time" if kind.startswith("TIMESTAMP") else "")
+    return replace(described, type=kind, unit=unit)

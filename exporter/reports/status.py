@@ -32,10 +32,7 @@ WITH billed AS (
             ELSE []
         END AS instance_types
     FROM training_jobs AS job
-    LEFT JOIN training_job_details AS detail
-        ON
-            job.training_job_arn = detail.training_job_arn
-            AND job.creation_time = detail.creation_time
+    LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
 ),
 
 counted AS (
@@ -64,18 +61,18 @@ priced AS (
 by_scope AS (
     -- A scope with jobs.
     SELECT
-        counted.account_id,
-        counted.region,
-        sum(counted.jobs) AS jobs,
-        sum(counted.open_jobs) AS open_jobs,
-        sum(counted.open_pools) AS open_pools,
-        sum(counted.deleted_jobs) AS deleted_jobs,
-        sum(counted.jobs_without_details) AS jobs_without_details,
-        sum(counted.jobs) FILTER (
+        account_id,
+        region,
+        sum(jobs) AS jobs,
+        sum(open_jobs) AS open_jobs,
+        sum(open_pools) AS open_pools,
+        sum(deleted_jobs) AS deleted_jobs,
+        sum(jobs_without_details) AS jobs_without_details,
+        sum(jobs) FILTER (
             WHERE NOT list_has_all(coalesce(priced.instance_types, []), counted.instance_types)
         ) AS jobs_without_price
     FROM counted
-    LEFT JOIN priced ON counted.region = priced.region
+    LEFT JOIN priced USING (region)
     GROUP BY ALL
 ),
 
@@ -105,11 +102,9 @@ SELECT
     CAST(coalesce(by_scope.jobs_without_details, 0) AS BIGINT) AS jobs_without_details,
     CAST(coalesce(by_scope.jobs_without_price, 0) AS BIGINT) AS jobs_without_price
 FROM known
-LEFT JOIN sync_scopes AS scope
-    ON known.account_id = scope.account_id AND known.region = scope.region
-LEFT JOIN by_scope
-    ON known.account_id = by_scope.account_id AND known.region = by_scope.region
-LEFT JOIN accounts ON known.account_id = accounts.account_id
+LEFT JOIN sync_scopes AS scope USING (account_id, region)
+LEFT JOIN by_scope USING (account_id, region)
+LEFT JOIN accounts USING (account_id)
 ORDER BY known.account_id, known.region
 """
 
@@ -255,13 +250,7 @@ class Status:
 
 
 def read(connection: sa.Connection, now: datetime, *, runs: int = 10) -> Status:
-    """Read the figures from the database.
-
-    Args:
-        connection: A connection to the database.
-        now: The time by this machine's clock.
-        runs: The largest number of runs to return.
-    """
+    """Read the figures from the database, with the last `runs` runs."""
     scopes = connection.execute(sa.text(_SCOPES)).mappings().all()
     latest = connection.execute(sa.text(_RUNS), {"runs": runs}).mappings().all()
     return Status(

@@ -74,19 +74,20 @@ class _Table:
             lines.extend(self._blocks())
         else:
             lines.extend(self._table(widths))
-            hidden = [
-                name
-                for index, name in enumerate(self._names)
-                if index not in widths and not self._is_empty(index)
-            ]
-            if hidden:
-                names = ", ".join(hidden)
-                notes.append(f"Hidden: {names} (terminal too narrow; use --format json).")
+            notes.extend(self._hidden(widths))
         if notes:
             lines.append("")
         for note in notes:
             lines.extend(self._styled(line, _DIM) for line in self._wrapped(visible(note)))
         return "".join(f"{line}\n" for line in lines)
+
+    def _hidden(self, widths: Mapping[int, int]) -> Iterator[str]:
+        """Yield a note if columns with values are hidden."""
+        every = range(len(self._names))
+        hidden = [index for index in every if index not in widths and not self._is_empty(index)]
+        if hidden:
+            names = ", ".join(self._names[index] for index in hidden)
+            yield f"Hidden: {names} (terminal too narrow; use --format json)."
 
     def _title(self) -> str:
         period = self._result.period
@@ -106,12 +107,7 @@ class _Table:
         return is_numeric(self._result.columns[index].type)
 
     def _extent(self, index: int, text: int) -> tuple[int, int]:
-        """Return the least and the greatest useful width of a column.
-
-        Args:
-            index: The column.
-            text: The width to which its texts may be folded.
-        """
+        """Return the least and the greatest useful width of a column; texts fold at `text`."""
         longest = max((cell_len(row[index]) for row in self._cells), default=1)
         if self._totals is not None:
             longest = max(longest, cell_len(self._totals[index]))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from math import isfinite
 from typing import Any, Final
 
 from exporter.text import visible
@@ -121,40 +121,20 @@ def to_json(value: object) -> str:
     The json module would round decimals to floats. A program that needs the exact amount parses
     numbers as decimals (Python: `json.loads(text, parse_float=Decimal)`).
     """
-    return "".join(_json(value))
-
-
-def _json(value: object) -> Iterator[str]:
     if isinstance(value, dict):
-        yield from _joined("{", (_member(key, item) for key, item in value.items()), "}")
-    elif isinstance(value, list | tuple):
-        yield from _joined("[", map(_json, value), "]")
-    elif value is None or isinstance(value, bool | int | str):
-        yield json.dumps(value)
-    elif isinstance(value, Decimal):
-        yield digits(value) if value.is_finite() else "null"
-    elif isinstance(value, float):
-        yield json.dumps(value) if value - value == 0 else "null"  # JSON has no NaN, no infinity
-    elif isinstance(value, timedelta):
-        yield json.dumps(value.total_seconds())
-    elif isinstance(value, datetime | date | time | bytes | uuid.UUID):
-        yield json.dumps(plain(value))
-    else:
-        yield json.dumps(str(value))
-
-
-def _member(key: object, item: object) -> Iterator[str]:
-    yield f"{json.dumps(str(key))}: "
-    yield from _json(item)
-
-
-def _joined(start: str, parts: Iterable[Iterable[str]], end: str) -> Iterator[str]:
-    yield start
-    for number, part in enumerate(parts):
-        if number:
-            yield ", "
-        yield from part
-    yield end
+        members = (f"{json.dumps(str(key))}: {to_json(item)}" for key, item in value.items())
+        return f"{{{', '.join(members)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(to_json, value))}]"
+    if isinstance(value, Decimal):
+        return digits(value) if value.is_finite() else "null"
+    if isinstance(value, float) and not isfinite(value):
+        return "null"
+    if value is None or isinstance(value, bool | int | float | str):
+        return json.dumps(value)
+    if isinstance(value, timedelta):
+        return json.dumps(value.total_seconds())
+    return json.dumps(plain(value))
 
 
 def literal(value: Any) -> str:  # noqa: ANN401 - whatever may be bound
