@@ -56,15 +56,7 @@ Value = str | int | Decimal | None
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a report, as in `--param NAME=VALUE`.
-
-    Attributes:
-        name: The name.
-        kind: `text`, `integer` or `number`.
-        default: The value if none is given.
-        note: The meaning.
-        required: Whether the user must give a value.
-    """
+    """A parameter for `--param NAME=VALUE`; `kind` is `text`, `integer` or `number`."""
 
     name: str
     kind: str
@@ -93,9 +85,6 @@ class Report:
 
     Attributes:
         name: The name of the file without its suffix.
-        title: A title of a few words.
-        description: One or two sentences.
-        sql: The statement without the header.
         by: The default dimensions; empty = the report takes no --by.
         period: The default period: `default` (last month and this month) or `last-month`;
             empty = the report takes no period.
@@ -103,9 +92,7 @@ class Report:
         bar: The column that tables draw as a bar; empty = none.
         limit: The column of the total that --fail-over checks; empty = none.
         prices: Whether a note warns about public list prices.
-        parameters: The parameters by name.
-        columns: The descriptions of columns by name.
-        examples: Options to try.
+        sql: The statement without the header.
     """
 
     name: str

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from exporter.reconcile.classify import LineKind, classify
+from exporter.reconcile.classify import classify
 from exporter.reconcile.rates import shortest
 
 M5 = "ml.m5.xlarge"
@@ -17,46 +17,38 @@ M5 = "ml.m5.xlarge"
     ("texts", "unit", "expected"),
     [
         # Descriptions on the public bill.
-        (
-            ["$0.257 per Training ml.m5.xlarge hour in EU (Ireland)"],
-            "Hrs",
-            LineKind("Training", M5),
-        ),
+        (["$0.257 per Training ml.m5.xlarge hour in EU (Ireland)"], "Hrs", ("Training", M5)),
         (
             ["$0.257 per Training Warm Pool ml.m5.xlarge hour in EU (Ireland)"],
             "Hrs",
-            LineKind("Training Warm Pool", M5),
+            ("Training Warm Pool", M5),
         ),
         (
             ["$0.822 for Training Warm Pool job ml.g4dn.xlarge per hour in EU (Ireland)"],
             "Hrs",
-            LineKind("Training Warm Pool", "ml.g4dn.xlarge"),
+            ("Training Warm Pool", "ml.g4dn.xlarge"),
         ),
-        (
-            ["$0.154 per GB-Mo of Training Job ML storage"],
-            "GB-Mo",
-            LineKind("Training ML storage", ""),
-        ),
+        (["$0.154 per GB-Mo of Training Job ML storage"], "GB-Mo", ("Training ML storage", "")),
         (
             ["$0.154 per GB-Mo of Training Warm Pool Job ML storage"],
             "GB-Mo",
-            LineKind("Training Warm Pool ML storage", ""),
+            ("Training Warm Pool ML storage", ""),
         ),
         (["$0.055 per Notebook ml.t3.medium hour in EU (Ireland)"], "Hrs", None),
         (["$0.257 per BatchTransform Job ml.m5.xlarge hour in EU (Ireland)"], "Hrs", None),
         (["$0.0 for SageMaker Debugger Built-in Rule Instance"], "Hrs", None),
         (["$0.110 per GB-Mo of Processing ML storage"], "GB-Mo", None),
         # Usage types without a description.
-        (["USE1-Train:ml.p4d.24xlarge"], "Hours", LineKind("Training", "ml.p4d.24xlarge")),
-        (["Train:ml.p6-b200.48xlarge"], None, LineKind("Training", "ml.p6-b200.48xlarge")),
-        (["EU-Train-WarmPool:ml.m5.xlarge"], "Hrs", LineKind("Training Warm Pool", M5)),
-        (["EU-Train:VolumeUsage.gp2"], "GB-Months", LineKind("Training ML storage", "")),
+        (["USE1-Train:ml.p4d.24xlarge"], "Hours", ("Training", "ml.p4d.24xlarge")),
+        (["Train:ml.p6-b200.48xlarge"], None, ("Training", "ml.p6-b200.48xlarge")),
+        (["EU-Train-WarmPool:ml.m5.xlarge"], "Hrs", ("Training Warm Pool", M5)),
+        (["EU-Train:VolumeUsage.gp2"], "GB-Months", ("Training ML storage", "")),
         (["USE1-Host:ml.m5.xlarge"], "Hrs", None),
         (["USE1-TrainingPlan:ml.p5.48xlarge"], "Hrs", None),
         (["USE1-Trainium:ml.trn1.32xlarge"], "Hrs", None),
         # The usage type is ambiguous, another text is clear.
-        (["EU-X:ml.m5.xlarge", "Training Warm Pool"], "Hrs", LineKind("Training Warm Pool", M5)),
-        (["EU-Train:ml.m5.xlarge", None, ""], "Hrs", LineKind("Training", M5)),
+        (["EU-X:ml.m5.xlarge", "Training Warm Pool"], "Hrs", ("Training Warm Pool", M5)),
+        (["EU-Train:ml.m5.xlarge", None, ""], "Hrs", ("Training", M5)),
         # Neither an instance type nor storage.
         (["Training of something"], "Hrs", None),
         (["USE1-Train:ml.m5.xlarge"], "Requests", None),
@@ -64,7 +56,7 @@ M5 = "ml.m5.xlarge"
     ],
 )
 def test_a_line_is_classified_by_its_texts_and_unit(
-    texts: list[str | None], unit: str | None, expected: LineKind | None
+    texts: list[str | None], unit: str | None, expected: tuple[str, str] | None
 ) -> None:
     assert classify(texts, unit) == expected
 

@@ -170,58 +170,19 @@ def test_in_force_lists_prices_and_used_types_without_one(ledger: Ledger) -> Non
     ledger.job("a-6")
     found = in_force(ledger.connection, DAY)
     assert [
-        (
-            price.component,
-            price.instance_type,
-            price.usd_per_unit,
-            price.source,
-            price.effective_from,
-            price.estimated,
-            price.priced_as,
-            price.in_use,
-        )
+        f"{price.component}, {price.instance_type}: {price.usd_per_unit.normalize()} "
+        f"from {price.effective_from}{' (estimated)' * price.estimated}, {price.source}, "
+        f"as {price.priced_as}, {'in use' if price.in_use else 'not in use'}"
         for price in found.prices
     ] == [
-        (
-            "Training",
-            "ml.c5.xlarge",
-            Decimal("1.5"),
-            "shipped list: seen, less 25 %",
-            date(2027, 1, 1),
-            True,
-            "Training",
-            False,
-        ),
-        (
-            "Training",
-            "ml.m5.xlarge",
-            Decimal("0.75"),
-            "shipped list: seen, less 25 %",
-            date(2020, 1, 1),
-            False,
-            "Training",
-            True,
-        ),
-        (
-            "Training Warm Pool",
-            "ml.c5.xlarge",
-            Decimal(2),
-            SHIPPED,
-            date(2027, 1, 1),
-            True,
-            "Training",
-            False,
-        ),
-        (
-            "Training Warm Pool",
-            "ml.m5.xlarge",
-            Decimal(1),
-            SHIPPED,
-            date(2020, 1, 1),
-            False,
-            "Training",
-            True,
-        ),
+        "Training, ml.c5.xlarge: 1.5 from 2027-01-01 (estimated), "
+        "shipped list: seen, less 25 %, as Training, not in use",
+        "Training, ml.m5.xlarge: 0.75 from 2020-01-01, "
+        "shipped list: seen, less 25 %, as Training, in use",
+        "Training Warm Pool, ml.c5.xlarge: 2 from 2027-01-01 (estimated), "
+        "shipped list: seen, as Training, not in use",
+        "Training Warm Pool, ml.m5.xlarge: 1 from 2020-01-01, "
+        "shipped list: seen, as Training, in use",
     ]
     assert found.unpriced == [
         Unpriced(REGION, "Training", "ml.g5.xlarge", 1),
