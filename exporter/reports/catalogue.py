@@ -25,7 +25,7 @@ is the total; results do not show that column.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -39,8 +39,8 @@ from exporter.text import did_you_mean
 #: The units of a column; values.shown formats them.
 UNITS: Final = ("money", "rate", "hours", "count", "percent", "factor", "seconds", "text")
 
-_HEADER: Final = re.compile(r"-- (?P<key>[a-z]+): (?P<value>.+)")
-_CONTINUED: Final = re.compile(r"--   +(?P<value>.+)")
+_ENTRY: Final = re.compile(r"-- (?P<key>[a-z]+): (?P<value>.+)")
+_CONTINUATION: Final = re.compile(r"\s*\n--   +")
 _PARAM: Final = re.compile(
     r"(?P<name>\w+) (?P<kind>text|integer|number)(?: = ?(?P<default>[^:]*))?: (?P<note>.+)"
 )
@@ -141,8 +141,11 @@ def parse(name: str, text: str) -> Report:
     lines = text.splitlines()
     end = next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))
     entries: dict[str, list[str]] = {}
-    for key, value in _entries(name, lines[:end]):
-        entries.setdefault(key, []).append(value)
+    for line in _CONTINUATION.sub(" ", "\n".join(lines[:end])).splitlines():
+        match = _ENTRY.fullmatch(line)
+        if match is None:
+            raise ValueError(f"{name}.sql: cannot read the header line {line!r}")
+        entries.setdefault(match["key"], []).append(match["value"].strip())
 
     def one(key: str) -> str:
         return entries.pop(key, [""])[0]
@@ -165,21 +168,6 @@ def parse(name: str, text: str) -> Report:
     if entries or not report.title:
         raise ValueError(f"{name}.sql: no title, or unknown header keys {sorted(entries)}")
     return report
-
-
-def _entries(name: str, lines: list[str]) -> Iterator[tuple[str, str]]:
-    key, value = "", ""
-    for line in lines:
-        if more := _CONTINUED.fullmatch(line):
-            value += " " + more["value"].strip()
-        elif match := _HEADER.fullmatch(line):
-            if key:
-                yield key, value
-            key, value = match["key"], match["value"].strip()
-        else:
-            raise ValueError(f"{name}.sql: cannot read the header line {line!r}")
-    if key:
-        yield key, value
 
 
 def _parameter(text: str) -> Parameter:

@@ -27,7 +27,7 @@ PREFIX: Final = "note_"
 _UNKNOWN: Final = {
     "no price": "there is no price (run `report coverage`, then `prices import FILE`)",
     "no details": "the details are not fetched yet (run `sync`)",
-    "unknown seconds": "AWS has not reported the billable seconds",
+    "unknown seconds": "AWS has not reported billable seconds yet (the next `sync` asks again)",
     "training plan": "training plans are not billed on demand",
     "serverless": "serverless jobs are not billed by instance",
 }
@@ -76,8 +76,8 @@ def of_total(total: Mapping[str, Any]) -> Iterator[Note]:
     if amount := _amount(total, "estimated"):
         yield Note(
             "estimated",
-            f"Includes {amount} USD at a price from another date. To correct them, import the "
-            "prices of that time with `prices import FILE`.",
+            f"Includes {amount} USD estimated at a price from another date. For exact amounts, "
+            "import the prices of that time with `prices import FILE`.",
         )
     if amount := _amount(total, "list"):
         yield Note("list_prices", f"Includes {amount} USD at public list prices. {_OWN_RATES}")
