@@ -61,11 +61,11 @@ def read_export(workspace: duckdb.DuckDBPyConnection, path: Path) -> Export:
     files = _files(path)
     try:
         columns = _open(workspace, files)
-        known = format_of(str(path), columns)
-        workspace.execute(f"CREATE TABLE bill_lines AS {line_sql(known, columns)}")
+        fmt = format_of(str(path), columns)
+        workspace.execute(f"CREATE TABLE bill_lines AS {line_sql(fmt, columns)}")
         _classify(workspace)
         workspace.execute(f"CREATE TABLE billed AS {_BILLED}")
-        return _summary(workspace, known, files)
+        return _summary(workspace, fmt, files)
     except duckdb.ConversionException as error:
         raise UsageError(f"{path} has a value of the wrong type: {_first_line(error)}") from error
     except duckdb.Error as error:
@@ -160,7 +160,7 @@ _BILLED: Final = """
 """
 
 
-def _summary(workspace: duckdb.DuckDBPyConnection, known: Format, files: tuple[str, ...]) -> Export:
+def _summary(workspace: duckdb.DuckDBPyConnection, fmt: Format, files: tuple[str, ...]) -> Export:
     # Results are read to their end: DuckDB 2 refuses to register a table before.
     [(since, until, monthly, accounts, currencies)] = workspace.execute("""
         SELECT
@@ -189,7 +189,7 @@ def _summary(workspace: duckdb.DuckDBPyConnection, known: Format, files: tuple[s
             )
     """).fetchall()
     return Export(
-        kind=known.name,
+        kind=fmt.name,
         files=files,
         since=since,
         until=until,

@@ -124,13 +124,13 @@ def format_of(name: str, columns: Sequence[str]) -> Format:
     Raises:
         UsageError: The columns fit neither format.
     """
-    for known in (CUR, FOCUS):
-        missing = [column for column in known.required if column not in columns]
+    for fmt in (CUR, FOCUS):
+        missing = [column for column in fmt.required if column not in columns]
         if not missing:
-            return known
-        if len(missing) < len(known.required) / 2:
+            return fmt
+        if len(missing) < len(fmt.required) / 2:
             raise UsageError(
-                f"{name} looks like {known.name}, but lacks the column {', '.join(missing)}.",
+                f"{name} looks like {fmt.name}, but lacks the column {', '.join(missing)}.",
                 "Export it again with these columns.",
             )
     raise UsageError(
@@ -139,7 +139,7 @@ def format_of(name: str, columns: Sequence[str]) -> Format:
     )
 
 
-def line_sql(known: Format, columns: Sequence[str]) -> str:
+def line_sql(fmt: Format, columns: Sequence[str]) -> str:
     """Return the query that brings `raw_lines` into the form of `bill_lines`."""
 
     def first(names: Sequence[str], default: str = "NULL") -> str:
@@ -147,25 +147,25 @@ def line_sql(known: Format, columns: Sequence[str]) -> str:
         found = [f"nullif(CAST({name} AS VARCHAR), '')" for name in names if name in columns]
         return f"coalesce({', '.join([*found, default])})"
 
-    cost = first(known.cost)
-    if known.is_covered:
-        covered = first((known.covered_cost, *known.cost))
-        cost = f"CASE WHEN {known.is_covered} THEN {covered} ELSE {cost} END"
-    texts = ", ".join(f"CAST({name} AS VARCHAR)" for name in known.texts if name in columns)
-    start = _timestamp(known.start)
+    cost = first(fmt.cost)
+    if fmt.is_covered:
+        covered = first((fmt.covered_cost, *fmt.cost))
+        cost = f"CASE WHEN {fmt.is_covered} THEN {covered} ELSE {cost} END"
+    texts = ", ".join(f"CAST({name} AS VARCHAR)" for name in fmt.texts if name in columns)
+    start = _timestamp(fmt.start)
     return f"""
         SELECT
             {start} AS started,
-            coalesce({_timestamp(first((known.end,)))}, {start} + INTERVAL 1 HOUR) AS ended,
-            lpad(CAST({known.account} AS VARCHAR), 12, '0') AS account_id,
-            {first(known.region, "''")} AS region,
-            {first((known.resource,), "''")} AS resource,
-            {first(known.unit)} AS unit,
-            {_decimal(first(known.quantity))} AS quantity,
+            coalesce({_timestamp(first((fmt.end,)))}, {start} + INTERVAL 1 HOUR) AS ended,
+            lpad(CAST({fmt.account} AS VARCHAR), 12, '0') AS account_id,
+            {first(fmt.region, "''")} AS region,
+            {first((fmt.resource,), "''")} AS resource,
+            {first(fmt.unit)} AS unit,
+            {_decimal(first(fmt.quantity))} AS quantity,
             {_decimal(cost)} AS usd,
-            {first(known.currency, "'USD'")} AS currency,
+            {first(fmt.currency, "'USD'")} AS currency,
             [{texts}] AS texts,
-            ({known.is_sagemaker}) AND ({known.is_usage}) AS counts
+            ({fmt.is_sagemaker}) AND ({fmt.is_usage}) AS counts
         FROM raw_lines
     """  # noqa: S608 - our own column names
 

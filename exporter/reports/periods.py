@@ -60,10 +60,11 @@ def choose(
 
     Args:
         month: The first day of a calendar month.
-        since: A time on the first day; without it, the month before the last day begins it.
-        until: The end: a midnight, or a time on the last day. Without it, this month ends it.
+        since: A time on the first day; None = the start of the month before the last day's month.
+        until: A midnight that ends the period, or a time on the last day; None = the end of this
+            month.
         today: The current UTC day.
-        kind: The period without any option: `default` (last month and this month) or
+        kind: The period if no option is given: `default` (last month and this month) or
             `last-month`.
 
     Raises:

@@ -97,7 +97,7 @@ WRITERS: Final[Mapping[str, Callable[[Result, TextIO], None]]] = {
 def total_cells(result: Result, totals: Row) -> list[str]:
     """Return the total row as tables show it: `total` in front, empty cells without a total.
 
-    Unknown money is a total that is not known, so it shows as MISSING.
+    A total of money that is unknown shows as MISSING.
     """
     cells = [
         "" if value is None and column.unit != "money" else shown(value, column.unit)
