@@ -9,6 +9,9 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
+from exporter.store.batches import batch, staged
+from exporter.store.schema import prices as table
+
 #: A row's source begins with this when the program brought it along.
 SHIPPED_PREFIX: Final = "shipped list: "
 #: The source of a row that the Price List API gave. Any other source is an import.
@@ -64,8 +67,6 @@ def write(
             source is called.
         replace_shipped: Shipped prices that are not among these go.
     """
-    import pyarrow as pa
-
     found = list({(*price[:3], *price[5:]): price for price in prices}.values())
     if not found:
         return
@@ -75,26 +76,17 @@ def write(
     columns["usd_per_unit"] = [
         price.quantize(_PLACES, ROUND_HALF_UP) for price in columns["usd_per_unit"]
     ]
-    types = {
-        name: pa.decimal128(38, 12)
-        if name == "usd_per_unit"
-        else pa.date32()
-        if name == "effective_from"
-        else pa.string()
-        for name in Price._fields
-    }
-    raw: Any = connection.connection.driver_connection
-    raw.register(_STAGED, pa.table(columns, schema=pa.schema(types)))
-    try:
-        if replace_imports:
-            connection.exec_driver_sql(_DELETE_IMPORTS)
-        if replace_shipped:
-            connection.exec_driver_sql(_DELETE_SHIPPED)
-        connection.exec_driver_sql(_INSERT)
-    finally:
-        raw.unregister(_STAGED)
+    with staged(connection, "new_prices", batch(table, columns)):
+        connection.exec_driver_sql(_STAGE)
+    if replace_imports:
+        connection.exec_driver_sql(_DELETE_IMPORTS)
+    if replace_shipped:
+        connection.exec_driver_sql(_DELETE_SHIPPED)
+    connection.exec_driver_sql(_INSERT)
+    connection.exec_driver_sql(f"DROP TABLE {_STAGED}")
 
 
+_STAGE: Final = f"CREATE TEMP TABLE {_STAGED} AS SELECT * FROM new_prices"  # noqa: S608 - our name
 _INSERT: Final = f"INSERT OR REPLACE INTO prices SELECT * FROM {_STAGED}"  # noqa: S608 - our name
 # Never a key that INSERT OR REPLACE brings back: DuckDB 1.4 takes one that was deleted in the same
 # transaction for taken.

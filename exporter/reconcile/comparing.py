@@ -19,6 +19,8 @@ from sqlalchemy import Connection, text
 from exporter.prices.rows import UNITS, Price
 from exporter.reconcile.exports import Export, read_export
 from exporter.reconcile.rates import effective_rates
+from exporter.store.batches import fetch
+from exporter.store.connections import in_memory
 
 #: Jobs named for a difference, at most.
 SUSPECTS: Final = 5
@@ -123,10 +125,7 @@ def reconcile(connection: Connection, path: Path) -> Reconciliation:
     Raises:
         UsageError: The file cannot be read, is not such an export, or is not in USD.
     """
-    with duckdb.connect(
-        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    ) as workspace:
-        workspace.execute("SET TimeZone = 'UTC'")
+    with in_memory() as workspace:
         export = read_export(workspace, path)
         _bring_ours(connection, workspace, export)
         not_billed = workspace.execute(
@@ -192,8 +191,8 @@ def _bring_ours(
         GROUP BY ALL
         """,  # noqa: S608 - a choice of ours
         params={"since": _first_day(export), "until": _day_after(export)},
-    ).to_arrow_table()
-    workspace.register("ours_arrow", found)
+    )
+    workspace.register("ours_arrow", fetch(found))
     workspace.execute("CREATE TABLE ours AS SELECT * FROM ours_arrow")
     workspace.unregister("ours_arrow")
 

@@ -9,12 +9,11 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from exporter.store.batches import Stream, fetch_stream
 
 #: What leaves the file, by the names of the contract: the tables, then the views over them.
 NAMES: Final = (
@@ -89,24 +88,12 @@ def content(connection: sa.Connection, source: Source) -> Content:
 
 
 @contextmanager
-def read(connection: sa.Connection, source: Source) -> Iterator[pa.RecordBatchReader]:
-    """Every row, streamed; fields carry the columns' comments as metadata `comment`.
+def read(connection: sa.Connection, source: Source) -> Iterator[Stream]:
+    """Stream every row; the columns' comments are in the fields' metadata.
 
-    Until the block ends, nothing else can be asked of the connection.
+    The connection can do nothing else inside the block.
     """
-    import pyarrow as pa
-
     raw: Any = connection.connection.driver_connection
-    # By the protocol: DuckDB 1.4 and 2.0 have no method of one name for it.
-    found = pa.RecordBatchReader.from_stream(raw.sql(source.select))
-    schema = pa.schema(
-        field.with_metadata({"comment": comment})
-        for field, (_, _, comment) in zip(found.schema, source.columns, strict=True)
-    )
-
-    def commented() -> Iterator[pa.RecordBatch]:
-        for batch in found:
-            yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
-
-    with found:  # left half read, it would keep the connection from being closed
-        yield pa.RecordBatchReader.from_batches(schema, commented())
+    comments = [comment for _, _, comment in source.columns]
+    with fetch_stream(raw.sql(source.select), comments) as rows:
+        yield rows
