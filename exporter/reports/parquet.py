@@ -32,8 +32,9 @@ def write(result: Result, out: IO[bytes]) -> None:
     """
     if not result.columns:
         raise UsageError("The statement returns no columns, so there is nothing to write.")
-    types = {column.name: _stored_type(column.type) for column in result.columns}
-    selected = ", ".join(map(_selected, result.columns))
+    # Numbered: to DuckDB, names that differ by case alone are the same.
+    types = {f"c{index}": _stored_type(each.type) for index, each in enumerate(result.columns)}
+    selected = ", ".join(map(_selected, types, result.columns))
     chunks = _Chunks(result)
     with in_memory() as memory, TemporaryDirectory(prefix="sagemaker-exporter-") as folder:
         path = Path(folder) / "result.parquet"
@@ -53,10 +54,10 @@ def write(result: Result, out: IO[bytes]) -> None:
             copyfileobj(file, out)
 
 
-def _selected(column: Column) -> str:
-    name = identifier(column.name)
+def _selected(source: str, column: Column) -> str:
     # Lists come as JSON: the Arrow library builds none from Python values.
-    return f"from_json({name}, '[\"VARCHAR\"]') AS {name}" if column.type == "VARCHAR[]" else name
+    value = f"from_json({source}, '[\"VARCHAR\"]')" if column.type == "VARCHAR[]" else source
+    return f"{value} AS {identifier(column.name)}"
 
 
 class _Chunks:
@@ -71,7 +72,7 @@ class _Chunks:
         try:
             while chunk := list(islice(rows, _CHUNK)):
                 yield {
-                    column.name: [_stored(row[index], column.type) for row in chunk]
+                    f"c{index}": [_stored(row[index], column.type) for row in chunk]
                     for index, column in enumerate(self._result.columns)
                 }
         except BaseException as error:
