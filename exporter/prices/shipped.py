@@ -7,7 +7,6 @@ other source beats it, and `effective_from` is only the day on which a price was
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
@@ -19,6 +18,7 @@ from sqlalchemy import Connection, text
 
 from exporter.prices import rows
 from exporter.prices.rows import SHIPPED_PREFIX, Price
+from exporter.text import short_hash
 
 _SETTING: Final = "shipped_prices"
 
@@ -49,7 +49,7 @@ def shipped_families() -> tuple[str, ...]:
 def fingerprint(families: Iterable[str] | None = None) -> str:
     """Short hash of what `load_shipped` brings."""
     wanted = sorted(set(shipped_families() if families is None else families))
-    return hashlib.sha256(repr((shipped_prices(), wanted)).encode()).hexdigest()[:16]
+    return short_hash(repr((shipped_prices(), wanted)))
 
 
 def load_shipped(connection: Connection, families: Iterable[str] | None = None) -> bool:

@@ -17,12 +17,8 @@ from sqlalchemy import exc
 
 from exporter.errors import UsageError
 from exporter.reports.result import Column, Result, Row
+from exporter.store.connections import CLOSE_OFF, LOCK
 
-#: In this order: nothing can be set any more after the last.
-_LOCKS: Final = (
-    "SET enable_external_access = false",
-    "SET lock_configuration = true",
-)
 _BATCH: Final = 10_000
 
 
@@ -35,7 +31,7 @@ def run(connection: sa.Connection, sql: str) -> Result:
         UsageError: It is not one statement, or DuckDB refuses it; in one line.
     """
     _check_single(connection, sql)
-    for statement in _LOCKS:
+    for statement in (CLOSE_OFF, LOCK):
         connection.exec_driver_sql(statement)
     with _in_one_line():
         answer = connection.exec_driver_sql(sql)

@@ -14,11 +14,10 @@ OFFLINE: Final[dict[str, str | bool | int | float | list[str]]] = {
 #: DuckDB loads its ICU extension after it reads the config, so the time zone is set here.
 #: The progress bar would mix with results on stdout when Python runs no script (`python -c`).
 SESSION: Final = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
-#: After these statements SQL reaches no other file, and SQL cannot undo them.
-LOCK_DOWN: Final = (
-    "SET enable_external_access = false",
-    "SET lock_configuration = true",
-)
+#: After this statement SQL reaches no other file.
+CLOSE_OFF: Final = "SET enable_external_access = false"
+#: After this statement SQL changes no setting, so it cannot undo the one above.
+LOCK: Final = "SET lock_configuration = true"
 
 
 def in_memory() -> duckdb.DuckDBPyConnection:

@@ -109,7 +109,7 @@ class Records:
 
     def hurry(self, seconds: float) -> None:
         """Wait no longer than this for other programs from now on: the run is at its end."""
-        self._database.hurry(seconds)
+        self._database.stop_waiting_after(seconds)
 
     def close_dead_runs(self, now: datetime) -> None:
         """Runs that were killed say so; call it with the sync lock held, when none can be alive."""
