@@ -23,21 +23,27 @@ def schema_faults(connection: sa.Connection, *, comments: bool) -> Iterator[str]
     tables = {str(name): comment for name, comment in _rows(connection, _TABLES)}
     columns = {(table, name): rest for table, name, *rest in _rows(connection, _COLUMNS)}
     keys = {table: list(names) for table, names in _rows(connection, _KEYS)}
+    known = set()
     for table in metadata.tables.values():
+        known |= {(table.name, column.name) for column in table.columns}
         if table.name not in tables:
             yield f"The table {table.name} is missing."
             continue
+        yield from _key_faults(table, keys.get(table.name, []))
         if comments and tables[table.name] != table.comment:
             yield f"The comment of {table.name} differs from the schema."
-        key = [column.name for column in table.primary_key]
-        if keys.get(table.name, []) != key:
-            yield f"The primary key of {table.name} is {keys.get(table.name, [])}, not {key}."
         for column in table.columns:
-            found = columns.pop((table.name, column.name), None)
+            found = columns.get((table.name, column.name))
             yield from _column_faults(column, found, comments=comments)
-    for table_name, name in columns:
+    for table_name, name in sorted(columns.keys() - known):
         if table_name in metadata.tables:
             yield f"The column {table_name}.{name} is not in the schema."
+
+
+def _key_faults(table: sa.Table, found_key: list[str]) -> Iterator[str]:
+    key = [column.name for column in table.primary_key]
+    if found_key != key:
+        yield f"The primary key of {table.name} is {found_key}, not {key}."
 
 
 def _column_faults(

@@ -216,18 +216,27 @@ class Database:
                 holder = _holder(error, read_only=read_only)
                 if holder is None:
                     raise translate(error, self.path) from error
-                left = min(deadline, self._last_moment) - self._monotonic()
-                if left <= 0:
-                    raise BusyError(
-                        f"The database {self.path} is kept open by {holder} "
-                        f"for longer than {self.lock_timeout:g} s.",
-                        "Nothing is lost. Close that program, or let readers use a --snapshot.",
-                    ) from error
+                left = self._seconds_left(deadline, holder, error)
                 if not notified:
                     self._notify(f"Waiting for the database {self.path}, held by {holder}.")
                     notified = True
                 self._sleep(min(pause, left))
                 pause = min(pause * 2, _LONGEST_WAIT)
+
+    def _seconds_left(self, deadline: float, holder: str, error: Exception) -> float:
+        """Return how long to go on waiting.
+
+        Raises:
+            BusyError: No time is left.
+        """
+        left = min(deadline, self._last_moment) - self._monotonic()
+        if left > 0:
+            return left
+        raise BusyError(
+            f"The database {self.path} is kept open by {holder} "
+            f"for longer than {self.lock_timeout:g} s.",
+            "Nothing is lost. Close that program, or let readers use a --snapshot.",
+        ) from error
 
 
 def check_kind(path: Path) -> None:
