@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-import altair as alt
-
+from exporter.extras import extra
 from exporter.text import visible
+
+with extra("dashboard", "dashboard"):
+    import altair as alt
 
 Spec = dict[str, Any]
 Row = Mapping[str, Any]

@@ -8,11 +8,14 @@ import re
 from functools import cache
 from importlib import resources
 
+from exporter.extras import extra
+
 
 @cache
 def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script without an import; takes some seconds."""
-    import vl_convert
+    with extra("dashboard", "dashboard"):
+        import vl_convert
 
     return contained(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 

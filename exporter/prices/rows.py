@@ -11,6 +11,8 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from exporter.sagemaker.price_list import ListedPrice
+from exporter.store.batches import batch, staged
+from exporter.store.schema import prices as table
 
 #: The source of a price that comes with the program begins with this.
 SHIPPED_PREFIX: Final = "shipped list: "
@@ -81,8 +83,6 @@ def write(
         replace_imports: Also delete imported prices for the same item and day from any source.
         replace_shipped: Also delete the shipped prices that are not in `prices`.
     """
-    import pyarrow as pa
-
     found = list(
         {(*price.item, price.effective_from, price.source): price for price in prices}.values()
     )
@@ -92,26 +92,17 @@ def write(
     columns["usd_per_unit"] = [
         price.quantize(_PLACES, ROUND_HALF_UP) for price in columns["usd_per_unit"]
     ]
-    types = {
-        name: pa.decimal128(38, 12)
-        if name == "usd_per_unit"
-        else pa.date32()
-        if name == "effective_from"
-        else pa.string()
-        for name in COLUMNS
-    }
-    raw: Any = connection.connection.driver_connection
-    raw.register(_STAGED, pa.table(columns, schema=pa.schema(types)))
-    try:
-        if replace_imports:
-            connection.exec_driver_sql(_DELETE_IMPORTS)
-        if replace_shipped:
-            connection.exec_driver_sql(_DELETE_SHIPPED)
-        connection.exec_driver_sql(_INSERT)
-    finally:
-        raw.unregister(_STAGED)
+    with staged(connection, "new_prices", batch(table, columns)):
+        connection.exec_driver_sql(_STAGE)
+    if replace_imports:
+        connection.exec_driver_sql(_DELETE_IMPORTS)
+    if replace_shipped:
+        connection.exec_driver_sql(_DELETE_SHIPPED)
+    connection.exec_driver_sql(_INSERT)
+    connection.exec_driver_sql(f"DROP TABLE {_STAGED}")
 
 
+_STAGE: Final = f"CREATE TEMP TABLE {_STAGED} AS SELECT * FROM new_prices"  # noqa: S608 - our name
 _INSERT: Final = f"INSERT OR REPLACE INTO prices SELECT * FROM {_STAGED}"  # noqa: S608 - our name
 # A key that INSERT OR REPLACE inserts again must not be deleted first: DuckDB 1.4 still reports it
 # as a duplicate within the same transaction.

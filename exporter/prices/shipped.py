@@ -7,7 +7,6 @@ Shipped prices are a default that every report announces. Any other source beats
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
@@ -17,6 +16,7 @@ from sqlalchemy import Connection, text
 
 from exporter.prices import rows
 from exporter.prices.rows import SHIPPED_PREFIX, Price
+from exporter.text import short_hash
 
 _SETTING: Final = "shipped_prices"
 
@@ -39,7 +39,7 @@ def shipped_families() -> tuple[str, ...]:
 def fingerprint(families: Iterable[str] | None = None) -> str:
     """Return a short hash of the data that `load_shipped` stores."""
     wanted = sorted(set(shipped_families() if families is None else families))
-    return hashlib.sha256(repr((shipped_prices(), wanted)).encode()).hexdigest()[:16]
+    return short_hash(repr((shipped_prices(), wanted)))
 
 
 def load_shipped(connection: Connection, families: Iterable[str] | None = None) -> bool:

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from typing import Final
 
 from exporter.errors import BusyError, DatabaseError, UsageError
+from exporter.extras import extra
+from exporter.store.batches import Stream
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+with extra("lake", "publish"):
+    from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+    from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 #: The name in a table's metadata says that it is ours to replace.
 _OURS: Final = "sagemaker_exporter.{}"
@@ -72,9 +72,7 @@ def published(folder: Path) -> tuple[int, str | None] | None:
         return table.version(), None
 
 
-def replace(
-    folder: Path, name: str, comment: str, rows: pa.RecordBatchReader, fingerprint: str
-) -> int:
+def replace(folder: Path, name: str, comment: str, rows: Stream, fingerprint: str) -> int:
     """Put these rows, columns and comments in the table's place; its new version.
 
     The columns may be others than before.

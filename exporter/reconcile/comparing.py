@@ -23,6 +23,7 @@ from exporter.prices.rows import UNITS, Price
 from exporter.reconcile.exports import Export, read_export
 from exporter.reconcile.ours import load_ours, stored_jobs
 from exporter.reconcile.rates import effective_rates
+from exporter.store.connections import in_memory
 
 #: The largest number of jobs that a difference names.
 SUSPECTS: Final = 5
@@ -129,10 +130,7 @@ def reconcile(connection: Connection, path: Path) -> Reconciliation:
     Raises:
         UsageError: The file cannot be read, is not such an export, or is not in USD.
     """
-    with duckdb.connect(
-        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    ) as workspace:
-        workspace.execute("SET TimeZone = 'UTC'")
+    with in_memory() as workspace:
         export = read_export(workspace, path)
         load_ours(connection, workspace, export)
         not_billed = _drop_accounts_without_a_bill(workspace, export)

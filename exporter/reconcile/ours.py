@@ -9,6 +9,7 @@ import duckdb
 from sqlalchemy import Connection, text
 
 from exporter.reconcile.exports import Export
+from exporter.store.batches import fetch
 
 
 def load_ours(connection: Connection, workspace: duckdb.DuckDBPyConnection, export: Export) -> None:
@@ -54,8 +55,8 @@ def load_ours(connection: Connection, workspace: duckdb.DuckDBPyConnection, expo
         GROUP BY ALL
         """,  # noqa: S608 - one of our two periods
         params={"first": first, "end": end},
-    ).to_arrow_table()
-    workspace.register("ours_arrow", found)
+    )
+    workspace.register("ours_arrow", fetch(found))
     workspace.execute("CREATE TABLE ours AS SELECT * FROM ours_arrow")
     workspace.unregister("ours_arrow")
 

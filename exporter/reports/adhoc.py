@@ -17,12 +17,8 @@ from sqlalchemy import exc
 
 from exporter.errors import UsageError
 from exporter.reports.result import Column, Result, Row
+from exporter.store.connections import CLOSE_OFF, LOCK
 
-#: The order matters: after the last statement no setting can change.
-_LOCKS: Final = (
-    "SET enable_external_access = false",
-    "SET lock_configuration = true",
-)
 _BATCH: Final = 10_000
 
 
@@ -38,7 +34,7 @@ def run(connection: sa.Connection, sql: str) -> Result:
             raise it.
     """
     _check_single(connection, sql)
-    for statement in _LOCKS:
+    for statement in (CLOSE_OFF, LOCK):  # after LOCK, no setting can change
         connection.exec_driver_sql(statement)
     with _refusals():
         answer = connection.exec_driver_sql(sql)

@@ -1,13 +1,11 @@
-"""Writes results as CSV, JSON, Markdown and Parquet; table.py renders tables."""
+"""Writes results as CSV, JSON and Markdown; table.py renders tables, parquet.py writes Parquet."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
-from itertools import islice
-from typing import IO, Any, Final, TextIO
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TextIO
 
 from exporter.reports.result import Result, Row
 from exporter.reports.values import plain, shown, to_json
@@ -21,7 +19,6 @@ WITH_NOTES: Final = frozenset({"table", "json"})
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 #: Terminal controls. Tabs and line breaks are data: CSV quotes them.
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_PARQUET_BATCH: Final = 10_000
 
 
 def write_csv(result: Result, out: TextIO) -> None:
@@ -120,62 +117,3 @@ def _line(cells: Iterable[str]) -> str:
 def _escaped(text: str) -> str:
     escaped = re.sub(r"([\\|`*\[\]~])", r"\\\1", visible(text))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def write_parquet(result: Result, out: IO[bytes]) -> None:
-    """The rows as Parquet, typed: decimals stay decimals, times are UTC."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    fields = [(column.name, _arrow_type(column.type)) for column in result.columns]
-    schema = pa.schema(fields)
-    rows = iter(result.rows)
-    with pq.ParquetWriter(out, schema) as writer:
-        while batch := list(islice(rows, _PARQUET_BATCH)):
-            arrays = [
-                pa.array(_column(batch, index, kind), kind)
-                for index, (_, kind) in enumerate(fields)
-            ]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
-
-
-def _column(batch: Sequence[Row], index: int, kind: Any) -> list[Any]:  # noqa: ANN401 - pa.DataType
-    import pyarrow as pa
-
-    values = [row[index] for row in batch]
-    if pa.types.is_string(kind):
-        return [None if value is None else plain(value) for value in values]
-    if pa.types.is_decimal(kind):
-        return [None if value is None else Decimal(value) for value in values]
-    return values
-
-
-def _arrow_type(kind: str) -> Any:  # noqa: ANN401 - pyarrow's types have no common stub
-    import pyarrow as pa
-
-    if match := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", kind):
-        return pa.decimal128(int(match[1]), int(match[2]))
-    simple: dict[str, Callable[[], Any]] = {
-        "BOOLEAN": pa.bool_,
-        "TINYINT": pa.int8,
-        "SMALLINT": pa.int16,
-        "INTEGER": pa.int32,
-        "BIGINT": pa.int64,
-        "UTINYINT": pa.uint8,
-        "USMALLINT": pa.uint16,
-        "UINTEGER": pa.uint32,
-        "UBIGINT": pa.uint64,
-        "FLOAT": pa.float32,
-        "DOUBLE": pa.float64,
-        "DATE": pa.date32,
-        "BLOB": pa.binary,
-    }
-    if kind in simple:
-        return simple[kind]()
-    if kind == "HUGEINT":  # sums of BIGINT
-        return pa.decimal128(38, 0)
-    if kind.startswith("TIMESTAMP"):
-        return pa.timestamp("us", tz="UTC" if "TIME ZONE" in kind else None)
-    if kind == "VARCHAR[]":
-        return pa.list_(pa.string())
-    return pa.string()  # JSON, and whatever is rare: as its text

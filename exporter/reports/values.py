@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from math import isfinite
 from typing import Any, Final
 
+from exporter import sql
 from exporter.text import visible
 from exporter.times import format_time
 
@@ -147,4 +148,4 @@ def literal(value: Any) -> str:  # noqa: ANN401 - whatever may be bound
         return str(value)
     if isinstance(value, Decimal):
         return format(value, "f")
-    return "'" + plain(value).replace("'", "''") + "'"
+    return sql.literal(plain(value))

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import pyarrow as pa
 import sqlalchemy as sa
+from arro3.core import RecordBatch
 
 from exporter.publish import lake, run
 from exporter.store import export
+from exporter.store.batches import Stream
 from exporter.store.database import Database
 
 _read = export.read
@@ -27,16 +28,15 @@ def stop(where: str) -> None:
 
 
 @contextmanager
-def halfway(connection: sa.Connection, source: export.Source) -> Iterator[pa.RecordBatchReader]:
+def halfway(connection: sa.Connection, source: export.Source) -> Iterator[Stream]:
     """The first rows of `prices`, then nothing more."""
     with _read(connection, source) as rows:
 
-        def batches() -> Iterator[pa.RecordBatch]:
+        def first() -> Iterator[RecordBatch]:
             yield rows.read_next_batch().slice(0, 3)
             stop("half")
 
-        halved = pa.RecordBatchReader.from_batches(rows.schema, batches())
-        yield halved if source.name == "prices" else rows
+        yield Stream.from_batches(rows.schema, first()) if source.name == "prices" else rows
 
 
 def main(where: str, database: str, target: str) -> None:

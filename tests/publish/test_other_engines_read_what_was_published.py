@@ -263,7 +263,7 @@ def test_two_at_once_do_not_undo_each_other(
     with synced.reading() as connection:
         source = next(each for each in export.sources(connection) if each.name == "prices")
         with export.read(connection, source) as reader:
-            rows = reader.read_all()
+            rows = pa.table(reader)
 
     def quicker() -> Iterator[pa.RecordBatch]:
         theirs = (folder, "prices", source.comment, rows.to_reader(), "theirs")

@@ -27,7 +27,7 @@ from typing import Final
 
 from exporter.sagemaker.service import SEARCH_LAG
 from exporter.simulator import Behaviour, Clock, Fault, Simulator, World
-from exporter.store import care
+from exporter.store.check import check
 from tests.reliability.ordeal import Ordeal, Tally
 from tests.support.files import content
 from tests.support.processes import Running, Zygotes
@@ -124,7 +124,7 @@ class Soak(Ordeal):
         self._unchecked = True
 
     def _check(self) -> None:
-        assert care.check(self.database).faults == []
+        assert check(self.database).faults == []
         assert content(self.snapshot) == content(self.database.path)
         self.count.checks += 1
         self._unchecked = False

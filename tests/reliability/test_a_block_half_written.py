@@ -15,7 +15,7 @@ import pytest
 
 from exporter.errors import DatabaseError
 from exporter.simulator import Scope, Simulator
-from exporter.store import care
+from exporter.store.check import check
 from exporter.store.database import Database
 from tests.reliability.ordeal import stored
 from tests.support.files import content, mode, names, write_and_die
@@ -93,11 +93,10 @@ def test_whichever_block_it_was(
         assert ("mark", "committed") in {tuple(row) for row in _settings(database)}
         assert content(path) == wanted
         if path in broken:
-            assert care.check(database).faults == []
+            assert check(database).faults == []
             assert told == [
-                f"The database {path} was left by a killed process with one block half written; "
-                f"nothing of what was committed is lost. The file as it was found was kept as "
-                f"{kept}."
+                f"A killed process left the database {path} with one block half written. "
+                f"No committed data is lost. The file as it was is now {kept}."
             ]
             assert kept.read_bytes() == before
             assert mode(path) == mode(kept) == 0o640
@@ -126,13 +125,13 @@ def test_damage_that_no_kill_did_is_named_and_left(killed: Path, tmp_path: Path)
     before = broken.read_bytes()
     log = Path(f"{broken}.wal")
     kept = log.rename(tmp_path / "kept.wal")
-    with pytest.raises(DatabaseError, match="is damaged or cut short"), Database(broken).reading():
+    with pytest.raises(DatabaseError, match="is damaged or truncated"), Database(broken).reading():
         pass
     kept.rename(log)
     place = int(broken.parent.parent.name)
     scrambled = before[: place + 8] + bytes(byte ^ 0x55 for byte in before[place + 8 :])
     broken.write_bytes(scrambled)
-    with pytest.raises(DatabaseError, match="is damaged or cut short"), Database(broken).reading():
+    with pytest.raises(DatabaseError, match="is damaged or truncated"), Database(broken).reading():
         pass
     assert broken.read_bytes() == scrambled
     assert names(broken.parent) == ["jobs.duckdb", "jobs.duckdb.wal"]

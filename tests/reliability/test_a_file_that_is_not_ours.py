@@ -63,19 +63,19 @@ def scrambled(path: Path, good: Path) -> None:
 
 FILES: dict[str, tuple[Make, str]] = {
     "a letter": (letter,
-                 "is not a DuckDB database. It was not touched."),
+                 "is not a DuckDB database. Nothing was changed."),
     "an empty file": (lambda path, _: path.touch(), "is not a DuckDB database."),
     "a directory": (lambda path, _: path.mkdir(), "is a directory. Name a file with --db."),
     "a pipe": (lambda path, _: os.mkfifo(path), "is not a file. Name a file with --db."),
-    "a database of SQLite": (sqlite, "is not a DuckDB database. It was not touched."),
-    "a database of somebody else": (foreign, "belongs to something else: it holds 1 table(s) or "
+    "a database of SQLite": (sqlite, "is not a DuckDB database. Nothing was changed."),
+    "a database of somebody else": (foreign, "belongs to another program: it holds 1 table(s) or "
                                              "view(s), 'theirs' among them, and none of ours."),
-    "another application's": (another_application, "belongs to something else: it holds 2 "),
-    "somebody's views": (views, "belongs to something else: it holds 1 table(s) or view(s), "),
-    "the first header": (cut(4_096), "is damaged or cut short: "),
-    "the headers": (cut(12_288), "is damaged or cut short: "),
-    "half of it": (cut(400_000), "is damaged or cut short: "),
-    "headers with other bytes": (scrambled, "is damaged or cut short: "),
+    "another application's": (another_application, "belongs to another program: it holds 2 "),
+    "somebody's views": (views, "belongs to another program: it holds 1 table(s) or view(s), "),
+    "the first header": (cut(4_096), "is damaged or truncated: "),
+    "the headers": (cut(12_288), "is damaged or truncated: "),
+    "half of it": (cut(400_000), "is damaged or truncated: "),
+    "headers with other bytes": (scrambled, "is damaged or truncated: "),
 }  # fmt: skip
 
 

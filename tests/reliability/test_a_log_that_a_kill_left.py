@@ -12,7 +12,7 @@ import pytest
 
 from exporter.errors import DatabaseError
 from exporter.store.database import Database
-from exporter.store.recovery import heal
+from exporter.store.recovery import recover
 from tests.support.files import content, names, write_and_die
 from tests.support.processes import ROOT, environment, holding
 
@@ -58,9 +58,8 @@ def test_an_outdated_log_is_moved_aside_and_said_so(
             connection.exec_driver_sql("INSERT INTO settings VALUES ('written', 'now')")
     assert mark(opened) == ["three"]
     assert told == [
-        f"The database {database.path} was left by a killed process with an outdated "
-        "write-ahead log; the file itself is complete. "
-        f"The log was kept as {outdated}.stale."
+        f"A killed process left the database {database.path} with an outdated write-ahead log. "
+        f"The file itself is complete. The log is now {outdated}.stale."
     ]
     assert names(database.path.parent) == ["jobs.duckdb", "jobs.duckdb.wal.stale"]
     # Once: the next one finds nothing to heal.
@@ -142,7 +141,7 @@ def test_a_log_that_another_process_writes_is_never_taken_for_an_outdated_one(
     log = Path(f"{database.path}.wal")
     with holding(database.path, read_only=False, statement=set_value("alive")):
         assert log.exists()
-        assert heal(database.path, error, told.append)  # which means: try again
+        assert recover(database.path, error, told.append)  # which means: try again
         assert log.exists()
     assert told == []
     assert mark(database) == ["alive"]

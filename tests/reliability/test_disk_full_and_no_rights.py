@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator import Scope, Simulator
-from exporter.store import care
+from exporter.store.check import check
 from exporter.store.database import Database
 from tests.reliability.ordeal import stored
 from tests.support.files import content, mode, names
@@ -93,7 +93,7 @@ def test_a_full_disk_ends_a_sync_and_loses_nothing(
     assert ended.code == 8
     assert ended.err.splitlines()[-1] == (
         f"sagemaker-exporter: The disk of {on_disk.path} is full. "
-        "What was committed is safe; make room, and the next run goes on from there."
+        "Committed data is safe. Free some space; the next run continues from there."
     )
     assert "Traceback" not in ended.err
     # It can still be read, and holds what was committed.
@@ -103,7 +103,7 @@ def test_a_full_disk_ends_a_sync_and_loses_nothing(
     filler.unlink()
     assert run(on_disk, "sync", "--max-rps", "0").code == 0
     assert differences(stored(on_disk), scope) == []
-    assert care.check(on_disk).faults == []
+    assert check(on_disk).faults == []
 
 
 def test_no_room_for_a_new_file(run: Run, disk: Path) -> None:
@@ -130,7 +130,7 @@ def test_no_room_for_a_backup_or_a_snapshot(
     ended = run(database, *options)
     assert ended.code == 8
     assert ended.err.splitlines()[-1].endswith(
-        "No space left on device. What was there before is unchanged."
+        "No space left on device. The previous file is unchanged."
     )
     # The sync itself is complete, the readers have what they had, and nothing is left over.
     assert differences(stored(database), scope) == []

@@ -1,4 +1,6 @@
-"""DuckDB draws a bar on stdout where it takes Python to be interactive; results stand there."""
+"""DuckDB's progress bar never appears on stdout, where results are printed.
+
+DuckDB draws it if it believes that Python is interactive."""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ print(bar)
 """
 
 
-def test_python_without_a_script_draws_none(filled: Database) -> None:
+def test_python_without_a_script_has_no_progress_bar(filled: Database) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _SCRIPT, str(filled.path)],
         capture_output=True,

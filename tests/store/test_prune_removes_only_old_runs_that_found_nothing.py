@@ -1,12 +1,12 @@
-"""`db prune`: only runs that found nothing, only old ones, never the last of a scope."""
+"""`db prune` removes old runs that found nothing, but never the last run of a scope."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from exporter.store import care
 from exporter.store.database import Database
+from exporter.store.prune import Pruned, prune
 from exporter.store.scopes import Run, write_run
 
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
@@ -36,11 +36,11 @@ def ledger(database: Database) -> list[str]:
         ]
 
 
-def test_old_runs_that_found_nothing_go(database: Database) -> None:
+def test_only_old_runs_that_found_nothing_are_removed(database: Database) -> None:
     with database.writing() as connection:
         for name, run in RUNS.items():
             write_run(connection, replace(run, run_id=name))
-    done = care.prune(database, now=lambda: NOW)
-    assert done == care.Pruned(removed=2, kept=9, since=NOW - timedelta(days=90))
+    done = prune(database, now=lambda: NOW)
+    assert done == Pruned(removed=2, kept=9, since=NOW - timedelta(days=90))
     assert ledger(database) == list(RUNS)[2:]
-    assert care.prune(database, now=lambda: NOW).removed == 0
+    assert prune(database, now=lambda: NOW).removed == 0

@@ -1,4 +1,4 @@
-"""`--snapshot`: a consistent copy, published in one step, that readers may hold."""
+"""`--snapshot` publishes a consistent copy in one step, and readers may keep it open."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def target(tmp_path: Path) -> Path:
     return folder / "snapshot.duckdb"
 
 
-def test_it_is_the_database_for_everybody_to_read(filled: Database, target: Path) -> None:
+def test_a_snapshot_equals_the_database_and_everybody_may_read_it(
+    filled: Database, target: Path
+) -> None:
     snapshot.publish(filled, target)
     assert content(target) == content(filled.path)
     assert mode(target) == 0o444
@@ -35,7 +37,7 @@ def test_it_is_the_database_for_everybody_to_read(filled: Database, target: Path
     assert names(target.parent) == [target.name]
 
 
-def test_readers_hold_the_old_one_and_the_next_connection_sees_the_new(
+def test_open_readers_keep_the_old_snapshot_and_new_readers_see_the_new_one(
     filled: Database, target: Path
 ) -> None:
     snapshot.publish(filled, target)
@@ -49,7 +51,7 @@ def test_readers_hold_the_old_one_and_the_next_connection_sees_the_new(
     assert duckdb.connect(str(target), read_only=True).execute(query).fetchall() == [("newer",)]
 
 
-def test_the_log_of_a_reader_who_wrote_and_died_is_removed(filled: Database, target: Path) -> None:
+def test_publishing_removes_the_log_of_a_killed_writer(filled: Database, target: Path) -> None:
     snapshot.publish(filled, target, 0o644)
     write_and_die(target, "CREATE TABLE scratch AS SELECT 1 AS one")
     snapshot.publish(filled, target)
@@ -57,8 +59,8 @@ def test_the_log_of_a_reader_who_wrote_and_died_is_removed(filled: Database, tar
     assert content(target) == content(filled.path)
 
 
-def test_every_reader_sees_one_commit_whole(filled: Database, target: Path) -> None:
-    """A process that opens it again and again while it is being published."""
+def test_every_reader_sees_complete_commits(filled: Database, target: Path) -> None:
+    """A process opens the snapshot again and again while it is published."""
     with duckdb.connect(str(filled.path)) as connection:
         connection.execute("CREATE TABLE one AS SELECT 0 AS number")
         connection.execute("CREATE TABLE two AS SELECT 0 AS number")
@@ -90,7 +92,7 @@ def test_every_reader_sees_one_commit_whole(filled: Database, target: Path) -> N
 
 
 @pytest.mark.usefixtures("simulator")
-def test_a_sync_publishes_what_it_moved_the_watermark_included(
+def test_a_snapshot_includes_the_new_watermark(
     database: Database, target: Path, scope: Scope
 ) -> None:
     options = SyncOptions(max_rps=0, snapshot=target, snapshot_mode=0o440)
@@ -109,7 +111,7 @@ def test_a_sync_publishes_what_it_moved_the_watermark_included(
     assert content(target) == content(database.path)
     assert target.stat().st_ino != first.st_ino
 
-    # A one-off that finds nothing moves nothing; a snapshot that is not there comes all the same.
+    # A one-off that finds nothing publishes nothing, unless the snapshot is missing.
     second = target.stat()
     one_off = SyncOptions(max_rps=0, snapshot=target, name_contains="none")
     sync(one_off)
@@ -119,7 +121,7 @@ def test_a_sync_publishes_what_it_moved_the_watermark_included(
     assert content(target) == content(database.path)
 
 
-def test_what_prevents_it_is_said_before_the_sync(
+def test_an_impossible_snapshot_fails_before_the_sync(
     database: Database, target: Path, simulator: Simulator
 ) -> None:
     letter = target.with_name("letter")
@@ -135,8 +137,8 @@ def test_what_prevents_it_is_said_before_the_sync(
     assert letter.read_text().startswith("Dear")
 
 
-def test_a_link_to_the_database_is_the_database(filled: Database, tmp_path: Path) -> None:
-    """DuckDB names the log by the name it is given: one file would have two."""
+def test_a_link_to_the_database_is_never_a_target(filled: Database, tmp_path: Path) -> None:
+    """DuckDB would keep one log for each name of the file."""
     link = tmp_path / "link.duckdb"
     link.symlink_to(filled.path)
     linked = Database(link)

@@ -1,4 +1,4 @@
-"""`db check`: schema against DuckDB's own catalogue, every row read, no contradictions."""
+"""`db check` compares the schema, reads every row, and finds contradictions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import duckdb
 import pytest
 
 from exporter.errors import DatabaseError, SchemaNewerError
-from exporter.store import care, migrate
+from exporter.store import migrate
+from exporter.store.check import Checked, check
+from exporter.store.check_content import contradictions
 from exporter.store.database import Database
+from exporter.store.migrate import upgrade_locked
 from exporter.store.view_files import views
 
 
@@ -19,9 +22,9 @@ def change(database: Database, *statements: str) -> None:
             connection.execute(statement)
 
 
-def test_a_sound_file(filled: Database) -> None:
-    checked = care.check(filled)
-    assert checked == care.Checked(
+def test_a_sound_file_has_no_faults(filled: Database) -> None:
+    checked = check(filled)
+    assert checked == Checked(
         schema="0001",
         size=filled.path.stat().st_size,
         tables={
@@ -43,7 +46,7 @@ def test_a_sound_file(filled: Database) -> None:
     )
 
 
-def test_tables_and_views_of_the_user_are_counted_and_left_alone(filled: Database) -> None:
+def test_the_users_own_tables_are_counted_and_allowed(filled: Database) -> None:
     change(
         filled,
         'CREATE TABLE "my ""notes"" table" AS FROM range(3)',
@@ -51,13 +54,13 @@ def test_tables_and_views_of_the_user_are_counted_and_left_alone(filled: Databas
         "CREATE SCHEMA budget",
         "CREATE TABLE budget.prices AS FROM range(5)",
     )
-    checked = care.check(filled)
+    checked = check(filled)
     assert checked.tables['my "notes" table'] == 3
     assert (checked.tables["prices"], checked.tables["budget.prices"]) == (0, 5)
     assert (checked.faults, checked.remarks) == ([], [])
 
 
-def test_what_differs_from_the_schema_is_named(filled: Database) -> None:
+def test_each_difference_from_the_schema_is_named(filled: Database) -> None:
     change(
         filled,
         "ALTER TABLE training_job_details DROP COLUMN serverless",
@@ -72,19 +75,19 @@ def test_what_differs_from_the_schema_is_named(filled: Database) -> None:
         "CREATE OR REPLACE VIEW data_as_of AS SELECT nothing FROM fleeting",
         "DROP TABLE fleeting",
     )
-    faults = care.check(filled).faults
+    faults = check(filled).faults
     unreadable = [each for each in faults if "cannot be read" in each]
     assert [each for each in faults if each not in unreadable] == [
-        "The comment of training_jobs.team is not the schema's.",
+        "The comment of training_jobs.team differs from the schema.",
         "The column training_job_details.serverless is missing.",
         "The column prices.unit is VARCHAR, not VARCHAR NOT NULL.",
         "The column sync_scopes.failing_runs is INTEGER, not BIGINT.",
-        "The comment of accounts is not the schema's.",
+        "The comment of accounts differs from the schema.",
         "The table discounts is missing.",
-        "The column training_jobs.mine is none of the schema's.",
+        "The column training_jobs.mine is not in the schema.",
         "The view warm_pool_chains is missing.",
     ]
-    # And every view that rests on what is missing.
+    # So is every view that needs a missing table.
     assert any(each.startswith("The view data_as_of cannot be read: ") for each in unreadable)
 
 
@@ -101,9 +104,9 @@ def test_what_differs_from_the_schema_is_named(filled: Database) -> None:
                 "UPDATE sync_runs SET outcome = 'done' WHERE run_id = 'run-0002'",
             ],
             [
-                "Rows of training_job_details that are of jobs not in training_jobs: 1.",
+                "Rows of training_job_details without a row in training_jobs: 1.",
                 "Jobs without a row in training_job_changes: 1.",
-                "Rows of training_job_changes that are of runs not in the ledger: 1.",
+                "Rows of training_job_changes without a row in sync_runs: 1.",
                 "The run run-0002 is done and ended at ",
                 "The watermark of 111122223333/eu-west-1 is 2026-11-01 13:1",
             ],
@@ -115,32 +118,30 @@ def test_what_differs_from_the_schema_is_named(filled: Database) -> None:
             ],
             [
                 "The run run-0001 is complete and ended at None.",
-                "Jobs of 111122223333/eu-west-1: 6; its runs inserted 0.",
+                "111122223333/eu-west-1 has 6 jobs, but its runs inserted 0.",
                 "The watermark of 111122223333/eu-west-1 is 2026-10-31 ",
             ],
         ),
     ],
 )
-def test_contradictions_are_named(
+def test_each_contradiction_is_named(
     filled: Database, statements: list[str], faults: list[str]
 ) -> None:
     change(filled, *statements)
-    found = care.check(filled).faults
+    found = check(filled).faults
     assert [each[: len(want)] for each, want in zip(found, faults, strict=True)] == faults
 
 
-def test_a_file_without_what_says_whose_it_is_has_faults(filled: Database) -> None:
+def test_a_file_without_its_revision_is_refused(filled: Database) -> None:
     change(filled, "DROP TABLE settings")
-    assert "The table settings is missing." in care.check(filled).faults
+    assert "The table settings is missing." in check(filled).faults
     change(filled, "DELETE FROM alembic_version")
-    for action in (care.check, care.upgrade, migrate.upgrade):
-        with pytest.raises(DatabaseError, match="does not say its schema any more"):
+    for action in (check, upgrade_locked, migrate.upgrade):
+        with pytest.raises(DatabaseError, match="its table alembic_version is empty"):
             action(filled)
 
 
-def test_a_table_without_its_key_is_a_fault_and_so_are_two_rows_of_one_key(
-    filled: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_primary_key_and_duplicate_rows_are_faults(filled: Database) -> None:
     change(
         filled,
         "CREATE TABLE copy AS FROM accounts",
@@ -149,13 +150,13 @@ def test_a_table_without_its_key_is_a_fault_and_so_are_two_rows_of_one_key(
         "INSERT INTO accounts VALUES ('111122223333', 'one'), ('111122223333', 'two')",
     )
     key = "The primary key of accounts is [], not ['account_id']."
-    assert key in care.check(filled).faults
-    monkeypatch.setattr(care, "_schema_faults", lambda *_, **__: [])
-    assert care.check(filled).faults == ["accounts has the key (111122223333) 2 times."]
+    assert key in check(filled).faults
+    with filled.reading() as connection:
+        assert contradictions(connection) == ["accounts has the key (111122223333) 2 times."]
 
 
-def test_every_row_is_read_so_a_damaged_block_shows(filled: Database) -> None:
-    """DuckDB opens such a file, counts its rows, and fails at the report that needs the block."""
+def test_a_damaged_block_is_found_because_every_row_is_read(filled: Database) -> None:
+    """DuckDB opens such a file and counts its rows; only a query that needs the block fails."""
     mark = "a value that can be found in the file again " * 4
     change(
         filled,
@@ -166,42 +167,42 @@ def test_every_row_is_read_so_a_damaged_block_shows(filled: Database) -> None:
     place = content.index(mark.encode(), len(content) // 4)
     content[place : place + 4] = b"\0\0\0\0"
     filled.path.write_bytes(content)
-    (fault,) = care.check(filled).faults
+    (fault,) = check(filled).faults
     assert fault.startswith("mine cannot be read: ")
     assert "Corrupt database file" in fault
 
 
-def test_a_run_that_was_killed_is_worth_a_remark(filled: Database) -> None:
+def test_a_killed_run_gives_a_remark(filled: Database) -> None:
     change(filled, "UPDATE sync_runs SET outcome = 'running', ended_at = NULL "
            "WHERE run_id = 'run-0002'")  # fmt: skip
     change(filled, "UPDATE sync_scopes SET watermark = (SELECT max(watermark_before) "
            "FROM sync_runs)")  # fmt: skip
-    checked = care.check(filled)
+    checked = check(filled)
     assert checked.remarks == [
-        "A run of 111122223333/eu-west-1 is marked as running: it is, or it was killed and the "
-        "next sync says so."
+        "A run of 111122223333/eu-west-1 is marked as running. "
+        "The next sync corrects this if it was killed."
     ]
 
 
-def test_views_of_another_version_are_worth_a_remark(filled: Database) -> None:
+def test_views_of_another_version_give_a_remark(filled: Database) -> None:
     change(filled, "UPDATE settings SET value = 'older' WHERE name = 'views'")
     change(filled, "DROP VIEW data_as_of")
-    checked = care.check(filled)
+    checked = check(filled)
     assert checked.faults == []
-    assert checked.remarks[0].startswith("Views and comments are another version's")
-    care.upgrade(filled)
-    assert care.check(filled).remarks == []
+    assert checked.remarks[0].startswith("Another version installed the views and comments.")
+    upgrade_locked(filled)
+    assert check(filled).remarks == []
 
 
-def test_a_newer_schema_and_an_older_one_are_not_judged(filled: Database) -> None:
+def test_newer_and_older_schemas_are_refused(filled: Database) -> None:
     change(filled, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(SchemaNewerError, match="schema 9999"):
-        care.check(filled)
+        check(filled)
     change(filled, "UPDATE alembic_version SET version_num = '0000'")
     with pytest.raises(DatabaseError, match="Run `sagemaker-exporter db upgrade`"):
-        care.check(filled)
+        check(filled)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="There is no database"):
-        care.check(Database(tmp_path / "none.duckdb"))
+        check(Database(tmp_path / "none.duckdb"))

@@ -1,4 +1,4 @@
-"""A file whose views another version of the program laid: read as if they were this one's."""
+"""A file with another version's views reads as if this version had installed them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import pytest
 
 import exporter
 from exporter.publish import run as publishing
-from exporter.store import care
+from exporter.store.check import check
 from exporter.store.database import Database
+from exporter.store.migrate import upgrade_locked
 from exporter.store.view_files import views
 
 
-def as_of_another_version(path: Path) -> None:
-    """One view is missing, and another has neither our columns nor our figures."""
+def make_views_differ(path: Path) -> None:
+    """Drop one view, and give another one different columns and values."""
     with duckdb.connect(str(path)) as connection:
         connection.execute("DROP VIEW pool_steps")
         connection.execute("CREATE OR REPLACE VIEW daily_costs AS SELECT 7 AS cost_usd")
@@ -32,16 +33,16 @@ def everything(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
 
 
 @pytest.fixture
-def of_another_version(filled: Database) -> Database:
-    as_of_another_version(filled.path)
+def with_other_views(filled: Database) -> Database:
+    make_views_differ(filled.path)
     return filled
 
 
-def test_views_are_ours_to_readers(filled: Database) -> None:
+def test_readers_get_the_views_of_this_version(filled: Database) -> None:
     with exporter.connect(filled.path) as connection:
         ours = everything(connection)
     assert len(ours["training_job_costs"]) == 6
-    as_of_another_version(filled.path)
+    make_views_differ(filled.path)
     before = filled.path.read_bytes()
     with exporter.connect(filled.path) as connection:
         assert everything(connection) == ours
@@ -51,19 +52,22 @@ def test_views_are_ours_to_readers(filled: Database) -> None:
     assert filled.path.read_bytes() == before
 
 
-def test_reports_and_what_is_published_are_ours(filled: Database, tmp_path: Path) -> None:
+def test_reports_and_published_tables_use_the_views_of_this_version(
+    filled: Database, tmp_path: Path
+) -> None:
     wanted = exporter.report(filled.path, "warm-pool-chains", since="365d")
-    as_of_another_version(filled.path)
+    make_views_differ(filled.path)
     found = exporter.report(filled.path, "warm-pool-chains", since="365d")
     assert (found.columns, list(found.rows)) == (wanted.columns, list(wanted.rows))
     done = publishing.publish(filled, tmp_path / "lake", retention=timedelta(days=7))
     assert {each.name: each.rows for each in done}["training_job_costs"] == 6
 
 
-def test_an_upgrade_lays_ours_into_the_file(of_another_version: Database) -> None:
-    assert care.check(of_another_version).remarks == [
-        "Views and comments are another version's: the next sync, or `db upgrade`, lays them anew."
+def test_an_upgrade_installs_the_views_of_this_version(with_other_views: Database) -> None:
+    assert check(with_other_views).remarks == [
+        "Another version installed the views and comments. "
+        "The next sync, or `db upgrade`, recreates them."
     ]
-    care.upgrade(of_another_version)
-    checked = care.check(of_another_version)
+    upgrade_locked(with_other_views)
+    checked = check(with_other_views)
     assert (checked.faults, checked.remarks) == ([], [])

@@ -1,4 +1,4 @@
-"""DuckDB refuses a writer beside a reader also within one process; that passes like any lock."""
+"""Within one process, a writer waits for a reader: DuckDB refuses both at once."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from exporter.store.database import Database
 
 def test_a_writer_waits_for_a_reader_of_its_own_process(database: Database) -> None:
     reading, waited_for = threading.Event(), threading.Event()
-    told: list[str] = []
+    notes: list[str] = []
 
     def notify(line: str) -> None:
-        told.append(line)
+        notes.append(line)
         waited_for.set()
 
     def read() -> None:
@@ -29,7 +29,7 @@ def test_a_writer_waits_for_a_reader_of_its_own_process(database: Database) -> N
     with Database(database.path, lock_timeout=10, notify=notify).writing() as connection:
         connection.execute(sa.text("INSERT INTO settings VALUES ('written', 'yes')"))
     reader.join()
-    assert told == [
+    assert notes == [
         f"Waiting for the database {database.path}, held by another connection of this process."
     ]
     with database.reading() as connection:
