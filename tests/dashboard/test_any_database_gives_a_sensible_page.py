@@ -49,7 +49,7 @@ def test_what_is_not_known_is_never_zero(copy: Database, tmp_path: Path) -> None
     reader = Reader(made.text)
     assert "Warm pools cost not known" in reader.text
     assert "wasted: nobody came not known" in reader.text
-    assert "without a price" in reader.text
+    assert "there is no price" in reader.text
     assert "0.00 USD" not in reader.text
     assert re.search(r"\b0\.00\b", reader.text) is None
 

@@ -7,7 +7,7 @@ and FOCUS_1_2_AWS.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -199,25 +199,21 @@ def _write(
             return value and value.astimezone(UTC).replace(tzinfo=None)
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
-    columns: dict[str, tuple[list[Any], pa.DataType]] = {}
-    for name in texts:
-        columns[name] = ([row.get(name) for row in rows], pa.string())
-    for name in numbers:
-        kind = pa.float64() if parquet else pa.string()
-        columns[name] = ([number(row.get(name)) for row in rows], kind)
-    for name in times:
-        kind = pa.timestamp("ms") if parquet else pa.string()
-        columns[name] = ([moment(row.get(name)) for row in rows], kind)
-    for name in maps:
-        found = [row.get(name) or {} for row in rows]
-        columns[name] = (
-            ([list(each.items()) for each in found], pa.map_(pa.string(), pa.string()))
-            if parquet
-            else ([json.dumps(each) for each in found], pa.string())
-        )
-    table = pa.table(
-        {name: pa.array(values, kind) for name, (values, kind) in sorted(columns.items())}
-    )
+    def pairs(value: dict[str, str] | None) -> object:
+        return list((value or {}).items()) if parquet else json.dumps(value or {})
+
+    kinds: list[tuple[Sequence[str], pa.DataType, Callable[[Any], object]]] = [
+        (texts, pa.string(), lambda value: value),
+        (numbers, pa.float64() if parquet else pa.string(), number),
+        (times, pa.timestamp("ms") if parquet else pa.string(), moment),
+        (maps, pa.map_(pa.string(), pa.string()) if parquet else pa.string(), pairs),
+    ]
+    columns = {
+        name: pa.array([convert(row.get(name)) for row in rows], kind)
+        for names, kind, convert in kinds
+        for name in names
+    }
+    table = pa.table(dict(sorted(columns.items())))
     if parquet:
         pyarrow.parquet.write_table(table, path)
     elif path.name.endswith(".gz"):
