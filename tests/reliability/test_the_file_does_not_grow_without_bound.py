@@ -1,4 +1,4 @@
-"""The same jobs synced again and again; `python -m benchmarks.growth` is the long one."""
+"""Repeated syncs of the same jobs; `python -m benchmarks.growth` runs longer."""
 
 from __future__ import annotations
 

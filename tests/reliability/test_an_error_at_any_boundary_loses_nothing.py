@@ -1,4 +1,4 @@
-"""Not drawn but all of them: a sync ends at each call and each commit in turn.
+"""A sync that ends at any call or any commit loses nothing.
 
 The world stands still meanwhile, so that an undisturbed sync of the same world is what every
 disturbed one, finished by a clean one, has to equal: jobs, details, history and scope.
@@ -31,14 +31,14 @@ NO_SEARCH = Behaviour(denied=frozenset({(None, None, "Search")}))
 
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of two and commits every three rows: a handful of jobs has all the borders."""
+    """Pages of two and commits of three rows, so that a few jobs have every boundary."""
     monkeypatch.setattr(service, "PAGE", 2)
     monkeypatch.setattr(worker, "BATCH_ROWS", 3)
     monkeypatch.setattr(worker, "ASK_ROWS", 3)
 
 
 def first_days(scope: Scope) -> None:
-    """Five jobs: failed, with a pool that was reused, with one that waits, running, waiting."""
+    """Five jobs: a failed one, a reused pool, a retained pool, a running and a pending one."""
     clock = scope.world.clock
     for number in range(5):
         # Two in the same second, where pages are cut.
@@ -54,7 +54,7 @@ def first_days(scope: Scope) -> None:
 
 
 def another_day(scope: Scope) -> None:
-    """A new job, a name used again, a pool settled in silence, a job that ended."""
+    """Create a job, reuse a name, settle a pool, and end a job."""
     clock = scope.world.clock
     clock.advance(7_200)
     scope.finish(scope.start(scope.job("job-3")))
@@ -71,7 +71,7 @@ def another_day(scope: Scope) -> None:
 
 @dataclass
 class Boundaries:
-    """Counts the places of a sync, and raises at one of them."""
+    """Counts the boundaries of a sync, and raises at one of them."""
 
     at: int | None = None
     passed: int = 0
@@ -127,7 +127,7 @@ class Bench:
         return differences({(row[0], row[1]): row for row in found["served"]}, self.syncer.scope)
 
     def raise_at(self, at: int) -> dict[str, list[Row]]:
-        """What is stored after a sync that ended there and a clean one."""
+        """Return what is stored after a sync that ended there and a clean sync."""
         syncer = self.copy(f"raised-{at}")
         with pytest.raises(Killed):
             syncer.sync(Boundaries(at).hooks(), **self.options)
@@ -140,12 +140,12 @@ class Bench:
         return look(syncer.database)
 
     def raise_everywhere(self) -> int:
-        """Let a sync end at each place in turn; gives the number of places."""
+        """End a sync at each boundary in turn, and return their number."""
         self.watermark = look(Database(self.template))["watermark"]
         counting = Boundaries()
         syncer = self.copy("undisturbed")
         syncer.sync(counting.hooks(), **self.options)
-        # A second one, as after those that were cut short.
+        # A second sync, as after the interrupted ones.
         syncer.sync(**self.options)
         wanted = look(syncer.database)
         assert self.differences(wanted) == []

@@ -125,7 +125,7 @@ def running() -> Iterator[Simulator]:
 
 @dataclass
 class Bench:
-    """Seven jobs, and copies of an empty database to sync them into."""
+    """Seven jobs, and copies of an empty database."""
 
     simulator: Simulator
     template: Path
@@ -183,7 +183,7 @@ def ledger(syncer: Syncer) -> Row:
 
 @pytest.mark.parametrize("kind", PASSING)
 def test_what_passes_is_survived(bench: Bench, kind: str) -> None:
-    """At every place of a sync at once: each is tried again and nothing shows but the counts."""
+    """The sync retries each fault, and only its counts show them."""
     for by_describe in (False, True):
         bench.search_is_denied(denied=by_describe)
         syncer = bench.fresh()
@@ -284,7 +284,7 @@ def applies(kind: str, operation: str) -> bool:
                "identity (README, IAM policy). Tags stay unknown."),
     ],
 )  # fmt: skip
-def test_what_is_denied_is_said_once_and_done_without(
+def test_denied_optional_actions_give_one_warning_and_a_fallback(
     bench: Bench, operation: str, says: str
 ) -> None:
     rights = {(None, None, operation)}
@@ -305,7 +305,7 @@ def test_what_is_denied_is_said_once_and_done_without(
 
 
 def test_what_the_endpoint_does_not_have_is_done_without(bench: Bench) -> None:
-    """As with what is denied: a stand-in or a private endpoint may know ListTrainingJobs only."""
+    """A private endpoint may support ListTrainingJobs only."""
     elsewhere = "Look at AWS_ENDPOINT_URL and the profile."
     syncer = bench.fresh()
     bench.simulator.clear_faults()

@@ -1,4 +1,4 @@
-"""DuckDB drops a whole transaction at COMMIT, without a word, when an error in it was caught."""
+"""A caught error loses no data, though DuckDB then silently drops the whole transaction."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STATE = ScopeState("111122223333", "eu-west-1", watermark=NOW)
 
 
 def test_the_driver_says_nothing(database: Database) -> None:
-    """What all this is for."""
+    """DuckDB behaves as the other tests assume."""
     with database.writing() as connection:
         connection.exec_driver_sql("INSERT INTO settings VALUES ('before', 'the error')")
         with suppress(exc.ProgrammingError):
@@ -36,14 +36,14 @@ def test_the_driver_says_nothing(database: Database) -> None:
 
 
 @pytest.mark.parametrize("place", ["write_jobs", "append_changes", "write_details", "write_scope"])
-def test_a_commit_is_read_back(
+def test_every_commit_is_read_back(
     database: Database,
     simulator: Simulator,
     scope: Scope,
     monkeypatch: pytest.MonkeyPatch,
     place: str,
 ) -> None:
-    """Wherever in a commit an error is caught, the sync knows, and the next one does it again."""
+    """The sync notices an error caught anywhere in a commit, and the next sync repeats the work."""
     scope.create_job("job", keep_alive_seconds=60)
     syncer = Syncer(database, scope, simulator)
 
@@ -74,10 +74,10 @@ def test_what_was_not_written_is_named(database: Database, monkeypatch: pytest.M
     )
 
 
-def test_raised_before_any_statement_of_a_commit_nothing_of_it_is_there(
+def test_an_error_before_any_statement_rolls_back_the_whole_commit(
     database: Database, simulator: Simulator, scope: Scope
 ) -> None:
-    """Not between commits but within one: each of its statements in turn."""
+    """The error comes within a commit, at each of its statements in turn."""
     scope.create_job("job", keep_alive_seconds=60)
     syncer = Syncer(database, scope, simulator)
     records = Records(database)

@@ -1,4 +1,4 @@
-"""Secrets planted wherever people leave them, and everything searched that comes out."""
+"""No output contains any of the secrets that these tests plant."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ValueError: the loss is nan"""
 
 @pytest.fixture
 def leaky(scope: Scope) -> Scope:
-    """A job that failed with all that in its failure reason, its environment and so on."""
+    """A failed job with secrets in its failure reason, environment and hyperparameters."""
     job = scope.create_job(
         "leaky",
         hyperparameters={"api_key": SECRETS["hyperparameter"]},
@@ -66,7 +66,7 @@ def leaky(scope: Scope) -> Scope:
 
 
 class Told:
-    """Everything that was said, wherever."""
+    """Return everything the processes printed."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
@@ -85,7 +85,7 @@ class Told:
 
 
 def everything_in(path: Path) -> str:
-    """Every value of every table and view, and the bytes of the file."""
+    """Return every value of every table and view, and the bytes of the file."""
     with duckdb.connect(str(path), read_only=True) as connection:
         names = connection.execute(
             "SELECT table_name FROM information_schema.tables ORDER BY ALL"
@@ -96,7 +96,7 @@ def everything_in(path: Path) -> str:
 
 
 def everything_published(lake: Path) -> str:
-    """Every value of every table, and the log with its least and greatest values."""
+    """Return every value of every published table, and its log."""
     files = [path for path in sorted(lake.rglob("*")) if path.is_file()]
     tables = [path for path in files if path.suffix == ".parquet"]
     assert len(tables) > 5
@@ -187,7 +187,7 @@ max_rps = 0
 
 
 def test_what_is_written_meanwhile_is_the_owners_only(database: Database) -> None:
-    """Whatever the umask, and whatever the mode of the file has become."""
+    """The umask and the mode of the database file make no difference."""
     seen: list[int] = []
     before = os.umask(0)
     try:
