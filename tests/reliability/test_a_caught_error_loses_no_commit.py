@@ -24,7 +24,7 @@ RUN = Run("run", "111122223333", "eu-west-1", "backfill", NOW)
 STATE = ScopeState("111122223333", "eu-west-1", watermark=NOW)
 
 
-def test_the_driver_says_nothing(database: Database) -> None:
+def test_duckdb_drops_the_transaction_silently(database: Database) -> None:
     """DuckDB behaves as the other tests assume."""
     with database.writing() as connection:
         connection.exec_driver_sql("INSERT INTO settings VALUES ('before', 'the error')")
@@ -56,7 +56,7 @@ def test_every_commit_is_read_back(
         context.setattr(module, place, swallows)
         with pytest.raises((DatabaseError, exc.DBAPIError, duckdb.Error)):
             syncer.sync()
-    # Jobs and their history are one commit, details may be the next; and nothing says complete.
+    # Jobs and their history are one commit; details may be the next. No run is complete.
     assert len(syncer.stored("true")) == (place == "write_details")
     assert syncer.query("SELECT watermark FROM sync_scopes") in ([], [(None,)])
     assert syncer.query("SELECT outcome FROM sync_runs WHERE outcome = 'complete'") == []
@@ -64,7 +64,7 @@ def test_every_commit_is_read_back(
     assert differences(syncer.stored(), scope) == []
 
 
-def test_what_was_not_written_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_commit_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scopes, "write_scope", lambda *_: None)
     with pytest.raises(DatabaseError) as error:
         Records(database).commit(Commit(RUN, STATE))
@@ -119,7 +119,7 @@ def test_an_error_before_any_statement_rolls_back_the_whole_commit(
         finally:
             event.remove(sa.Engine, "before_cursor_execute", place)
         if everything() != before:
-            # Only what comes after COMMIT: the reading back.
+            # The error came after COMMIT, while the commit was read back.
             assert reached > 4
             break
     assert at > 4

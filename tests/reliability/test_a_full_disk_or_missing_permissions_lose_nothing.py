@@ -139,7 +139,7 @@ def test_a_full_disk_leaves_the_old_snapshot(
     assert names(disk) == ["filler", "snapshot.duckdb"]
 
 
-def test_a_file_system_that_may_not_be_written(
+def test_a_read_only_file_system_allows_only_reads(
     run: Run, disk: Path, on_disk: Database, scope: Scope
 ) -> None:
     jobs(scope, 5)
@@ -155,7 +155,7 @@ def test_a_file_system_that_may_not_be_written(
     assert on_disk.path.read_bytes() == before
 
 
-def test_a_folder_and_a_file_of_somebody_else(run: Run, database: Database, scope: Scope) -> None:
+def test_files_of_another_user_are_refused(run: Run, database: Database, scope: Scope) -> None:
     if os.geteuid() != 0:
         pytest.skip("becoming somebody else takes root")
     folder = database.path.parent
@@ -166,14 +166,14 @@ def test_a_folder_and_a_file_of_somebody_else(run: Run, database: Database, scop
     assert run(database, "sync", "--max-rps", "0").code == 0
     before = database.path.read_bytes()
 
-    # Ours, for our eyes only.
+    # A file that only its owner may read.
     database.path.chmod(0o600)
     ended = run(database, "status", user=NOBODY)
     assert (ended.code, ended.err) == (
         8,
         f"sagemaker-exporter: Cannot open {database.path}: permission denied or read-only.\n",
     )
-    # To be read, not to be written: reports work, a sync does not.
+    # A read-only file: reports work, but a sync fails.
     database.path.chmod(0o644)
     assert run(database, "status", user=NOBODY).code == 0
     ended = run(database, "sync", "--max-rps", "0", user=NOBODY)
@@ -181,7 +181,7 @@ def test_a_folder_and_a_file_of_somebody_else(run: Run, database: Database, scop
     assert "Permission denied" in ended.err
     assert database.path.read_bytes() == before
 
-    # A folder that may not even be looked into.
+    # A folder without read permission.
     before_folder = mode(folder)
     folder.chmod(0o700)
     for command in ("status", "sync"):

@@ -19,7 +19,7 @@ def test_the_sync_after_any_kill_ends_equal_to_the_service(
 ) -> None:
     ordeal = Ordeal(simulator, zygotes, tmp_path, SEED)
     while ordeal.tally.kills.total() < KILLS:
-        # Two kills, a clean sync; and now and then from nothing again.
+        # Two kills and a clean sync; sometimes with a new account and file.
         ordeal.round(2)
         if ordeal.tally.clean % 2 == 0:
             ordeal.renew()

@@ -75,7 +75,7 @@ def test_a_signal_ends_a_hanging_call(
     simulator.clear_faults()
     assert start().wait().code == 0
     assert differences(stored(database), jobs) == []
-    # It went on where the other was.
+    # The second sync continued where the first had stopped.
     assert [row[:2] for row in ledger(database)[1:]] == [
         ("backfill", "complete"),
         ("incremental", "complete"),
@@ -87,7 +87,7 @@ def test_a_signal_ends_the_wait_between_retries(
 ) -> None:
     simulator.inject(Fault("throttle", operation="ListTrainingJobs", skip=4, times=None))
     process = start()
-    # Two throttles: it waits for half a second and more now.
+    # After two throttles, the sync waits for at least half a second.
     until(lambda: sum(call.fault == "throttle" for call in simulator.calls) > 1)
     assert stop(process, signal.SIGTERM).code == 143
     assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 28, None)]
@@ -193,7 +193,7 @@ def test_commits_before_a_signal_are_kept(
     until(lambda: any(call.fault == "hang" for call in simulator.calls))
     assert stop(process, signal.SIGTERM).code == 143
     assert stored(database).items() >= before.items()
-    # The listing was not complete: the watermark stands where it stood.
+    # The listing was incomplete, so the watermark stays.
     assert query(database, "SELECT watermark FROM sync_scopes") == watermark
     assert [row[2:] for row in ledger(database)] == [
         (None, True, 60, *watermark[0]),

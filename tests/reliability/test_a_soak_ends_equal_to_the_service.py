@@ -12,7 +12,7 @@ SYNCS = 12
 SEED = int(os.environ.get("EXPORTER_SEED", "7"))
 
 
-def test_syncs_of_every_kind_in_a_row(zygotes: Zygotes, tmp_path: Path) -> None:
+def test_a_series_of_all_kinds_of_syncs(zygotes: Zygotes, tmp_path: Path) -> None:
     count, tally = soak(tmp_path, zygotes, SEED, lambda count: count.syncs >= SYNCS)
     print(summary(count, tally, SEED))
     assert count.syncs >= SYNCS
