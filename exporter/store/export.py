@@ -6,7 +6,7 @@ JSON columns become text, because not every engine has a JSON type.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -68,8 +68,8 @@ class Content:
     fingerprint: str
 
 
-def sources(connection: sa.Connection) -> tuple[Source, ...]:
-    """Return the tables and views to export, in the order of NAMES."""
+def sources(connection: sa.Connection, names: Sequence[str] = NAMES) -> tuple[Source, ...]:
+    """Return the tables and views with these names, in this order."""
     described = connection.exec_driver_sql(
         "SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'main' "
         "UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'main'"
@@ -81,7 +81,7 @@ def sources(connection: sa.Connection) -> tuple[Source, ...]:
         "WHERE NOT internal AND schema_name = 'main' ORDER BY table_name, column_index"
     ).all():
         columns.setdefault(table, []).append((name, kind, comment or ""))
-    return tuple(Source(name, comments[name], tuple(columns[name])) for name in NAMES)
+    return tuple(Source(name, comments[name], tuple(columns[name])) for name in names)
 
 
 def content(connection: sa.Connection, source: Source) -> Content:

@@ -7,6 +7,7 @@ import threading
 import sqlalchemy as sa
 
 from exporter.store.database import Database
+from tests.support.processes import PATIENCE
 
 
 def test_a_writer_waits_for_a_reader_of_its_own_process(database: Database) -> None:
@@ -21,12 +22,12 @@ def test_a_writer_waits_for_a_reader_of_its_own_process(database: Database) -> N
         with Database(database.path).reading() as connection:
             connection.execute(sa.text("SELECT 1")).all()
             reading.set()
-            waited_for.wait(10)
+            waited_for.wait(PATIENCE)
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert reading.wait(30)
-    with Database(database.path, lock_timeout=10, notify=notify).writing() as connection:
+    assert reading.wait(PATIENCE)
+    with Database(database.path, lock_timeout=PATIENCE, notify=notify).writing() as connection:
         connection.execute(sa.text("INSERT INTO settings VALUES ('written', 'yes')"))
     reader.join()
     assert notes == [

@@ -17,6 +17,7 @@ from exporter.store import snapshot
 from exporter.store.database import Database
 from exporter.syncing.run import run_sync
 from tests.support.files import content, mode, names, write_and_die
+from tests.support.processes import PATIENCE
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_every_reader_sees_complete_commits(filled: Database, target: Path) -> N
                 connection.execute("UPDATE two SET number = number + 1")
                 connection.execute("COMMIT")
             snapshot.publish(filled, target)
-        assert reader.wait(30) == 0
+        assert reader.wait(PATIENCE) == 0
 
 
 @pytest.mark.usefixtures("simulator")

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: gone within five seconds, from wherever it waits, the ledger closed."""
+"""SIGTERM and Ctrl-C end a sync within five seconds, with its run closed in the ledger."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(zygotes: Zygotes, simulator: Simulator, database: Database) -> Start:
-    """Starts a sync of pages of ten that commits every twenty rows."""
+    """A function that starts a sync with pages of ten and commits of twenty rows."""
 
     def start(*arguments: str) -> Running:
         return zygotes.start(
@@ -45,7 +45,7 @@ def jobs(scope: Scope) -> Scope:
 
 
 def stop(process: Running, number: signal.Signals) -> Ended:
-    """Tell it to stop, and take the time."""
+    """Send the signal, wait, and check the exit code and the time."""
     began = time.monotonic()
     process.send(number)
     ended = process.wait()
@@ -61,7 +61,7 @@ def ledger(database: Database) -> list[tuple[object, ...]]:
     )
 
 
-def test_in_a_call_that_hangs(
+def test_a_signal_ends_a_hanging_call(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     simulator.inject(Fault("hang", operation="ListTrainingJobs", skip=4, seconds=60))
@@ -75,25 +75,25 @@ def test_in_a_call_that_hangs(
     simulator.clear_faults()
     assert start().wait().code == 0
     assert differences(stored(database), jobs) == []
-    # It went on where the other was.
+    # The second sync continued where the first had stopped.
     assert [row[:2] for row in ledger(database)[1:]] == [
         ("backfill", "complete"),
         ("incremental", "complete"),
     ]
 
 
-def test_between_the_attempts_of_a_call(
+def test_a_signal_ends_the_wait_between_retries(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     simulator.inject(Fault("throttle", operation="ListTrainingJobs", skip=4, times=None))
     process = start()
-    # Two throttles: it waits for half a second and more now.
+    # After two throttles, the sync waits for at least half a second.
     until(lambda: sum(call.fault == "throttle" for call in simulator.calls) > 1)
     assert stop(process, signal.SIGTERM).code == 143
     assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 28, None)]
 
 
-def test_while_it_keeps_its_pace(
+def test_a_signal_ends_the_wait_of_the_rate_limit(
     zygotes: Zygotes, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     process = zygotes.start(
@@ -104,10 +104,10 @@ def test_while_it_keeps_its_pace(
     assert ledger(database)[0][:2] == ("backfill", "interrupted")
 
 
-def test_among_many_calls_that_wait_for_nothing(
+def test_a_signal_ends_a_series_of_fast_calls(
     start: Start, simulator: Simulator, database: Database, jobs: Scope, scope: Scope
 ) -> None:
-    """Search denied and no pace to keep: hundreds of Describes without a wait between them."""
+    """Without Search and a rate limit, hundreds of Describes follow each other without a wait."""
     simulator.world.behaviour = Behaviour(denied=frozenset({(None, None, "Search")}))
     simulator.on_answer = lambda _: time.sleep(0.05)
     process = start()
@@ -116,7 +116,7 @@ def test_among_many_calls_that_wait_for_nothing(
     assert ledger(database)[0][:2] == ("backfill", "interrupted")
 
 
-def test_while_it_asks_who_it_is(
+def test_a_signal_ends_the_look_up_of_the_identity(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     simulator.inject(Fault("hang", operation="GetCallerIdentity", seconds=60))
@@ -127,17 +127,17 @@ def test_while_it_asks_who_it_is(
     assert ledger(database) == []
 
 
-def test_while_a_reader_keeps_the_file(
+def test_a_signal_ends_the_wait_for_a_reader(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
-    """Its ledger cannot be closed then; the next run closes it."""
+    """The run cannot be closed in the ledger; the next sync closes it."""
     opened = threading.Event()
     simulator.on_answer = lambda _: len(simulator.calls) > 5 and opened.wait(30)
     process = start("--lock-timeout", "60")
     until(lambda: len(simulator.calls) > 5)
     with holding(database.path, read_only=True) as reader:
         opened.set()
-        until(lambda: f"PID {reader.pid}" in process.said())
+        until(lambda: f"PID {reader.pid}" in process.stderr())
         ended = stop(process, signal.SIGTERM)
     assert ended.code == 143
     assert ended.err == (
@@ -151,22 +151,22 @@ def test_while_a_reader_keeps_the_file(
     assert differences(stored(database), jobs) == []
 
 
-def test_while_another_sync_is_running(
+def test_a_signal_ends_the_wait_for_another_sync(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     simulator.inject(Fault("hang", operation="ListTrainingJobs", seconds=60))
     first = start()
     until(lambda: len(simulator.calls) > 1)
     second = start()
-    until(lambda: "Waiting for another sync" in second.said())
+    until(lambda: "Waiting for another sync" in second.stderr())
     assert stop(second, signal.SIGINT).code == 130
     assert stop(first, signal.SIGTERM).code == 143
 
 
-def test_the_program_itself_from_its_first_moment_on(
+def test_a_signal_works_from_the_first_moment_of_the_program(
     simulator: Simulator, tmp_path: Path, jobs: Scope
 ) -> None:
-    """Not forked but started: a signal while it imports and while it syncs."""
+    """Starts the program itself, without a zygote: the signal comes during imports or the sync."""
     path = tmp_path / "own.duckdb"
     arguments = ["--db", str(path), "sync", "--max-rps", "0"]
     simulator.inject(Fault("hang", operation="ListTrainingJobs", seconds=60))
@@ -180,7 +180,7 @@ def test_the_program_itself_from_its_first_moment_on(
     assert ledger(Database(path))[0][:2] == ("backfill", "interrupted")
 
 
-def test_what_was_committed_before_a_signal_is_kept(
+def test_commits_before_a_signal_are_kept(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     assert start().wait().code == 0
@@ -193,7 +193,7 @@ def test_what_was_committed_before_a_signal_is_kept(
     until(lambda: any(call.fault == "hang" for call in simulator.calls))
     assert stop(process, signal.SIGTERM).code == 143
     assert stored(database).items() >= before.items()
-    # The listing was not complete: the watermark stands where it stood.
+    # The listing was incomplete, so the watermark stays.
     assert query(database, "SELECT watermark FROM sync_scopes") == watermark
     assert [row[2:] for row in ledger(database)] == [
         (None, True, 60, *watermark[0]),
@@ -202,7 +202,7 @@ def test_what_was_committed_before_a_signal_is_kept(
 
 
 def reader_name() -> str:
-    """How DuckDB calls the program of another process: by its executable."""
+    """Return the name that DuckDB gives this process: that of its executable."""
     import sys
 
     return Path(sys.executable).resolve().name

@@ -1,4 +1,4 @@
-"""The write-ahead log beside a file whose process was killed: replayed, or healed, or named."""
+"""The write-ahead log of a killed process is replayed, moved away, or named."""
 
 from __future__ import annotations
 
@@ -48,26 +48,26 @@ def outdated(database: Database) -> Path:
 
 
 @pytest.mark.parametrize("writes", [False, True])
-def test_an_outdated_log_is_moved_aside_and_said_so(
+def test_an_outdated_log_is_moved_away_with_a_message(
     database: Database, outdated: Path, writes: bool
 ) -> None:
-    told: list[str] = []
-    opened = Database(database.path, notify=told.append)
+    notes: list[str] = []
+    opened = Database(database.path, notify=notes.append)
     if writes:
         with opened.writing() as connection:
             connection.exec_driver_sql("INSERT INTO settings VALUES ('written', 'now')")
     assert mark(opened) == ["three"]
-    assert told == [
+    assert notes == [
         f"A killed process left the database {database.path} with an outdated write-ahead log. "
         f"The file itself is complete. The log is now {outdated}.stale."
     ]
     assert names(database.path.parent) == ["jobs.duckdb", "jobs.duckdb.wal.stale"]
-    # Once: the next one finds nothing to heal.
+    # The next open finds nothing to recover.
     assert mark(opened) == ["three"]
-    assert len(told) == 1
+    assert len(notes) == 1
 
 
-def test_several_processes_that_find_it_heal_it_once(database: Database, outdated: Path) -> None:
+def test_of_several_processes_one_moves_the_log_away(database: Database, outdated: Path) -> None:
     code = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -95,14 +95,14 @@ def test_several_processes_that_find_it_heal_it_once(database: Database, outdate
     assert {"mark", "writer 0", "writer 1", "writer 2"} <= settings
 
 
-def test_what_a_killed_process_had_committed_is_replayed(database: Database) -> None:
+def test_commits_of_a_killed_process_are_replayed(database: Database) -> None:
     write_and_die(database.path, set_value("committed"))
-    told: list[str] = []
-    assert mark(Database(database.path, notify=told.append)) == ["committed"]
-    assert told == []
+    notes: list[str] = []
+    assert mark(Database(database.path, notify=notes.append)) == ["committed"]
+    assert notes == []
 
 
-def test_a_log_cut_short_keeps_what_was_whole(database: Database) -> None:
+def test_a_truncated_log_keeps_its_complete_commits(database: Database) -> None:
     write_and_die(database.path, set_value("one"))
     log = Path(f"{database.path}.wal")
     whole = log.stat().st_size
@@ -112,7 +112,7 @@ def test_a_log_cut_short_keeps_what_was_whole(database: Database) -> None:
     assert mark(database) == ["one"]
 
 
-def test_a_log_of_another_database_is_named_and_nothing_touched(
+def test_a_log_of_another_database_is_named_and_nothing_changes(
     database: Database, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.duckdb"
@@ -132,17 +132,17 @@ def test_a_log_of_another_database_is_named_and_nothing_touched(
     assert (database.path.read_bytes(), log.read_bytes()) == before
 
 
-def test_a_log_that_another_process_writes_is_never_taken_for_an_outdated_one(
+def test_a_log_in_use_is_never_moved_away(
     database: Database,
 ) -> None:
-    """Between the failing open and the healing another process may have healed, and written."""
+    """Another process may recover the file first, and write to it."""
     error = Exception("File checkpoint iteration: 9, WAL checkpoint iteration: 8")
-    told: list[str] = []
+    notes: list[str] = []
     log = Path(f"{database.path}.wal")
     with holding(database.path, read_only=False, statement=set_value("alive")):
         assert log.exists()
-        assert recover(database.path, error, told.append)  # which means: try again
+        assert recover(database.path, error, notes.append)  # the answer means: try again
         assert log.exists()
-    assert told == []
+    assert notes == []
     assert mark(database) == ["alive"]
     assert names(database.path.parent) == ["jobs.duckdb"]

@@ -1,4 +1,4 @@
-"""What --db may point at by mistake, or after a bad copy: named, and never overwritten."""
+"""Whatever --db names by mistake is named in the message and never overwritten."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from exporter.simulator import Simulator
 Make = Callable[[Path, Path], None]
 
 
-def letter(path: Path, _: Path) -> None:
+def text(path: Path, _: Path) -> None:
     path.write_text("Dear reader\n" * 100)
 
 
-def foreign(path: Path, _: Path) -> None:
+def tables(path: Path, _: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE theirs AS SELECT 1 AS one")
 
 
-def another_application(path: Path, _: Path) -> None:
-    """One that keeps its revision as ours does."""
+def revision(path: Path, _: Path) -> None:
+    """Another program that uses Alembic."""
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE alembic_version AS SELECT '0001' AS version_num")
         connection.execute("CREATE TABLE theirs AS SELECT 1 AS one")
@@ -40,7 +40,7 @@ def views(path: Path, _: Path) -> None:
 
 
 def sqlite(path: Path, _: Path) -> None:
-    """DuckDB knows it, and would ask for an extension."""
+    """DuckDB recognises the format, and would need an extension."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE theirs (one)")
         connection.commit()
@@ -62,25 +62,24 @@ def scrambled(path: Path, good: Path) -> None:
 
 
 FILES: dict[str, tuple[Make, str]] = {
-    "a letter": (letter,
-                 "is not a DuckDB database. Nothing was changed."),
+    "a text file": (text, "is not a DuckDB database. Nothing was changed."),
     "an empty file": (lambda path, _: path.touch(), "is not a DuckDB database."),
     "a directory": (lambda path, _: path.mkdir(), "is a directory. Name a file with --db."),
     "a pipe": (lambda path, _: os.mkfifo(path), "is not a file. Name a file with --db."),
-    "a database of SQLite": (sqlite, "is not a DuckDB database. Nothing was changed."),
-    "a database of somebody else": (foreign, "belongs to another program: it holds 1 table(s) or "
-                                             "view(s), 'theirs' among them, and none of ours."),
-    "another application's": (another_application, "belongs to another program: it holds 2 "),
-    "somebody's views": (views, "belongs to another program: it holds 1 table(s) or view(s), "),
-    "the first header": (cut(4_096), "is damaged or truncated: "),
-    "the headers": (cut(12_288), "is damaged or truncated: "),
-    "half of it": (cut(400_000), "is damaged or truncated: "),
+    "an SQLite database": (sqlite, "is not a DuckDB database. Nothing was changed."),
+    "another program's tables": (tables, "belongs to another program: it has 1 table(s) or "
+                                         "view(s), such as 'theirs', and no table of "),
+    "another program's revision": (revision, "belongs to another program: it has 2 "),
+    "another program's views": (views, "belongs to another program: it has 1 table(s) or "),
+    "the first header alone": (cut(4_096), "is damaged or truncated: "),
+    "the headers alone": (cut(12_288), "is damaged or truncated: "),
+    "the first half": (cut(400_000), "is damaged or truncated: "),
     "headers with other bytes": (scrambled, "is damaged or truncated: "),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_it_is_named_and_left_as_it_is(
+def test_each_command_refuses_the_file_and_leaves_it_alone(
     kind: str,
     tmp_path: Path,
     migrated_file: Path,
@@ -113,12 +112,12 @@ def test_it_is_named_and_left_as_it_is(
     ("name", "words"),
     [
         ("no/such/folder/jobs.duckdb", "There is no "),
-        ("n" * 300, "cannot be opened: File name too long."),
+        ("n" * 300, ": File name too long."),
         ("letter/jobs.duckdb", "There is no "),
     ],
 )
 @pytest.mark.parametrize("command", ["sync", "status"])
-def test_where_no_file_can_be(
+def test_an_impossible_path_is_named(
     name: str,
     words: str,
     command: str,

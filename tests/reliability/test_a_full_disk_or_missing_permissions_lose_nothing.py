@@ -1,6 +1,6 @@
-"""A disk without room, a file system and a folder that may not be written: exit 8, all intact.
+"""A full disk or missing permissions end with exit code 8, and leave all data intact.
 
-The disks are small tmpfs, mounted for the test: without the right to mount, these are skipped.
+The full disks are small tmpfs mounts; without permission to mount, their tests are skipped.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def on_disk(disk: Path, migrated_file: Path) -> Database:
-    """A database on it."""
+    """A database on the small disk."""
     path = disk / "jobs.duckdb"
     shutil.copyfile(migrated_file, path)
     return Database(path, lock_timeout=5)
@@ -53,7 +53,7 @@ def on_disk(disk: Path, migrated_file: Path) -> Database:
 
 @pytest.fixture
 def run(zygotes: Zygotes, simulator: Simulator) -> Run:
-    """Runs a command with a database."""
+    """A function that runs a command with a database."""
 
     def run(database: Database, *arguments: str, user: int | None = None) -> Ended:
         return zygotes.run(
@@ -67,7 +67,7 @@ def run(zygotes: Zygotes, simulator: Simulator) -> Run:
 
 
 def fill(disk: Path, leave: int) -> Path:
-    """A file that leaves so many bytes of the disk free."""
+    """Fill the disk except for this many bytes."""
     filler = disk / "filler"
     free = os.statvfs(disk)
     filler.write_bytes(b"\1" * (free.f_bavail * free.f_frsize - leave))
@@ -96,7 +96,7 @@ def test_a_full_disk_ends_a_sync_and_loses_nothing(
         "Committed data is safe. Free some space; the next run continues from there."
     )
     assert "Traceback" not in ended.err
-    # It can still be read, and holds what was committed.
+    # Reads still work, and find every committed row.
     assert run(on_disk, "status").code == 0
     assert stored(on_disk).keys() >= before.keys()
 
@@ -106,7 +106,7 @@ def test_a_full_disk_ends_a_sync_and_loses_nothing(
     assert check(on_disk).faults == []
 
 
-def test_no_room_for_a_new_file(run: Run, disk: Path) -> None:
+def test_a_full_disk_leaves_no_half_built_file(run: Run, disk: Path) -> None:
     filler = fill(disk, 100_000)
     database = Database(disk / "new.duckdb")
     ended = run(database, "sync", "--max-rps", "0")
@@ -116,7 +116,7 @@ def test_no_room_for_a_new_file(run: Run, disk: Path) -> None:
     assert run(database, "sync", "--max-rps", "0").code == 0
 
 
-def test_no_room_for_a_backup_or_a_snapshot(
+def test_a_full_disk_leaves_the_old_snapshot(
     run: Run, disk: Path, database: Database, scope: Scope
 ) -> None:
     jobs(scope, 5)
@@ -132,14 +132,14 @@ def test_no_room_for_a_backup_or_a_snapshot(
     assert ended.err.splitlines()[-1].endswith(
         "No space left on device. The previous file is unchanged."
     )
-    # The sync itself is complete, the readers have what they had, and nothing is left over.
+    # The sync itself is complete, and readers keep the old snapshot.
     assert differences(stored(database), scope) == []
     assert content(target) == snapshot
     assert run(database, "db", "backup", str(disk / "backup.duckdb")).code == 8
     assert names(disk) == ["filler", "snapshot.duckdb"]
 
 
-def test_a_file_system_that_may_not_be_written(
+def test_a_read_only_file_system_allows_only_reads(
     run: Run, disk: Path, on_disk: Database, scope: Scope
 ) -> None:
     jobs(scope, 5)
@@ -155,7 +155,7 @@ def test_a_file_system_that_may_not_be_written(
     assert on_disk.path.read_bytes() == before
 
 
-def test_a_folder_and_a_file_of_somebody_else(run: Run, database: Database, scope: Scope) -> None:
+def test_files_of_another_user_are_refused(run: Run, database: Database, scope: Scope) -> None:
     if os.geteuid() != 0:
         pytest.skip("becoming somebody else takes root")
     folder = database.path.parent
@@ -166,14 +166,14 @@ def test_a_folder_and_a_file_of_somebody_else(run: Run, database: Database, scop
     assert run(database, "sync", "--max-rps", "0").code == 0
     before = database.path.read_bytes()
 
-    # Ours, for our eyes only.
+    # A file that only its owner may read.
     database.path.chmod(0o600)
     ended = run(database, "status", user=NOBODY)
     assert (ended.code, ended.err) == (
         8,
-        f"sagemaker-exporter: {database.path} cannot be opened: permission denied or read-only.\n",
+        f"sagemaker-exporter: Cannot open {database.path}: permission denied or read-only.\n",
     )
-    # To be read, not to be written: reports work, a sync does not.
+    # A read-only file: reports work, but a sync fails.
     database.path.chmod(0o644)
     assert run(database, "status", user=NOBODY).code == 0
     ended = run(database, "sync", "--max-rps", "0", user=NOBODY)
@@ -181,7 +181,7 @@ def test_a_folder_and_a_file_of_somebody_else(run: Run, database: Database, scop
     assert "Permission denied" in ended.err
     assert database.path.read_bytes() == before
 
-    # A folder that may not even be looked into.
+    # A folder without read permission.
     before_folder = mode(folder)
     folder.chmod(0o700)
     for command in ("status", "sync"):

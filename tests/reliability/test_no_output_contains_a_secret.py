@@ -1,4 +1,4 @@
-"""Secrets planted wherever people leave them, and everything searched that comes out."""
+"""No output contains any of the secrets that these tests plant."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.files import mode
 from tests.support.processes import Ended, Zygotes, until
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/reader"
-#: Each is unlike any other text, so that a piece of it is as telling as the whole.
+#: Each is unique, so that any part of it reveals a leak.
 SECRETS = {
     "password in a command line": "Qx7planted1hunter",
     "key in a command line": "Qx7planted2key",
@@ -53,7 +53,7 @@ ValueError: the loss is nan"""
 
 @pytest.fixture
 def leaky(scope: Scope) -> Scope:
-    """A job that failed with all that in its failure reason, its environment and so on."""
+    """A failed job with secrets in its failure reason, environment and hyperparameters."""
     job = scope.create_job(
         "leaky",
         hyperparameters={"api_key": SECRETS["hyperparameter"]},
@@ -66,7 +66,7 @@ def leaky(scope: Scope) -> Scope:
 
 
 class Told:
-    """Everything that was said, wherever."""
+    """Return everything the processes printed."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
@@ -85,7 +85,7 @@ class Told:
 
 
 def everything_in(path: Path) -> str:
-    """Every value of every table and view, and the bytes of the file."""
+    """Return every value of every table and view, and the bytes of the file."""
     with duckdb.connect(str(path), read_only=True) as connection:
         names = connection.execute(
             "SELECT table_name FROM information_schema.tables ORDER BY ALL"
@@ -96,7 +96,7 @@ def everything_in(path: Path) -> str:
 
 
 def everything_published(lake: Path) -> str:
-    """Every value of every table, and the log with its least and greatest values."""
+    """Return every value of every published table, and its log."""
     files = [path for path in sorted(lake.rglob("*")) if path.is_file()]
     tables = [path for path in files if path.suffix == ".parquet"]
     assert len(tables) > 5
@@ -106,7 +106,9 @@ def everything_published(lake: Path) -> str:
     return told
 
 
-def test_nowhere(zygotes: Zygotes, simulator: Simulator, leaky: Scope, tmp_path: Path) -> None:
+def test_every_output_is_free_of_secrets(
+    zygotes: Zygotes, simulator: Simulator, leaky: Scope, tmp_path: Path
+) -> None:
     told = Told()
     database = Database(tmp_path / "jobs.duckdb")
     config = tmp_path / "exporter.toml"
@@ -139,7 +141,7 @@ max_rps = 0
     world = simulator.world
     world.behaviour = Behaviour(external_ids={ROLE: SECRETS["external id"]})
     run("sync", "sync", "--snapshot", str(snapshot))
-    # The external id is the wrong one: the role refuses.
+    # The external id is wrong, so the role cannot be assumed.
     world.behaviour = Behaviour(external_ids={ROLE: "another"})
     run("a role that refuses", "sync", code=5)
     world.behaviour = Behaviour(denied=frozenset({(None, None, "Search")}))
@@ -176,7 +178,7 @@ max_rps = 0
             told.texts[path.name] = path.read_text(errors="replace")
     assert "page.html" in told.texts
     assert told.leaks() == []
-    # And the reason is still of use.
+    # The redacted reason is still useful.
     with duckdb.connect(str(database.path), read_only=True) as connection:
         rows = connection.execute("SELECT failure_reason FROM training_job_details").fetchall()
     assert "--lr 0.1" in rows[0][0]
@@ -186,8 +188,8 @@ max_rps = 0
     assert mode(Path(f"{database.path}.lock")) == 0o600
 
 
-def test_what_is_written_meanwhile_is_the_owners_only(database: Database) -> None:
-    """Whatever the umask, and whatever the mode of the file has become."""
+def test_files_of_a_running_commit_are_private(database: Database) -> None:
+    """The umask and the mode of the database file make no difference."""
     seen: list[int] = []
     before = os.umask(0)
     try:

@@ -1,4 +1,4 @@
-"""DuckDB drops a whole transaction at COMMIT, without a word, when an error in it was caught."""
+"""A caught error loses no data, though DuckDB then silently drops the whole transaction."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ RUN = Run("run", "111122223333", "eu-west-1", "backfill", NOW)
 STATE = ScopeState("111122223333", "eu-west-1", watermark=NOW)
 
 
-def test_the_driver_says_nothing(database: Database) -> None:
-    """What all this is for."""
+def test_duckdb_drops_the_transaction_silently(database: Database) -> None:
+    """DuckDB behaves as the other tests assume."""
     with database.writing() as connection:
         connection.exec_driver_sql("INSERT INTO settings VALUES ('before', 'the error')")
         with suppress(exc.ProgrammingError):
@@ -36,14 +36,14 @@ def test_the_driver_says_nothing(database: Database) -> None:
 
 
 @pytest.mark.parametrize("place", ["write_jobs", "append_changes", "write_details", "write_scope"])
-def test_a_commit_is_read_back(
+def test_every_commit_is_read_back(
     database: Database,
     simulator: Simulator,
     scope: Scope,
     monkeypatch: pytest.MonkeyPatch,
     place: str,
 ) -> None:
-    """Wherever in a commit an error is caught, the sync knows, and the next one does it again."""
+    """The sync notices an error caught anywhere in a commit, and the next sync repeats the work."""
     scope.create_job("job", keep_alive_seconds=60)
     syncer = Syncer(database, scope, simulator)
 
@@ -56,7 +56,7 @@ def test_a_commit_is_read_back(
         context.setattr(module, place, swallows)
         with pytest.raises((DatabaseError, exc.DBAPIError, duckdb.Error)):
             syncer.sync()
-    # Jobs and their history are one commit, details may be the next; and nothing says complete.
+    # Jobs and their history are one commit; details may be the next. No run is complete.
     assert len(syncer.stored("true")) == (place == "write_details")
     assert syncer.query("SELECT watermark FROM sync_scopes") in ([], [(None,)])
     assert syncer.query("SELECT outcome FROM sync_runs WHERE outcome = 'complete'") == []
@@ -64,7 +64,7 @@ def test_a_commit_is_read_back(
     assert differences(syncer.stored(), scope) == []
 
 
-def test_what_was_not_written_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_commit_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scopes, "write_scope", lambda *_: None)
     with pytest.raises(DatabaseError) as error:
         Records(database).commit(Commit(RUN, STATE))
@@ -74,10 +74,10 @@ def test_what_was_not_written_is_named(database: Database, monkeypatch: pytest.M
     )
 
 
-def test_raised_before_any_statement_of_a_commit_nothing_of_it_is_there(
+def test_an_error_before_any_statement_rolls_back_the_whole_commit(
     database: Database, simulator: Simulator, scope: Scope
 ) -> None:
-    """Not between commits but within one: each of its statements in turn."""
+    """The error comes within a commit, at each of its statements in turn."""
     scope.create_job("job", keep_alive_seconds=60)
     syncer = Syncer(database, scope, simulator)
     records = Records(database)
@@ -119,7 +119,7 @@ def test_raised_before_any_statement_of_a_commit_nothing_of_it_is_there(
         finally:
             event.remove(sa.Engine, "before_cursor_execute", place)
         if everything() != before:
-            # Only what comes after COMMIT: the reading back.
+            # The error came after COMMIT, while the commit was read back.
             assert reached > 4
             break
     assert at > 4

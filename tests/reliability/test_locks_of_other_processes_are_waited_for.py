@@ -1,4 +1,4 @@
-"""Readers and writers of other processes: waited for, named, and never in the way for long."""
+"""The program waits for readers and writers of other processes, and names them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sync(path: Path, *options: str) -> list[str]:
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-def test_a_sync_ends_with_the_holders_pid_when_the_timeout_is_over(
+def test_a_timeout_names_the_pid_of_the_lock_holder(
     zygotes: Zygotes, simulator: Simulator, database: Database, scope: Scope, read_only: bool
 ) -> None:
     scope.create_job("job")
@@ -42,10 +42,10 @@ def test_a_sync_ends_with_the_holders_pid_when_the_timeout_is_over(
     assert differences(stored(database), scope) == []
 
 
-def test_a_reader_who_comes_in_the_middle_of_a_sync_is_named_once_the_timeout_is_over(
+def test_a_reader_that_arrives_during_a_sync_is_waited_for_once(
     zygotes: Zygotes, simulator: Simulator, database: Database, scope: Scope
 ) -> None:
-    """And the timeout is not waited for a second time, to write that into the ledger."""
+    """The sync does not wait a second time to record the failure in the ledger."""
     scope.create_job("job")
     opened = threading.Event()
     simulator.on_answer = lambda call: call.operation == "ListTrainingJobs" and opened.wait(30)
@@ -54,30 +54,30 @@ def test_a_reader_who_comes_in_the_middle_of_a_sync_is_named_once_the_timeout_is
     with holding(database.path, read_only=True) as reader:
         opened.set()
         ended = process.wait()
-    waiting, failure = ended.err.splitlines()  # a second wait would say so a second time
+    waiting, failure = ended.err.splitlines()  # a second wait would print a second line
     assert (ended.code, f"PID {reader.pid}" in waiting, f"PID {reader.pid}" in failure) == (
         4, True, True
     )  # fmt: skip
 
 
-def test_it_goes_on_as_soon_as_the_file_is_free(database: Database) -> None:
-    told: list[str] = []
+def test_a_writer_continues_as_soon_as_the_file_is_free(database: Database) -> None:
+    notes: list[str] = []
     with holding(database.path, read_only=False) as holder:
 
         def free(line: str) -> None:
-            told.append(line)
+            notes.append(line)
             holder.kill()
 
         waiting = Database(database.path, lock_timeout=20, notify=free)
         with waiting.writing() as connection:
             connection.exec_driver_sql("INSERT INTO settings VALUES ('a', 'b')")
-    assert [f"PID {holder.pid}" in line for line in told] == [True]
+    assert [f"PID {holder.pid}" in line for line in notes] == [True]
     with waiting.reading() as connection:
         rows = connection.exec_driver_sql("SELECT value FROM settings WHERE name = 'a'").all()
     assert [tuple(row) for row in rows] == [("b",)]
 
 
-def test_a_reader_waits_for_a_writer_and_readers_never_for_each_other(database: Database) -> None:
+def test_a_reader_waits_for_writers_but_not_for_readers(database: Database) -> None:
     impatient = Database(database.path, lock_timeout=0.1)
     with (
         holding(database.path, read_only=False) as writer,
@@ -90,7 +90,7 @@ def test_a_reader_waits_for_a_writer_and_readers_never_for_each_other(database: 
         assert connection.exec_driver_sql("SELECT 42").all()[0][0] == 42
 
 
-def test_no_connection_is_held_while_the_service_is_asked(
+def test_the_file_is_free_during_calls_to_the_service(
     zygotes: Zygotes, simulator: Simulator, database: Database, scope: Scope
 ) -> None:
     scope.create_job("job")
@@ -101,14 +101,14 @@ def test_no_connection_is_held_while_the_service_is_asked(
         process = zygotes.start(sync(database.path), simulator.environment())
         until(lambda: any(call.fault for call in simulator.calls))
         time.sleep(0.05)
-        # Anybody may write meanwhile, let alone read.
+        # Another process may open the file, even for writing.
         with holding(database.path, read_only=False):
             pass
         process.send(signal.SIGKILL)
         process.wait()
 
 
-def test_a_second_sync_waits_its_turn_and_the_lock_dies_with_its_process(
+def test_a_second_sync_waits_until_the_first_ends_or_dies(
     zygotes: Zygotes, simulator: Simulator, database: Database, scope: Scope
 ) -> None:
     scope.create_job("job")
@@ -121,11 +121,11 @@ def test_a_second_sync_waits_its_turn_and_the_lock_dies_with_its_process(
     assert second.err.splitlines() == [
         f"Waiting for another sync of {database.path} (PID {first.pid}).",
         f"sagemaker-exporter: Another sync of {database.path} is running (PID {first.pid}). "
-        "Nothing is lost; the next run does what this one would have done.",
+        "Nothing is lost; the next run catches up.",
     ]
 
     third = zygotes.start(sync(database.path), simulator.environment())
-    until(lambda: "Waiting for another sync" in third.said())
+    until(lambda: "Waiting for another sync" in third.stderr())
     first.send(signal.SIGKILL)
     assert third.wait().code == 0
     first.wait()
@@ -134,7 +134,7 @@ def test_a_second_sync_waits_its_turn_and_the_lock_dies_with_its_process(
     assert differences(stored(database), scope) == []
 
 
-def test_the_lock_is_one_for_both_names_of_a_file(database: Database, tmp_path: Path) -> None:
+def test_a_file_and_a_link_to_it_share_one_lock(database: Database, tmp_path: Path) -> None:
     link = tmp_path / "link.duckdb"
     link.symlink_to(database.path)
     with (
@@ -145,7 +145,7 @@ def test_the_lock_is_one_for_both_names_of_a_file(database: Database, tmp_path: 
         pass
 
 
-def test_two_syncs_at_once_of_one_file_both_end_well(
+def test_concurrent_syncs_of_one_file_all_succeed(
     zygotes: Zygotes, simulator: Simulator, database: Database, scope: Scope
 ) -> None:
     for number in range(20):

@@ -1,4 +1,4 @@
-"""The lake tables hold what the database holds, in one step, and only what changed is written."""
+"""Published tables equal the database, change in one step, and are written only if they differ."""
 
 from __future__ import annotations
 
@@ -25,26 +25,28 @@ from exporter.errors import BusyError, DatabaseError, UsageError
 from exporter.publish import lake, run
 from exporter.simulator import Scope, Simulator
 from exporter.store import export
+from exporter.store.batches import Stream
 from exporter.store.database import Database
-from tests.publish.support import command, filled
+from tests.publish.support import FEW, command, filled
+from tests.support.files import limited_file_size
 
 DAY = timedelta(days=1)
 
 Rows = list[dict[str, Any]]
 
 
-def in_the_database(database: Database, name: str) -> Rows:
+def database_rows(database: Database, name: str) -> Rows:
     with duckdb.connect(str(database.path), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         return ordered(connection.sql(f"FROM {name}").to_arrow_table())
 
 
-def in_the_lake(folder: Path) -> Rows:
+def lake_rows(folder: Path) -> Rows:
     return ordered(DeltaTable(folder).to_pyarrow_table())
 
 
-def by_the_log_alone(folder: Path) -> Rows:
-    """As an engine does that shares no code with the writer: the log's JSON, then its files."""
+def rows_by_the_log(folder: Path) -> Rows:
+    """Read the table without the library that wrote it: the log's JSON, then the files."""
     files: set[str] = set()
     for commit in sorted((folder / "_delta_log").glob("*.json")):
         for line in commit.read_text().splitlines():
@@ -78,25 +80,19 @@ def synced(database: Database, scope: Scope, simulator: Simulator) -> Database:
     return database
 
 
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables only: what is said of the way of one table holds for each."""
-    monkeypatch.setattr(export, "NAMES", ("training_jobs", "prices", "sync_scopes"))
-
-
-def test_every_row_of_every_table(synced: Database, tmp_path: Path) -> None:
+def test_every_row_of_every_table_is_published(synced: Database, tmp_path: Path) -> None:
     target = tmp_path / "lake"
     done = published(synced, target)
     assert tuple(done) == export.NAMES
     for name in export.NAMES:
-        rows = in_the_database(synced, name)
+        rows = database_rows(synced, name)
         assert rows, name
-        assert in_the_lake(target / name) == rows
-        assert by_the_log_alone(target / name) == rows
+        assert lake_rows(target / name) == rows
+        assert rows_by_the_log(target / name) == rows
         assert done[name].rows == len(rows)
 
 
-def test_types_and_comments_are_what_the_catalogue_says(synced: Database, tmp_path: Path) -> None:
+def test_types_and_comments_equal_the_catalogue(synced: Database, tmp_path: Path) -> None:
     published(synced, tmp_path / "lake")
     kinds: set[tuple[str, str]] = set()
     with synced.reading() as connection:
@@ -122,11 +118,11 @@ def test_types_and_comments_are_what_the_catalogue_says(synced: Database, tmp_pa
     }
 
 
-def test_only_what_changed_is_written(synced: Database, tmp_path: Path) -> None:
+def test_only_changed_tables_are_written(synced: Database, tmp_path: Path) -> None:
     target = tmp_path / "lake"
     published(synced, target)
     old = DeltaTable(target / "prices")
-    before = in_the_lake(target / "prices")
+    before = lake_rows(target / "prices")
     assert written(published(synced, target)) == set()
 
     with synced.writing() as connection:
@@ -135,63 +131,59 @@ def test_only_what_changed_is_written(synced: Database, tmp_path: Path) -> None:
     assert {"prices", "daily_costs"} <= written(done)
     assert not {"training_jobs", "sync_runs", "data_as_of"} & written(done)
     assert done["prices"].version == old.version() + 1
-    assert in_the_lake(target / "prices") == in_the_database(synced, "prices") != before
-    assert ordered(old.to_pyarrow_table()) == before, "a reader of the old version goes on"
+    assert lake_rows(target / "prices") == database_rows(synced, "prices") != before
+    assert ordered(old.to_pyarrow_table()) == before, "a reader of the old version continues"
 
 
-@pytest.mark.usefixtures("few")
-def test_a_new_column_comes_in_with_its_rows(synced: Database, tmp_path: Path) -> None:
+def test_a_new_column_is_published(synced: Database, tmp_path: Path) -> None:
     target = tmp_path / "lake"
-    published(synced, target)
+    published(synced, target, names=FEW)
     with synced.writing() as connection:
         connection.execute(sa.text("ALTER TABLE prices ADD COLUMN note VARCHAR DEFAULT 'mine'"))
         connection.execute(sa.text("COMMENT ON TABLE prices IS 'Prices, with notes'"))
-    assert written(published(synced, target)) == {"prices"}
-    assert in_the_lake(target / "prices") == in_the_database(synced, "prices")
+    assert written(published(synced, target, names=FEW)) == {"prices"}
+    assert lake_rows(target / "prices") == database_rows(synced, "prices")
     assert DeltaTable(target / "prices").metadata().description == "Prices, with notes"
-    assert written(published(synced, target)) == set()
+    assert written(published(synced, target, names=FEW)) == set()
 
 
-@pytest.mark.usefixtures("few")
-def test_what_another_program_wrote_is_put_right(synced: Database, tmp_path: Path) -> None:
+def test_rows_of_another_program_are_replaced(synced: Database, tmp_path: Path) -> None:
     folder = tmp_path / "lake" / "prices"
-    published(synced, folder.parent)
+    published(synced, folder.parent, names=FEW)
     DeltaTable(folder).delete()
-    assert in_the_lake(folder) == []
-    assert written(published(synced, folder.parent)) == {"prices"}
-    assert in_the_lake(folder) == in_the_database(synced, "prices")
+    assert lake_rows(folder) == []
+    assert written(published(synced, folder.parent, names=FEW)) == {"prices"}
+    assert lake_rows(folder) == database_rows(synced, "prices")
     DeltaTable(folder).optimize.compact()
-    assert written(published(synced, folder.parent)) == set()
+    assert written(published(synced, folder.parent, names=FEW)) == set()
 
 
-@pytest.mark.usefixtures("few")
-def test_old_files_go_after_the_retention(synced: Database, tmp_path: Path) -> None:
+def test_old_files_are_removed_after_the_retention(synced: Database, tmp_path: Path) -> None:
     folder = tmp_path / "lake" / "prices"
     for number in range(3):
         with synced.writing() as connection:
             connection.execute(sa.text(f"UPDATE prices SET source = '{number}'"))
-        published(synced, folder.parent)
+        published(synced, folder.parent, names=FEW)
     (left := folder / "part-left-by-a-kill.parquet").touch()
     for file in folder.glob("*.parquet"):
         os.utime(file, (0, 0))
     assert len(list(folder.glob("*.parquet"))) == 4
-    assert published(synced, folder.parent)["prices"].files_removed == 1
+    assert published(synced, folder.parent, names=FEW)["prices"].files_removed == 1
     assert not left.exists()
     assert lake.clear(folder, timedelta(0)) == 2
-    assert in_the_lake(folder) == in_the_database(synced, "prices")
-    assert written(published(synced, folder.parent)) == set()
+    assert lake_rows(folder) == database_rows(synced, "prices")
+    assert written(published(synced, folder.parent, names=FEW)) == set()
 
 
-@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("first", [True, False])
-def test_a_killed_publish_is_mended_by_the_next(
+def test_the_publish_after_a_kill_repairs_the_tables(
     synced: Database, tmp_path: Path, *, first: bool
 ) -> None:
-    """A copy of the target is looked at after each kill, and published to from there."""
+    """After each kill, the test publishes to a copy of the target."""
     target = tmp_path / "lake"
     if not first:
-        published(synced, target)
-    before = {name: in_the_lake(target / name) for name in export.NAMES if not first}
+        published(synced, target, names=FEW)
+    before = {name: lake_rows(target / name) for name in FEW if not first}
     with synced.writing() as connection:
         for table in ("training_jobs", "prices"):
             column = "team" if table == "training_jobs" else "source"
@@ -207,17 +199,17 @@ def test_a_killed_publish_is_mended_by_the_next(
         child.send_signal(signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL
         child.stdout.close()
-        mended = tmp_path / f"mended-{where}"
-        shutil.copytree(target, mended)
+        repaired = tmp_path / f"repaired-{where}"
+        shutil.copytree(target, repaired)
         for name, rows in before.items():
-            now = in_the_lake(mended / name)
-            assert now in (rows, in_the_database(synced, name))
-        published(synced, mended)
-        for name in export.NAMES:
-            assert in_the_lake(mended / name) == in_the_database(synced, name)
+            now = lake_rows(repaired / name)
+            assert now in (rows, database_rows(synced, name))
+        published(synced, repaired, names=FEW)
+        for name in FEW:
+            assert lake_rows(repaired / name) == database_rows(synced, name)
 
 
-def test_what_is_not_ours_is_left_alone(synced: Database, tmp_path: Path) -> None:
+def test_other_files_are_never_changed(synced: Database, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("mine")
     holiday = tmp_path / "holiday"
@@ -236,29 +228,27 @@ def test_what_is_not_ours_is_left_alone(synced: Database, tmp_path: Path) -> Non
     with pytest.raises(DatabaseError, match="There is no directory"):
         published(synced, tmp_path / "nowhere" / "lake")
     for name in ("a[b]", "a%20b", "a\nb"):
-        with pytest.raises(UsageError, match=r"takes no .* in a path"):
+        with pytest.raises(UsageError, match=r"allows no .* in a path"):
             published(synced, tmp_path / name)
         assert not (tmp_path / name).exists()
 
 
-def test_a_failure_in_the_middle_is_named_by_its_own_name(
+def test_a_failure_while_writing_is_reported_as_itself(synced: Database, tmp_path: Path) -> None:
+    """Not as an error of the connection, which cannot close before its rows are read or dropped."""
+
+    def fail(folder: Path, name: str, comment: str, rows: Stream, fingerprint: str) -> int:
+        rows.read_next_batch()
+        with limited_file_size(100):
+            return lake.replace(folder, name, comment, rows, fingerprint)
+
+    with pytest.raises(DatabaseError, match="Cannot publish to "):
+        published(synced, tmp_path / "lake", replace=fail)
+
+
+def test_concurrent_publishes_keep_the_first_commit(
     synced: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not by that of the connection, which cannot be closed before its rows are read or dropped."""
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(lake, "write_deltalake", full)
-    with pytest.raises(DatabaseError, match=r"Cannot publish to .*: .*No space left on device"):
-        published(synced, tmp_path / "lake")
-
-
-@pytest.mark.usefixtures("few")
-def test_two_at_once_do_not_undo_each_other(
-    synced: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    published(synced, tmp_path / "lake")
+    published(synced, tmp_path / "lake", names=FEW)
     folder = tmp_path / "lake" / "prices"
     with synced.reading() as connection:
         source = next(each for each in export.sources(connection) if each.name == "prices")
@@ -283,13 +273,12 @@ def test_the_database_is_free_while_tables_are_written(synced: Database, tmp_pat
         with synced.writing() as connection:
             connection.execute(sa.text("DELETE FROM training_job_details"))
 
-    before = in_the_database(synced, "training_job_details")
+    before = database_rows(synced, "training_job_details")
     published(synced, tmp_path / "lake", notify=write)
-    assert in_the_database(synced, "training_job_details") == []
-    assert in_the_lake(tmp_path / "lake" / "training_job_details") == before
+    assert database_rows(synced, "training_job_details") == []
+    assert lake_rows(tmp_path / "lake" / "training_job_details") == before
 
 
-@pytest.mark.usefixtures("few")
 def test_a_writer_is_waited_for(synced: Database, tmp_path: Path) -> None:
     hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
     holder = subprocess.Popen(
@@ -302,12 +291,12 @@ def test_a_writer_is_waited_for(synced: Database, tmp_path: Path) -> None:
     assert holder.stdout.readline() == "held\n"
     impatient = Database(synced.path, lock_timeout=0)
     with pytest.raises(BusyError, match=f"PID {holder.pid}"):
-        published(impatient, tmp_path / "lake")
+        published(impatient, tmp_path / "lake", names=FEW)
     assert not (tmp_path / "lake").exists()
     patient = Database(
         synced.path, lock_timeout=30, notify=lambda _: holder.communicate("\n") and None
     )
-    assert len(published(patient, tmp_path / "lake")) == len(export.NAMES)
+    assert len(published(patient, tmp_path / "lake", names=FEW)) == len(FEW)
 
 
 def test_the_command(

@@ -1,7 +1,7 @@
-"""Not drawn but all of them: a sync ends at each call and each commit in turn.
+"""A sync that ends at any call or any commit loses nothing.
 
-The world stands still meanwhile, so that an undisturbed sync of the same world is what every
-disturbed one, finished by a clean one, has to equal: jobs, details, history and scope.
+The world does not change during a test. So every interrupted sync, followed by a clean one, must
+store the same as one undisturbed sync: jobs, details, history and scope.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from exporter.store.database import Database
 from exporter.syncing import worker
 from tests.support.syncing import COLUMNS, Hooks, Killed, Row, Syncer, differences
 
-#: The suite takes every fifth place, the release all of them:
-#: EXPORTER_EVERY=1 pytest tests/reliability -k every_boundary
+#: The suite tests every fifth boundary, a release all of them:
+#: EXPORTER_EVERY=1 pytest tests/reliability -k any_boundary
 EVERY = int(os.environ.get("EXPORTER_EVERY", "5"))
 NO_SEARCH = Behaviour(denied=frozenset({(None, None, "Search")}))
 
 
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of two and commits every three rows: a handful of jobs has all the borders."""
+    """Pages of two and commits of three rows, so that a few jobs have every boundary."""
     monkeypatch.setattr(service, "PAGE", 2)
     monkeypatch.setattr(worker, "BATCH_ROWS", 3)
     monkeypatch.setattr(worker, "ASK_ROWS", 3)
 
 
 def first_days(scope: Scope) -> None:
-    """Five jobs: failed, with a pool that was reused, with one that waits, running, waiting."""
+    """Five jobs: a failed one, a reused pool, a retained pool, a running and a pending one."""
     clock = scope.world.clock
     for number in range(5):
-        # Two in the same second, where pages are cut.
+        # Two jobs share a second, at the boundary between two pages.
         clock.advance(number % 2)
         pool = 3_600 if number in (1, 2) else None
         scope.create_job(f"job-{number}", keep_alive_seconds=pool, tags={"n": str(number)})
@@ -54,7 +54,7 @@ def first_days(scope: Scope) -> None:
 
 
 def another_day(scope: Scope) -> None:
-    """A new job, a name used again, a pool settled in silence, a job that ended."""
+    """Create a job, reuse a name, settle a pool, and end a job."""
     clock = scope.world.clock
     clock.advance(7_200)
     scope.finish(scope.start(scope.job("job-3")))
@@ -65,13 +65,13 @@ def another_day(scope: Scope) -> None:
     scope.create_job("job-0", tags={"n": "again"})
     scope.create_job("job-5", keep_alive_seconds=600)
     clock.advance(1_000)
-    # Later than what Search may still hide.
+    # Search has caught up by now.
     clock.advance(service.SEARCH_LAG + timedelta(seconds=1))
 
 
 @dataclass
 class Boundaries:
-    """Counts the places of a sync, and raises at one of them."""
+    """Counts the boundaries of a sync, and raises at one of them."""
 
     at: int | None = None
     passed: int = 0
@@ -127,7 +127,7 @@ class Bench:
         return differences({(row[0], row[1]): row for row in found["served"]}, self.syncer.scope)
 
     def raise_at(self, at: int) -> dict[str, list[Row]]:
-        """What is stored after a sync that ended there and a clean one."""
+        """Return what is stored after a sync that ended there and a clean sync."""
         syncer = self.copy(f"raised-{at}")
         with pytest.raises(Killed):
             syncer.sync(Boundaries(at).hooks(), **self.options)
@@ -140,12 +140,12 @@ class Bench:
         return look(syncer.database)
 
     def raise_everywhere(self) -> int:
-        """Let a sync end at each place in turn; gives the number of places."""
+        """End a sync at each boundary in turn, and return their number."""
         self.watermark = look(Database(self.template))["watermark"]
         counting = Boundaries()
         syncer = self.copy("undisturbed")
         syncer.sync(counting.hooks(), **self.options)
-        # A second one, as after those that were cut short.
+        # A second sync, as after the interrupted ones.
         syncer.sync(**self.options)
         wanted = look(syncer.database)
         assert self.differences(wanted) == []
@@ -174,17 +174,17 @@ def prepare(
     return prepare
 
 
-def test_in_a_backfill(prepare: Callable[..., Bench]) -> None:
+def test_an_error_in_a_backfill(prepare: Callable[..., Bench]) -> None:
     assert prepare(increment=False).raise_everywhere() >= 20
 
 
-def test_in_an_incremental_sync(prepare: Callable[..., Bench]) -> None:
+def test_an_error_in_an_incremental_sync(prepare: Callable[..., Bench]) -> None:
     assert prepare(increment=True).raise_everywhere() >= 20
 
 
-def test_in_a_full_listing_that_finds_what_was_deleted(prepare: Callable[..., Bench]) -> None:
+def test_an_error_in_a_full_listing_with_deleted_jobs(prepare: Callable[..., Bench]) -> None:
     assert prepare(increment=True, full=True).raise_everywhere() >= 20
 
 
-def test_where_every_job_is_described_by_itself(prepare: Callable[..., Bench]) -> None:
+def test_an_error_while_jobs_are_described_one_by_one(prepare: Callable[..., Bench]) -> None:
     assert prepare(increment=True, behaviour=NO_SEARCH).raise_everywhere() >= 20

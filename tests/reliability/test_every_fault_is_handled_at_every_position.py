@@ -1,7 +1,7 @@
-"""The simulator's faults as a matrix: kind of fault, operation, position.
+"""Every kind of fault, in every operation, at every position of a sync.
 
-What passes is survived by retries within the sync. What stays ends the sync in its error, with
-one line that says what and where, and the database is true after the next good sync.
+The sync retries transient faults. A permanent fault ends the sync with its error, in one line
+that says what failed and where, and the next good sync corrects the database.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ PLACES: Final = {
     "tags of a job": (TAGS, 0),
     "tags of the last job": (TAGS, 2),
 }
-#: What passes when it is tried again.
-PASSING: Final[dict[str, Fault]] = {
+#: Transient faults: the next attempt succeeds.
+TRANSIENT: Final[dict[str, Fault]] = {
     "throttle": Fault("throttle"),
     "internal error": Fault("internal"),
     "unavailable": Fault("unavailable"),
@@ -52,8 +52,8 @@ PASSING: Final[dict[str, Fault]] = {
 }
 LATER = " Nothing is lost; the next run goes on from here."
 REFUSED = "The answer was refused whole and nothing of it stored. Is the endpoint really SageMaker?"
-#: What stays: the fault, the class of the error, its exit code, and what it says.
-STAYING: Final[dict[str, tuple[Fault, type[ExporterError], int, str]]] = {
+#: Permanent faults: the fault, the class of the error, its exit code, and its message.
+PERMANENT: Final[dict[str, tuple[Fault, type[ExporterError], int, str]]] = {
     "throttle": (Fault("throttle"), ServiceError, 7,
                  "{op} was throttled past all retries (ThrottlingException). Nothing is lost; "
                  "the next run goes on from here. Lower --max-rps if it stays."),
@@ -94,8 +94,8 @@ STAYING: Final[dict[str, tuple[Fault, type[ExporterError], int, str]]] = {
                              "{op} answered what cannot be read (ValueError): Invalid timestamp "),
 }  # fmt: skip
 
-#: After each failure of its own by EXPORTER_EVERY=1 pytest tests/reliability -k every_fault;
-#: without it, the good sync comes after all the failures of a place, one after the other.
+#: With EXPORTER_EVERY=1 pytest tests/reliability -k every_fault, a good sync follows each failure;
+#: without it, one good sync follows all failures at a position.
 EACH: Final = os.environ.get("EXPORTER_EVERY") == "1"
 FEWER: Final = [
     "the first page",
@@ -125,7 +125,7 @@ def running() -> Iterator[Simulator]:
 
 @dataclass
 class Bench:
-    """Seven jobs, and copies of an empty database to sync them into."""
+    """Seven jobs, and copies of an empty database."""
 
     simulator: Simulator
     template: Path
@@ -181,9 +181,9 @@ def ledger(syncer: Syncer) -> Row:
     return syncer.query(statement)[-1]
 
 
-@pytest.mark.parametrize("kind", PASSING)
-def test_what_passes_is_survived(bench: Bench, kind: str) -> None:
-    """At every place of a sync at once: each is tried again and nothing shows but the counts."""
+@pytest.mark.parametrize("kind", TRANSIENT)
+def test_transient_faults_are_retried(bench: Bench, kind: str) -> None:
+    """The sync retries each fault, and only its counts show them."""
     for by_describe in (False, True):
         bench.search_is_denied(denied=by_describe)
         syncer = bench.fresh()
@@ -196,13 +196,13 @@ def test_what_passes_is_survived(bench: Bench, kind: str) -> None:
         bench.simulator.calls.clear()
         for number, (operation, skip) in enumerate(places):
             earlier = sum(place[0] == operation for place in places[:number])
-            # Those that were hit before count again, because they were tried again.
+            # Faulty calls count again, because the sync retried them.
             bench.simulator.inject(
                 Fault(
-                    PASSING[kind].kind,
+                    TRANSIENT[kind].kind,
                     operation=operation,
                     skip=skip + earlier,
-                    status=PASSING[kind].status,
+                    status=TRANSIENT[kind].status,
                 )
             )
         syncer.sync()
@@ -214,8 +214,8 @@ def test_what_passes_is_survived(bench: Bench, kind: str) -> None:
         bench.is_true()
 
 
-def test_an_error_that_is_cut_short_is_asked_for_again(bench: Bench) -> None:
-    """What is left of "denied" says nothing; the whole of it says to do without."""
+def test_a_truncated_error_is_retried(bench: Bench) -> None:
+    """A truncated "denied" is no answer; only the complete one leads to the fallback."""
     bench.search_is_denied(denied=True)
     syncer = bench.fresh()
     bench.inject(Fault("truncated", operation=SEARCH))
@@ -226,12 +226,12 @@ def test_an_error_that_is_cut_short_is_asked_for_again(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES if EACH else FEWER)
-def test_what_stays_ends_in_its_error(bench: Bench, place: str) -> None:
+def test_permanent_faults_end_in_their_error(bench: Bench, place: str) -> None:
     operation, skip = PLACES[place]
     bench.search_is_denied(denied=operation in (DESCRIBE, TAGS))
     syncer = bench.fresh()
     failed = 0
-    for kind, (fault, error_class, code, words) in STAYING.items():
+    for kind, (fault, error_class, code, words) in PERMANENT.items():
         if not applies(kind, operation):
             continue
         bench.inject(fault, operation=operation, skip=skip, times=None)
@@ -243,8 +243,8 @@ def test_what_stays_ends_in_its_error(bench: Bench, place: str) -> None:
         assert (type(error.value), error.value.exit_code) == (error_class, code), kind
         assert words.format(op=operation) in message, (kind, message)
         assert "\n" not in message
-        # Who reads the ledger reads the same beside the scope, and that nothing is complete.
-        # A region where nothing ever was is no scope at all.
+        # The ledger and the scope give the same error, and no run is complete.
+        # A region without any answer has no scope.
         never = kind == "region not enabled" and not syncer.query("FROM sync_scopes")
         assert never <= (EACH and place == "the first page")
         told = error.value.text
@@ -264,9 +264,9 @@ def test_what_stays_ends_in_its_error(bench: Bench, place: str) -> None:
 
 def applies(kind: str, operation: str) -> bool:
     if kind == "a missing key" and operation == DESCRIBE:
-        return False  # for an answer cut short, and asked again
+        return False  # a truncated answer is retried
     if kind == "denied":
-        return operation == LIST  # the others are done without: below
+        return operation == LIST  # the other actions are optional, see below
     if operation == TAGS:
         return "another type" not in kind and "missing" not in kind
     return True
@@ -284,7 +284,7 @@ def applies(kind: str, operation: str) -> bool:
                "identity (README, IAM policy). Tags stay unknown."),
     ],
 )  # fmt: skip
-def test_what_is_denied_is_said_once_and_done_without(
+def test_denied_optional_actions_give_one_warning_and_a_fallback(
     bench: Bench, operation: str, says: str
 ) -> None:
     rights = {(None, None, operation)}
@@ -304,8 +304,8 @@ def test_what_is_denied_is_said_once_and_done_without(
     bench.is_true()
 
 
-def test_what_the_endpoint_does_not_have_is_done_without(bench: Bench) -> None:
-    """As with what is denied: a stand-in or a private endpoint may know ListTrainingJobs only."""
+def test_unsupported_optional_actions_have_a_fallback(bench: Bench) -> None:
+    """A private endpoint may support ListTrainingJobs only."""
     elsewhere = "Look at AWS_ENDPOINT_URL and the profile."
     syncer = bench.fresh()
     bench.simulator.clear_faults()
@@ -329,7 +329,7 @@ def test_what_the_endpoint_does_not_have_is_done_without(bench: Bench) -> None:
 
 @pytest.mark.parametrize("fault", [Fault("no_date"), Fault("wrong_date", seconds=-86_400)])
 @pytest.mark.parametrize("place", ["the first page", "the last page"])
-def test_without_a_date_to_believe_the_watermark_stays(
+def test_without_a_trusted_server_time_the_watermark_stays(
     bench: Bench, fault: Fault, place: str
 ) -> None:
     syncer = bench.fresh()
@@ -345,8 +345,8 @@ def test_without_a_date_to_believe_the_watermark_stays(
     bench.is_true()
 
 
-def test_a_rejected_token_is_gone_on_from_by_time(bench: Bench) -> None:
-    """Tokens' lifetime is not documented; more jobs in one second than a page holds need them."""
+def test_after_a_rejected_token_the_listing_continues_by_time(bench: Bench) -> None:
+    """AWS does not document the lifetime of tokens."""
     now = bench.simulator.world.clock.now()
     for number in range(8):
         bench.scope.create_job(f"burst-{number}", created_at=now)
@@ -365,7 +365,7 @@ def test_a_rejected_token_is_gone_on_from_by_time(bench: Bench) -> None:
     assert differences(syncer.stored(), bench.scope) == []
 
 
-def test_a_connection_that_hangs_ends_by_its_timeout(bench: Bench) -> None:
+def test_a_hanging_connection_times_out(bench: Bench) -> None:
     bench.syncer = Syncer(bench.syncer.database, bench.scope, bench.simulator, read_timeout=0.5)
     syncer = bench.fresh()
     bench.inject(Fault("hang", operation=LIST, skip=1, seconds=5))
@@ -383,7 +383,7 @@ def test_a_connection_that_hangs_ends_by_its_timeout(bench: Bench) -> None:
     bench.is_true()
 
 
-def test_new_statuses_and_new_fields_are_kept_or_passed_over(bench: Bench) -> None:
+def test_new_statuses_are_stored_and_new_fields_ignored(bench: Bench) -> None:
     bench.simulator.world.behaviour = Behaviour(new_statuses=("Hibernating", "Thawing"))
     job = bench.scope.job("job-0")
     bench.scope.update(job, training_job_status="Hibernating", secondary_status="Thawing")

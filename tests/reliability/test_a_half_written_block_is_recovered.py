@@ -1,7 +1,7 @@
-"""A kill in the middle of the write of one block: whichever it was, nothing committed is lost.
+"""A kill in the middle of writing any block loses no committed data.
 
-DuckDB writes a checkpoint block by block. Here each block that it would write is put half into
-the file that a killed process left, as the kill of a write leaves it.
+DuckDB writes a checkpoint block by block. These tests write half of each block into the file of
+a killed process, as a kill in the middle of that write would.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.reliability.ordeal import stored
 from tests.support.files import content, mode, names, write_and_die
 from tests.support.syncing import Syncer, differences
 
-#: DuckDB's: three headers, then blocks.
+#: DuckDB's file format: three headers, then blocks.
 HEADERS, BLOCK = 3 * 4096, 262_144
 #: A row in each table that a commit writes.
 COMMIT = """
@@ -36,7 +36,7 @@ COMMIT
 
 @pytest.fixture
 def killed(database: Database, simulator: Simulator, scope: Scope) -> Path:
-    """A file of a few jobs, and the log of a commit that no checkpoint has taken up yet."""
+    """A file with some jobs, and the log of a commit before its checkpoint."""
     for number in range(30):
         scope.create_job(f"job-{number}", tags={"n": str(number)})
     syncer = Syncer(database, scope, simulator)
@@ -48,7 +48,7 @@ def killed(database: Database, simulator: Simulator, scope: Scope) -> Path:
 
 
 def torn_files(killed: Path, folder: Path) -> Iterator[Path]:
-    """Copies, each with another block half as the next checkpoint would write it."""
+    """Yield copies, each with another block half written."""
     log = Path(f"{killed}.wal")
     after = folder / "after.duckdb"
     shutil.copyfile(killed, after)
@@ -77,24 +77,24 @@ def opens(path: Path) -> bool:
     return True
 
 
-def test_whichever_block_it_was(
+def test_any_half_written_block_is_recovered(
     killed: Path, tmp_path: Path, simulator: Simulator, scope: Scope
 ) -> None:
     (tmp_path / "torn").mkdir()
     paths = list(torn_files(killed, tmp_path / "torn"))
     broken = [path for path in paths if not opens(path)]
-    assert broken  # else DuckDB has learned it, and the healing can go
+    assert broken  # if not, DuckDB handles this itself, and the recovery is superfluous
     wanted = content(killed)
     for path in paths:
-        told: list[str] = []
-        database = Database(path, notify=told.append)
+        notes: list[str] = []
+        database = Database(path, notify=notes.append)
         kept = Path(f"{path}.torn")
         before = path.read_bytes()
         assert ("mark", "committed") in {tuple(row) for row in _settings(database)}
         assert content(path) == wanted
         if path in broken:
             assert check(database).faults == []
-            assert told == [
+            assert notes == [
                 f"A killed process left the database {path} with one block half written. "
                 f"No committed data is lost. The file as it was is now {kept}."
             ]
@@ -104,8 +104,8 @@ def test_whichever_block_it_was(
                 "jobs.duckdb", "jobs.duckdb.torn", "jobs.duckdb.torn.wal", "jobs.duckdb.wal",
             ]  # fmt: skip
         else:
-            assert told == []
-    # And a sync goes on from there.
+            assert notes == []
+    # The next sync continues from there.
     syncer = Syncer(Database(broken[0]), scope, simulator)
     syncer.sync(full=True)
     assert differences(stored(syncer.database), scope) == []
@@ -118,8 +118,8 @@ def _settings(database: Database) -> list[tuple[str, str]]:
     return [(str(name), str(value)) for name, value in rows]
 
 
-def test_damage_that_no_kill_did_is_named_and_left(killed: Path, tmp_path: Path) -> None:
-    """Without a log beside it nobody was killed while writing; with other bytes it is damage."""
+def test_other_damage_is_named_and_left_alone(killed: Path, tmp_path: Path) -> None:
+    """A kill leaves a log, and leaves both halves of the block intact."""
     (tmp_path / "torn").mkdir()
     broken = next(path for path in torn_files(killed, tmp_path / "torn") if not opens(path))
     before = broken.read_bytes()
