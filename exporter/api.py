@@ -70,23 +70,20 @@ def connect(db: StrPath) -> duckdb.DuckDBPyConnection:
     """
     import duckdb
 
-    from exporter.store import laying
+    from exporter.store import install
+    from exporter.store.connections import CLOSE_OFF, OFFLINE, SESSION
 
     database = _database(db)
     with database.reading() as connection:
         # Opened as the Database class does it, to the letter: DuckDB refuses a file to whoever
         # opens it in another way while it is open, and a client or a report may want it too.
         agent = connection.exec_driver_sql("SELECT current_setting('custom_user_agent')").scalar()
-        config: dict[str, Any] = {
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            **({"custom_user_agent": agent} if agent else {}),
-        }
+        config = {**OFFLINE, **({"custom_user_agent": agent} if agent else {})}
         opened = duckdb.connect(database.path, read_only=True, config=config)
-        if not laying.is_laid(connection):
-            laying.lay_over(opened.execute)
-    opened.execute("SET TimeZone = 'UTC'")
-    opened.execute("SET enable_external_access = false")
+        if not install.is_installed(connection):
+            install.install_temporarily(opened.execute)
+    opened.execute(SESSION)
+    opened.execute(CLOSE_OFF)
     return opened
 
 

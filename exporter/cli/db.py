@@ -15,7 +15,7 @@ from exporter.text import counted
 from exporter.times import format_time
 
 if TYPE_CHECKING:
-    from exporter.store.care import Checked
+    from exporter.store.check import Checked
 
 CHECK_EPILOG = """\b
 Examples:
@@ -55,9 +55,9 @@ def upgrade(app: App, *, lock_timeout: float, json: bool) -> None:
     `sync` does it by itself. The file of the older schema is kept as FILE.before-REVISION, until
     the next upgrade; going back to the older program means putting that copy back.
     """
-    from exporter.store import care
+    from exporter.store.migrate import upgrade_locked
 
-    done = care.upgrade(app.database(lock_timeout=lock_timeout), notify=app.say)
+    done = upgrade_locked(app.database(lock_timeout=lock_timeout), notify=app.say)
     told = {"before": done.before, "after": done.after, "copy": done.copy}
     if done.before is None:
         sentence = f"created with schema {done.after}"
@@ -77,10 +77,10 @@ def check(app: App, *, lock_timeout: float, json: bool) -> None:
 
     Nothing is changed, and others may read meanwhile.
     """
-    from exporter.store import care
+    from exporter.store.check import check as check_database
 
     database = app.database(lock_timeout=lock_timeout)
-    found = care.check(database)
+    found = check_database(database)
     if json:
         _print({"version": 1, "database": database.path, **_checked(found)})
     else:
@@ -112,9 +112,9 @@ def backup(app: App, *, file: Path, lock_timeout: float, json: bool) -> None:
     FILE is replaced in one step when its successor is complete and checked, and is readable by
     its owner only.
     """
-    from exporter.store import care
+    from exporter.store.backup import backup as backup_database
 
-    found = care.backup(app.database(lock_timeout=lock_timeout), file)
+    found = backup_database(app.database(lock_timeout=lock_timeout), file)
     _tell(
         app,
         "backup",
@@ -134,9 +134,9 @@ def restore(app: App, *, file: Path, lock_timeout: float, json: bool) -> None:
 
     The database that it replaces is kept beside it, under another name.
     """
-    from exporter.store import care
+    from exporter.store.backup import restore as restore_database
 
-    done = care.restore(app.database(lock_timeout=lock_timeout), file, notify=app.say)
+    done = restore_database(app.database(lock_timeout=lock_timeout), file, notify=app.say)
     kept = f"; what it replaced is {done.kept}" if done.kept else ""
     _tell(
         app,
@@ -156,9 +156,9 @@ def prune(app: App, *, lock_timeout: float, json: bool) -> None:
 
     The last run of each scope stays. Jobs and their history are never removed.
     """
-    from exporter.store import care
+    from exporter.store.prune import prune as prune_ledger
 
-    done = care.prune(app.database(lock_timeout=lock_timeout), notify=app.say)
+    done = prune_ledger(app.database(lock_timeout=lock_timeout), notify=app.say)
     told = {"removed": done.removed, "kept": done.kept, "since": done.since}
     sentence = (
         f"{counted(done.removed, 'run')} that found nothing before {format_time(done.since)[:10]} "

@@ -11,11 +11,12 @@ enough: each pipeline execution would become a family of its own.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from exporter.text import short_hash
 
 #: (rule, pattern) in the order they are tried; one counts only if the family keeps a letter.
 _BUILT_IN: Final = (
@@ -84,7 +85,7 @@ class LabelRules:
         ]
         built_in = [(rule, _text(pattern)) for rule, pattern in (*_BUILT_IN, ("", _TUNING))]
         said = repr((families, teams, self.team_tag, built_in))
-        return hashlib.sha256(said.encode()).hexdigest()[:16]
+        return short_hash(said)
 
 
 def _text(pattern: re.Pattern[str] | None) -> tuple[str, int] | None:
