@@ -17,7 +17,7 @@ from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
 #: Seconds after which a process counts as hanging.
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def holding(
         process.communicate()
 
 
-def until(condition: Any, seconds: float = 60.0) -> None:
+def until(condition: Any, seconds: float = PATIENCE) -> None:
     """Wait until a condition holds.
 
     Raises:
