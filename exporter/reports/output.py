@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Final, TextIO, cast
 
 from exporter.errors import DatabaseError, UsageError
-from exporter.reports import parquet, rendering
+from exporter.reports import rendering
 from exporter.reports.result import Result
 
 _IN_MEMORY: Final = 8 * 2**20
@@ -107,6 +107,8 @@ def write(
 ) -> None:
     """Write a result in one of rendering.FORMATS; `width` and `colour` are for tables."""
     if style == "parquet":
+        from exporter.reports import parquet  # here, because Arrow and DuckDB load slowly
+
         parquet.write(result, stream)
         return
     # surrogateescape has no place here: what cannot be encoded is shown as an escape.

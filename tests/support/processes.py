@@ -45,16 +45,23 @@ class Zygotes:
         )
 
     def start(
-        self, argv: Sequence[str], env: Mapping[str, str], user: int | None = None, **steps: int
+        self, argv: Sequence[str], env: Mapping[str, str], *, privileged: int = True, **steps: int
     ) -> Running:
-        """Start `sagemaker-exporter ARGV…`; `steps` reduce its batch sizes."""
+        """Start `sagemaker-exporter ARGV…`.
+
+        Args:
+            argv: The arguments.
+            env: More environment variables.
+            privileged: False: file permissions apply to the process even if it runs as root.
+            steps: Smaller batch sizes.
+        """
         name = f"process-{next(self._numbers)}"
         out, err = self._folder / f"{name}.out", self._folder / f"{name}.err"
         answer = self._ask(
             do="start",
             argv=list(argv),
             env=dict(env),
-            user=user,
+            privileged=privileged,
             steps=steps,
             out=str(out),
             err=str(err),
@@ -62,10 +69,10 @@ class Zygotes:
         return Running(self, answer["pid"], out, err)
 
     def run(
-        self, argv: Sequence[str], env: Mapping[str, str], user: int | None = None, **steps: int
+        self, argv: Sequence[str], env: Mapping[str, str], *, privileged: int = True, **steps: int
     ) -> Ended:
         """Start a process as `start` does, and wait for its end."""
-        return self.start(argv, env, user, **steps).wait()
+        return self.start(argv, env, privileged=privileged, **steps).wait()
 
     def wait(self, pid: int, seconds: float) -> int | None:
         """Return the exit code of a child; None if it still runs after that time."""
