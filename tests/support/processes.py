@@ -80,12 +80,12 @@ class Zygotes:
         return code
 
     def _ask(self, **request: Any) -> dict[str, Any]:
-        asked, told = self._process.stdin, self._process.stdout
-        if asked is None or told is None:
+        requests, answers = self._process.stdin, self._process.stdout
+        if requests is None or answers is None:
             raise RuntimeError("no pipes")
-        asked.write(json.dumps(request) + "\n")
-        asked.flush()
-        answer: dict[str, Any] = json.loads(told.readline())
+        requests.write(json.dumps(request) + "\n")
+        requests.flush()
+        answer: dict[str, Any] = json.loads(answers.readline())
         return answer
 
     def __enter__(self) -> Self:
