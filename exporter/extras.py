@@ -27,7 +27,7 @@ def extra(name: str, command: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "exporter":
-            raise  # a bug of ours
+            raise  # a bug in this program
         raise MissingExtra(
             f"`{command}` needs the extra {name!r}.",
             f"Install it with: pip install 'sagemaker-exporter[{name}]'",

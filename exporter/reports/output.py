@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
 from exporter.errors import DatabaseError, UsageError
-from exporter.reports import parquet, rendering
+from exporter.reports import rendering
 from exporter.reports.result import Result
 
 _IN_MEMORY: Final = 8 * 2**20
@@ -109,6 +109,8 @@ def write(
 ) -> None:
     """Write a result in one of rendering.FORMATS; `width` and `colour` apply to tables."""
     if style == "parquet":
+        from exporter.reports import parquet  # here, because Arrow and DuckDB load slowly
+
         parquet.write(result, stream)
         return
     # Text that cannot be encoded, such as half a surrogate pair, is written as an escape.

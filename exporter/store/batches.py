@@ -19,7 +19,7 @@ from arro3.core import Array, DataType, Field, RecordBatch, RecordBatchReader, S
 
 #: Rows in memory; DuckDB can read them.
 Batch = Table
-#: Rows that are produced while somebody reads them, once.
+#: Rows that are converted while a reader reads them; readable once.
 Stream = RecordBatchReader
 #: Values by column; all columns have the same length.
 Columns = Mapping[str, Sequence[Any]]

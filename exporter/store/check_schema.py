@@ -21,29 +21,31 @@ def schema_faults(connection: sa.Connection, *, comments: bool) -> Iterator[str]
         comments: Whether this version installed the comments.
     """
     tables = {str(name): comment for name, comment in _rows(connection, _TABLES)}
-    columns = {(table, name): rest for table, name, *rest in _rows(connection, _COLUMNS)}
+    columns = {
+        (table, name): rest
+        for table, name, *rest in _rows(connection, _COLUMNS)
+        if table in metadata.tables  # and not a table of the user
+    }
     keys = {table: list(names) for table, names in _rows(connection, _KEYS)}
-    known = set()
+    known = {(table.name, each.name) for table in metadata.tables.values() for each in table.c}
     for table in metadata.tables.values():
-        known |= {(table.name, column.name) for column in table.columns}
         if table.name not in tables:
             yield f"The table {table.name} is missing."
             continue
-        yield from _key_faults(table, keys.get(table.name, []))
         if comments and tables[table.name] != table.comment:
             yield f"The comment of {table.name} differs from the schema."
+        yield from _key_faults(table, keys.get(table.name, []))
         for column in table.columns:
             found = columns.get((table.name, column.name))
             yield from _column_faults(column, found, comments=comments)
     for table_name, name in sorted(columns.keys() - known):
-        if table_name in metadata.tables:
-            yield f"The column {table_name}.{name} is not in the schema."
+        yield f"The column {table_name}.{name} is not in the schema."
 
 
-def _key_faults(table: sa.Table, found_key: list[str]) -> Iterator[str]:
+def _key_faults(table: sa.Table, found: list[str]) -> Iterator[str]:
     key = [column.name for column in table.primary_key]
-    if found_key != key:
-        yield f"The primary key of {table.name} is {found_key}, not {key}."
+    if found != key:
+        yield f"The primary key of {table.name} is {found}, not {key}."
 
 
 def _column_faults(

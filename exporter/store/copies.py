@@ -78,7 +78,7 @@ def copy(
 
 @contextmanager
 def unfinished(target: Path) -> Iterator[Path]:
-    """Give a name beside the target for building it; remove what is there after the block."""
+    """Name a file in the target's folder to build it in; remove that file after the block."""
     prefix = f".{target.name}.new-"
     for old in target.parent.glob(f"{prefix}*"):
         try:

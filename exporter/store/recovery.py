@@ -79,7 +79,7 @@ def _correct_checksum(path: Path, offset: int, stored: int, computed: int, notif
     log = _log(path)
     if not log.exists() or log.stat().st_size == 0:
         return False  # a kill during a checkpoint leaves a log
-    corrected, kept = Path(f"{path}.mended"), Path(f"{path}.torn")
+    corrected, kept = Path(f"{path}.corrected"), Path(f"{path}.torn")
     try:
         _copy(path, corrected)
         _copy(log, _log(corrected))

@@ -256,7 +256,7 @@ def test_concurrent_publishes_keep_the_first_commit(
             rows = pa.table(reader)
 
     def quicker() -> Iterator[pa.RecordBatch]:
-        theirs = (folder, "prices", source.comment, rows.to_reader(), "theirs")
+        theirs = (folder, "prices", source.comment, rows.to_reader(), "first")
         other = Thread(target=lake.replace, args=theirs)
         other.start()
         other.join()
@@ -264,8 +264,8 @@ def test_concurrent_publishes_keep_the_first_commit(
 
     late = pa.RecordBatchReader.from_batches(rows.schema, quicker())
     with pytest.raises(BusyError, match="Another program wrote"):
-        lake.replace(folder, "prices", source.comment, late, "ours")
-    assert lake.published(folder) == (2, "theirs")
+        lake.replace(folder, "prices", source.comment, late, "late")
+    assert lake.published(folder) == (2, "first")
 
 
 def test_the_database_is_free_while_tables_are_written(synced: Database, tmp_path: Path) -> None:
@@ -308,9 +308,9 @@ def test_the_command(
     assert (code, err) == (0, "publish: 11 of 11 tables written to lake\n")
     assert out.splitlines()[-1] == "data_as_of: 1 row, version 1, written"
     code, out, err = command(capfd, "--db", str(synced.path), "publish", "lake", "--json")
-    told = json.loads(out)
-    assert (code, err, told["version"], told["target"]) == (0, "", 1, "lake")
-    assert told["tables"][-1] == {
+    printed = json.loads(out)
+    assert (code, err, printed["version"], printed["target"]) == (0, "", 1, "lake")
+    assert printed["tables"][-1] == {
         "name": "data_as_of",
         "rows": 1,
         "version": 1,

@@ -100,7 +100,7 @@ CONTENTS = {
 WATERMARK = "SELECT watermark FROM sync_scopes"
 
 
-def look(database: Database) -> dict[str, list[Row]]:
+def read_all(database: Database) -> dict[str, list[Row]]:
     with database.reading() as connection:
         return {
             name: [tuple(row) for row in connection.execute(sa.text(statement)).all()]
@@ -131,23 +131,23 @@ class Bench:
         syncer = self.copy(f"raised-{at}")
         with pytest.raises(Killed):
             syncer.sync(Boundaries(at).hooks(), **self.options)
-        cut = look(syncer.database)
+        cut = read_all(syncer.database)
         assert cut["running"] == []
         # The watermark moves with the last commit or not at all.
         if cut["watermark"] not in (self.watermark, [], [(None,)]):
             assert self.differences(cut) == []
         syncer.sync(**self.options)
-        return look(syncer.database)
+        return read_all(syncer.database)
 
     def raise_everywhere(self) -> int:
         """End a sync at each boundary in turn, and return their number."""
-        self.watermark = look(Database(self.template))["watermark"]
+        self.watermark = read_all(Database(self.template))["watermark"]
         counting = Boundaries()
         syncer = self.copy("undisturbed")
         syncer.sync(counting.hooks(), **self.options)
         # A second sync, as after the interrupted ones.
         syncer.sync(**self.options)
-        wanted = look(syncer.database)
+        wanted = read_all(syncer.database)
         assert self.differences(wanted) == []
         for at in range(1, counting.passed + 1, EVERY):
             found = self.raise_at(at)

@@ -65,8 +65,8 @@ def leaky(scope: Scope) -> Scope:
     return scope
 
 
-class Told:
-    """Return everything the processes printed."""
+class Outputs:
+    """Everything that the program printed or wrote."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
@@ -101,15 +101,15 @@ def everything_published(lake: Path) -> str:
     tables = [path for path in files if path.suffix == ".parquet"]
     assert len(tables) > 5
     rows = [str(duckdb.read_parquet(str(path)).fetchall()) for path in tables]
-    told = "\n".join(rows) + "".join(path.read_bytes().decode("latin-1") for path in files)
-    assert "ValueError: the loss is nan" in told
-    return told
+    outputs = "\n".join(rows) + "".join(path.read_bytes().decode("latin-1") for path in files)
+    assert "ValueError: the loss is nan" in outputs
+    return outputs
 
 
 def test_every_output_is_free_of_secrets(
     zygotes: Zygotes, simulator: Simulator, leaky: Scope, tmp_path: Path
 ) -> None:
-    told = Told()
+    outputs = Outputs()
     database = Database(tmp_path / "jobs.duckdb")
     config = tmp_path / "exporter.toml"
     config.write_text(f"""
@@ -136,7 +136,7 @@ max_rps = 0
             ["--db", str(database.path), "--config", str(config), "-vv", *arguments], env | more
         )
         assert ended.code == code, ended
-        told.take(what, ended)
+        outputs.take(what, ended)
 
     world = simulator.world
     world.behaviour = Behaviour(external_ids={ROLE: SECRETS["external id"]})
@@ -168,16 +168,16 @@ max_rps = 0
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(serving.out.read_text().split()[0])  # noqa: S310 - the loopback
     serving.send(signal.SIGTERM)
-    told.take("serve", serving.wait())
+    outputs.take("serve", serving.wait())
 
     for path in (database.path, backup, snapshot):
-        told.texts[path.name] = everything_in(path)
-    told.texts[lake.name] = everything_published(lake)
+        outputs.texts[path.name] = everything_in(path)
+    outputs.texts[lake.name] = everything_published(lake)
     for path in tmp_path.iterdir():
         if path.is_file() and path not in (config, database.path, backup, snapshot):
-            told.texts[path.name] = path.read_text(errors="replace")
-    assert "page.html" in told.texts
-    assert told.leaks() == []
+            outputs.texts[path.name] = path.read_text(errors="replace")
+    assert "page.html" in outputs.texts
+    assert outputs.leaks() == []
     # The redacted reason is still useful.
     with duckdb.connect(str(database.path), read_only=True) as connection:
         rows = connection.execute("SELECT failure_reason FROM training_job_details").fetchall()
@@ -195,10 +195,10 @@ def test_files_of_a_running_commit_are_private(database: Database) -> None:
     try:
         database.path.chmod(0o666)
 
-        def look(_: object) -> None:
+        def check_modes(_: object) -> None:
             seen.append(mode(Path(f"{database.path}.wal")))
 
-        with database.writing(look) as connection:
+        with database.writing(check_modes) as connection:
             connection.exec_driver_sql("INSERT INTO settings VALUES ('a', 'b')")
         assert os.umask(0) == 0
     finally:

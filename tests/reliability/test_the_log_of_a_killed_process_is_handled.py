@@ -14,7 +14,7 @@ from exporter.errors import DatabaseError
 from exporter.store.database import Database
 from exporter.store.recovery import recover
 from tests.support.files import content, names, write_and_die
-from tests.support.processes import ROOT, environment, holding
+from tests.support.processes import PATIENCE, ROOT, environment, holding
 
 
 def set_value(value: str) -> str:
@@ -29,7 +29,7 @@ def mark(database: Database) -> list[str]:
 
 @pytest.fixture
 def outdated(database: Database) -> Path:
-    """A file with a log of an older state of it: what a kill during a checkpoint leaves.
+    """A file with an older log, as a kill during a checkpoint leaves them.
 
     Made of byte copies: the log of a killed process is kept, its file opened and closed twice
     (each time the log is folded in, and the file counts one checkpoint more), and put back.
@@ -88,9 +88,9 @@ def test_of_several_processes_one_moves_the_log_away(database: Database, outdate
         )
         for number in range(3)
     ]
-    said = [process.communicate("go\n", timeout=60)[0] for process in processes]
+    printed = [process.communicate("go\n", timeout=PATIENCE)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0]
-    assert "".join(said).count("outdated write-ahead log") == 1
+    assert "".join(printed).count("outdated write-ahead log") == 1
     settings = {name for name, _ in content(database.path)["settings"]}
     assert {"mark", "writer 0", "writer 1", "writer 2"} <= settings
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
 #: Seconds after which a process counts as hanging.
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,23 @@ class Zygotes:
         )
 
     def start(
-        self, argv: Sequence[str], env: Mapping[str, str], user: int | None = None, **steps: int
+        self, argv: Sequence[str], env: Mapping[str, str], *, privileged: int = True, **steps: int
     ) -> Running:
-        """Start `sagemaker-exporter ARGV…`; `steps` reduce its batch sizes."""
+        """Start `sagemaker-exporter ARGV…`.
+
+        Args:
+            argv: The arguments.
+            env: More environment variables.
+            privileged: False: file permissions apply to the process even if it runs as root.
+            steps: Smaller batch sizes.
+        """
         name = f"process-{next(self._numbers)}"
         out, err = self._folder / f"{name}.out", self._folder / f"{name}.err"
         answer = self._ask(
             do="start",
             argv=list(argv),
             env=dict(env),
-            user=user,
+            privileged=privileged,
             steps=steps,
             out=str(out),
             err=str(err),
@@ -62,10 +69,10 @@ class Zygotes:
         return Running(self, answer["pid"], out, err)
 
     def run(
-        self, argv: Sequence[str], env: Mapping[str, str], user: int | None = None, **steps: int
+        self, argv: Sequence[str], env: Mapping[str, str], *, privileged: int = True, **steps: int
     ) -> Ended:
         """Start a process as `start` does, and wait for its end."""
-        return self.start(argv, env, user, **steps).wait()
+        return self.start(argv, env, privileged=privileged, **steps).wait()
 
     def wait(self, pid: int, seconds: float) -> int | None:
         """Return the exit code of a child; None if it still runs after that time."""
@@ -73,12 +80,12 @@ class Zygotes:
         return code
 
     def _ask(self, **request: Any) -> dict[str, Any]:
-        asked, told = self._process.stdin, self._process.stdout
-        if asked is None or told is None:
+        requests, answers = self._process.stdin, self._process.stdout
+        if requests is None or answers is None:
             raise RuntimeError("no pipes")
-        asked.write(json.dumps(request) + "\n")
-        asked.flush()
-        answer: dict[str, Any] = json.loads(told.readline())
+        requests.write(json.dumps(request) + "\n")
+        requests.flush()
+        answer: dict[str, Any] = json.loads(answers.readline())
         return answer
 
     def __enter__(self) -> Self:
@@ -173,7 +180,7 @@ def holding(
         process.communicate()
 
 
-def until(condition: Any, seconds: float = 60.0) -> None:
+def until(condition: Any, seconds: float = PATIENCE) -> None:
     """Wait until a condition holds.
 
     Raises:
