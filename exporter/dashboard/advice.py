@@ -61,7 +61,7 @@ def _panel(found: Shown, name: str) -> tuple[str, Spec | None]:
             charts.number(row[across]),
             charts.number(row["idle_usd"]),
             _short(row["keep_alive_seconds"]),
-            "present" in row["mark"],
+            "current" in row["mark"],
             reading(found, row, _titles(row)),
         )
         for row in rows
@@ -95,7 +95,7 @@ def _said(rows: list[dict[str, Any]]) -> str:
             if saved is None
             else f"{shown(saved, 'count')} minutes saved"
         )
-        if "present" in row["mark"]:
+        if "current" in row["mark"]:
             words.append(f"Now {period}: {usd(row['idle_usd'])} a month, {gain}.")
         if "best" in row["mark"]:
             words.append(f"Best {period}: {usd(row['gain_usd'])} a month better than now.")

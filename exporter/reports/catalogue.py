@@ -20,7 +20,8 @@ are replaced by the dimensions asked for, from the closed map in dimensions.py:
 `/*by*/ … /*end*/` (expressions and names), `/*names*/ … /*end*/` (names) and
 `/*order*/ … /*end*/` (names that read best in ascending order). `/*notes*/ /*end*/` makes room
 for the figures that the notes under a total need (notes.py). A row whose `is_total` is true is
-the total; the column itself is never shown.
+the total; the column itself is never shown. `/*part NAME*/` stands for SQL that views and reports
+share (store/view_files.py).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from typing import Final
 from exporter.errors import UsageError
 from exporter.resources import folder
 from exporter.settings import did_you_mean
+from exporter.store.view_files import compose
 
 #: How a column reads in a table: see values.shown.
 UNITS: Final = ("money", "rate", "hours", "count", "percent", "factor", "seconds", "text")
@@ -166,7 +168,7 @@ def parse(name: str, text: str) -> Report:
         name=name,
         title=one("title"),
         description=one("description"),
-        sql="\n".join(lines[end:]).strip().rstrip(";"),
+        sql=compose("\n".join(lines[end:]).strip().rstrip(";")),
         by=tuple(part.strip() for part in one("by").split(",") if part.strip()),
         period=one("period"),
         argument=one("argument"),

@@ -100,7 +100,7 @@ def compose(sql: str) -> str:
 
     def part(mark: re.Match[str]) -> str:
         text = _FOLDER.joinpath("parts", f"{mark['name']}.sql").read_text(encoding="utf-8")
-        lines = [line for line in text.strip().splitlines() if not line.startswith("--- ")]
+        lines = text.strip().splitlines()
         return mark["indent"] + mark["before"] + f"\n{mark['indent']}".join(lines)
 
     def rank(mark: re.Match[str]) -> str:

@@ -22,34 +22,27 @@
 --   (terminated before); terminated (period not known); not kept (the last job asked for no
 --   pool); reuse unknown (the job that took it over is not in the database, or took another
 --   pool); deleted (the job was deleted while it waited); open
-WITH member AS MATERIALIZED (
+WITH
+-- One row per job that ran on a pool.
+pool_member AS MATERIALIZED (
     SELECT chain, job_id, position
     FROM pool_members
 ),
 
-spent AS (
-    SELECT
-        member.chain,
-        any_value(step.instance_type) AS instance_type,
-        any_value(step.instance_count) AS instance_count,
-        CAST(max(member.position) AS BIGINT) AS jobs,
-        min(step.started_at) AS started_at,
-        max(step.ended_at) AS ended_at,
-        CAST(sum(step.busy_seconds) AS BIGINT) AS busy_seconds,
-        CAST(sum(step.idle_seconds) AS BIGINT) AS idle_seconds,
-        sum(step.training_cost_usd) AS training_cost_usd,
-        sum(step.idle_cost_usd) AS idle_cost_usd,
-        arg_max(step.ended_by, member.position * 2 + step.is_wait::INTEGER) AS ended_by
-    FROM member
-    INNER JOIN pool_steps AS step ON member.job_id = step.job_id
-    GROUP BY member.chain
+-- One row per job, instance type and UTC day.
+pool_step AS (
+    SELECT *
+    FROM pool_steps
 ),
 
-named AS (
+/*part pool_chains*/,
+
+-- One row per chain: the names of its jobs.
+chain_names AS (
     SELECT
         member.chain,
         list(job.training_job_name ORDER BY member.position) AS job_names
-    FROM member
+    FROM pool_member AS member
     INNER JOIN training_jobs AS job ON member.job_id = job.rowid
     GROUP BY member.chain
 )
@@ -60,17 +53,18 @@ SELECT
     first_job.account_id,
     first_job.region,
     first_job.job_family,
-    spent.instance_type,
-    spent.instance_count,
-    spent.jobs,
-    named.job_names,
-    coalesce(spent.started_at, first_job.creation_time) AS started_at,
-    CASE WHEN spent.ended_by NOT IN ('open', 'deleted') THEN spent.ended_at END AS ended_at,
-    spent.busy_seconds,
-    spent.idle_seconds,
-    spent.training_cost_usd,
-    spent.idle_cost_usd,
-    spent.ended_by
-FROM spent
-INNER JOIN named ON spent.chain = named.chain
-INNER JOIN training_jobs AS first_job ON spent.chain = first_job.rowid
+    pool_chain.instance_type,
+    pool_chain.instance_count,
+    CAST(pool_chain.jobs AS BIGINT) AS jobs,
+    chain_names.job_names,
+    coalesce(pool_chain.started_at, first_job.creation_time) AS started_at,
+    CASE WHEN pool_chain.ended_by NOT IN ('open', 'deleted') THEN pool_chain.ended_at END
+        AS ended_at,
+    pool_chain.busy_seconds,
+    pool_chain.idle_seconds,
+    pool_chain.training_cost_usd,
+    pool_chain.idle_cost_usd,
+    pool_chain.ended_by
+FROM pool_chain
+INNER JOIN chain_names USING (chain)
+INNER JOIN training_jobs AS first_job ON pool_chain.chain = first_job.rowid
