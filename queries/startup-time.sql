@@ -10,7 +10,7 @@
 -- column: warm_starts count: Jobs that reused a pool
 -- column: warm_seconds seconds wide: Median time of a warm start
 -- column: saved_seconds seconds: cold_seconds − warm_seconds: what a warm start saves
--- column: minutes_bought count: warm_starts × saved_seconds ÷ 60; NULL without both kinds of start
+-- column: minutes_bought count: warm_starts × saved_seconds ÷ 60; NULL if one kind is missing
 -- column: pool_usd money: Known cost of the group's pools in the period in USD
 -- column: usd_per_minute money: pool_usd ÷ minutes_bought
 -- column: unpriced_jobs count wide: Pools with a part of the cost unknown

@@ -45,7 +45,7 @@ VIEWS = {
         usd_per_hour DECIMAL(38, 12), compute_cost_usd DECIMAL(38, 12), compute_rank TINYINT
     """,
     "pool_steps": """
-        job_id BIGINT, creation_time TIMESTAMPTZ, training_end_time TIMESTAMPTZ, is_wait BOOLEAN,
+        job_id BIGINT, creation_time TIMESTAMPTZ, training_end_time TIMESTAMPTZ, is_idle BOOLEAN,
         instance_type VARCHAR, instance_count BIGINT, started_at TIMESTAMPTZ, busy_seconds BIGINT,
         idle_seconds BIGINT, training_cost_usd DECIMAL(38, 12), idle_cost_usd DECIMAL(38, 12),
         ended_by VARCHAR

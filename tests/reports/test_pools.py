@@ -234,8 +234,8 @@ def test_chains_that_began_in_the_period(bench: Bench) -> None:
         later = ended and ended + timedelta(hours=2)
         one = {"creation_time": created, "training_end_time": ended}
         two = {"creation_time": created + timedelta(hours=1), "training_end_time": later}
-        training = {"is_wait": False, "busy_seconds": 3600, "training_cost_usd": Decimal(1)}
-        wait = {"is_wait": True, "idle_seconds": 300, "idle_cost_usd": usd and Decimal(usd) / 2}
+        training = {"is_idle": False, "busy_seconds": 3600, "training_cost_usd": Decimal(1)}
+        wait = {"is_idle": True, "idle_seconds": 300, "idle_cost_usd": usd and Decimal(usd) / 2}
         for name, job, reused_by, begins, how in (
             ("a", one, f"b-{chain}", (started, ended), "reuse unknown"),
             ("b", two, None, (ended, later), "expired"),

@@ -1,14 +1,14 @@
--- The base of every total: what each job cost on each UTC day, one row a job, day, component,
--- instance type and price. Rows whose seconds or details are not known stand under the day on
--- which the job ended (else started, else was created), with NULL for what is not known.
+-- The base of every total: what each job cost on each UTC day, one row per job, day, component,
+-- instance type and price. If seconds or details are not known, the row has NULL and the day on
+-- which the job ended (else started, else was created).
 --
 -- needs: cost_lines
 --
 -- training_job_arn: ARN of the job
 -- creation_time: When the job was created
 -- usage_date: UTC day in which the seconds fall
--- account_id: AWS account, whose bill it is on
--- account_name: Its name by the configuration; NULL = none given
+-- account_id: AWS account that is billed
+-- account_name: Name of the account in the configuration; NULL = none
 -- region: AWS region
 -- training_job_name: Name of the job
 -- job_family: Family of the job
@@ -19,9 +19,9 @@
 -- instance_hours: Instance hours (seconds × count ÷ 3600), to 12 places; NULL for storage
 -- gb_months: GB-months (GB × instance hours ÷ hours of the month), to 12 places; else NULL
 -- usd_per_unit: Price of an hour or GB-month on that day, after discount; NULL = none
--- price_source: Where the price is from; NULL = no price
--- cost_usd: Cost in USD, rounded half-up to 12 places; NULL = cannot be known, see cost_basis
--- cost_basis: What the cost rests on: settled, accruing, estimated, no price, …
+-- price_source: Source of the price; NULL = no price
+-- cost_usd: Cost in USD, rounded half-up to 12 places; NULL = not known, see cost_basis
+-- cost_basis: Basis of the cost: settled, accruing, estimated, no price, …
 SELECT
     line.training_job_arn,
     line.creation_time,

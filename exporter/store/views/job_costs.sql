@@ -1,9 +1,9 @@
--- Step 3 of the costs: the days of step 2 added up, one row a job, component and instance type.
--- Amounts are sums of what is known; the rank tells whether something is missing.
+-- Step 3 of the costs: the days of step 2 added up, one row per job, component and instance type.
+-- Amounts are sums of what is known; a rank says whether something is missing.
 --
 -- needs: usage_days
 --
--- job_id: Row number in training_jobs: a short key, good within one query only
+-- job_id: Row number in training_jobs: a short key, valid within one query only
 -- training_job_arn: ARN of the job
 -- creation_time: When the job was created
 -- account_id: AWS account
@@ -15,22 +15,22 @@
 -- instance_type: Instance type; NULL = not known
 -- instance_count: Instance count; NULL = not known
 -- warm_pool_status: WarmPoolStatus.Status
--- reused_by_job: Name of the job that took the pool over
--- is_deleted: True: AWS has forgotten the job
+-- reused_by_job: Name of the job that reused the pool
+-- is_deleted: True: the job was deleted at AWS
 -- keep_alive_seconds: KeepAlivePeriodInSeconds; NULL = not known
 -- is_over: True: training ended, or the pool is settled
--- from_time: When it may begin: creation, or end of training (where a pool begins)
+-- from_time: Earliest start: creation of the job or, for a pool, end of training
 -- training_end_time: TrainingEndTime
--- started_at: Begin; NULL = not known
+-- started_at: Start; NULL = not known
 -- ended_at: End; NULL = not yet, or not known
 -- seconds: Seconds for one instance; NULL = not known
 -- instance_hours: Hours of all instances
 -- usd_per_hour: Price of an instance hour, on the first day; NULL = none
--- compute_cost_usd: Cost of the instances; NULL = cannot be known
--- storage_cost_usd: Cost of the volumes: 0 = not charged for the type, NULL = cannot be known
--- compute_rank: What the compute cost rests on, see cost_bases
--- storage_rank: What the storage cost rests on, see cost_bases
--- cost_usd: Compute and storage, as far as known; NULL = neither is known
+-- compute_cost_usd: Cost of the instances; NULL = not known
+-- storage_cost_usd: Cost of the volumes; 0 = not charged for this type, NULL = not known
+-- compute_rank: Rank of the compute cost's basis in cost_bases
+-- storage_rank: Rank of the storage cost's basis in cost_bases
+-- cost_usd: Known cost of compute and storage; NULL = neither is known
 SELECT
     day.job_id,
     day.training_job_arn,
@@ -94,7 +94,7 @@ SELECT
     sum(day.cost_usd)
 FROM usage_days AS day
 WHERE NOT day.within_a_day
--- Times and status follow from the job: as keys they let a filter through.
+-- The job decides its times and status; as keys, they let filters reach the scan.
 GROUP BY
     day.job_id,
     day.component,

@@ -1,11 +1,11 @@
--- Step 1 of the costs: the UTC days that a job's training, and the wait of its warm pool, can
--- touch by what the listing says. One row a job, component and day; step 2 drops the days on
--- which nothing was spent.
+-- Step 1 of the costs: the UTC days that a job's training and the idle time of its warm pool can
+-- touch, judged by the listing alone. One row per job, component and day; step 2 drops the days on
+-- which no seconds were spent.
 --
--- job_id: Row number in training_jobs: a short key, good within one query only
+-- job_id: Row number in training_jobs: a short key, valid within one query only
 -- training_job_arn: ARN of the job
 -- creation_time: When the job was created
--- arn_hash: Hash of the ARN in 64 bits, to join by: good within one query only
+-- arn_hash: 64-bit hash of the ARN to join by: valid within one query only
 -- account_id: AWS account
 -- region: AWS region
 -- training_job_name: Name of the job
@@ -14,14 +14,14 @@
 -- training_job_status: TrainingJobStatus as last known
 -- on_training_plan: True: paid for by its training plan
 -- warm_pool_status: WarmPoolStatus.Status
--- reused_by_job: Name of the job that took the pool over
--- is_deleted: True: AWS has forgotten the job
+-- reused_by_job: Name of the job that reused the pool
+-- is_deleted: True: the job was deleted at AWS
 -- component: Training or Training Warm Pool
 -- usage_date: A UTC day that it can touch
--- latest_date: The last of its days
--- within_a_day: True: it has no other day
+-- latest_date: The last day that it can touch
+-- within_a_day: True: it can touch no other day
 -- is_over: True: training ended, or the pool is settled (Reused or Terminated)
--- from_time: When it may begin, and nothing is spent before: creation, or end of training
+-- from_time: Earliest start: creation of the job or, for a pool, end of training
 -- until_us: End of training, or the last observation, microseconds since 1970
 -- training_end_time: TrainingEndTime
 -- retained_seconds: ResourceRetainedBillableTimeInSeconds

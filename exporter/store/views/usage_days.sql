@@ -1,14 +1,13 @@
--- Step 2 of the costs: the seconds spent on each UTC day with their prices and their money,
--- compute and storage side by side. Every total is a sum of these figures, which are rounded
--- half-up to 12 places once and never again. All of it is whole-number arithmetic in 64
--- bits, except for products: a 128-bit quotient takes DuckDB half a microsecond. So what is to be
--- divided is split into a whole part and a rest first: with n = d·a + b, n·p ÷ d is a·p + b·p ÷ d,
--- exact whatever the size. A size that passes 64 bits counts as not known: one absurd row must
--- not fail every report.
+-- Step 2 of the costs: the seconds spent on each UTC day with their prices and costs, compute and
+-- storage in one row. Every total is a sum of these figures, which are rounded half-up to 12 places
+-- once and never again. The arithmetic is exact, in whole numbers of 64 bits, except for products:
+-- DuckDB needs half a microsecond for a 128-bit quotient. So each dividend is first split into a
+-- whole part and a rest: with n = d·a + b, n·p ÷ d is a·p + b·p ÷ d, whatever the size. Figures
+-- beyond 64 bits count as not known: one absurd row must not fail every report.
 --
 -- needs: job_days, rate_card
 --
--- job_id: Row number in training_jobs: a short key, good within one query only
+-- job_id: Row number in training_jobs: a short key, valid within one query only
 -- training_job_arn: ARN of the job
 -- creation_time: When the job was created
 -- account_id: AWS account
@@ -18,21 +17,21 @@
 -- team: Team of the job
 -- training_job_status: TrainingJobStatus as last known
 -- failure_reason: FailureReason; NULL = none, or no details
--- role_arn: RoleArn the job ran with; NULL = not known
+-- role_arn: RoleArn of the job; NULL = not known
 -- tags: Tags as one JSON object
 -- component: Training or Training Warm Pool
 -- instance_type: Instance type; NULL = not known
 -- instance_count: Instance count; NULL = not known
 -- volume_size_gb: Volume of each instance
 -- warm_pool_status: WarmPoolStatus.Status
--- reused_by_job: Name of the job that took the pool over
--- is_deleted: True: AWS has forgotten the job
+-- reused_by_job: Name of the job that reused the pool
+-- is_deleted: True: the job was deleted at AWS
 -- retained_seconds: ResourceRetainedBillableTimeInSeconds, for one instance
 -- keep_alive_seconds: KeepAlivePeriodInSeconds; NULL = not known
 -- is_over: True: training ended, or the pool is settled
--- from_time: When it may begin, and nothing is spent before: creation, or end of training
+-- from_time: Earliest start: creation of the job or, for a pool, end of training
 -- training_end_time: TrainingEndTime
--- started_at: Begin of the whole usage; NULL = not known
+-- started_at: Start of the whole usage; NULL = not known
 -- ended_at: End of the whole usage; NULL = not yet, or not known
 -- within_a_day: True: the usage has no other row
 -- usage_date: The UTC day
@@ -40,15 +39,15 @@
 -- instance_hours: Hours of that day for all its instances, to 12 places
 -- gb_months: GB × instance hours ÷ hours of the calendar month (UTC), to 12 places
 -- usd_per_hour: Price of an instance hour; NULL = none, or it does not apply
--- compute_source: Where that price is from
--- compute_cost_usd: Cost of the instances; NULL = cannot be known
--- compute_rank: What it rests on, see cost_bases
+-- compute_source: Source of that price
+-- compute_cost_usd: Cost of the instances; NULL = not known
+-- compute_rank: Rank of its basis in cost_bases
 -- has_storage: True: the type is charged for ML storage, as it has no local NVMe storage
 -- usd_per_gb_month: Price of a GB-month; NULL = none, or it does not apply
--- storage_source: Where that price is from
--- storage_cost_usd: Cost of the volumes: 0 = not charged for the type, NULL = cannot be known
--- storage_rank: What it rests on, see cost_bases
--- cost_usd: Compute and storage, as far as known; NULL = neither is known
+-- storage_source: Source of that price
+-- storage_cost_usd: Cost of the volumes; 0 = not charged for this type, NULL = not known
+-- storage_rank: Rank of its basis in cost_bases
+-- cost_usd: Known cost of compute and storage; NULL = neither is known
 WITH
 -- One row per instance group of a job that has groups.
 instance_group AS (
@@ -202,7 +201,7 @@ bounded_day AS (
 ),
 
 -- One row per day on which seconds were spent. They are spread evenly over the span: a day gets
--- the whole seconds up to its end minus those up to its begin, so the days add up exactly.
+-- the whole seconds up to its end minus those up to its start, so the days add up exactly.
 spent_day AS (
     SELECT
         * EXCLUDE (first_date, last_date),

@@ -1,6 +1,6 @@
--- Each pool from its cold start to its end: the jobs that ran on the same instances one after
--- the other, and the waits between them, by the names in ReusedByJob. Amounts add up what is
--- known.
+-- Each pool from its cold start to its end: the jobs that ran on the same instances one after the
+-- other, and the idle time between and after them. The links are the names in ReusedByJob. Amounts
+-- are sums of what is known.
 --
 -- needs: pool_members, pool_steps
 --
@@ -11,17 +11,17 @@
 -- instance_type: Instance type; NULL = not known
 -- instance_count: Instance count; NULL = not known
 -- jobs: Jobs that ran on the pool
--- job_names: Their names, in order
--- started_at: Start of the first training (its creation, where that is not known)
--- ended_at: End of the last training or wait; NULL = open, or not known
+-- job_names: Names of these jobs, in order
+-- started_at: Start of the first training (creation of its job if not known)
+-- ended_at: End of the last training or idle time; NULL = open, or not known
 -- busy_seconds: Billable seconds of training, for one instance
--- idle_seconds: Seconds of waiting between and after, for one instance
+-- idle_seconds: Idle seconds between and after, for one instance
 -- training_cost_usd: Cost of the training, storage included
--- idle_cost_usd: Cost of the waits, storage included
--- ended_by: expired (waited its whole keep-alive period, give or take 10 seconds); ended early
---   (terminated before); terminated (period not known); not kept (the last job asked for no
---   pool); reuse unknown (the job that took it over is not in the database, or took another
---   pool); deleted (the job was deleted while it waited); open
+-- idle_cost_usd: Cost of the idle time, storage included
+-- ended_by: expired (idle for its whole keep-alive period, within 10 seconds); ended early
+--   (terminated before); terminated (period not known); not kept (the last job left no pool);
+--   reuse unknown (the job that reused it is not in the database, or ran on another pool);
+--   deleted (the job was deleted while the pool was idle); open
 WITH
 -- One row per job that ran on a pool.
 pool_member AS MATERIALIZED (

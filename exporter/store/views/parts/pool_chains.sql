@@ -11,7 +11,7 @@ pool_chain AS (
         CAST(sum(step.idle_seconds) AS BIGINT) AS idle_seconds,
         sum(step.training_cost_usd) AS training_cost_usd,
         sum(step.idle_cost_usd) AS idle_cost_usd,
-        arg_max(step.ended_by, member.position * 2 + step.is_wait::INTEGER) AS ended_by
+        arg_max(step.ended_by, member.position * 2 + step.is_idle::INTEGER) AS ended_by
     FROM pool_member AS member
     INNER JOIN pool_step AS step ON member.job_id = step.job_id
     GROUP BY member.chain
