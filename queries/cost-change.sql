@@ -19,30 +19,20 @@ WITH
 -- One row per cost line of the two periods.
 costs AS (
     SELECT
-        job_family,
-        instance_type,
-        component,
-        region,
+        job_family, instance_type, component, region,
         usage_date >= CAST(:since AS DATE) AS is_now,
         job_id AS job,
         coalesce(instance_hours, gb_months) AS quantity,
-        cost_usd,
-        cost_basis,
-        price_source
+        cost_usd, cost_basis, price_source
     FROM cost_lines
-    WHERE
-        usage_date >= CAST(:before AS DATE)
-        AND usage_date < CAST(:until AS DATE)
+    WHERE usage_date >= CAST(:before AS DATE) AND usage_date < CAST(:until AS DATE)
 ),
 
 -- One row per family, type, component and region. Quantities without a price count in neither
 -- period: a price that became known is not a rise.
 lines AS (
     SELECT
-        job_family,
-        instance_type,
-        component,
-        region,
+        job_family, instance_type, component, region,
         coalesce(sum(cost_usd) FILTER (WHERE NOT is_now), 0) AS before_usd,
         coalesce(sum(cost_usd) FILTER (WHERE is_now), 0) AS now_usd,
         coalesce(sum(quantity) FILTER (WHERE NOT is_now AND cost_usd IS NOT NULL), 0)
@@ -80,9 +70,7 @@ families AS (
 -- The same rows, with the parts of the change.
 split AS (
     SELECT
-        family,
-        before_usd,
-        now_usd,
+        family, before_usd, now_usd,
         now_usd - before_usd AS change_usd,
         CASE WHEN before_usd <> 0 AND now_usd <> 0 THEN price_usd ELSE 0 END AS price_usd,
         CASE WHEN before_usd <> 0 AND now_usd <> 0 THEN now_usd - before_usd - price_usd ELSE 0 END

@@ -20,9 +20,7 @@ costs AS (
     SELECT
         cost_basis AS basis,
         account_id AS account,
-        region,
-        component,
-        instance_type,
+        region, component, instance_type,
         CASE
             WHEN price_source LIKE 'shipped list%' THEN 'list prices'
             WHEN price_source LIKE 'Price List API%' THEN 'Price List API'
@@ -34,9 +32,7 @@ costs AS (
         instance_hours,
         cost_usd
     FROM cost_lines
-    WHERE
-        usage_date >= CAST(:since AS DATE)
-        AND usage_date < CAST(:until AS DATE)
+    WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
 ),
 
 -- One row per kind of cost, and one for the total.
@@ -103,8 +99,4 @@ ORDER BY
     is_total,
     note_weakness DESC,
     cost_usd DESC NULLS LAST,
-    account,
-    region,
-    component,
-    instance_type,
-    price;
+    account, region, component, instance_type, price;

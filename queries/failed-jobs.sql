@@ -24,12 +24,7 @@ costs AS (
             CASE WHEN failure_reason IS NOT NULL THEN 'other' END
         ) AS reason,
         job_id AS job,
-        training_job_name,
-        is_pool,
-        instance_hours,
-        cost_usd,
-        cost_basis,
-        price_source
+        training_job_name, is_pool, instance_hours, cost_usd, cost_basis, price_source
     FROM cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)

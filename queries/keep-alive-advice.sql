@@ -68,13 +68,8 @@ pool_job AS NOT MATERIALIZED (
 jobs AS (
     SELECT
         job.rowid AS job_id,
-        job.creation_time,
-        job.account_id,
-        job.region,
-        job.job_family,
-        detail.instance_type,
-        detail.instance_count,
-        detail.keep_alive_seconds,
+        job.creation_time, job.account_id, job.region, job.job_family, detail.instance_type,
+        detail.instance_count, detail.keep_alive_seconds,
         -- A pool is kept after a job's own failure, not after a failure of its instances.
         CASE
             WHEN
@@ -90,13 +85,8 @@ jobs AS (
                 ) - epoch(job.creation_time)
         END AS start_seconds,
         hash(
-            job.account_id,
-            job.region,
-            job.job_family,
-            detail.instance_type,
-            detail.instance_count,
-            detail.role_arn,
-            detail.volume_size_gb,
+            job.account_id, job.region, job.job_family, detail.instance_type,
+            detail.instance_count, detail.role_arn, detail.volume_size_gb,
             detail.volume_kms_key_id,
             CAST(detail.subnets AS VARCHAR),
             CAST(detail.security_group_ids AS VARCHAR),
@@ -152,10 +142,7 @@ stack_height AS (
 -- passes between these two heights in the meantime.
 stack_step AS (
     SELECT
-        alike,
-        step,
-        at_time,
-        keep_alive_seconds,
+        alike, step, at_time, keep_alive_seconds,
         lead(at_time) OVER (
             PARTITION BY alike, CASE WHEN step = 1 THEN height ELSE height + 1 END
             ORDER BY at_time, step DESC
@@ -194,9 +181,7 @@ priced_kind AS (
 -- One row per end of a job, with the seconds until its pool is taken; NULL = never.
 ends AS (
     SELECT
-        priced_kind.family,
-        priced_kind.instance_type,
-        stack_step.keep_alive_seconds,
+        priced_kind.family, priced_kind.instance_type, stack_step.keep_alive_seconds,
         epoch(stack_step.taken_at) - epoch(stack_step.at_time) AS gap,
         priced_kind.usd_per_second
     FROM stack_step
@@ -273,10 +258,7 @@ grid AS (
 -- The same rows, with their reuses and the cost of the idle time in the period.
 curve AS (
     SELECT
-        grid.family,
-        grid.instance_type,
-        grid.keep_alive_seconds,
-        grid.current_seconds,
+        grid.family, grid.instance_type, grid.keep_alive_seconds, grid.current_seconds,
         count(*) AS ends,
         count(*) FILTER (WHERE ends.gap <= grid.keep_alive_seconds) AS reuses,
         -- NULL unless every end has a price: a part would make the longest period look cheap.
@@ -296,10 +278,7 @@ curve AS (
 -- The same rows, for an average month.
 monthly AS (
     SELECT
-        curve.family,
-        curve.instance_type,
-        curve.keep_alive_seconds,
-        curve.current_seconds,
+        curve.family, curve.instance_type, curve.keep_alive_seconds, curve.current_seconds,
         curve.ends,
         -- Without a period there is no pool, even if a job follows in the same second.
         CASE WHEN curve.keep_alive_seconds = 0 THEN 0 ELSE curve.reuses END AS reuses,
@@ -341,9 +320,7 @@ marked AS (
 
 SELECT
     FALSE AS is_total,
-    family,
-    instance_type,
-    keep_alive_seconds,
+    family, instance_type, keep_alive_seconds,
     concat_ws(
         ', ',
         CASE WHEN is_current THEN 'current' END,

@@ -19,13 +19,8 @@ spot AS (
     SELECT
         cost.job_id AS job,
         CAST(cost.started_at AT TIME ZONE 'UTC' AS DATE) AS usage_date,
-        cost.account_id,
-        accounts.account_name,
-        cost.region,
-        cost.job_family,
-        cost.team,
-        detail.tags,
-        cost.instance_type,
+        cost.account_id, accounts.account_name, cost.region, cost.job_family, cost.team,
+        detail.tags, cost.instance_type,
         list_contains(
             json_extract_string(detail.status_transitions, '$[*].Status'), 'Interrupted'
         ) AS is_interrupted,
@@ -55,17 +50,12 @@ spot AS (
 costs AS (
     SELECT
         /*by*/ strftime(usage_date, '%Y-%m') AS month, instance_type /*end*/,
-        job,
-        is_interrupted,
-        training_seconds,
-        billable_seconds,
+        job, is_interrupted, training_seconds, billable_seconds,
         CAST(
             usd_per_hour * CAST(training_seconds - billable_seconds AS DECIMAL(18, 0)) / 3600
             AS DECIMAL(38, 12)
         ) AS saved_usd,
-        cost_usd,
-        cost_basis,
-        price_source
+        cost_usd, cost_basis, price_source
     FROM spot
 )
 

@@ -30,12 +30,7 @@ pool_job AS NOT MATERIALIZED (
 started_job AS (
     SELECT
         CAST(job.creation_time AT TIME ZONE 'UTC' AS DATE) AS usage_date,
-        job.account_id,
-        accounts.account_name,
-        job.region,
-        job.job_family,
-        job.team,
-        detail.tags,
+        job.account_id, accounts.account_name, job.region, job.job_family, job.team, detail.tags,
         detail.instance_type,
         job.rowid AS job,
         pool_link.next_id IS NOT NULL AS is_warm,
@@ -62,18 +57,9 @@ start_or_cost AS (
     WHERE seconds IS NOT NULL
     UNION ALL BY NAME
     SELECT
-        usage_date,
-        account_id,
-        account_name,
-        region,
-        job_family,
-        team,
-        tags,
-        instance_type,
+        usage_date, account_id, account_name, region, job_family, team, tags, instance_type,
         job_id AS job,
-        cost_usd,
-        cost_basis,
-        price_source
+        cost_usd, cost_basis, price_source
     FROM cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
@@ -85,12 +71,7 @@ start_or_cost AS (
 costs AS (
     SELECT
         /*by*/ job_family AS family, instance_type /*end*/,
-        job,
-        is_warm,
-        seconds,
-        cost_usd,
-        cost_basis,
-        price_source
+        job, is_warm, seconds, cost_usd, cost_basis, price_source
     FROM start_or_cost
 ),
 

@@ -18,11 +18,7 @@ costs AS (
     SELECT
         /*by*/ strftime(usage_date, '%Y-%m') AS month, instance_type /*end*/,
         job_id AS job,
-        is_storage,
-        instance_hours,
-        cost_usd,
-        cost_basis,
-        price_source
+        is_storage, instance_hours, cost_usd, cost_basis, price_source
     FROM cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)

@@ -26,9 +26,7 @@ costs AS (
         CASE WHEN team IS NULL THEN cost_basis END AS cost_basis,
         price_source
     FROM cost_lines
-    WHERE
-        usage_date >= CAST(:since AS DATE)
-        AND usage_date < CAST(:until AS DATE)
+    WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
 ),
 
 -- One row per group, and one for the total.

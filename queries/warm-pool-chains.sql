@@ -89,13 +89,9 @@ chain_names AS (
 
 SELECT
     FALSE AS is_total,
-    shown.started_at,
-    shown.family,
-    shown.instance_type,
+    shown.started_at, shown.family, shown.instance_type,
     shown.instance_count AS instances,
-    shown.jobs,
-    shown.busy_seconds,
-    shown.idle_seconds,
+    shown.jobs, shown.busy_seconds, shown.idle_seconds,
     shown.training_cost_usd AS training_usd,
     shown.idle_cost_usd AS idle_usd,
     shown.ended_by,

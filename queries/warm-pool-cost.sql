@@ -21,9 +21,7 @@ costs AS (
     SELECT
         /*by*/ strftime(usage_date, '%Y-%m') AS month, instance_type /*end*/,
         job_id AS job,
-        is_pool,
-        is_storage,
-        instance_hours,
+        is_pool, is_storage, instance_hours,
         cost_usd AS any_cost_usd,
         -- The notes are about the pools; training is there for comparison only.
         CASE WHEN is_pool THEN cost_usd END AS cost_usd,

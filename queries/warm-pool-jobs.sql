@@ -28,9 +28,7 @@ pools AS (
         sum(cost_usd) FILTER (WHERE is_pool) AS cost_usd,
         sum(cost_usd) FILTER (WHERE NOT is_pool) AS training_usd
     FROM cost_lines
-    WHERE
-        usage_date >= CAST(:since AS DATE)
-        AND usage_date < CAST(:until AS DATE)
+    WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
     GROUP BY job_id
     HAVING bool_or(is_pool)
 ),
@@ -50,9 +48,7 @@ shown AS (
         job.creation_time,
         job.training_job_name AS job,
         job.job_family AS family,
-        job.warm_pool_status,
-        job.warm_pool_retained_seconds,
-        job.warm_pool_reused_by_job
+        job.warm_pool_status, job.warm_pool_retained_seconds, job.warm_pool_reused_by_job
     FROM most_expensive
     INNER JOIN training_jobs AS job ON most_expensive.job_id = job.rowid
     ORDER BY most_expensive.cost_usd DESC NULLS LAST, job.training_job_name, job.creation_time
@@ -69,11 +65,7 @@ every_pool AS (
 
 SELECT
     FALSE AS is_total,
-    shown.job,
-    shown.family,
-    shown.instance_type,
-    shown.instance_hours,
-    shown.cost_usd,
+    shown.job, shown.family, shown.instance_type, shown.instance_hours, shown.cost_usd,
     CAST(shown.cost_usd AS DOUBLE) / nullif(CAST(every_pool.cost_usd AS DOUBLE), 0) AS share,
     shown.training_usd,
     shown.warm_pool_status AS pool,

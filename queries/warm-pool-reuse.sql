@@ -27,10 +27,7 @@ costs AS (
         ) = 1 AS is_first,
         warm_pool_status = 'Reused' AS is_reused,
         retained_seconds AS idle_seconds,
-        keep_alive_seconds,
-        cost_usd,
-        cost_basis,
-        price_source
+        keep_alive_seconds, cost_usd, cost_basis, price_source
     FROM cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)

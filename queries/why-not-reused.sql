@@ -119,10 +119,7 @@ compared AS (
 SELECT
     FALSE AS is_total,
     training_job_name AS job,
-    cost_usd,
-    idle_seconds,
-    next_job,
-    came_after_seconds,
+    cost_usd, idle_seconds, next_job, came_after_seconds,
     CASE
         WHEN next_job IS NULL THEN 'no job of the family since'
         WHEN idle_seconds IS NULL THEN 'idle time not known'

@@ -2,7 +2,8 @@
 
 A file is named after its view. Its header, the lines that begin with `--`, has up to three parts
 with an empty `--` line between them: what a row is (the view's COMMENT), `needs:` with the views
-that it reads, and one `name: comment` a column (the column's COMMENT). A line that is indented
+that it reads, and one `name: comment` a column (the column's COMMENT). `name, name: as in VIEW`
+gives several columns the comments that they have in a view it needs. A line that is indented
 further continues the line before it. The rest of the file is the query, see `compose`.
 
 Views are plain views on purpose: they work for everybody who opens or attaches the file, without
@@ -14,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from graphlib import TopologicalSorter
 from importlib import resources
@@ -23,7 +24,9 @@ from typing import Final
 from sqlalchemy import Connection
 
 _FOLDER: Final = resources.files(__package__).joinpath("views")
-_COLUMN: Final = re.compile(r"(?P<name>[a-z_][a-z0-9_]*): (?P<comment>\S.*)")
+_COLUMN: Final = re.compile(
+    r"(?P<names>[a-z_][a-z0-9_]*(?:, [a-z_][a-z0-9_]*)*): (?P<comment>\S.*)"
+)
 _RANK: Final = re.compile(r"rank_of\('(?P<basis>[^']*)'\)")
 _BASIS: Final = re.compile(r"\((?P<rank>\d+)::TINYINT, '(?P<basis>[^']+)'")
 _PART: Final = re.compile(r"^(?P<indent> *)(?P<before>.*)/\*part (?P<name>\w+)\*/", re.MULTILINE)
@@ -145,7 +148,7 @@ def _columns(view: str, lines: Iterable[str]) -> list[tuple[str, str]]:
             name, comment = columns[-1]
             columns[-1] = (name, f"{comment} {line.strip()}")
         elif match := _COLUMN.fullmatch(line.strip()):
-            columns.append((match["name"], match["comment"]))
+            columns.extend((name, match["comment"]) for name in match["names"].split(", "))
         else:
             raise ValueError(f"view {view}: not a column's comment: {line!r}")
     return columns
@@ -157,7 +160,23 @@ def _ordered(found: Iterable[View]) -> tuple[View, ...]:
     order = list(TopologicalSorter(graph).static_order())
     if missing := [name for name in order if name not in by_name]:
         raise ValueError(f"no such view: {', '.join(missing)}")
+    for name in order:
+        by_name[name] = _with_inherited_comments(by_name[name], by_name)
     return tuple(by_name[name] for name in order)
+
+
+def _with_inherited_comments(view: View, others: Mapping[str, View]) -> View:
+    comments = {
+        (column, f"as in {name}"): comment
+        for name in view.needs
+        for column, comment in others[name].columns
+    }
+    return replace(
+        view,
+        columns=tuple(
+            (column, comments.get((column, text), text)) for column, text in view.columns
+        ),
+    )
 
 
 def _quoted(text: str) -> str:

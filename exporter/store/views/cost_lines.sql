@@ -3,25 +3,13 @@
 --
 -- needs: usage_days, cost_bases
 --
--- job_id: Row number in training_jobs: a short key, valid within one query only
--- training_job_arn: ARN of the job
--- creation_time: When the job was created
--- usage_date: UTC day in which the seconds fall
--- account_id: AWS account that is billed
+-- job_id, training_job_arn, creation_time, usage_date, account_id: as in usage_days
 -- account_name: Name of the account in the configuration; NULL = none
--- region: AWS region
--- training_job_name: Name of the job
--- job_family: Family of the job
--- team: Team of the job; NULL = no rule matched
--- training_job_status: TrainingJobStatus as last known
--- failure_reason: FailureReason; NULL = none, or no details
--- role_arn: RoleArn of the job; NULL = not known
--- warm_pool_status: WarmPoolStatus.Status
--- retained_seconds: ResourceRetainedBillableTimeInSeconds, for one instance
--- keep_alive_seconds: KeepAlivePeriodInSeconds; NULL = not known
--- tags: Tags as one JSON object; NULL = never read
+-- region, training_job_name, job_family, team, training_job_status: as in usage_days
+-- failure_reason, role_arn, warm_pool_status, retained_seconds: as in usage_days
+-- keep_alive_seconds, tags: as in usage_days
 -- is_pool: True: idle time of a warm pool; false: training
--- is_over: True: training ended, or the pool is settled (Reused or Terminated)
+-- is_over: as in usage_days
 -- is_storage: True: storage; false: instances
 -- component: Training, Training Warm Pool, or either with ' ML storage'
 -- instance_type: Instance type, also for storage; NULL = not known
@@ -32,23 +20,10 @@
 -- cost_usd: Cost in USD, rounded half-up to 12 places; NULL = not known, see cost_basis
 -- cost_basis: Basis of the cost: settled, accruing, estimated, no price, …
 SELECT
-    day.job_id,
-    day.training_job_arn,
-    day.creation_time,
-    day.usage_date,
-    day.account_id,
-    accounts.account_name,
-    day.region,
-    day.training_job_name,
-    day.job_family,
-    day.team,
-    day.training_job_status,
-    day.failure_reason,
-    day.role_arn,
-    day.warm_pool_status,
-    day.retained_seconds,
-    day.keep_alive_seconds,
-    day.tags,
+    day.job_id, day.training_job_arn, day.creation_time, day.usage_date, day.account_id,
+    accounts.account_name, day.region, day.training_job_name, day.job_family, day.team,
+    day.training_job_status, day.failure_reason, day.role_arn, day.warm_pool_status,
+    day.retained_seconds, day.keep_alive_seconds, day.tags,
     day.component <> 'Training' AS is_pool,
     day.is_over,
     part.is_storage,

@@ -9,13 +9,8 @@
 -- last_complete_at: Server time at which the last complete sync ended
 -- last_error: What stopped the last run of the scope; NULL = the run was complete
 SELECT
-    scope.account_id,
-    accounts.account_name,
-    scope.region,
+    scope.account_id, accounts.account_name, scope.region,
     scope.watermark AS data_as_of,
-    scope.discovered_from,
-    scope.discovered_to,
-    scope.last_complete_at,
-    scope.last_error
+    scope.discovered_from, scope.discovered_to, scope.last_complete_at, scope.last_error
 FROM sync_scopes AS scope
 LEFT JOIN accounts ON scope.account_id = accounts.account_id

@@ -6,11 +6,11 @@
 -- training_job_arn: ARN of the job
 -- creation_time: When the job was created
 -- arn_hash: 64-bit hash of the ARN to join by: valid within one query only
--- account_id: AWS account
+-- account_id: AWS account that is billed
 -- region: AWS region
 -- training_job_name: Name of the job
 -- job_family: Family of the job
--- team: Team of the job
+-- team: Team of the job; NULL = no rule matched
 -- training_job_status: TrainingJobStatus as last known
 -- on_training_plan: True: paid for by its training plan
 -- warm_pool_status: WarmPoolStatus.Status
@@ -246,27 +246,14 @@ day AS (
 )
 
 SELECT
-    job_id,
-    training_job_arn,
-    creation_time,
+    job_id, training_job_arn, creation_time,
     hash(training_job_arn) AS arn_hash,
-    account_id,
-    region,
-    training_job_name,
-    job_family,
-    team,
-    training_job_status,
+    account_id, region, training_job_name, job_family, team, training_job_status,
     training_plan_arn IS NOT NULL AS on_training_plan,
     warm_pool_status,
     warm_pool_reused_by_job AS reused_by_job,
     deleted_at IS NOT NULL AS is_deleted,
-    component,
-    usage_date,
-    latest_date,
-    within_a_day,
-    is_over,
-    from_time,
-    until_us,
+    component, usage_date, latest_date, within_a_day, is_over, from_time, until_us,
     training_end_time,
     warm_pool_retained_seconds AS retained_seconds
 FROM day

@@ -3,12 +3,9 @@
 --
 -- needs: usage_days
 --
--- job_id: Row number of the job in training_jobs: valid within one query only
--- creation_time: When the job was created
--- training_end_time: TrainingEndTime of the job
+-- job_id, creation_time, training_end_time: as in usage_days
 -- is_idle: True: idle time; false: training
--- instance_type: Instance type; NULL = not known
--- instance_count: Instance count; NULL = not known
+-- instance_type, instance_count: as in usage_days
 -- started_at: Start of the training or idle time; NULL = not known
 -- ended_at: Its end; NULL = not yet, or not known
 -- busy_seconds: Billable seconds of training that day, for one instance; NULL for idle time
@@ -17,14 +14,9 @@
 -- idle_cost_usd: Cost of the idle time, storage included; NULL for training
 -- ended_by: How the pool ended if this was its last job, see warm_pool_chains
 SELECT
-    day.job_id,
-    day.creation_time,
-    day.training_end_time,
+    day.job_id, day.creation_time, day.training_end_time,
     day.component <> 'Training' AS is_idle,
-    day.instance_type,
-    day.instance_count,
-    day.started_at,
-    day.ended_at,
+    day.instance_type, day.instance_count, day.started_at, day.ended_at,
     CASE WHEN NOT is_idle THEN day.seconds END AS busy_seconds,
     CASE WHEN is_idle THEN day.seconds END AS idle_seconds,
     CASE WHEN NOT is_idle THEN day.cost_usd END AS training_cost_usd,

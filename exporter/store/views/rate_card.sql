@@ -3,12 +3,11 @@
 --
 -- needs: rates
 --
--- account_id: Account with a discount of its own; empty = every other account
--- region: AWS region
+-- account_id, region: as in rates
 -- component: Training or Training Warm Pool
 -- instance_type: Instance type
 -- valid_from: First UTC day
--- valid_to: End date, exclusive
+-- valid_to: as in rates
 -- usd_per_hour: Price of an instance hour; NULL = none
 -- hour_quotient: That price in 1e-12 USD, divided by 3600: the whole part
 -- hour_remainder: The rest of that division
@@ -45,10 +44,7 @@ used_region AS (
 -- One row per account, region, component and instance type that needs a price.
 priced_thing AS (
     SELECT
-        discount_account.account_id,
-        used_region.region,
-        component.component,
-        component.storage,
+        discount_account.account_id, used_region.region, component.component, component.storage,
         used_type.instance_type,
         family.family IS NULL AS has_storage
     FROM used_type
@@ -81,11 +77,7 @@ change AS (
 )
 
 SELECT
-    change.account_id,
-    change.region,
-    change.component,
-    change.instance_type,
-    change.valid_from,
+    change.account_id, change.region, change.component, change.instance_type, change.valid_from,
     -- coalesce: a default in lead() is stored in a form that DuckDB 1.4 does not bind.
     coalesce(
         lead(change.valid_from) OVER (

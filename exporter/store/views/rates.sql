@@ -145,22 +145,16 @@ SELECT
     priced.account_id,
     priced.region,
     priced.billed_component AS component,
-    priced.instance_type,
-    priced.valid_from,
-    priced.valid_to,
+    priced.instance_type, priced.valid_from, priced.valid_to,
     CAST(
         CAST(priced.picousd_per_unit AS DECIMAL(38, 0)) * 0.000000000001 AS DECIMAL(38, 12)
     ) AS usd_per_unit,
-    priced.picousd_per_unit,
-    priced.unit,
-    priced.source
+    priced.picousd_per_unit, priced.unit, priced.source
     || CASE
         WHEN priced.discount_percent IS NULL THEN ''
         ELSE ', less ' || rtrim(rtrim(CAST(priced.discount_percent AS VARCHAR), '0'), '.') || ' %'
     END AS price_source,
     priced.component AS priced_as,
     priced.usd_per_unit AS list_usd_per_unit,
-    priced.discount_percent,
-    priced.effective_from,
-    priced.estimated
+    priced.discount_percent, priced.effective_from, priced.estimated
 FROM priced

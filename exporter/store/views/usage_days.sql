@@ -7,34 +7,23 @@
 --
 -- needs: job_days, rate_card
 --
--- job_id: Row number in training_jobs: a short key, valid within one query only
--- training_job_arn: ARN of the job
--- creation_time: When the job was created
--- account_id: AWS account
--- region: AWS region
--- training_job_name: Name of the job
--- job_family: Family of the job
--- team: Team of the job
--- training_job_status: TrainingJobStatus as last known
+-- job_id, training_job_arn, creation_time, account_id, region, training_job_name: as in job_days
+-- job_family, team, training_job_status: as in job_days
 -- failure_reason: FailureReason; NULL = none, or no details
 -- role_arn: RoleArn of the job; NULL = not known
--- tags: Tags as one JSON object
--- component: Training or Training Warm Pool
+-- tags: Tags as one JSON object; NULL = never read
+-- component: as in job_days
 -- instance_type: Instance type; NULL = not known
 -- instance_count: Instance count; NULL = not known
 -- volume_size_gb: Volume of each instance
--- warm_pool_status: WarmPoolStatus.Status
--- reused_by_job: Name of the job that reused the pool
--- is_deleted: True: the job was deleted at AWS
+-- warm_pool_status, reused_by_job, is_deleted: as in job_days
 -- retained_seconds: ResourceRetainedBillableTimeInSeconds, for one instance
 -- keep_alive_seconds: KeepAlivePeriodInSeconds; NULL = not known
--- is_over: True: training ended, or the pool is settled
--- from_time: Earliest start: creation of the job or, for a pool, end of training
--- training_end_time: TrainingEndTime
+-- is_over, from_time, training_end_time: as in job_days
 -- started_at: Start of the whole usage; NULL = not known
 -- ended_at: End of the whole usage; NULL = not yet, or not known
 -- within_a_day: True: the usage has no other row
--- usage_date: The UTC day
+-- usage_date: UTC day in which the seconds fall
 -- seconds: Seconds of that day, for one instance; NULL = not known
 -- instance_hours: Hours of that day for all its instances, to 12 places
 -- gb_months: GB × instance hours ÷ hours of the calendar month (UTC), to 12 places
@@ -90,9 +79,7 @@ detailed_day AS (
         epoch_us(job.from_time) AS from_us,
         epoch_us(job.training_end_time) AS end_us,
         epoch_us(detail.training_start_time) AS start_us,
-        detail.failure_reason,
-        detail.role_arn,
-        detail.tags,
+        detail.failure_reason, detail.role_arn, detail.tags,
         coalesce(detail.instance_type, grouped_type.instance_type) AS instance_type,
         coalesce(detail.instance_count, grouped_type.instance_count) AS instance_count,
         detail.volume_size_gb,
@@ -267,39 +254,17 @@ priced_day AS (
 )
 
 SELECT
-    job_id,
-    training_job_arn,
-    creation_time,
-    account_id,
-    region,
-    training_job_name,
-    job_family,
-    team,
-    training_job_status,
-    failure_reason,
-    role_arn,
-    tags,
-    component,
-    instance_type,
-    instance_count,
-    volume_size_gb,
-    warm_pool_status,
-    reused_by_job,
-    is_deleted,
-    retained_seconds,
-    keep_alive_seconds,
-    is_over,
-    from_time,
-    training_end_time,
+    job_id, training_job_arn, creation_time, account_id, region, training_job_name, job_family,
+    team, training_job_status, failure_reason, role_arn, tags, component, instance_type,
+    instance_count, volume_size_gb, warm_pool_status, reused_by_job, is_deleted, retained_seconds,
+    keep_alive_seconds, is_over, from_time, training_end_time,
     CASE WHEN knows_start THEN make_timestamptz(started_us) END AS started_at,
     CASE
         WHEN NOT is_over THEN NULL
         WHEN NOT is_pool THEN make_timestamptz(until_us)
         WHEN knows_seconds THEN make_timestamptz(stopped_us)
     END AS ended_at,
-    within_a_day,
-    usage_date,
-    seconds,
+    within_a_day, usage_date, seconds,
     CAST(
         CAST(
             CAST(instance_seconds // 3600 AS HUGEINT) * 1000000000000

@@ -50,21 +50,15 @@ chain_names AS (
 SELECT
     first_job.training_job_arn || '@' || CAST(epoch_ms(first_job.creation_time) AS VARCHAR)
         AS chain_id,
-    first_job.account_id,
-    first_job.region,
-    first_job.job_family,
-    pool_chain.instance_type,
+    first_job.account_id, first_job.region, first_job.job_family, pool_chain.instance_type,
     pool_chain.instance_count,
     CAST(pool_chain.jobs AS BIGINT) AS jobs,
     chain_names.job_names,
     coalesce(pool_chain.started_at, first_job.creation_time) AS started_at,
     CASE WHEN pool_chain.ended_by NOT IN ('open', 'deleted') THEN pool_chain.ended_at END
         AS ended_at,
-    pool_chain.busy_seconds,
-    pool_chain.idle_seconds,
-    pool_chain.training_cost_usd,
-    pool_chain.idle_cost_usd,
-    pool_chain.ended_by
+    pool_chain.busy_seconds, pool_chain.idle_seconds, pool_chain.training_cost_usd,
+    pool_chain.idle_cost_usd, pool_chain.ended_by
 FROM pool_chain
 INNER JOIN chain_names USING (chain)
 INNER JOIN training_jobs AS first_job ON pool_chain.chain = first_job.rowid
