@@ -1,7 +1,7 @@
 """Bill exports made from the specifications' column lists: CUR 2.0, FOCUS 1.0 and 1.2.
 
 Column lists: AWS Data Exports' dictionaries for COST_AND_USAGE_REPORT, FOCUS_1_0_AWS and
-FOCUS_1_2_AWS. Every column is written, as an export with all columns would; most are empty.
+FOCUS_1_2_AWS. Like a full export, each has every column; most are empty.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ FOCUS_MAPS = ["Tags", "x_CostCategories", "x_Discounts"]
 
 @dataclass(frozen=True)
 class Charge:
-    """One line of a bill, of either form."""
+    """One line of a bill, whatever the format."""
 
     start: datetime
     component: str
@@ -115,7 +115,7 @@ class Charge:
 
     @property
     def description(self) -> str:
-        """As on the public bill."""
+        """The description as on the public bill."""
         if self.is_storage:
             job = self.component.replace(" ML", " Job ML")
             return f"$0.154 per GB-Mo of {job}"
@@ -123,7 +123,7 @@ class Charge:
 
 
 def cur(path: Path, charges: Sequence[Charge]) -> Path:
-    """A CUR 2.0 export."""
+    """Write a CUR 2.0 export and return its path."""
     rows = [
         {
             "bill_payer_account_id": "999988887777",
@@ -153,7 +153,7 @@ def cur(path: Path, charges: Sequence[Charge]) -> Path:
 
 
 def focus(path: Path, charges: Sequence[Charge], version: str = "1.0") -> Path:
-    """A FOCUS export with AWS columns; since 1.2 it has no x_UsageType."""
+    """Write a FOCUS export with AWS columns; version 1.2 has no x_UsageType."""
     rows = [
         {
             "BillingAccountId": "999988887777",
@@ -188,7 +188,7 @@ def _write(
     times: Sequence[str],
     maps: Sequence[str],
 ) -> Path:
-    """Parquet with doubles, UTC timestamps without a zone, and maps; or a CSV of texts."""
+    """Write Parquet with doubles, UTC timestamps without a zone and maps, or CSV with texts."""
     parquet = path.suffix == ".parquet"
 
     def number(value: Decimal | None) -> object:

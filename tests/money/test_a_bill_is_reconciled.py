@@ -1,4 +1,4 @@
-"""A bill beside our figures: no difference where there is none, and the job where there is."""
+"""`reconcile` compares a bill with our figures and names the jobs that differ."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from exporter.reconcile import Reconciliation, rates_csv, reconcile
 from tests.money import bills
 from tests.money.bills import Charge
 from tests.money.conftest import ACCOUNT, REGION, Ledger, arn
-from tests.money.test_the_bill_of_december_2023 import HOURS, put_december
+from tests.money.december import HOURS, put_december
 
 FORMS: dict[str, Callable[[Path, list[Charge]], Path]] = {
     "cur.parquet": lambda folder, charges: bills.cur(folder / "cur.parquet", charges),
@@ -31,7 +31,7 @@ DECEMBER = datetime(2023, 12, 1, tzinfo=UTC)
 
 
 def public_bill() -> list[Charge]:
-    """The public bill, line by line, with lines that are none of our business."""
+    """The public bill, line by line, with lines that have nothing to do with training."""
     lines = [
         ("Training", "ml.m5.xlarge", "44.015", "11.31"),
         ("Training", "ml.g4dn.xlarge", "14.801", "12.17"),
@@ -89,7 +89,7 @@ def test_the_rates_of_the_public_bill_are_its_prices(shipped: Ledger, tmp_path: 
 
 
 def by_the_hour(ledger: Ledger, *, resources: bool) -> list[Charge]:
-    """What AWS would have billed for the jobs in the database: hour by hour, to ten places."""
+    """What AWS would have billed for the jobs in the database, hour by hour, to ten places."""
     charges = []
     for view, component, start, seconds in (
         ("warm_pool_costs", "Training Warm Pool", "pool_started_at", "retained_seconds"),
@@ -112,7 +112,7 @@ def by_the_hour(ledger: Ledger, *, resources: bool) -> list[Charge]:
                         row["instance_type"],
                         round(hours, 10),
                         round(hours * row["usd_per_hour"], 10),
-                        # Resource ids have come in lower case.
+                        # AWS has written resource ids in lower case.
                         row["arn"].lower() if resources else "",
                     )
                 )
@@ -146,9 +146,7 @@ def priced(ledger: Ledger) -> Ledger:
 
 @pytest.mark.parametrize("form", ["cur.parquet", "focus 1.0 csv"])
 @pytest.mark.parametrize("resources", [True, False])
-def test_after_one_job_is_changed_it_is_named(
-    priced: Ledger, tmp_path: Path, form: str, resources: bool
-) -> None:
+def test_a_changed_job_is_named(priced: Ledger, tmp_path: Path, form: str, resources: bool) -> None:
     path = FORMS[form](tmp_path, by_the_hour(priced, resources=resources))
     agreed = reconcile(priced.connection, path)
     assert (agreed.differences, agreed.usd_differences) == ([], [])
@@ -160,7 +158,7 @@ def test_after_one_job_is_changed_it_is_named(
         WHERE training_job_name = 'Bert-2'
     """)
     found = reconcile(priced.connection, path)
-    # The wait had gone on past midnight: of its first day a part is missing, the second is gone.
+    # The pool was idle past midnight: a part of the first day and the whole second day are missing.
     assert [
         (line.period, line.component, line.ours - line.billed) for line in found.differences
     ] == [
@@ -177,7 +175,7 @@ def test_after_one_job_is_changed_it_is_named(
             assert ("Bert-2", ours, "of that day") in named
 
 
-def test_a_job_that_only_one_side_has_is_said_so(priced: Ledger, tmp_path: Path) -> None:
+def test_a_job_on_one_side_only_is_named(priced: Ledger, tmp_path: Path) -> None:
     charges = by_the_hour(priced, resources=True)
     day = datetime(2026, 10, 5, tzinfo=UTC)
     kept = [charge for charge in charges if "bert-2" not in charge.resource]
@@ -197,7 +195,7 @@ def test_a_job_that_only_one_side_has_is_said_so(priced: Ledger, tmp_path: Path)
     assert (training.billed, training.ours) == (Decimal(5), Decimal("2.000555555556"))
 
 
-def test_money_may_differ_where_hours_agree(priced: Ledger, tmp_path: Path) -> None:
+def test_costs_may_differ_while_hours_agree(priced: Ledger, tmp_path: Path) -> None:
     path = bills.cur(tmp_path / "c.parquet", by_the_hour(priced, resources=False))
     priced.price("0.2", since=date(2026, 10, 1))
     found = reconcile(priced.connection, path)
@@ -209,7 +207,7 @@ def test_money_may_differ_where_hours_agree(priced: Ledger, tmp_path: Path) -> N
     }
 
 
-def test_a_rate_that_changes_is_two_rates(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_changed_rate_gives_two_rates(ledger: Ledger, tmp_path: Path) -> None:
     charges = [
         Charge(
             datetime(2026, 10, day, 5, tzinfo=UTC),
@@ -274,7 +272,7 @@ def test_an_export_in_parts_is_read_as_one(priced: Ledger, tmp_path: Path) -> No
     assert (found.differences, len(found.export.files)) == ([], 2)
 
 
-def test_what_is_no_export_is_a_usage_error(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_file_that_is_no_export_is_a_usage_error(ledger: Ledger, tmp_path: Path) -> None:
     def refuse(name: str, content: bytes, message: str) -> None:
         path = tmp_path / name
         path.write_bytes(content)
@@ -297,7 +295,7 @@ def test_what_is_no_export_is_a_usage_error(ledger: Ledger, tmp_path: Path) -> N
         reconcile(ledger.connection, bills.cur(tmp_path / "none.csv", []))
 
 
-def test_hours_of_the_public_bill_are_those_of_our_jobs() -> None:
+def test_our_jobs_have_the_hours_of_the_public_bill() -> None:
     billed = {(charge.component, charge.instance_type): charge.quantity for charge in public_bill()}
     for kind, (training, pool) in HOURS.items():
         assert billed["Training", kind] == training

@@ -1,4 +1,4 @@
-"""The Price List API, over HTTP: asked for what is used, once a day, and missed by nobody."""
+"""A sync refreshes prices over HTTP once a day, for the types in use, and works without them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def asked(simulator: Simulator) -> int:
     return sum(call.operation == "GetProducts" for call in simulator.calls)
 
 
-def test_a_sync_asks_once_a_day_for_the_types_in_use(
+def test_a_sync_requests_prices_once_a_day_for_the_types_in_use(
     scope: Scope, simulator: Simulator, tmp_path: Path
 ) -> None:
     path = tmp_path / "jobs.duckdb"
@@ -54,7 +54,7 @@ def test_a_sync_asks_once_a_day_for_the_types_in_use(
     assert asked(simulator) > before
 
 
-def test_a_denied_price_list_is_said_and_tried_again_in_a_day(
+def test_a_denied_price_list_is_reported_and_retried_a_day_later(
     world: World, scope: Scope, simulator: Simulator, tmp_path: Path
 ) -> None:
     world.behaviour = Behaviour(denied=frozenset({(None, None, "GetProducts")}))

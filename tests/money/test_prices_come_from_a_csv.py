@@ -1,4 +1,4 @@
-"""`prices import`: exact, all or nothing, and a wrong line is named."""
+"""`prices import` is exact, imports all lines or none, and names a wrong line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def put(tmp_path: Path, *lines: str, header: str = HEADER, name: str = "rates.cs
     return path
 
 
-def test_what_is_imported_stands_in_the_table(ledger: Ledger, tmp_path: Path) -> None:
+def test_imported_prices_are_in_the_table_exactly(ledger: Ledger, tmp_path: Path) -> None:
     path = put(
         tmp_path,
         LINE + ",our contract,USD",
@@ -52,7 +52,7 @@ def test_what_is_imported_stands_in_the_table(ledger: Ledger, tmp_path: Path) ->
     ]
 
 
-def test_an_import_again_replaces(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_second_import_replaces_the_first(ledger: Ledger, tmp_path: Path) -> None:
     ledger.price("0.257", source="shipped list: seen", since=date(2026, 10, 1))
     ledger.price("0.25", source="Price List API", since=date(2026, 10, 1))
     later = LINE.replace("2026-10-01", "2026-11-01")
@@ -112,7 +112,7 @@ def test_a_wrong_line_is_named_and_nothing_is_imported(
         ("shipped list: mine", "USD", "is reserved"),
     ],
 )
-def test_another_currency_and_a_disguise_are_refused(
+def test_another_currency_and_a_reserved_source_are_refused(
     ledger: Ledger, tmp_path: Path, source: str, currency: str, message: str
 ) -> None:
     path = put(tmp_path, f"{LINE},{source},{currency}", header=HEADER + ",source,currency")
@@ -134,7 +134,7 @@ def test_a_wrong_header_is_named(ledger: Ledger, tmp_path: Path, header: str, me
         import_csv(ledger.connection, put(tmp_path, header=header))
 
 
-def test_what_is_no_csv_is_a_usage_error(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_file_that_is_no_csv_is_a_usage_error(ledger: Ledger, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Cannot read"):
         import_csv(ledger.connection, tmp_path / "missing.csv")
     with pytest.raises(UsageError, match="Cannot read"):
@@ -145,7 +145,7 @@ def test_what_is_no_csv_is_a_usage_error(ledger: Ledger, tmp_path: Path) -> None
         import_csv(ledger.connection, binary)
 
 
-def test_thousands_of_lines_are_one_statement(ledger: Ledger, tmp_path: Path) -> None:
+def test_thousands_of_lines_take_one_statement(ledger: Ledger, tmp_path: Path) -> None:
     lines = [
         f"eu-west-1,Training,ml.m5.x{number}large,{number}.5,Hrs,2026-10-01"
         for number in range(5000)

@@ -1,4 +1,4 @@
-"""`prices refresh`: what the Price List API's entries mean, and what is kept of them."""
+"""`prices refresh` understands the entries of the Price List API and keeps what changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def entry(
     currency: str = "USD",
     **attributes: str,
 ) -> str:
-    """An entry of PriceList as it comes over the wire."""
+    """Return an entry of PriceList as AWS sends it."""
     dimension = {"unit": unit, "beginRange": begin, "pricePerUnit": {currency: usd}}
     return json.dumps(
         {
@@ -72,7 +72,7 @@ def compute(component: str, usage: str, **more: Any) -> str:
             "Training Warm Pool ML storage",
             "",
         ),
-        # What is not training on demand.
+        # Entries for something other than training on demand.
         (compute("Hosting", f"USE1-Host:{M5}"), None, None),
         (compute("Training", f"USE1-DebuggerBuiltInRule:{M5}"), None, None),
         (compute("Processing", f"USE1-Processing:{M5}"), None, None),
@@ -85,7 +85,9 @@ def compute(component: str, usage: str, **more: Any) -> str:
         (entry(), None, None),
     ],
 )
-def test_what_an_entry_means(listed: str, component: str | None, instance_type: str | None) -> None:
+def test_an_entry_is_understood(
+    listed: str, component: str | None, instance_type: str | None
+) -> None:
     found = list(parse([listed]))
     if component is None or instance_type is None:
         assert found == []
@@ -97,7 +99,7 @@ def test_what_an_entry_means(listed: str, component: str | None, instance_type: 
 
 
 @pytest.mark.parametrize("listed", ["<html>", "[]", "{}", '{"product": {"attributes": 1}}'])
-def test_an_entry_that_is_none_is_an_error_of_the_service(listed: str) -> None:
+def test_a_malformed_entry_is_an_error_of_the_service(listed: str) -> None:
     with pytest.raises(ServiceError, match="cannot be read"):
         list(parse([listed]))
 
@@ -112,11 +114,11 @@ def test_an_entry_that_is_none_is_an_error_of_the_service(listed: str) -> None:
         ("sa-east-1", "us-east-1"),
     ],
 )
-def test_the_api_is_asked_where_it_answers(region: str, endpoint: str) -> None:
+def test_the_api_is_called_at_an_endpoint_of_the_same_partition(region: str, endpoint: str) -> None:
     assert endpoint_for(region) == endpoint
 
 
-def test_the_prices_of_the_stand_in_are_those_of_the_bill(simulator: Simulator) -> None:
+def test_the_simulator_has_the_prices_of_the_public_bill(simulator: Simulator) -> None:
     client = boto3.client("pricing", region_name=endpoint_for("eu-west-1"))
     found = {
         (price.component, price.instance_type): price
@@ -133,12 +135,12 @@ def listed(usd: str, since: date = date(2026, 10, 1), kind: str = M5) -> ListedP
     return ListedPrice("us-east-1", "Training", kind, Decimal(usd), "Hrs", since)
 
 
-def test_a_price_that_has_not_changed_keeps_its_first_day(ledger: Ledger) -> None:
+def test_an_unchanged_price_keeps_its_first_day(ledger: Ledger) -> None:
     later, latest = date(2026, 11, 1), date(2026, 12, 1)
     assert store_api_prices(ledger.connection, [listed("1")]) == 1
     assert store_api_prices(ledger.connection, [listed("1", later)]) == 0
     assert store_api_prices(ledger.connection, [listed("2", latest)]) == 1
-    # A price of a day that has been passed says nothing new.
+    # A price for an earlier day adds nothing.
     assert store_api_prices(ledger.connection, [listed("3", later)]) == 0
     assert ledger.read("SELECT usd_per_unit, effective_from, source FROM prices ORDER BY 2") == [
         {
@@ -150,6 +152,6 @@ def test_a_price_that_has_not_changed_keeps_its_first_day(ledger: Ledger) -> Non
     ]
 
 
-def test_of_two_prices_for_one_thing_the_higher_is_kept(ledger: Ledger) -> None:
+def test_the_higher_of_two_prices_for_one_type_is_kept(ledger: Ledger) -> None:
     assert store_api_prices(ledger.connection, [listed("1"), listed("3"), listed("2")]) == 1
     assert ledger.read("SELECT usd_per_unit FROM prices") == [{"usd_per_unit": Decimal(3)}]

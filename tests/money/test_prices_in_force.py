@@ -1,4 +1,4 @@
-"""Which price counts on a day: kinds of source, dates, fallbacks, discounts; and what has none."""
+"""The price in force on a day follows kinds of source, dates, fallbacks and discounts."""
 
 from __future__ import annotations
 
@@ -29,20 +29,22 @@ POOL = {"component": "Training Warm Pool"}
         # Within a source, the price in force on the day.
         ([price("1", SHIPPED, "2026-01-01"), price("2", SHIPPED, "2026-10-03")], "2 settled"),
         ([price("1", SHIPPED, "2026-01-01"), price("2", SHIPPED, "2026-10-04")], "1 settled"),
-        # Before its first day, the earliest.
+        # Before the first day, the earliest price.
         ([price("1", SHIPPED, "2026-11-01"), price("2", SHIPPED, "2026-12-01")], "1 estimated"),
-        # An import beats the API, and that the shipped list, whatever their dates.
+        # An import beats the API, and the API beats the shipped list, whatever their dates.
         ([price("1", SHIPPED, "2026-10-01"), price("2", API, "2026-11-01")], "2 estimated"),
         ([price("1", API, "2026-10-01"), price("2", "contract", "2020-01-01")], "2 settled"),
         ([price("1", API, "2020-01-01"), price("2", "contract", "2027-01-01")], "2 estimated"),
-        # Two imports of one day: always the same one.
+        # Of two imports with one date, always the same one counts.
         ([price("1", "a"), price("2", "b")], "2 settled"),
-        # A slip is passed over, a price of 0 is a price.
+        # A price out of range is ignored; 0 is a price.
         ([price("1", SHIPPED), price("9999999", API), price("-1", "contract")], "1 settled"),
         ([price("0", "contract")], "0 settled"),
     ],
 )
-def test_price_of_training(ledger: Ledger, prices: list[dict[str, Any]], expected: str) -> None:
+def test_training_costs_the_price_in_force(
+    ledger: Ledger, prices: list[dict[str, Any]], expected: str
+) -> None:
     assert _cost(ledger, prices, "training_job_costs") == expected
 
 
@@ -51,14 +53,16 @@ def test_price_of_training(ledger: Ledger, prices: list[dict[str, Any]], expecte
     [
         ([price("1", SHIPPED)], "1 settled"),
         ([price("1", SHIPPED), price("2", SHIPPED, **POOL)], "2 settled"),
-        # One's own training rate says more about one's pools than a public price of pools.
+        # A user's own training rate says more about their pools than a public pool price.
         ([price("1", "contract"), price("2", API, **POOL)], "1 settled"),
         ([price("1", API), price("2", "contract", **POOL)], "2 settled"),
-        # The pool's own price counts from its first day, the training's does not fill the gap.
+        # Before its first day the pool price is an estimate; the training price is not used.
         ([price("1", API), price("2", API, "2026-11-01", **POOL)], "2 estimated"),
     ],
 )
-def test_price_of_a_pool(ledger: Ledger, prices: list[dict[str, Any]], expected: str) -> None:
+def test_a_pool_costs_its_own_price_or_that_of_training(
+    ledger: Ledger, prices: list[dict[str, Any]], expected: str
+) -> None:
     assert _cost(ledger, prices, "warm_pool_costs") == expected
 
 
@@ -77,7 +81,7 @@ def _cost(ledger: Ledger, prices: list[dict[str, Any]], view: str) -> str:
     return f"{row['cost_usd'].normalize():f} {row['cost_basis']}"
 
 
-def test_a_price_that_changes_at_midnight_changes_in_the_middle_of_a_job(ledger: Ledger) -> None:
+def test_a_price_change_at_midnight_splits_the_cost_of_a_job(ledger: Ledger) -> None:
     ledger.price("40.71", "ml.p4d.24xlarge", since=date(2024, 1, 17))
     ledger.price("27.28", "ml.p4d.24xlarge", since=date(2025, 7, 17))
     ledger.put("local_storage_families", family="p4d")
@@ -121,7 +125,7 @@ def test_a_price_that_changes_at_midnight_changes_in_the_middle_of_a_job(ledger:
             ("0.875", "Price List API, less 12.5 %"),
         ),
         ([("999999999999", "", "50"), ("", "Training ML storage", "60")], API, ("1", API)),
-        # Imported rates are what is paid already.
+        # Imported rates include any discount.
         ([("", "", "10")], "contract", ("1", "contract")),
         ([("", "", "100")], API, ("0", "Price List API, less 100 %")),
     ],
@@ -147,7 +151,7 @@ def test_the_narrowest_discount_counts(
     }
 
 
-def test_the_list_says_what_is_in_force_and_what_has_no_price(ledger: Ledger) -> None:
+def test_the_list_shows_prices_in_force_and_types_without_a_price(ledger: Ledger) -> None:
     ledger.price("1", source=SHIPPED)
     ledger.price("2", "ml.c5.xlarge", source=SHIPPED, since=date(2027, 1, 1))
     ledger.put("discounts", account_id="", component="Training", percent=Decimal(25))
@@ -226,7 +230,7 @@ def test_the_list_says_what_is_in_force_and_what_has_no_price(ledger: Ledger) ->
     ]
 
 
-def test_the_shipped_list_is_loaded_once_and_leaves_other_prices_alone(ledger: Ledger) -> None:
+def test_loading_the_shipped_list_twice_leaves_other_prices_alone(ledger: Ledger) -> None:
     ledger.price("9", source="contract")
     assert load_shipped(ledger.connection) is True
     assert load_shipped(ledger.connection) is False
@@ -247,7 +251,7 @@ def test_the_shipped_list_is_loaded_once_and_leaves_other_prices_alone(ledger: L
     assert len(ledger.read("SELECT * FROM prices")) == len(shipped_prices()) + 1
 
 
-def test_the_shipped_list_has_every_price_once_and_known_units() -> None:
+def test_the_shipped_list_has_each_price_once_and_known_units() -> None:
     prices = shipped_prices()
     keys = {(row.region, row.component, row.instance_type, row.effective_from) for row in prices}
     assert len(prices) == len(keys) == 95

@@ -1,4 +1,4 @@
-"""What a line of a bill is for, and which rate its figures stand for."""
+"""Bill lines are classified, and the rate behind their figures is found."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ M5 = "ml.m5.xlarge"
 @pytest.mark.parametrize(
     ("texts", "unit", "expected"),
     [
-        # The words of the public bill.
+        # Descriptions of the public bill.
         (
             ["$0.257 per Training ml.m5.xlarge hour in EU (Ireland)"],
             "Hrs",
@@ -46,7 +46,7 @@ M5 = "ml.m5.xlarge"
         (["$0.257 per BatchTransform Job ml.m5.xlarge hour in EU (Ireland)"], "Hrs", None),
         (["$0.0 for SageMaker Debugger Built-in Rule Instance"], "Hrs", None),
         (["$0.110 per GB-Mo of Processing ML storage"], "GB-Mo", None),
-        # Usage types, with nothing else to go by.
+        # Usage types alone.
         (["USE1-Train:ml.p4d.24xlarge"], "Hours", Meaning("Training", "ml.p4d.24xlarge")),
         (["Train:ml.p6-b200.48xlarge"], None, Meaning("Training", "ml.p6-b200.48xlarge")),
         (["EU-Train-WarmPool:ml.m5.xlarge"], "Hrs", Meaning("Training Warm Pool", M5)),
@@ -54,16 +54,16 @@ M5 = "ml.m5.xlarge"
         (["USE1-Host:ml.m5.xlarge"], "Hrs", None),
         (["USE1-TrainingPlan:ml.p5.48xlarge"], "Hrs", None),
         (["USE1-Trainium:ml.trn1.32xlarge"], "Hrs", None),
-        # The usage type does not say which, another text does.
+        # The usage type is not clear; another text is.
         (["EU-X:ml.m5.xlarge", "Training Warm Pool"], "Hrs", Meaning("Training Warm Pool", M5)),
         (["EU-Train:ml.m5.xlarge", None, ""], "Hrs", Meaning("Training", M5)),
-        # Nothing to be sorted by.
+        # Nothing to classify by.
         (["Training of something"], "Hrs", None),
         (["USE1-Train:ml.m5.xlarge"], "Requests", None),
         ([None], None, None),
     ],
 )
-def test_what_a_line_is_for(
+def test_a_line_is_classified(
     texts: list[str | None], unit: str | None, expected: Meaning | None
 ) -> None:
     assert meaning(texts, unit) == expected
@@ -81,7 +81,9 @@ def test_what_a_line_is_for(
         ("0.6", "1.2", "1"),
     ],
 )
-def test_the_shortest_number_that_explains_the_money(low: str, high: str, expected: str) -> None:
+def test_the_rate_is_the_shortest_number_that_explains_the_cost(
+    low: str, high: str, expected: str
+) -> None:
     def number(text: str) -> Fraction:
         above, _, below = text.partition("/")
         return Fraction(above) / Fraction(below or 1)
