@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 
 from tests.money.conftest import Ledger
-from tests.money.december import put_december
+from tests.money.december import JOBS, put_december
 
 
 def cents(amount: Decimal) -> Decimal:

@@ -46,9 +46,9 @@ VIEWS = {
     """,
     "pool_steps": """
         job_id BIGINT, creation_time TIMESTAMPTZ, training_end_time TIMESTAMPTZ, is_idle BOOLEAN,
-        instance_type VARCHAR, instance_count BIGINT, started_at TIMESTAMPTZ, busy_seconds BIGINT,
-        idle_seconds BIGINT, training_cost_usd DECIMAL(38, 12), idle_cost_usd DECIMAL(38, 12),
-        ended_by VARCHAR
+        instance_type VARCHAR, instance_count BIGINT, started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ,
+        busy_seconds BIGINT, idle_seconds BIGINT, training_cost_usd DECIMAL(38, 12),
+        idle_cost_usd DECIMAL(38, 12), ended_by VARCHAR
     """,
     "rates": """
         account_id VARCHAR, region VARCHAR, component VARCHAR, instance_type VARCHAR,
