@@ -1,6 +1,6 @@
 -- title: What the figures rest on, and what is missing
--- description: Every cost of the period by what it rests on, the weakest first, with what can be
---   done about it; and the accounts and regions that could not be read.
+-- description: The costs of the period by basis, the weakest first, each with a remedy. Accounts
+--   and regions that sync could not read come before all others.
 -- period: default
 -- column: basis: settled, accruing, estimated, no price, … or failed scope, incomplete scope
 -- column: account wide: AWS account
@@ -11,36 +11,35 @@
 -- column: jobs count: Jobs with such a cost
 -- column: instance_hours hours wide: Their hours × instances
 -- column: cost_usd money: Their cost in USD; NULL = not known
--- column: remedy: What would make it better
+-- column: remedy: What improves the figure
 -- example: --since 365d
 -- example: --month 2026-10 --format csv
-WITH costs AS (
+WITH
+-- One row per cost line of the period.
+costs AS (
     SELECT
         cost_basis AS basis,
         account_id AS account,
-        region,
-        component,
-        instance_type,
+        region, component, instance_type,
         CASE
             WHEN price_source LIKE 'shipped list%' THEN 'list prices'
             WHEN price_source LIKE 'Price List API%' THEN 'Price List API'
             WHEN price_source IS NOT NULL THEN 'imported'
         END AS price,
-        -- One number to group by: a set of jobs for each group takes all of its key's width.
+        -- One number to group by: the set of jobs in each group repeats the whole key.
         hash(basis, account, region, component, instance_type, price) AS line,
         job_id AS job,
         instance_hours,
         cost_usd
     FROM cost_lines
-    WHERE
-        usage_date >= CAST(:since AS DATE)
-        AND usage_date < CAST(:until AS DATE)
+    WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
 ),
 
+-- One row per kind of cost, and one for the total.
 summed AS (
     SELECT
         grouping(line) > 0 AS is_total,
-        -- All are equal; any_value is the first of them, for which DuckDB would keep every row.
+        -- max, as all are equal: for any_value, which is the first, DuckDB would keep every row.
         max(basis) AS basis,
         max(account) AS account,
         max(region) AS region,
@@ -54,7 +53,8 @@ summed AS (
     GROUP BY GROUPING SETS ((line), ())
 ),
 
-told AS (
+-- One row per kind of cost and per scope that is incomplete, each with a remedy.
+remedied AS (
     SELECT
         summed.* EXCLUDE (is_total),
         cost_bases.rank AS weakness,
@@ -62,8 +62,9 @@ told AS (
             WHEN summed.basis = 'no price' THEN 'prices import, or prices refresh'
             WHEN summed.basis = 'no details' THEN 'sync: details are not fetched yet'
             WHEN summed.basis = 'estimated' THEN 'prices import with an earlier date'
-            WHEN summed.basis = 'accruing' THEN 'sync: it is not settled'
-            WHEN summed.basis = 'unknown seconds' THEN 'sync: AWS has not told the seconds'
+            WHEN summed.basis = 'accruing' THEN 'sync: not settled yet'
+            WHEN summed.basis = 'unknown seconds'
+                THEN 'sync: AWS has not reported billable seconds yet'
             WHEN summed.basis IN ('training plan', 'serverless') THEN 'none: not priced on demand'
             WHEN summed.price = 'list prices' THEN 'prices import: these are public prices'
         END AS remedy
@@ -76,7 +77,7 @@ told AS (
         99 AS weakness,
         account_id AS account,
         region,
-        -- The whole of an error stands in the note on its scope.
+        -- The note on the scope has the whole error.
         CASE
             WHEN length(last_error) > 60 THEN left(last_error, 59) || '…'
             ELSE coalesce(last_error, 'sync: never read to the end')
@@ -87,9 +88,9 @@ told AS (
 
 SELECT
     FALSE AS is_total,
-    told.* EXCLUDE (weakness),
-    told.weakness AS note_weakness
-FROM told
+    * EXCLUDE (weakness),
+    weakness AS note_weakness
+FROM remedied
 UNION ALL BY NAME
 SELECT is_total, jobs, instance_hours, cost_usd
 FROM summed
@@ -98,8 +99,4 @@ ORDER BY
     is_total,
     note_weakness DESC,
     cost_usd DESC NULLS LAST,
-    account,
-    region,
-    component,
-    instance_type,
-    price;
+    account, region, component, instance_type, price;

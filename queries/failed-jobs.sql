@@ -1,6 +1,6 @@
 -- title: What failed jobs cost, by reason
--- description: Training and warm pools of jobs that failed. The reason is the class of the failure,
---   such as AlgorithmError or InternalServerError; internal errors are not billed by AWS as a rule.
+-- description: Cost of training and warm pools of jobs that failed. The reason is the class of the
+--   failure, such as AlgorithmError or InternalServerError. AWS rarely bills internal errors.
 -- period: default
 -- by: family
 -- bar: cost_usd
@@ -8,13 +8,15 @@
 -- column: reason: First word of FailureReason; NULL = no details
 -- column: jobs count: Failed jobs with usage in the period
 -- column: instance_hours hours: Hours of training and pools × instances
--- column: pool_usd money wide: Pools after failed jobs in USD; part of cost_usd
--- column: cost_usd money: Training and pools in USD, as far as known
--- column: unpriced_jobs count wide: Jobs of which a part of the cost is not known
+-- column: pool_usd money wide: Cost of pools after failed jobs in USD; part of cost_usd
+-- column: cost_usd money: Known cost of training and pools in USD
+-- column: unpriced_jobs count wide: Jobs with a part of the cost unknown
 -- column: example wide: One of the jobs
 -- example: --by month --since 180d
 -- example: --by account --by instance_type
-WITH costs AS (
+WITH
+-- One row per cost line of a failed job in the period.
+costs AS (
     SELECT
         /*by*/ job_family AS family /*end*/,
         coalesce(
@@ -22,17 +24,12 @@ WITH costs AS (
             CASE WHEN failure_reason IS NOT NULL THEN 'other' END
         ) AS reason,
         job_id AS job,
-        training_job_name,
-        is_pool,
-        instance_hours,
-        cost_usd,
-        cost_basis,
-        price_source
+        training_job_name, is_pool, instance_hours, cost_usd, cost_basis, price_source
     FROM cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)
-        -- Coalesced, or DuckDB takes half of all jobs to have failed, and makes room for them.
+        -- coalesce: without it, DuckDB plans for half of all jobs to have failed.
         AND coalesce(training_job_status = 'Failed', FALSE)
 )
 

@@ -1,25 +1,28 @@
 -- title: What happened to a job
--- description: Every change that a sync observed, and the status transitions that SageMaker reports,
---   in order of time. A name that was used again shows the jobs of that name one after the other.
+-- description: Every change that a sync observed and every status transition that SageMaker
+--   reports, in order of time. Jobs that share the name follow each other.
 -- argument: job
 -- param: job text: Name or ARN of the job
--- column: happened_at: When; of an observation the server time of the answer that showed it
+-- column: happened_at: Time of the change; for an observation, server time of the answer
 -- column: source: observed = by a sync; reported = by SageMaker (status transitions)
 -- column: status: Status of the job
 -- column: secondary_status: Secondary status
 -- column: pool: Status of the warm pool
 -- column: retained_seconds seconds: Billable seconds of the pool, for one instance
--- column: reused_by wide: The job that took the pool over
--- column: created_at wide: When the job was created: which job of that name
+-- column: reused_by wide: Name of the job that reused the pool
+-- column: created_at wide: When the job was created; tells jobs of one name apart
 -- column: account wide: AWS account
 -- column: region wide: Region
 -- example: my-training-job
-WITH jobs AS (
+WITH
+-- One row per job of that name or ARN.
+jobs AS (
     SELECT training_job_arn, creation_time, account_id, region
     FROM training_jobs
     WHERE training_job_name = CAST(:job AS VARCHAR) OR training_job_arn = CAST(:job AS VARCHAR)
 ),
 
+-- One row per status transition.
 steps AS (
     SELECT
         jobs.*,
@@ -33,6 +36,7 @@ steps AS (
     INNER JOIN training_job_details AS detail USING (training_job_arn, creation_time)
 ),
 
+-- One row per observed change and per status transition.
 events AS (
     SELECT
         change.observed_at AS happened_at,

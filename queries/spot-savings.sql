@@ -1,29 +1,26 @@
 -- title: What managed spot training saved
--- description: Spot jobs pay for BillableTimeInSeconds of their TrainingTimeInSeconds. The saving is
---   the rest at the same hourly price. Jobs that began in the period; storage is not in it.
+-- description: AWS bills spot jobs for BillableTimeInSeconds of their TrainingTimeInSeconds. The
+--   saving is the rest, at the same hourly price. Jobs that started in the period, without storage.
 -- period: default
 -- by: month, instance_type
 -- bar: saved_usd
 -- column: jobs count: Spot jobs with known seconds
--- column: interrupted_jobs count: Those that were interrupted at least once
+-- column: interrupted_jobs count: Jobs that were interrupted at least once
 -- column: training_hours hours: Training time × instances
 -- column: billable_hours hours: Billable time × instances
 -- column: saved_share percent: 1 − billable_hours ÷ training_hours
--- column: cost_usd money wide: What they cost in USD, without storage, as far as known
--- column: saved_usd money: What they would have cost more at the same price, as far as known
--- column: unpriced_jobs count wide: Jobs of which the price is not known
+-- column: cost_usd money wide: Known cost in USD, without storage
+-- column: saved_usd money: Known saving in USD at the same price
+-- column: unpriced_jobs count wide: Jobs without a known price
 -- example: --by family --since 180d
-WITH spot AS (
+WITH
+-- One row per spot job that started in the period.
+spot AS (
     SELECT
         cost.job_id AS job,
         CAST(cost.started_at AT TIME ZONE 'UTC' AS DATE) AS usage_date,
-        cost.account_id,
-        accounts.account_name,
-        cost.region,
-        cost.job_family,
-        cost.team,
-        detail.tags,
-        cost.instance_type,
+        cost.account_id, accounts.account_name, cost.region, cost.job_family, cost.team,
+        detail.tags, cost.instance_type,
         list_contains(
             json_extract_string(detail.status_transitions, '$[*].Status'), 'Interrupted'
         ) AS is_interrupted,
@@ -35,11 +32,8 @@ WITH spot AS (
         NULL::VARCHAR AS price_source
     FROM job_costs AS cost
     INNER JOIN cost_bases ON cost.compute_rank = cost_bases.rank
-    INNER JOIN training_job_details AS detail
-        ON
-            cost.training_job_arn = detail.training_job_arn
-            AND cost.creation_time = detail.creation_time
-    LEFT JOIN accounts ON cost.account_id = accounts.account_id
+    INNER JOIN training_job_details AS detail USING (training_job_arn, creation_time)
+    LEFT JOIN accounts USING (account_id)
     WHERE
         cost.component = 'Training'
         AND detail.managed_spot
@@ -47,25 +41,21 @@ WITH spot AS (
         AND detail.billable_seconds IS NOT NULL
         AND cost.started_at >= CAST(:since_at AS TIMESTAMPTZ)
         AND cost.started_at < CAST(:until_at AS TIMESTAMPTZ)
-        -- Both follow from that, and keep all other jobs from being read.
+        -- Both follow from the lines above, and keep DuckDB from reading all other jobs.
         AND cost.creation_time < CAST(:until_at AS TIMESTAMPTZ)
         AND coalesce(cost.training_end_time, 'infinity') >= CAST(:since_at AS TIMESTAMPTZ)
 ),
 
+-- The same rows, with the saving and the columns to group by.
 costs AS (
     SELECT
         /*by*/ strftime(usage_date, '%Y-%m') AS month, instance_type /*end*/,
-        job,
-        is_interrupted,
-        training_seconds,
-        billable_seconds,
+        job, is_interrupted, training_seconds, billable_seconds,
         CAST(
             usd_per_hour * CAST(training_seconds - billable_seconds AS DECIMAL(18, 0)) / 3600
             AS DECIMAL(38, 12)
         ) AS saved_usd,
-        cost_usd,
-        cost_basis,
-        price_source
+        cost_usd, cost_basis, price_source
     FROM spot
 )
 

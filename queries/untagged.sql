@@ -1,18 +1,20 @@
--- title: What no team rule caught, by money
--- description: Jobs without a team: no [[team]] of the configuration matched and the tag named by
---   team_tag is missing. The dearest groups are the ones worth a rule.
+-- title: Jobs without a team, by cost
+-- description: Jobs that no [[team]] rule of the configuration matched and that lack the tag named
+--   by team_tag. The most expensive groups deserve a rule first.
 -- period: default
 -- by: account, family
 -- bar: cost_usd
 -- limit: cost_usd
 -- column: jobs count: Jobs without a team
--- column: bare_jobs count wide: Those whose family is only their own name: no pattern matched it
--- column: cost_usd money: Training and pools in USD, as far as known
--- column: share percent: Of what all jobs cost in the period
--- column: roles wide: Roles they ran with
--- column: unpriced_jobs count wide: Jobs of which a part of the cost is not known
+-- column: bare_jobs count wide: Jobs whose family is their own name, as no pattern matched it
+-- column: cost_usd money: Known cost of training and pools in USD
+-- column: share percent: Share of the cost of all jobs in the period
+-- column: roles wide: Roles that the jobs ran with
+-- column: unpriced_jobs count wide: Jobs with a part of the cost unknown
 -- example: --by region --by family
-WITH costs AS (
+WITH
+-- One row per cost line of the period, with the cost only if the job has no team.
+costs AS (
     SELECT
         /*by*/ account_id AS account, account_name, job_family AS family /*end*/,
         job_id AS job,
@@ -24,11 +26,10 @@ WITH costs AS (
         CASE WHEN team IS NULL THEN cost_basis END AS cost_basis,
         price_source
     FROM cost_lines
-    WHERE
-        usage_date >= CAST(:since AS DATE)
-        AND usage_date < CAST(:until AS DATE)
+    WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
 ),
 
+-- One row per group, and one for the total.
 grouped AS (
     SELECT
         /*names*/ account, account_name, family /*end*/,

@@ -1,132 +1,87 @@
 -- title: Warm pools from cold start to end
--- description: The jobs that ran one after the other on the same instances, and what the waits
---   between and after them cost. Chains that began in the period, the dearest waits first.
+-- description: Chains of jobs that ran one after the other on the same instances, with the cost of
+--   the idle time between and after them. Chains that began in the period, those with the most
+--   expensive idle time first.
 -- period: default
 -- prices: yes
--- param: top integer = 20: How many chains to show
+-- param: top integer = 20: Number of chains to show
 -- bar: idle_usd
 -- limit: idle_usd
 -- column: started_at wide: When the first job started
--- column: family: Family of the first job; in the total, how many are shown of how many
+-- column: family: Family of the first job; in the total, shown chains of all chains
 -- column: instance_type: Instance type
 -- column: instances count wide: Number of instances
 -- column: jobs count: Jobs that ran on the pool
--- column: busy_seconds seconds wide: Training, for one instance
--- column: idle_seconds seconds: Waits, for one instance
--- column: training_usd money wide: What the training cost in USD, as far as known
--- column: idle_usd money: What the waits cost in USD, as far as known
--- column: ended_by: How it ended: expired, ended early, reuse unknown, open, …
+-- column: busy_seconds seconds wide: Training time, for one instance
+-- column: idle_seconds seconds: Idle time, for one instance
+-- column: training_usd money wide: Known cost of the training in USD
+-- column: idle_usd money: Known cost of the idle time in USD
+-- column: ended_by: How the pool ended: expired, ended early, reuse unknown, open, …
 -- column: job_names wide: The jobs, in order
 -- example: --param top=100 --format json
-WITH RECURSIVE link AS MATERIALIZED (
-    -- As in the view pool_members, but of the period alone and the 60 days before it: no job
-    -- runs, and no pool waits, for that long.
-    SELECT reused.job_id, reused.next_id
-    FROM (
-        SELECT
-            before.rowid AS job_id,
-            before.creation_time,
-            arg_min(following.rowid, following.creation_time) AS next_id
-        FROM training_jobs AS before
-        INNER JOIN training_jobs AS following
-            ON
-                before.warm_pool_reused_by_job = following.training_job_name
-                AND before.account_id = following.account_id
-                AND before.region = following.region
-                AND before.creation_time < following.creation_time
-        WHERE
-            before.warm_pool_reused_by_job IS NOT NULL
-            AND before.creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
-            AND following.creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
-        GROUP BY before.rowid, before.creation_time
-    ) AS reused
-    QUALIFY row_number() OVER (
-        PARTITION BY reused.next_id
-        ORDER BY reused.creation_time DESC, reused.job_id DESC
-    ) = 1
+WITH RECURSIVE
+-- One row per job of the period and of the 60 days before it: no job runs, and no pool is idle,
+-- for longer than that. A first job was created before the period's end and ended after its start.
+pool_job AS NOT MATERIALIZED (
+    SELECT
+        rowid AS job_id,
+        *,
+        creation_time < CAST(:until_at AS TIMESTAMPTZ)
+        AND coalesce(training_end_time, 'infinity') >= CAST(:since_at AS TIMESTAMPTZ)
+            AS may_be_first
+    FROM training_jobs
+    WHERE creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
 ),
 
-walk AS (
-    -- A job starts after its creation and before its end.
-    SELECT
-        first_job.rowid AS chain,
-        first_job.rowid AS job_id,
-        1 AS position
-    FROM training_jobs AS first_job
-    ANTI JOIN link ON first_job.rowid = link.next_id
+/*part pool_links*/,
+
+/*part pool_members*/,
+
+-- One row per job, instance type and UTC day. The jobs after the first one were created after it
+-- and end after it, so the same bounds hold.
+pool_step AS (
+    SELECT *
+    FROM pool_steps
     WHERE
-        first_job.creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
-        AND first_job.creation_time < CAST(:until_at AS TIMESTAMPTZ)
-        AND coalesce(first_job.training_end_time, 'infinity') >= CAST(:since_at AS TIMESTAMPTZ)
-        AND (
-            first_job.warm_pool_status IS NOT NULL
-            OR first_job.warm_pool_retained_seconds > 0
-            OR first_job.warm_pool_reused_by_job IS NOT NULL
-        )
-    UNION ALL
-    SELECT
-        walk.chain,
-        link.next_id,
-        walk.position + 1
-    FROM walk
-    INNER JOIN link ON walk.job_id = link.job_id
+        creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
+        AND coalesce(training_end_time, 'infinity') >= CAST(:since_at AS TIMESTAMPTZ)
 ),
 
--- Through a list, as in the view pool_members.
-members AS MATERIALIZED (
-    SELECT unnest(list(walk), recursive := TRUE)
-    FROM walk
-),
+/*part pool_chains*/,
 
-chains AS (
+-- One row per chain that began in the period.
+begun_chain AS (
     SELECT
-        member.chain,
-        any_value(step.instance_type) AS instance_type,
-        any_value(step.instance_count) AS instances,
-        max(member.position) AS jobs,
-        min(step.started_at) AS started_at,
-        CAST(sum(step.busy_seconds) AS BIGINT) AS busy_seconds,
-        CAST(sum(step.idle_seconds) AS BIGINT) AS idle_seconds,
-        sum(step.training_cost_usd) AS training_usd,
-        sum(step.idle_cost_usd) AS idle_usd,
-        arg_max(step.ended_by, member.position * 2 + step.is_wait::INTEGER) AS ended_by
-    FROM members AS member
-    INNER JOIN pool_steps AS step ON member.job_id = step.job_id
-    WHERE
-        -- What follows on the first job was created after it and ends after it.
-        step.creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
-        AND coalesce(step.training_end_time, 'infinity') >= CAST(:since_at AS TIMESTAMPTZ)
-    GROUP BY member.chain
-),
-
-begun AS (
-    SELECT
-        chains.* REPLACE (coalesce(chains.started_at, first_job.creation_time) AS started_at),
+        pool_chain.* REPLACE (
+            coalesce(pool_chain.started_at, first_job.creation_time) AS started_at
+        ),
         first_job.job_family AS family,
         first_job.training_job_arn
-    FROM chains
-    INNER JOIN training_jobs AS first_job ON chains.chain = first_job.rowid
+    FROM pool_chain
+    INNER JOIN pool_job AS first_job ON pool_chain.chain = first_job.job_id
     WHERE
-        coalesce(chains.started_at, first_job.creation_time) >= CAST(:since_at AS TIMESTAMPTZ)
-        AND coalesce(chains.started_at, first_job.creation_time) < CAST(:until_at AS TIMESTAMPTZ)
-        -- These hold of every first job, and keep others from being read.
-        AND first_job.creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
-        AND first_job.creation_time < CAST(:until_at AS TIMESTAMPTZ)
-        AND coalesce(first_job.training_end_time, 'infinity') >= CAST(:since_at AS TIMESTAMPTZ)
+        coalesce(pool_chain.started_at, first_job.creation_time)
+            >= CAST(:since_at AS TIMESTAMPTZ)
+        AND coalesce(pool_chain.started_at, first_job.creation_time)
+            < CAST(:until_at AS TIMESTAMPTZ)
+        -- True for every first job; keeps DuckDB from reading other jobs.
+        AND first_job.may_be_first
 ),
 
+-- One row per chain to show.
 shown AS (
     SELECT *
-    FROM begun
-    ORDER BY idle_usd DESC NULLS LAST, started_at, training_job_arn, chain
+    FROM begun_chain
+    ORDER BY idle_cost_usd DESC NULLS LAST, started_at, training_job_arn, chain
     LIMIT :top
 ),
 
-names AS (
+-- One row per chain to show: the names of its jobs.
+chain_names AS (
     SELECT
         member.chain,
         list(job.training_job_name ORDER BY member.position) AS job_names
-    FROM members AS member
+    FROM pool_member AS member
     SEMI JOIN shown ON member.chain = shown.chain
     INNER JOIN training_jobs AS job ON member.job_id = job.rowid
     GROUP BY member.chain
@@ -134,27 +89,23 @@ names AS (
 
 SELECT
     FALSE AS is_total,
-    shown.started_at,
-    shown.family,
-    shown.instance_type,
-    shown.instances,
-    shown.jobs,
-    shown.busy_seconds,
-    shown.idle_seconds,
-    shown.training_usd,
-    shown.idle_usd,
+    shown.started_at, shown.family, shown.instance_type,
+    shown.instance_count AS instances,
+    shown.jobs, shown.busy_seconds, shown.idle_seconds,
+    shown.training_cost_usd AS training_usd,
+    shown.idle_cost_usd AS idle_usd,
     shown.ended_by,
-    names.job_names
+    chain_names.job_names
 FROM shown
-INNER JOIN names ON shown.chain = names.chain
+INNER JOIN chain_names USING (chain)
 UNION ALL BY NAME
 SELECT
     TRUE AS is_total,
-    count(*) || ' of ' || (SELECT count(*) FROM begun) AS family,
+    count(*) || ' of ' || (SELECT count(*) FROM begun_chain) AS family,
     CAST(sum(jobs) AS BIGINT) AS jobs,
     CAST(sum(busy_seconds) AS BIGINT) AS busy_seconds,
     CAST(sum(idle_seconds) AS BIGINT) AS idle_seconds,
-    sum(training_usd) AS training_usd,
-    sum(idle_usd) AS idle_usd
+    sum(training_cost_usd) AS training_usd,
+    sum(idle_cost_usd) AS idle_usd
 FROM shown
 ORDER BY is_total, idle_usd DESC NULLS LAST, started_at, family;

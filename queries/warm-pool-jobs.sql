@@ -1,24 +1,26 @@
--- title: The jobs whose warm pools cost most
--- description: What each pool cost in the period, the dearest first. A pool belongs to the job
---   before the wait.
+-- title: The jobs with the most expensive warm pools
+-- description: What each pool cost in the period, the most expensive first. A pool belongs to the
+--   job before the idle time.
 -- period: default
--- param: top integer = 20: How many jobs to show
+-- param: top integer = 20: Number of jobs to show
 -- bar: cost_usd
 -- limit: cost_usd
--- column: job: Name of the job; in the total, how many are shown of how many
+-- column: job: Name of the job; in the total, shown jobs of all jobs
 -- column: family wide: Family of the job
 -- column: instance_type: Instance type
 -- column: instance_hours hours wide: Idle hours × instances in the period
--- column: cost_usd money: What they cost in USD, as far as known
--- column: share percent: Of what all pools of the period cost
--- column: training_usd money: What the job's training cost in the period, in USD
+-- column: cost_usd money: Known cost of the idle hours in USD
+-- column: share percent: Share of the cost of all pools in the period
+-- column: training_usd money: Cost of the job's training in the period in USD
 -- column: pool: Status of the pool
--- column: idle_seconds seconds wide: How long the pool waited, in all
--- column: keep_alive_seconds seconds wide: How long it was asked to wait
--- column: reused_by wide: The job that took it over
+-- column: idle_seconds seconds wide: Whole idle time of the pool
+-- column: keep_alive_seconds seconds wide: Keep-alive period of the job
+-- column: reused_by wide: Name of the job that reused the pool
 -- column: created_at wide: When the job was created
 -- example: --param top=50 --format csv
-WITH pools AS (
+WITH
+-- One row per job with a pool in the period.
+pools AS (
     SELECT
         job_id,
         any_value(instance_type) FILTER (WHERE is_pool) AS instance_type,
@@ -26,37 +28,35 @@ WITH pools AS (
         sum(cost_usd) FILTER (WHERE is_pool) AS cost_usd,
         sum(cost_usd) FILTER (WHERE NOT is_pool) AS training_usd
     FROM cost_lines
-    WHERE
-        usage_date >= CAST(:since AS DATE)
-        AND usage_date < CAST(:until AS DATE)
+    WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
     GROUP BY job_id
     HAVING bool_or(is_pool)
 ),
 
--- Those that can be among the dearest, and only then their names, by which equals are ordered.
-dearest AS (
+-- One row per job that can be shown. Only these need names, which order jobs of equal cost.
+most_expensive AS (
     SELECT *
     FROM pools
     QUALIFY rank() OVER (ORDER BY cost_usd DESC NULLS LAST) <= :top
 ),
 
-told AS (
+-- One row per job to show.
+shown AS (
     SELECT
-        dearest.*,
+        most_expensive.*,
         job.training_job_arn,
         job.creation_time,
         job.training_job_name AS job,
         job.job_family AS family,
-        job.warm_pool_status,
-        job.warm_pool_retained_seconds,
-        job.warm_pool_reused_by_job
-    FROM dearest
-    INNER JOIN training_jobs AS job ON dearest.job_id = job.rowid
-    ORDER BY dearest.cost_usd DESC NULLS LAST, job.training_job_name, job.creation_time
+        job.warm_pool_status, job.warm_pool_retained_seconds, job.warm_pool_reused_by_job
+    FROM most_expensive
+    INNER JOIN training_jobs AS job ON most_expensive.job_id = job.rowid
+    ORDER BY most_expensive.cost_usd DESC NULLS LAST, job.training_job_name, job.creation_time
     LIMIT :top
 ),
 
-every AS (
+-- One row: all pools.
+every_pool AS (
     SELECT
         count(*) AS pools,
         sum(cost_usd) AS cost_usd
@@ -65,33 +65,26 @@ every AS (
 
 SELECT
     FALSE AS is_total,
-    told.job,
-    told.family,
-    told.instance_type,
-    told.instance_hours,
-    told.cost_usd,
-    CAST(told.cost_usd AS DOUBLE) / nullif(CAST(every.cost_usd AS DOUBLE), 0) AS share,
-    told.training_usd,
-    told.warm_pool_status AS pool,
-    told.warm_pool_retained_seconds AS idle_seconds,
+    shown.job, shown.family, shown.instance_type, shown.instance_hours, shown.cost_usd,
+    CAST(shown.cost_usd AS DOUBLE) / nullif(CAST(every_pool.cost_usd AS DOUBLE), 0) AS share,
+    shown.training_usd,
+    shown.warm_pool_status AS pool,
+    shown.warm_pool_retained_seconds AS idle_seconds,
     detail.keep_alive_seconds,
-    told.warm_pool_reused_by_job AS reused_by,
-    told.creation_time AS created_at
-FROM told
-CROSS JOIN every
-LEFT JOIN training_job_details AS detail
-    ON
-        told.training_job_arn = detail.training_job_arn
-        AND told.creation_time = detail.creation_time
+    shown.warm_pool_reused_by_job AS reused_by,
+    shown.creation_time AS created_at
+FROM shown
+CROSS JOIN every_pool
+LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
 UNION ALL BY NAME
 SELECT
     TRUE AS is_total,
-    count(*) || ' of ' || any_value(every.pools) AS job,
-    sum(told.instance_hours) AS instance_hours,
-    sum(told.cost_usd) AS cost_usd,
-    CAST(sum(told.cost_usd) AS DOUBLE) / nullif(CAST(any_value(every.cost_usd) AS DOUBLE), 0)
+    count(*) || ' of ' || any_value(every_pool.pools) AS job,
+    sum(shown.instance_hours) AS instance_hours,
+    sum(shown.cost_usd) AS cost_usd,
+    CAST(sum(shown.cost_usd) AS DOUBLE) / nullif(CAST(any_value(every_pool.cost_usd) AS DOUBLE), 0)
         AS share,
-    sum(told.training_usd) AS training_usd
-FROM told
-CROSS JOIN every
+    sum(shown.training_usd) AS training_usd
+FROM shown
+CROSS JOIN every_pool
 ORDER BY is_total, cost_usd DESC NULLS LAST, job, created_at;

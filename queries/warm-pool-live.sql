@@ -1,29 +1,31 @@
--- title: Warm pools that wait right now
--- description: Pools that had not ended when they were last looked at: what they burn an hour, until
---   when at most, and the command that would end each. The command is printed, never run.
+-- title: Warm pools that are idle now
+-- description: Pools that had not ended when sync last observed them: what each costs an hour, when
+--   it ends at the latest, and the command that would end it. The command is printed, never run.
 -- prices: yes
 -- bar: usd_per_hour
 -- limit: usd_per_hour
--- column: job: Name of the job before the wait
+-- column: job: Name of the job before the idle time
 -- column: region wide: Region
 -- column: instance_type: Instance type
 -- column: instances count: Number of instances
--- column: usd_per_hour rate: What the pool burns an hour in USD, without storage; NULL = no price
--- column: so_far_usd money: What it has cost up to the last look, as far as known
+-- column: usd_per_hour rate: Cost of an idle hour in USD, without storage; NULL = no price
+-- column: accrued_usd money: Known cost in USD up to the last observation
 -- column: waits_since: End of the training
--- column: ends_by: When its keep-alive period is over; it may be reused before
--- column: seen_at wide: When it was last looked at; run `sync` for a newer look
+-- column: ends_by: End of its keep-alive period; a job may reuse it before
+-- column: seen_at wide: Time of the last observation; `sync` makes a newer one
 -- column: end_command wide: The command that ends it
 -- example: --format csv
 -- example: --json | jq -r '.rows[].end_command'
-WITH live AS (
+WITH
+-- One row per pool that has not ended.
+live AS (
     SELECT
         pool.training_job_name AS job,
         pool.region,
         pool.instance_type,
         pool.instance_count AS instances,
         pool.usd_per_hour * pool.instance_count AS usd_per_hour,
-        pool.cost_usd AS so_far_usd,
+        pool.cost_usd AS accrued_usd,
         pool.cost_usd,
         pool.cost_basis,
         NULL::VARCHAR AS price_source,
@@ -34,14 +36,8 @@ WITH live AS (
             || ' --training-job-name ' || pool.training_job_name
             || ' --resource-config KeepAlivePeriodInSeconds=0' AS end_command
     FROM warm_pool_costs AS pool
-    INNER JOIN training_jobs AS job
-        ON
-            pool.training_job_arn = job.training_job_arn
-            AND pool.creation_time = job.creation_time
-    LEFT JOIN training_job_details AS detail
-        ON
-            pool.training_job_arn = detail.training_job_arn
-            AND pool.creation_time = detail.creation_time
+    INNER JOIN training_jobs AS job USING (training_job_arn, creation_time)
+    LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
     LEFT JOIN sync_scopes AS scope
         ON pool.account_id = scope.account_id AND pool.region = scope.region
     WHERE pool.warm_pool_status IN ('Available', 'InUse') AND job.deleted_at IS NULL
@@ -57,7 +53,7 @@ SELECT
     count(*) || CASE WHEN count(*) = 1 THEN ' pool' ELSE ' pools' END AS job,
     CAST(sum(instances) AS BIGINT) AS instances,
     sum(usd_per_hour) AS usd_per_hour,
-    sum(so_far_usd) AS so_far_usd
+    sum(accrued_usd) AS accrued_usd
     /*notes*/ /*end*/
 FROM live
 ORDER BY is_total, usd_per_hour DESC NULLS LAST, job;

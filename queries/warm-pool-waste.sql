@@ -1,18 +1,20 @@
--- title: Warm pools that nobody reused
--- description: Pools that ended without another job taking them over. What they cost bought nothing.
+-- title: Wasted warm pools
+-- description: Pools that ended before another job reused them. Their cost bought nothing.
 -- period: default
 -- by: family, instance_type
 -- bar: wasted_usd
 -- limit: wasted_usd
--- column: pools count: Pools that waited in the period and have ended
--- column: wasted_pools count: Those that nobody reused
--- column: wasted_hours hours: Their idle hours × instances
--- column: wasted_usd money: What they cost in USD, as far as known
--- column: wasted_share percent: Of what all these pools cost
--- column: reused_usd money wide: What the pools that were reused cost in USD
--- column: unpriced_jobs count wide: Wasted pools of which a part of the cost is not known
+-- column: pools count: Pools that were idle in the period and have ended
+-- column: wasted_pools count: Pools that no job reused
+-- column: wasted_hours hours: Idle hours of the wasted pools × instances
+-- column: wasted_usd money: Known cost of the wasted pools in USD
+-- column: wasted_share percent: Share of the cost of all these pools
+-- column: reused_usd money wide: Known cost of the reused pools in USD
+-- column: unpriced_jobs count wide: Wasted pools with a part of the cost unknown
 -- example: --by team --since 90d
-WITH costs AS (
+WITH
+-- One row per cost line of an ended pool in the period, with the cost only if it was wasted.
+costs AS (
     SELECT
         /*by*/ job_family AS family, instance_type /*end*/,
         job_id AS job,
@@ -29,6 +31,7 @@ WITH costs AS (
         AND is_pool
         AND is_over
 )
+
 SELECT
     /*names*/ family, instance_type /*end*/,
     grouping(/*names*/ family, instance_type /*end*/) > 0 AS is_total,

@@ -1,22 +1,24 @@
--- title: Why warm pools expired: the next job of the family, and what it asked for instead
--- description: For each pool that nobody reused, the job of the same family that came next, and
---   which of the settings that SageMaker compares were different. Only a job that is alike in all
---   of them, asks for its start while the pool waits and finds no other pool takes it over.
+-- title: Why warm pools were not reused: the next job of the family, and its differences
+-- description: For each wasted pool, the next job of the same family, and which of the settings
+--   that SageMaker compares were different. A job reuses a pool if all of them are equal, if it is
+--   created while the pool is idle, and if it takes no other pool.
 -- period: default
 -- argument: job
 -- param: job text = : Only the pool of this job, whatever the period
--- param: top integer = 50: How many pools to show, the dearest first
+-- param: top integer = 50: Number of pools to show, the most expensive first
 -- limit: cost_usd
--- column: job: Job whose pool expired; in the total, how many are shown of how many
--- column: cost_usd money: What the pool cost in USD, as far as known
--- column: idle_seconds seconds wide: How long it waited
+-- column: job: Job before the idle time; in the total, shown pools of all pools
+-- column: cost_usd money: Known cost of the pool in USD
+-- column: idle_seconds seconds wide: Idle time of the pool
 -- column: next_job: The next job of the family in the account and region
--- column: came_after_seconds seconds: From the begin of the wait to the creation of the next job
--- column: why: What kept it from the pool
+-- column: came_after_seconds seconds: Start of the idle time to creation of the next job
+-- column: why: Why that job did not reuse the pool
 -- column: instance_type wide: Instance type of the pool
 -- example: --month 2026-10 --param top=10
 -- example: my-training-job
-WITH expired AS (
+WITH
+-- One row per wasted pool.
+wasted AS (
     SELECT
         pool.*,
         CAST(epoch(pool.pool_ended_at) - epoch(pool.pool_started_at) AS BIGINT) AS idle_seconds,
@@ -33,13 +35,15 @@ WITH expired AS (
         END
 ),
 
+-- One row per pool to show.
 shown AS (
     SELECT *
-    FROM expired
+    FROM wasted
     ORDER BY cost_usd DESC NULLS LAST, training_job_name, creation_time
     LIMIT :top
 ),
 
+-- The same rows, with the next job of the family.
 followed AS (
     SELECT
         shown.*,
@@ -55,6 +59,7 @@ followed AS (
             AND shown.pool_started_at < following.creation_time
 ),
 
+-- The same rows, with the differences between the two jobs' settings.
 compared AS (
     SELECT
         followed.*,
@@ -114,15 +119,12 @@ compared AS (
 SELECT
     FALSE AS is_total,
     training_job_name AS job,
-    cost_usd,
-    idle_seconds,
-    next_job,
-    came_after_seconds,
+    cost_usd, idle_seconds, next_job, came_after_seconds,
     CASE
         WHEN next_job IS NULL THEN 'no job of the family since'
-        WHEN idle_seconds IS NULL THEN 'not known how long it waited'
+        WHEN idle_seconds IS NULL THEN 'idle time not known'
         WHEN is_unknown AND came_after_seconds <= idle_seconds THEN 'details not known'
-        -- Ten seconds of grace, as in warm_pool_chains.
+        -- Within 10 seconds a pool has expired, as in warm_pool_chains.
         WHEN
             idle_seconds < keep_alive_seconds - 10
             AND came_after_seconds BETWEEN idle_seconds AND keep_alive_seconds
@@ -141,5 +143,5 @@ SELECT
     least(count(*), any_value(CAST(:top AS BIGINT))) || ' of ' || count(*) AS job,
     (SELECT sum(cost_usd) FROM shown) AS cost_usd
     /*notes*/ /*end*/
-FROM expired
+FROM wasted
 ORDER BY is_total, cost_usd DESC NULLS LAST, job;

@@ -19,7 +19,8 @@ The SQL below the header runs unchanged if its `:parameters` are bound. Three ma
 chosen dimensions from dimensions.py: `/*by*/ … /*end*/` their expressions and names,
 `/*names*/ … /*end*/` their names, and `/*order*/ … /*end*/` the names to sort by. The mark
 `/*notes*/ /*end*/` receives the figures of the notes (notes.py). A row whose `is_total` is true
-is the total; results do not show that column.
+is the total; results do not show that column. `/*part NAME*/` receives SQL that
+views and reports share (store/view_files.py).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from typing import Final
 from exporter.errors import UsageError
 from exporter.reports.result import Column
 from exporter.resources import folder
+from exporter.store.view_files import compose
 from exporter.text import did_you_mean
 
 #: The units of a column; values.shown formats them.
@@ -154,7 +156,7 @@ def parse(name: str, text: str) -> Report:
         name=name,
         title=one("title"),
         description=one("description"),
-        sql="\n".join(lines[end:]).strip().rstrip(";"),
+        sql=compose("\n".join(lines[end:]).strip().rstrip(";")),
         by=tuple(part.strip() for part in one("by").split(",") if part.strip()),
         period=one("period"),
         argument=one("argument"),

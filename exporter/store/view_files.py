@@ -1,19 +1,20 @@
-"""The views, read from the .sql files beside this module and created in the database.
+"""The views: read from the .sql files in `views/` and created in the database.
 
-A file is named after its view. Its header, lines that begin with `--`, has up to three parts
+A file is named after its view. Its header, the lines that begin with `--`, has up to three parts
 with an empty `--` line between them: what a row is (the view's COMMENT), `needs:` with the views
-it reads, and one `name: comment` a column (its COMMENT). A line that is indented further goes on
-with the part before it. The rest of the file is the query.
+that it reads, and one `name: comment` a column (the column's COMMENT). `name, name: as in VIEW`
+gives several columns the comments that they have in a view it needs. A line that is indented
+further continues the line before it. The rest of the file is the query, see `compose`.
 
-Views are plain views on purpose: they work for whoever opens or attaches the file, with no
-program around them, and in a session of any time zone.
+Views are plain views on purpose: they work for everybody who opens or attaches the file, without
+this program and in a session of any time zone.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from graphlib import TopologicalSorter
 from importlib import resources
@@ -24,12 +25,26 @@ from sqlalchemy import Connection
 from exporter.sql import literal
 from exporter.text import short_hash
 
-_COLUMN: Final = re.compile(r"(?P<name>[a-z_][a-z0-9_]*): (?P<comment>\S.*)")
+_FOLDER: Final = resources.files(__package__).joinpath("views")
+_COLUMN: Final = re.compile(
+    r"(?P<names>[a-z_][a-z0-9_]*(?:, [a-z_][a-z0-9_]*)*): (?P<comment>\S.*)"
+)
+_RANK: Final = re.compile(r"rank_of\('(?P<basis>[^']*)'\)")
+_BASIS: Final = re.compile(r"\((?P<rank>\d+)::TINYINT, '(?P<basis>[^']+)'")
+_PART: Final = re.compile(r"^(?P<indent> *)(?P<before>.*)/\*part (?P<name>\w+)\*/", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class View:
-    """One view: its name, the views it reads, its COMMENT, (column, COMMENT) pairs, its query."""
+    """A view.
+
+    Attributes:
+        name: Name of the view.
+        needs: Names of the views that it reads.
+        comment: Its COMMENT.
+        columns: A pair of name and COMMENT for each column.
+        sql: Its query.
+    """
 
     name: str
     needs: tuple[str, ...]
@@ -40,20 +55,19 @@ class View:
 
 @cache
 def views() -> tuple[View, ...]:
-    """Every view, each after those it needs.
+    """Return every view, each after those that it needs.
 
     Raises:
-        ValueError: A file's header is malformed, or it needs a view that is not there.
+        ValueError: A file is malformed, or a view needs one that does not exist.
     """
-    folder = resources.files(__package__).joinpath("views")
-    files = [entry for entry in folder.iterdir() if entry.name.endswith(".sql")]
+    files = [entry for entry in _FOLDER.iterdir() if entry.name.endswith(".sql")]
     return _ordered(
         parse(entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8")) for entry in files
     )
 
 
 def parse(name: str, text: str) -> View:
-    """Read one file.
+    """Return the view that a file describes.
 
     Raises:
         ValueError: The header lacks the comment or the columns, or has a line of no known form.
@@ -73,19 +87,44 @@ def parse(name: str, text: str) -> View:
         needs=needs,
         comment=" ".join(line.strip() for line in parts[0]),
         columns=tuple(_columns(name, parts[1])),
-        sql="\n".join(lines).strip(),
+        sql=compose("\n".join(lines).strip()),
     )
 
 
+def compose(sql: str) -> str:
+    """Return the SQL of a view or report with its parts and ranks put in.
+
+    `/*part NAME*/` stands for the text of `views/parts/NAME.sql`: SQL that several views and
+    reports share. `rank_of('no price')` stands for the rank of a basis in `cost_bases.sql`. As a
+    plain number, a rank costs a query nothing.
+
+    Raises:
+        ValueError: There is no such basis.
+        FileNotFoundError: There is no such part.
+    """
+
+    def part(mark: re.Match[str]) -> str:
+        text = _FOLDER.joinpath("parts", f"{mark['name']}.sql").read_text(encoding="utf-8")
+        lines = text.strip().splitlines()
+        return mark["indent"] + mark["before"] + f"\n{mark['indent']}".join(lines)
+
+    def rank(mark: re.Match[str]) -> str:
+        if mark["basis"] not in _ranks():
+            raise ValueError(f"cost_bases.sql has no basis {mark['basis']!r}")
+        return _ranks()[mark["basis"]]
+
+    return _RANK.sub(rank, _PART.sub(part, sql))
+
+
 def fingerprint() -> str:
-    """Short hash of every view; when it differs from the stored one, create them again."""
+    """Return a short hash of all views; another one in the file means: create them again."""
     return short_hash(repr(views()))
 
 
 def create_views(connection: Connection) -> None:
     """Create or replace every view with its comments, in the caller's transaction.
 
-    Views of the user are left alone, also those that read ours.
+    A user's own views stay as they are, even those that read ours.
     """
     for view in views():
         # exec_driver_sql: the colons in the queries are not bind parameters.
@@ -97,6 +136,12 @@ def create_views(connection: Connection) -> None:
             )
 
 
+@cache
+def _ranks() -> Mapping[str, str]:
+    text = _FOLDER.joinpath("cost_bases.sql").read_text(encoding="utf-8")
+    return {found["basis"]: found["rank"] for found in _BASIS.finditer(text)}
+
+
 def _columns(view: str, lines: Iterable[str]) -> list[tuple[str, str]]:
     columns: list[tuple[str, str]] = []
     for line in lines:
@@ -104,7 +149,7 @@ def _columns(view: str, lines: Iterable[str]) -> list[tuple[str, str]]:
             name, comment = columns[-1]
             columns[-1] = (name, f"{comment} {line.strip()}")
         elif match := _COLUMN.fullmatch(line.strip()):
-            columns.append((match["name"], match["comment"]))
+            columns.extend((name, match["comment"]) for name in match["names"].split(", "))
         else:
             raise ValueError(f"view {view}: not a column's comment: {line!r}")
     return columns
@@ -116,4 +161,20 @@ def _ordered(found: Iterable[View]) -> tuple[View, ...]:
     order = list(TopologicalSorter(graph).static_order())
     if missing := [name for name in order if name not in by_name]:
         raise ValueError(f"no such view: {', '.join(missing)}")
+    for name in order:
+        by_name[name] = _with_inherited_comments(by_name[name], by_name)
     return tuple(by_name[name] for name in order)
+
+
+def _with_inherited_comments(view: View, others: Mapping[str, View]) -> View:
+    comments = {
+        (column, f"as in {name}"): comment
+        for name in view.needs
+        for column, comment in others[name].columns
+    }
+    return replace(
+        view,
+        columns=tuple(
+            (column, comments.get((column, text), text)) for column, text in view.columns
+        ),
+    )

@@ -1,4 +1,4 @@
-"""Jobs, details and prices put into a database by hand, and the views read back as rows."""
+"""A database that tests fill with jobs, details and prices, and whose views they read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from exporter.store import view_files
 from exporter.store.schema import metadata
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
-#: Every job is created at this moment unless a test says otherwise.
+#: Creation time of every job unless a test gives another.
 CREATED = datetime(2026, 10, 3, 12, tzinfo=UTC)
 
 
@@ -28,13 +28,13 @@ def arn(name: str, region: str = REGION, account: str = ACCOUNT) -> str:
 
 
 class Ledger:
-    """A database of our schema, rows put into it, and views read from it."""
+    """A database with our schema: tests put rows into it and read its views."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
 
     def put(self, table: str, **row: object) -> None:
-        """Insert a row; what it leaves out is NULL."""
+        """Insert a row; missing columns are NULL."""
         names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
         self.connection.execute(sa.text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), row)
 
@@ -48,7 +48,7 @@ class Ledger:
         details: dict[str, Any] | None = None,
         **more: Any,
     ) -> None:
-        """A Completed job, with details (final) where some are given."""
+        """Put a Completed job, with final details if any are given."""
         key = {"training_job_arn": arn(name, region, account), "creation_time": created}
         job: dict[str, Any] = {
             **key,
@@ -86,13 +86,13 @@ class Ledger:
         return [dict(row) for row in result.mappings()]
 
     def row(self, view: str, name: str) -> dict[str, Any]:
-        """The only row of a view for a job of that name."""
+        """Return the only row of a view for a job of that name."""
         (row,) = self.read(f"SELECT * FROM {view} WHERE training_job_name = :name", name=name)
         return row
 
 
 def after(hours: float = 0, seconds: float = 0) -> datetime:
-    """A moment so long after CREATED."""
+    """Return the time that long after CREATED."""
     return CREATED + timedelta(hours=hours, seconds=seconds)
 
 
@@ -104,7 +104,7 @@ def engine(path: Path) -> sa.Engine:
 
 @pytest.fixture(scope="session")
 def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tables and views without a row, to be copied: creating them takes a second."""
+    """Return an empty database to copy, because creating one takes a second."""
     path = tmp_path_factory.mktemp("money") / "empty.duckdb"
     with engine(path).begin() as connection:
         metadata.create_all(connection)
@@ -114,7 +114,7 @@ def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def ledger(empty_file: Path, tmp_path: Path) -> Iterator[Ledger]:
-    """A database without prices and without local storage families."""
+    """Yield a database without prices and without local storage families."""
     path = tmp_path / "ledger.duckdb"
     shutil.copyfile(empty_file, path)
     with engine(path).connect() as connection:
@@ -123,6 +123,6 @@ def ledger(empty_file: Path, tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def shipped(ledger: Ledger) -> Ledger:
-    """A database with what the program ships."""
+    """Return a database with the prices and families that the program ships."""
     load_shipped(ledger.connection)
     return ledger

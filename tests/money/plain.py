@@ -1,6 +1,6 @@
-"""The costs once more, in plain Python: the reference the views are held against.
+"""The costs in plain Python: the reference for the views.
 
-Written from the rules, one job at a time, with fractions; nothing is shared with the SQL.
+It follows the rules, one job at a time, with fractions. It shares nothing with the SQL.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ORDER = (
 
 
 class Daily(NamedTuple):
-    """A row of daily_costs, without what it copies from the job."""
+    """A row of daily_costs, without the columns of the job."""
 
     name: str
     created: datetime
@@ -44,7 +44,7 @@ class Daily(NamedTuple):
 
 
 class Total(NamedTuple):
-    """A row of warm_pool_costs or training_job_costs, its money."""
+    """The costs in a row of warm_pool_costs or training_job_costs."""
 
     name: str
     created: datetime
@@ -59,7 +59,7 @@ class Total(NamedTuple):
 
 @dataclass
 class Usage:
-    """Seconds of a job on one instance type, and the span in which they were spent."""
+    """The seconds of a job on one instance type, and their span."""
 
     job: Row
     component: str
@@ -67,7 +67,7 @@ class Usage:
     count: int | None
     volume: int | None
     seconds: int | None
-    begin: datetime
+    start: datetime
     end: datetime
     basis: str
     unknown_day: date
@@ -76,7 +76,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Books:
-    """What there is beside the jobs: prices, discounts (account, component: per cent), …"""
+    """Everything but the jobs: prices, discounts (account, component: per cent), …"""
 
     prices: Sequence[Price]
     discounts: Mapping[tuple[str, str], Decimal]
@@ -85,7 +85,7 @@ class Books:
 
 
 def half_up(value: Fraction) -> Decimal:
-    """Round to 12 places, a half away from zero (nothing here is negative)."""
+    """Round half-up to 12 places; nothing here is negative."""
     whole = (value * 10**12 * 2 + 1).__floor__() // 2
     with localcontext() as context:
         context.prec = 60
@@ -99,7 +99,7 @@ def weaker(*bases: str) -> str:
 def costs(
     jobs: Sequence[Row], details: Mapping[tuple[str, datetime], Row], books: Books
 ) -> tuple[list[Daily], list[Total]]:
-    """Every row of daily_costs and of the two views a job, each sorted."""
+    """Return the rows of daily_costs and of the two views per job, each sorted."""
     daily: list[Daily] = []
     totals: list[Total] = []
     for job in jobs:
@@ -230,14 +230,14 @@ def _pool(job: Row, detail: Row | None, books: Books) -> Iterator[Usage]:
 
 
 def _days(usage: Usage) -> Iterator[tuple[date, int | None]]:
-    """The seconds of each UTC day: whole seconds up to its end less those up to its begin."""
+    """Yield the seconds of each UTC day: those up to its end minus those up to its start."""
     if usage.seconds is None:
         yield usage.unknown_day, None
         return
-    first = min(usage.begin.date(), usage.last_day)
-    last = min(max(usage.begin, usage.end - timedelta(microseconds=1)).date(), usage.last_day)
+    first = min(usage.start.date(), usage.last_day)
+    last = min(max(usage.start, usage.end - timedelta(microseconds=1)).date(), usage.last_day)
     tick = timedelta(microseconds=1)
-    if usage.end - usage.begin >= timedelta(seconds=3_000_000):
+    if usage.end - usage.start >= timedelta(seconds=3_000_000):
         tick = timedelta(seconds=1)
     done, day = 0, first
     while day <= last:
@@ -245,8 +245,8 @@ def _days(usage: Usage) -> Iterator[tuple[date, int | None]]:
             upto = usage.seconds
         else:
             midnight = datetime.combine(day + timedelta(days=1), time(), UTC)
-            spent = (midnight - usage.begin) // tick
-            upto = spent * usage.seconds // ((usage.end - usage.begin) // tick)
+            spent = (midnight - usage.start) // tick
+            upto = spent * usage.seconds // ((usage.end - usage.start) // tick)
         yield day, upto - done
         done, day = upto, day + timedelta(days=1)
 
@@ -311,7 +311,7 @@ def _sum(parts: Sequence[tuple[Decimal | None, str]]) -> Decimal | None:
 def _line(
     usage: Usage, day: date, component: str, kind: str, units: Fraction | None, books: Books
 ) -> tuple[Decimal | None, Decimal | None, str]:
-    """Price, cost and basis of so many units."""
+    """Return price, cost and basis of these units."""
     if usage.basis in ("training plan", "serverless"):
         return None, None, usage.basis
     price, estimated = _price(usage.job, day, component, kind, books)

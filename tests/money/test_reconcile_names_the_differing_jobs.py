@@ -14,7 +14,7 @@ from exporter.errors import UsageError
 from exporter.prices.imports import import_csv
 from exporter.reconcile import Reconciliation, rates_csv, reconcile
 from tests.money.conftest import ACCOUNT, REGION, Ledger, arn
-from tests.money.test_the_bill_of_december_2023 import HOURS, put_december
+from tests.money.december import HOURS, put_december
 from tests.support import bills
 from tests.support.bills import Charge
 

@@ -1,4 +1,4 @@
-"""A bench for one report: the tables and views it reads, as tables with rows written by hand."""
+"""A bench for one report: the tables and views that it reads, all as tables to fill by hand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 CREATED = datetime(2026, 10, 3, 12, tzinfo=UTC)
 
-#: The views as tables, so that a test says what stands in them, to the last NULL.
+#: The views as tables, so that a test decides every value in them.
 VIEWS = {
     "daily_costs": """
         training_job_arn VARCHAR, creation_time TIMESTAMPTZ, usage_date DATE, account_id VARCHAR,
@@ -45,10 +45,10 @@ VIEWS = {
         usd_per_hour DECIMAL(38, 12), compute_cost_usd DECIMAL(38, 12), compute_rank TINYINT
     """,
     "pool_steps": """
-        job_id BIGINT, creation_time TIMESTAMPTZ, training_end_time TIMESTAMPTZ, is_wait BOOLEAN,
-        instance_type VARCHAR, instance_count BIGINT, started_at TIMESTAMPTZ, busy_seconds BIGINT,
-        idle_seconds BIGINT, training_cost_usd DECIMAL(38, 12), idle_cost_usd DECIMAL(38, 12),
-        ended_by VARCHAR
+        job_id BIGINT, creation_time TIMESTAMPTZ, training_end_time TIMESTAMPTZ, is_idle BOOLEAN,
+        instance_type VARCHAR, instance_count BIGINT, started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ,
+        busy_seconds BIGINT, idle_seconds BIGINT, training_cost_usd DECIMAL(38, 12),
+        idle_cost_usd DECIMAL(38, 12), ended_by VARCHAR
     """,
     "rates": """
         account_id VARCHAR, region VARCHAR, component VARCHAR, instance_type VARCHAR,
@@ -63,7 +63,7 @@ VIEWS = {
 }
 
 
-#: Over them: what stands in daily_costs with the rest of its job.
+#: A view over these tables: daily_costs with more columns of the job.
 COST_LINES = """
 CREATE VIEW cost_lines AS
 SELECT
@@ -87,13 +87,13 @@ LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
 
 
 class Bench:
-    """An empty database in memory, rows put into it, and reports run over it."""
+    """An empty database in memory: tests put rows into it and run reports."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
 
     def put(self, table: str, *rows: dict[str, Any]) -> None:
-        """Insert rows; what a row leaves out is NULL."""
+        """Insert rows; missing columns are NULL."""
         for row in rows:
             names = ", ".join(row)
             marks = ", ".join(f":{name}" for name in row)
@@ -103,7 +103,7 @@ class Bench:
             )
 
     def cost(self, job: str, component: str, usd: str | None, **more: object) -> None:
-        """A row of daily_costs: a job's component on 2026-10-03, settled, for ml.m5.xlarge."""
+        """Put a row of daily_costs: a settled component on 2026-10-03 for ml.m5.xlarge."""
         row: dict[str, Any] = {
             "training_job_arn": f"arn:{job}",
             "creation_time": CREATED,
@@ -122,9 +122,9 @@ class Bench:
         self.put("daily_costs", row | more)
 
     def job(self, name: str, **more: object) -> None:
-        """A completed job in training_jobs and training_job_details, on one ml.m5.xlarge.
+        """Put a completed job on one ml.m5.xlarge, with its details.
 
-        Its columns may be given by name, whichever of the two tables they are in.
+        `more` gives columns of either table by name.
         """
         key = {"training_job_arn": f"arn:{name}", "creation_time": more.pop("created", CREATED)}
         job: dict[str, Any] = {
@@ -154,7 +154,7 @@ class Bench:
             self.put("training_job_details", key | detail)
 
     def pool(self, name: str, usd: str | None, **more: object) -> None:
-        """A row of warm_pool_costs: an hour of one ml.m5.xlarge from CREATED on, nobody came."""
+        """Put a row of warm_pool_costs: a wasted hour of one ml.m5.xlarge from CREATED on."""
         row: dict[str, Any] = {
             "training_job_arn": f"arn:{name}",
             "creation_time": CREATED,
@@ -174,7 +174,7 @@ class Bench:
         self.put("warm_pool_costs", row | more)
 
     def scope(self, known_to: datetime = datetime(2027, 1, 1, tzinfo=UTC), **more: object) -> None:
-        """A scope that is known up to a time, without an error."""
+        """Put a scope that is known up to a time, without an error."""
         row: dict[str, Any] = {"account_id": ACCOUNT, "region": REGION, "failing_runs": 0}
         row |= {"watermark": known_to} | more
         self.put("sync_scopes", row)
@@ -191,7 +191,7 @@ class Bench:
         argument: str | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Result:
-        """Run a report, for October 2026 unless told otherwise."""
+        """Run a report, by default for October 2026."""
         report = find(name)
         period = Period(since, until) if report.period else None
         request = running.Request(period=period, by=by, params=params or {}, argument=argument)
@@ -199,20 +199,20 @@ class Bench:
 
     @staticmethod
     def rows(result: Result) -> list[dict[str, Any]]:
-        """The rows as dicts, every column in them."""
+        """Return the rows as dicts with every column."""
         names = [column.name for column in result.columns]
         return [dict(zip(names, row, strict=True)) for row in result.rows]
 
     @staticmethod
     def total(result: Result) -> dict[str, Any]:
-        """The total as a dict."""
+        """Return the total as a dict."""
         assert result.totals is not None
         names = [column.name for column in result.columns]
         return dict(zip(names, result.totals, strict=True))
 
 
 def later(minutes: float) -> datetime:
-    """A moment so many minutes after CREATED."""
+    """Return the time that many minutes after CREATED."""
     return CREATED + timedelta(minutes=minutes)
 
 

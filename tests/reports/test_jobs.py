@@ -28,7 +28,7 @@ def transitions(training: datetime) -> str:
     )
 
 
-def test_minutes_bought_and_their_price(bench: Bench) -> None:
+def test_warm_starts_show_the_minutes_they_save_and_their_price(bench: Bench) -> None:
     bench.scope()
     bench.job("a-1", status_transitions=transitions(later(5)), training_start_time=later(1))
     bench.job("a-2", training_start_time=later(7), warm_pool_reused_by_job="a-3")
@@ -77,7 +77,7 @@ def test_minutes_bought_and_their_price(bench: Bench) -> None:
     }
 
 
-def test_a_name_used_again_is_warm_only_for_the_job_that_came_next(bench: Bench) -> None:
+def test_only_the_next_job_of_a_name_is_a_warm_start(bench: Bench) -> None:
     bench.scope()
     bench.job("a-2", created=later(-60), training_start_time=later(-55))
     bench.job("a-1", training_start_time=later(5), warm_pool_reused_by_job="a-2")
@@ -89,13 +89,13 @@ def test_a_name_used_again_is_warm_only_for_the_job_that_came_next(bench: Bench)
     assert (row["cold_starts"], row["warm_starts"], row["warm_seconds"]) == (3, 1, 60)
 
 
-def test_a_change_is_price_and_volume_and_families_that_came_and_went(bench: Bench) -> None:
+def test_a_change_splits_into_price_volume_and_new_and_ended_families(bench: Bench) -> None:
     bench.scope()
     lines: list[tuple[str, date, str | None, str, str]] = [
         ("a-1", SEPTEMBER, "10", "10", "ml.m5.xlarge"),  # 10 h at 1.00
         ("a-2", OCTOBER, "24", "20", "ml.m5.xlarge"),  # 20 h at 1.20: price 4, volume 10
         ("a-3", OCTOBER, "7", "1", "ml.g5.xlarge"),  # another type: volume
-        ("a-4", OCTOBER, None, "99", "ml.m5.xlarge"),  # not known: in neither
+        ("a-4", OCTOBER, None, "99", "ml.m5.xlarge"),  # unknown: in neither
         ("new-1", OCTOBER, "3", "1", "ml.m5.xlarge"),
         ("old-1", SEPTEMBER, "5", "1", "ml.m5.xlarge"),
         ("older-1", date(2026, 8, 31), "77", "1", "ml.m5.xlarge"),
@@ -158,7 +158,7 @@ def test_a_change_is_price_and_volume_and_families_that_came_and_went(bench: Ben
     }
 
 
-def test_what_spot_saved(bench: Bench) -> None:
+def test_spot_saves_the_seconds_that_are_not_billed(bench: Bench) -> None:
     bench.put(
         "cost_bases",
         {"rank": 1, "cost_basis": "settled"},
@@ -251,7 +251,7 @@ def test_a_spot_job_of_two_instance_types_is_one_job(bench: Bench) -> None:
     assert (total["cost_usd"], total["saved_usd"]) == (Decimal(2), Decimal(6))
 
 
-def test_failures_by_the_class_of_their_reason(bench: Bench) -> None:
+def test_failed_jobs_group_by_the_class_of_their_reason(bench: Bench) -> None:
     bench.scope()
     for name, status, reason in (
         ("a-1", "Failed", "AlgorithmError: exit code 1, \x1b[31m"),
@@ -288,7 +288,7 @@ def test_failures_by_the_class_of_their_reason(bench: Bench) -> None:
     assert (total["jobs"], total["cost_usd"], total["example"]) == (5, Decimal("5.25"), None)
 
 
-def test_a_history_joins_what_was_observed_and_what_was_reported(bench: Bench) -> None:
+def test_a_history_has_observed_changes_and_reported_transitions(bench: Bench) -> None:
     bench.scope()
     bench.job("a-1", status_transitions=transitions(later(5)))
     bench.job("a-1", created=later(1000))
@@ -332,7 +332,7 @@ def test_a_history_joins_what_was_observed_and_what_was_reported(bench: Bench) -
     assert {(row["account"], row["region"]) for row in rows} == {("123456789012", "eu-west-1")}
 
 
-def test_untagged_jobs_by_money(bench: Bench) -> None:
+def test_jobs_without_a_team_come_by_cost(bench: Bench) -> None:
     bench.scope()
     bench.job("a-1", role_arn="arn:aws:iam::1:role/path/reader")
     bench.job("a-2", role_arn=None)
@@ -363,7 +363,7 @@ def test_untagged_jobs_by_money(bench: Bench) -> None:
     assert total["roles"] is None
 
 
-def test_coverage_names_each_weakness_and_its_remedy(bench: Bench) -> None:
+def test_coverage_names_each_basis_and_its_remedy(bench: Bench) -> None:
     bench.put(
         "cost_bases",
         {"rank": 1, "cost_basis": "settled"},

@@ -1,4 +1,4 @@
-"""keep-alive-advice: one end, one beginning; the curve, the break-even, the recommendation."""
+"""keep-alive-advice matches each end with one job, and suggests a period from the curve."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def price(bench: Bench, usd: str) -> None:
 
 
 def run_from(bench: Bench, name: str, created: float, ended: float, **more: object) -> None:
-    """A job by minutes after CREATED."""
+    """Put a job that runs between these minutes after CREATED."""
     times = {"training_start_time": later(created + 1), "training_end_time": later(ended)}
     bench.job(name, created=later(created), **(times | more))
 
@@ -53,7 +53,6 @@ def curve(bench: Bench, **params: str) -> dict[int, dict[str, object]]:
 
 
 def test_the_worked_example_of_the_report(bench: Bench) -> None:
-    # Ends at 0, 6 and 18 minutes; followers at 3 … in the text: 12.00, 12.10, 12.30 h and so on.
     bench.scope()
     price(bench, "3.60")
     run_from(bench, "a-1", -300, 0)
@@ -74,7 +73,7 @@ def test_the_worked_example_of_the_report(bench: Bench) -> None:
     )
 
     found = curve(bench, family="a", minute_usd="0.20", longest="600")
-    assert {row["saved_minutes"] for row in found.values()} == {None}  # family b is left out
+    assert {row["saved_minutes"] for row in found.values()} == {None}  # without family b
 
     found = curve(bench, minute_usd="0.20", longest="600")
 
@@ -87,12 +86,12 @@ def test_the_worked_example_of_the_report(bench: Bench) -> None:
         assert row["saved_minutes"] == pytest.approx(saved * MONTHS, abs=Decimal("0.001"))
         assert row["net_usd"] == pytest.approx(Decimal(net) * MONTHS, abs=Decimal("0.00001"))
     assert found[600]["usd_per_minute"] == pytest.approx(Decimal("0.15"))
-    assert found[0]["mark"] == "present"
-    assert found[600]["mark"] == "best"
+    assert found[0]["mark"] == "current"
+    assert found[600]["mark"] == "suggested"
     assert found[600]["gain_usd"] == found[600]["net_usd"]
 
 
-def test_ten_that_end_together_and_one_that_follows(bench: Bench) -> None:
+def test_one_job_reuses_one_of_ten_pools(bench: Bench) -> None:
     bench.scope()
     price(bench, "1")
     for number in range(10):
@@ -102,15 +101,15 @@ def test_ten_that_end_together_and_one_that_follows(bench: Bench) -> None:
     found = curve(bench, longest="3600")
 
     assert (found[600]["ends"], found[600]["reuses"]) == (11, 1)
-    assert found[1800]["mark"] == "present"
-    # Nine and the last wait 30 minutes in vain, one 10 minutes.
+    assert found[1800]["mark"] == "current"
+    # Ten pools are idle for 30 minutes, one for 10 minutes.
     idle = Decimal(10 * 30 + 10) / 60 * MONTHS
     assert found[1800]["idle_usd"] == pytest.approx(idle, abs=Decimal("0.00001"))
     assert found[1800]["net_usd"] is None
-    assert {row["mark"] for row in found.values()} == {"", "present"}
+    assert {row["mark"] for row in found.values()} == {"", "current"}
 
 
-def test_only_what_sagemaker_would_match_is_matched(bench: Bench) -> None:
+def test_only_jobs_that_sagemaker_would_match_are_matched(bench: Bench) -> None:
     bench.scope()
     price(bench, "1")
     run_from(bench, "a-1", -100, 0)
@@ -137,7 +136,7 @@ def test_only_what_sagemaker_would_match_is_matched(bench: Bench) -> None:
     assert curve(bench)[600]["reuses"] == 1
 
 
-def test_failed_instances_leave_no_pool_and_nothing_is_made_up(bench: Bench) -> None:
+def test_failed_instances_leave_no_pool_and_unknown_figures_are_null(bench: Bench) -> None:
     bench.scope()
     run_from(
         bench, "a-1", -9, 0, training_job_status="Failed", failure_reason="InternalServerError: x"
@@ -151,7 +150,7 @@ def test_failed_instances_leave_no_pool_and_nothing_is_made_up(bench: Bench) -> 
     assert row["saved_minutes"] is None  # no warm start was ever seen
 
 
-def test_a_family_with_a_pool_of_unknown_price_gets_no_advice(bench: Bench) -> None:
+def test_a_family_with_an_unpriced_pool_gets_no_suggestion(bench: Bench) -> None:
     bench.scope()
     price(bench, "3.60")
     run_from(bench, "a-1", -9, 0)
@@ -161,16 +160,17 @@ def test_a_family_with_a_pool_of_unknown_price_gets_no_advice(bench: Bench) -> N
 
     assert (found[600]["ends"], found[600]["reuses"]) == (2, 0)
     assert {(row["idle_usd"], row["net_usd"]) for row in found.values()} == {(None, None)}
-    assert {row["mark"] for row in found.values()} == {"", "present"}
+    assert {row["mark"] for row in found.values()} == {"", "current"}
 
 
-def test_a_warm_start_that_costs_more_than_it_is_worth(bench: Bench) -> None:
+def test_the_suggestion_stops_where_a_minute_costs_more_than_it_is_worth(bench: Bench) -> None:
     """Two ends of 2 instances at 1.80 USD each an hour: 0.06 USD a minute for both instances.
 
-    The gaps are 4 and 25 minutes. A period of 5 minutes waits 4 + 5 minutes, 0.54 USD, for one
-    warm start; one of 30 minutes waits 4 + 25, 1.74 USD, for two. A warm start saves 3 minutes.
-    At 0.30 USD a minute the first is worth 0.90 − 0.54 = 0.36 USD, the second 1.80 − 1.74 =
-    0.06: the 3 minutes more cost 1.20 USD, 0.40 each. Present are 30 minutes.
+    The gaps are 4 and 25 minutes. With a period of 5 minutes, pools are idle for 4 + 5 minutes,
+    0.54 USD, for one warm start. With 30 minutes it is 4 + 25 minutes, 1.74 USD, for two. A warm
+    start saves 3 minutes. At 0.30 USD a minute the first period is worth 0.90 − 0.54 = 0.36 USD,
+    the second 1.80 − 1.74 = 0.06: the 3 minutes more cost 1.20 USD, 0.40 each. The current period
+    is 30 minutes.
     """
     bench.scope()
     price(bench, "1.80")
@@ -202,19 +202,19 @@ def test_a_warm_start_that_costs_more_than_it_is_worth(bench: Bench) -> None:
         assert row["idle_usd"] == pytest.approx(Decimal(idle) * MONTHS, abs=Decimal("0.00001"))
         assert row["saved_minutes"] == pytest.approx(saved * MONTHS, abs=Decimal("0.001"))
         assert row["net_usd"] == pytest.approx(Decimal(net) * MONTHS, abs=Decimal("0.00001"))
-    assert (found[300]["mark"], found[1800]["mark"]) == ("best", "present")
+    assert (found[300]["mark"], found[1800]["mark"]) == ("suggested", "current")
     assert found[300]["gain_usd"] == pytest.approx(Decimal("0.30") * MONTHS, abs=Decimal("0.00001"))
 
 
 def stack(ends: list[int], creations: list[int], keep_alive: int) -> int:
-    """Reuses by playing it through: a creation takes the newest pool that still waits."""
-    waiting: list[int] = []
+    """Return the reuses, step by step: a creation takes the newest pool that is still idle."""
+    idle: list[int] = []
     reuses = 0
     for at, step in sorted([(at, 0) for at in ends] + [(at, 1) for at in creations]):
         if step == 0:
-            waiting.append(at)
-        elif waiting and at - waiting[-1] <= keep_alive:
-            waiting.pop()
+            idle.append(at)
+        elif idle and at - idle[-1] <= keep_alive:
+            idle.pop()
             reuses += 1
     return reuses
 
@@ -224,7 +224,7 @@ def stack(ends: list[int], creations: list[int], keep_alive: int) -> int:
     ends=st.lists(st.integers(1, 60), max_size=12),
     creations=st.lists(st.integers(1, 60), max_size=12),
 )
-def test_the_set_based_matching_is_the_stack_played_through(
+def test_matching_in_sql_equals_a_stack_step_by_step(
     empty_database: object, ends: list[int], creations: list[int]
 ) -> None:
     from tests.reports.conftest import Bench as Table
@@ -246,18 +246,20 @@ def test_the_set_based_matching_is_the_stack_played_through(
         bench.connection.rollback()
 
 
-def test_the_present_period_is_what_most_ask_for_and_of_two_the_shorter(bench: Bench) -> None:
+def test_the_current_period_is_the_one_that_most_jobs_use_or_the_shorter_of_two(
+    bench: Bench,
+) -> None:
     bench.scope()
     for number, seconds in enumerate((600, 600, 1800, 1800, 300)):
         run_from(bench, f"a-{number}", number, number + 60, keep_alive_seconds=seconds)
 
     marks = {seconds: row["mark"] for seconds, row in curve(bench).items() if row["mark"]}
 
-    assert marks == {600: "present"}
+    assert marks == {600: "current"}
 
 
-def test_a_pool_from_before_the_period_is_below_those_of_the_period(bench: Bench) -> None:
-    """The job of the period takes the newer pool, whatever waited before."""
+def test_pools_from_before_the_period_do_not_change_it(bench: Bench) -> None:
+    """A job of the period takes the newer pool, whatever was idle before."""
     bench.scope()
     hour = (datetime(2026, 10, 1, tzinfo=UTC) - CREATED).total_seconds() / 60
     run_from(bench, "a-1", hour - 120, hour - 60)

@@ -1,4 +1,4 @@
-"""Which days a report is about."""
+"""The days that a report covers."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def at(year: int, month: int, day: int, hour: int = 0) -> datetime:
     return datetime(year, month, day, hour, tzinfo=UTC)
 
 
-def test_by_default_it_is_this_month_and_the_last() -> None:
+def test_the_default_is_this_month_and_the_last() -> None:
     assert pick() == (date(2026, 10, 1), date(2026, 12, 1))
     assert pick(kind="last-month") == (date(2026, 10, 1), date(2026, 11, 1))
 
 
-def test_a_month() -> None:
+def test_a_month_is_its_calendar_days() -> None:
     assert pick(month=date(2025, 12, 1)) == (date(2025, 12, 1), date(2026, 1, 1))
 
 
-def test_from_a_time_on_and_up_to_but_without_another() -> None:
+def test_the_end_date_is_exclusive() -> None:
     assert pick(since=at(2026, 10, 5)) == (date(2026, 10, 5), date(2026, 12, 1))
     assert pick(since=at(2026, 10, 5), until=at(2026, 10, 7)) == (
         date(2026, 10, 5),
@@ -45,7 +45,7 @@ def test_from_a_time_on_and_up_to_but_without_another() -> None:
     assert pick(until=at(2026, 1, 2)) == (date(2025, 12, 1), date(2026, 1, 2))
 
 
-def test_a_time_within_a_day_means_the_whole_of_it_in_utc() -> None:
+def test_a_time_within_a_day_means_that_whole_utc_day() -> None:
     assert pick(since=at(2026, 10, 5, 13), until=at(2026, 10, 5, 14)) == (
         date(2026, 10, 5),
         date(2026, 10, 6),
@@ -62,12 +62,12 @@ def test_the_period_before_has_as_many_months_or_days() -> None:
     assert Period(date(2026, 3, 2), date(2026, 3, 9)).before == Period(
         date(2026, 2, 23), date(2026, 3, 2)
     )
-    # Before the first day there is none.
+    # No period lies before the first day of the calendar.
     assert Period(date(1, 1, 5), date(9999, 12, 31)).before == Period(date.min, date(1, 1, 5))
     assert of_month(date.min).before == Period(date.min, date.min)
 
 
-def test_what_makes_no_sense_is_refused() -> None:
+def test_contradictory_or_empty_periods_are_refused() -> None:
     with pytest.raises(UsageError, match="--month excludes --since and --until"):
         pick(month=date(2026, 10, 1), until=at(2026, 10, 2))
     with pytest.raises(UsageError, match="is empty"):
@@ -76,6 +76,6 @@ def test_what_makes_no_sense_is_refused() -> None:
         pick(month=date(9999, 12, 1))
 
 
-def test_as_text() -> None:
+def test_a_period_prints_its_first_and_last_day() -> None:
     assert str(of_month(date(2026, 2, 1))) == "2026-02-01 to 2026-02-28 (UTC days)"
     assert str(Period(date(2026, 2, 1), date(2026, 2, 2))) == "2026-02-01 (UTC days)"

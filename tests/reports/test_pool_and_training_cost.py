@@ -1,4 +1,4 @@
-"""warm-pool-cost and training-cost: what is added up, by what, and what is said about it."""
+"""warm-pool-cost and training-cost: sums, groups and notes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POOL, POOL_DISK = "Training Warm Pool", "Training Warm Pool ML storage"
 TRAIN, DISK = "Training", "Training ML storage"
 
 
-def test_pools_stand_beside_their_own_training(bench: Bench) -> None:
+def test_pools_are_compared_with_the_training_of_their_jobs(bench: Bench) -> None:
     bench.scope()
     bench.cost("a-1", POOL, "43", instance_hours=Decimal("167.301"))
     bench.cost("a-1", POOL_DISK, "1.04")
@@ -62,7 +62,7 @@ def test_pools_stand_beside_their_own_training(bench: Bench) -> None:
     assert result.notes == ()
 
 
-def test_what_is_not_known_is_counted_and_never_a_zero(bench: Bench) -> None:
+def test_unknown_costs_are_counted_and_never_zero(bench: Bench) -> None:
     bench.scope()
     bench.cost("a-1", POOL, None, cost_basis="no price", price_source=None)
     bench.cost("a-1", POOL_DISK, "1.50")
@@ -97,7 +97,7 @@ def test_what_is_not_known_is_counted_and_never_a_zero(bench: Bench) -> None:
     ]
 
 
-def test_a_day_belongs_to_the_period_from_since_on_and_before_until(bench: Bench) -> None:
+def test_the_end_date_of_a_period_is_exclusive(bench: Bench) -> None:
     bench.scope()
     for day in (date(2026, 9, 30), date(2026, 10, 1), date(2026, 10, 31), date(2026, 11, 1)):
         bench.cost(f"a-{day}", TRAIN, "1", usage_date=day)
@@ -110,7 +110,7 @@ def test_a_day_belongs_to_the_period_from_since_on_and_before_until(bench: Bench
     ]
 
 
-def test_a_job_of_two_days_is_one_job_in_the_total(bench: Bench) -> None:
+def test_a_job_on_two_days_is_one_job_in_the_total(bench: Bench) -> None:
     bench.scope()
     bench.cost("a-1", TRAIN, "1", usage_date=date(2026, 10, 3))
     bench.cost("a-1", TRAIN, "2", usage_date=date(2026, 10, 4))
@@ -145,7 +145,9 @@ def test_the_same_arn_created_again_is_another_job(bench: Bench) -> None:
     ],
 )
 @pytest.mark.parametrize("report", ["training-cost", "warm-pool-cost"])
-def test_every_dimension(bench: Bench, report: str, by: str, expected: dict[str, object]) -> None:
+def test_costs_group_by_every_dimension(
+    bench: Bench, report: str, by: str, expected: dict[str, object]
+) -> None:
     bench.scope()
     more = {
         "account_name": "prod",
@@ -162,7 +164,7 @@ def test_every_dimension(bench: Bench, report: str, by: str, expected: dict[str,
     assert row["cost_usd"] == bench.total(result)["cost_usd"] == Decimal(2)
 
 
-def test_days_stand_in_order_and_the_rest_by_what_it_costs(bench: Bench) -> None:
+def test_days_are_in_order_and_other_groups_by_cost(bench: Bench) -> None:
     bench.scope()
     bench.cost("cheap-1", TRAIN, "1", usage_date=date(2026, 10, 2))
     bench.cost("dear-1", TRAIN, "9", usage_date=date(2026, 10, 2))
@@ -174,7 +176,7 @@ def test_days_stand_in_order_and_the_rest_by_what_it_costs(bench: Bench) -> None
     assert [row["family"] for row in bench.rows(result)] == ["first", "dear", "cheap", "unknown"]
 
 
-def test_notes_tell_what_a_total_rests_on(bench: Bench) -> None:
+def test_notes_say_what_a_total_rests_on(bench: Bench) -> None:
     bench.scope()
     bench.cost("a-1", POOL, "10", price_source="shipped list: 2026-11-01")
     bench.cost("a-2", POOL, "2.5", cost_basis="accruing")

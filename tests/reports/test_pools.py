@@ -1,4 +1,4 @@
-"""The reports on single pools: dearest, live, wasted, reused, chained, and why not reused."""
+"""The reports on pools: most expensive, live, wasted, reused, chains, why not reused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def later(minutes: float) -> datetime:
     return CREATED + timedelta(minutes=minutes)
 
 
-def test_the_dearest_pools_and_their_share_of_all(bench: Bench) -> None:
+def test_the_most_expensive_pools_come_first_with_their_share(bench: Bench) -> None:
     bench.scope()
     for name, usd in (("a-1", "6"), ("b-1", "3"), ("c-1", "1"), ("d-1", None)):
         bench.job(name, warm_pool_status="Reused", warm_pool_retained_seconds=1800,
@@ -70,7 +70,7 @@ def test_the_dearest_pools_and_their_share_of_all(bench: Bench) -> None:
     assert everything[3]["cost_usd"] is None
 
 
-def test_what_burns_now_and_how_to_end_it(bench: Bench) -> None:
+def test_idle_pools_show_their_hourly_cost_and_the_command_to_end_them(bench: Bench) -> None:
     bench.scope(watermark=later(30))
     for name in ("a-1", "b-1", "gone-1", "done-1"):
         bench.job(
@@ -99,7 +99,7 @@ def test_what_burns_now_and_how_to_end_it(bench: Bench) -> None:
         "instance_type": "ml.m5.xlarge",
         "instances": 2,
         "usd_per_hour": Decimal("0.514"),
-        "so_far_usd": Decimal("0.25"),
+        "accrued_usd": Decimal("0.25"),
         "waits_since": CREATED,
         "ends_by": later(60),
         "seen_at": later(30),
@@ -109,11 +109,11 @@ def test_what_burns_now_and_how_to_end_it(bench: Bench) -> None:
     assert (second["job"], second["usd_per_hour"]) == ("b-1", None)
     total = bench.total(result)
     assert (total["job"], total["instances"]) == ("2 pools", 4)
-    assert (total["usd_per_hour"], total["so_far_usd"]) == (Decimal("0.514"), Decimal("0.5"))
+    assert (total["usd_per_hour"], total["accrued_usd"]) == (Decimal("0.514"), Decimal("0.5"))
     assert "accruing" in [note.code for note in result.notes]
 
 
-def test_waste_is_what_nobody_reused(bench: Bench) -> None:
+def test_pools_without_reuse_are_wasted(bench: Bench) -> None:
     bench.scope()
     for name, status, usd in (
         ("a-1", "Terminated", "4"),
@@ -155,7 +155,7 @@ def test_waste_is_what_nobody_reused(bench: Bench) -> None:
         "reused_usd": Decimal(5),
         "unpriced_jobs": 0,
     }
-    # What the wasted pool cost is not known, so neither is its share.
+    # The cost of the wasted pool is not known, so its share is not known.
     assert c == b | {
         "family": "c",
         "pools": 2,
@@ -171,7 +171,7 @@ def test_waste_is_what_nobody_reused(bench: Bench) -> None:
     assert [note.reasons for note in result.notes] == [("no price",)]
 
 
-def test_reuse_counts_each_pool_once_however_many_rows_its_cost_has(bench: Bench) -> None:
+def test_each_pool_counts_once_whatever_the_rows_of_its_cost(bench: Bench) -> None:
     bench.scope()
     for name, status, seconds in (
         ("a-1", "Reused", 60),
@@ -211,31 +211,31 @@ def test_reuse_counts_each_pool_once_however_many_rows_its_cost_has(bench: Bench
     assert total["usd_per_reuse"] == 2
 
 
-def test_chains_that_began_in_the_period(bench: Bench) -> None:
-    """Each of two jobs, of which the second took the pool of the first over, and nobody its own."""
+def test_only_chains_that_began_in_the_period_are_shown(bench: Bench) -> None:
+    """Each chain has two jobs: the second reused the first one's pool, its own is wasted."""
     bench.scope()
     first = datetime(2026, 10, 1, tzinfo=UTC)
     last = datetime(2026, 10, 31, 23, 59, 59, tzinfo=UTC)
     for chain, (created, started, ended, usd) in enumerate(
         (
-            # Created before the period, begun in its first second.
+            # Created before the period, started in its first second.
             (first - timedelta(days=40), first, first + timedelta(hours=1), "1"),
-            # Begun a second before it, at work in it.
+            # Started a second before the period, busy in it.
             (first - timedelta(days=1), first - timedelta(seconds=1), CREATED, "9"),
-            # Of another time altogether.
+            # At another time.
             (first - timedelta(days=9), first - timedelta(days=9), first - timedelta(days=8), "9"),
-            # In its last second, still at work, and what it costs is not known.
+            # Started in the last second, still busy, cost not known.
             (last, last, None, None),
             (last, last + timedelta(seconds=1), None, "9"),
-            # Nothing is known of its start, and its end is not known.
+            # Start and end are not known.
             (CREATED, None, None, "3"),
         )
     ):
         later = ended and ended + timedelta(hours=2)
         one = {"creation_time": created, "training_end_time": ended}
         two = {"creation_time": created + timedelta(hours=1), "training_end_time": later}
-        training = {"is_wait": False, "busy_seconds": 3600, "training_cost_usd": Decimal(1)}
-        wait = {"is_wait": True, "idle_seconds": 300, "idle_cost_usd": usd and Decimal(usd) / 2}
+        training = {"is_idle": False, "busy_seconds": 3600, "training_cost_usd": Decimal(1)}
+        wait = {"is_idle": True, "idle_seconds": 300, "idle_cost_usd": usd and Decimal(usd) / 2}
         for name, job, reused_by, begins, how in (
             ("a", one, f"b-{chain}", (started, ended), "reuse unknown"),
             ("b", two, None, (ended, later), "expired"),
@@ -307,7 +307,7 @@ def test_chains_that_began_in_the_period(bench: Bench) -> None:
         (30, {"fetched_at": None}, "details not known"),
     ],
 )  # fmt: skip
-def test_why_a_pool_was_not_reused(
+def test_each_reason_against_a_reuse_is_named(
     bench: Bench, minutes: int, more: dict[str, object], why: str
 ) -> None:
     bench.scope()
@@ -331,7 +331,7 @@ def test_why_a_pool_was_not_reused(
     }
 
 
-def test_how_long_a_pool_waited_may_not_be_known(bench: Bench) -> None:
+def test_an_unknown_idle_time_gives_no_reason(bench: Bench) -> None:
     bench.scope()
     bench.job("a-1", keep_alive_seconds=3600)
     bench.pool("a-1", None, pool_ended_at=None)
@@ -345,12 +345,12 @@ def test_how_long_a_pool_waited_may_not_be_known(bench: Bench) -> None:
         "idle_seconds": None,
         "next_job": "a-2",
         "came_after_seconds": 1800,
-        "why": "not known how long it waited",
+        "why": "idle time not known",
         "instance_type": "ml.m5.xlarge",
     }
 
 
-def test_a_pool_that_was_ended_early_and_one_without_a_successor(bench: Bench) -> None:
+def test_an_early_end_and_a_missing_next_job_are_named(bench: Bench) -> None:
     bench.scope()
     bench.job("a-1", keep_alive_seconds=3600)
     bench.pool("a-1", "2", pool_ended_at=later(10))

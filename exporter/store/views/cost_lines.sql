@@ -1,54 +1,29 @@
--- The rows of daily_costs with what reports ask of their jobs besides, and a short key to count
--- them by: no report needs to look up jobs by their ARNs again.
+-- The rows of daily_costs with more columns of their jobs and a short key to count jobs by, so that
+-- no report joins jobs by their ARNs again.
 --
 -- needs: usage_days, cost_bases
 --
--- job_id: Row number in training_jobs: a short key, good within one query only
--- training_job_arn: ARN of the job
--- creation_time: When the job was created
--- usage_date: UTC day in which the seconds fall
--- account_id: AWS account, whose bill it is on
--- account_name: Its name by the configuration; NULL = none given
--- region: AWS region
--- training_job_name: Name of the job
--- job_family: Family of the job
--- team: Team of the job; NULL = no rule matched
--- training_job_status: TrainingJobStatus as last known
--- failure_reason: FailureReason; NULL = none, or no details
--- role_arn: RoleArn the job ran with; NULL = not known
--- warm_pool_status: WarmPoolStatus.Status
--- retained_seconds: ResourceRetainedBillableTimeInSeconds, for one instance
--- keep_alive_seconds: KeepAlivePeriodInSeconds; NULL = not known
--- tags: Tags as one JSON object; NULL = never read
--- is_pool: True: the wait of a warm pool, false: training
--- is_over: True: training ended, or the pool is settled (Reused or Terminated)
--- is_storage: True: its storage, false: its instances
+-- job_id, training_job_arn, creation_time, usage_date, account_id: as in usage_days
+-- account_name: Name of the account in the configuration; NULL = none
+-- region, training_job_name, job_family, team, training_job_status: as in usage_days
+-- failure_reason, role_arn, warm_pool_status, retained_seconds: as in usage_days
+-- keep_alive_seconds, tags: as in usage_days
+-- is_pool: True: idle time of a warm pool; false: training
+-- is_over: as in usage_days
+-- is_storage: True: storage; false: instances
 -- component: Training, Training Warm Pool, or either with ' ML storage'
 -- instance_type: Instance type, also for storage; NULL = not known
 -- instance_hours: Instance hours (seconds × count ÷ 3600), to 12 places; NULL for storage
 -- gb_months: GB-months (GB × instance hours ÷ hours of the month), to 12 places; else NULL
 -- usd_per_unit: Price of an hour or GB-month on that day, after discount; NULL = none
--- price_source: Where the price is from; NULL = no price
--- cost_usd: Cost in USD, rounded half-up to 12 places; NULL = cannot be known, see cost_basis
--- cost_basis: What the cost rests on: settled, accruing, estimated, no price, …
+-- price_source: Source of the price; NULL = no price
+-- cost_usd: Cost in USD, rounded half-up to 12 places; NULL = not known, see cost_basis
+-- cost_basis: Basis of the cost: settled, accruing, estimated, no price, …
 SELECT
-    day.job_id,
-    day.training_job_arn,
-    day.creation_time,
-    day.usage_date,
-    day.account_id,
-    accounts.account_name,
-    day.region,
-    day.training_job_name,
-    day.job_family,
-    day.team,
-    day.training_job_status,
-    day.failure_reason,
-    day.role_arn,
-    day.warm_pool_status,
-    day.retained_seconds,
-    day.keep_alive_seconds,
-    day.tags,
+    day.job_id, day.training_job_arn, day.creation_time, day.usage_date, day.account_id,
+    accounts.account_name, day.region, day.training_job_name, day.job_family, day.team,
+    day.training_job_status, day.failure_reason, day.role_arn, day.warm_pool_status,
+    day.retained_seconds, day.keep_alive_seconds, day.tags,
     day.component <> 'Training' AS is_pool,
     day.is_over,
     part.is_storage,
@@ -68,5 +43,5 @@ INNER JOIN cost_bases AS basis
 LEFT JOIN accounts ON day.account_id = accounts.account_id
 WHERE
     (day.seconds > 0 OR day.seconds IS NULL)
-    -- Of a job without details it is not known whether storage is charged: one row says so.
+    -- Without details, nobody knows whether storage is charged: the job has one row only.
     AND (NOT part.is_storage OR (day.has_storage AND day.instance_type IS NOT NULL))

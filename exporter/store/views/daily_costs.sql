@@ -1,44 +1,15 @@
--- The base of every total: what each job cost on each UTC day, one row a job, day, component,
--- instance type and price. Rows whose seconds or details are not known stand under the day on
--- which the job ended (else started, else was created), with NULL for what is not known.
+-- The base of every total: what each job cost on each UTC day, one row per job, day, component,
+-- instance type and price. If seconds or details are not known, the row has NULL and the day on
+-- which the job ended (else started, else was created).
 --
 -- needs: cost_lines
 --
--- training_job_arn: ARN of the job
--- creation_time: When the job was created
--- usage_date: UTC day in which the seconds fall
--- account_id: AWS account, whose bill it is on
--- account_name: Its name by the configuration; NULL = none given
--- region: AWS region
--- training_job_name: Name of the job
--- job_family: Family of the job
--- team: Team of the job; NULL = no rule matched
--- tags: Tags as one JSON object; NULL = never read
--- component: Training, Training Warm Pool, or either with ' ML storage'
--- instance_type: Instance type, also for storage; NULL = not known
--- instance_hours: Instance hours (seconds × count ÷ 3600), to 12 places; NULL for storage
--- gb_months: GB-months (GB × instance hours ÷ hours of the month), to 12 places; else NULL
--- usd_per_unit: Price of an hour or GB-month on that day, after discount; NULL = none
--- price_source: Where the price is from; NULL = no price
--- cost_usd: Cost in USD, rounded half-up to 12 places; NULL = cannot be known, see cost_basis
--- cost_basis: What the cost rests on: settled, accruing, estimated, no price, …
+-- training_job_arn, creation_time, usage_date, account_id, account_name, region: as in cost_lines
+-- training_job_name, job_family, team, tags, component, instance_type: as in cost_lines
+-- instance_hours, gb_months, usd_per_unit, price_source, cost_usd, cost_basis: as in cost_lines
 SELECT
-    line.training_job_arn,
-    line.creation_time,
-    line.usage_date,
-    line.account_id,
-    line.account_name,
-    line.region,
-    line.training_job_name,
-    line.job_family,
-    line.team,
-    line.tags,
-    line.component,
-    line.instance_type,
-    line.instance_hours,
-    line.gb_months,
-    line.usd_per_unit,
-    line.price_source,
-    line.cost_usd,
-    line.cost_basis
+    line.training_job_arn, line.creation_time, line.usage_date, line.account_id,
+    line.account_name, line.region, line.training_job_name, line.job_family, line.team, line.tags,
+    line.component, line.instance_type, line.instance_hours, line.gb_months, line.usd_per_unit,
+    line.price_source, line.cost_usd, line.cost_basis
 FROM cost_lines AS line

@@ -1,65 +1,24 @@
--- Step 3 of the costs: the days of step 2 added up, one row a job, component and instance type.
--- Amounts are sums of what is known; the rank tells whether something is missing.
+-- Step 3 of the costs: the days of step 2 added up, one row per job, component and instance type.
+-- Amounts are sums of what is known; a rank says whether something is missing.
 --
 -- needs: usage_days
 --
--- job_id: Row number in training_jobs: a short key, good within one query only
--- training_job_arn: ARN of the job
--- creation_time: When the job was created
--- account_id: AWS account
--- region: AWS region
--- training_job_name: Name of the job
--- job_family: Family of the job
--- team: Team of the job
--- component: Training or Training Warm Pool
--- instance_type: Instance type; NULL = not known
--- instance_count: Instance count; NULL = not known
--- warm_pool_status: WarmPoolStatus.Status
--- reused_by_job: Name of the job that took the pool over
--- is_deleted: True: AWS has forgotten the job
--- keep_alive_seconds: KeepAlivePeriodInSeconds; NULL = not known
--- is_over: True: training ended, or the pool is settled
--- from_time: When it may begin: creation, or end of training (where a pool begins)
--- training_end_time: TrainingEndTime
--- started_at: Begin; NULL = not known
--- ended_at: End; NULL = not yet, or not known
+-- job_id, training_job_arn, creation_time, account_id, region, training_job_name: as in usage_days
+-- job_family, team, component, instance_type, instance_count, warm_pool_status: as in usage_days
+-- reused_by_job, is_deleted, keep_alive_seconds, is_over, from_time: as in usage_days
+-- training_end_time, started_at, ended_at: as in usage_days
 -- seconds: Seconds for one instance; NULL = not known
--- instance_hours: Hours of all instances
--- usd_per_hour: Price of an instance hour, on the first day; NULL = none
--- compute_cost_usd: Cost of the instances; NULL = cannot be known
--- storage_cost_usd: Cost of the volumes: 0 = not charged for the type, NULL = cannot be known
--- compute_rank: What the compute cost rests on, see cost_bases
--- storage_rank: What the storage cost rests on, see cost_bases
--- cost_usd: Compute and storage, as far as known; NULL = neither is known
+-- instance_hours: Instance hours (seconds × count ÷ 3600): sum of its days, to 12 places
+-- usd_per_hour: Price of an instance hour after discount, on the first day; NULL = none
+-- compute_cost_usd: Cost of the instances in USD: sum of its days; NULL = not known
+-- storage_cost_usd, compute_rank, storage_rank, cost_usd: as in usage_days
 SELECT
-    day.job_id,
-    day.training_job_arn,
-    day.creation_time,
-    day.account_id,
-    day.region,
-    day.training_job_name,
-    day.job_family,
-    day.team,
-    day.component,
-    day.instance_type,
-    day.instance_count,
-    day.warm_pool_status,
-    day.reused_by_job,
-    day.is_deleted,
-    day.keep_alive_seconds,
-    day.is_over,
-    day.from_time,
-    day.training_end_time,
-    day.started_at,
-    day.ended_at,
-    day.seconds,
-    day.instance_hours,
-    day.usd_per_hour,
-    day.compute_cost_usd,
-    day.storage_cost_usd,
-    day.compute_rank,
-    day.storage_rank,
-    day.cost_usd
+    day.job_id, day.training_job_arn, day.creation_time, day.account_id, day.region,
+    day.training_job_name, day.job_family, day.team, day.component, day.instance_type,
+    day.instance_count, day.warm_pool_status, day.reused_by_job, day.is_deleted,
+    day.keep_alive_seconds, day.is_over, day.from_time, day.training_end_time, day.started_at,
+    day.ended_at, day.seconds, day.instance_hours, day.usd_per_hour, day.compute_cost_usd,
+    day.storage_cost_usd, day.compute_rank, day.storage_rank, day.cost_usd
 FROM usage_days AS day
 WHERE day.within_a_day
 UNION ALL
@@ -94,12 +53,7 @@ SELECT
     sum(day.cost_usd)
 FROM usage_days AS day
 WHERE NOT day.within_a_day
--- Times and status follow from the job: as keys they let a filter through.
+-- The job decides its times and status; as keys, they let filters reach the scan.
 GROUP BY
-    day.job_id,
-    day.component,
-    day.instance_type,
-    day.creation_time,
-    day.from_time,
-    day.training_end_time,
-    day.warm_pool_status
+    day.job_id, day.component, day.instance_type, day.creation_time, day.from_time,
+    day.training_end_time, day.warm_pool_status

@@ -1,37 +1,29 @@
--- What each job did on the pool it ran on: its training and the wait after it, one row for each
--- instance type and UTC day.
+-- What each job did on its pool: its training and the idle time after it, one row per job,
+-- component, instance type and UTC day.
 --
 -- needs: usage_days
 --
--- job_id: Row number of the job in training_jobs: good within one query only
--- creation_time: When the job was created
--- training_end_time: TrainingEndTime of the job
--- is_wait: True: the wait after its training
--- instance_type: Instance type; NULL = not known
--- instance_count: Instance count; NULL = not known
--- started_at: Begin of the training or wait; NULL = not known
+-- job_id, creation_time, training_end_time: as in usage_days
+-- is_idle: True: idle time; false: training
+-- instance_type, instance_count: as in usage_days
+-- started_at: Start of the training or idle time; NULL = not known
 -- ended_at: Its end; NULL = not yet, or not known
--- busy_seconds: Billable seconds of training that day, for one instance; NULL for a wait
--- idle_seconds: Seconds of the wait that day, for one instance; NULL for training
--- training_cost_usd: Cost of the training, storage included; NULL for a wait
--- idle_cost_usd: Cost of the wait, storage included; NULL for training
--- ended_by: How the pool ended, if this was the last step, see warm_pool_chains
+-- busy_seconds: Billable seconds of training that day, for one instance; NULL for idle time
+-- idle_seconds: Idle seconds that day, for one instance; NULL for training
+-- training_cost_usd: Cost of the training, storage included; NULL for idle time
+-- idle_cost_usd: Cost of the idle time, storage included; NULL for training
+-- ended_by: How the pool ended if this was its last job, see warm_pool_chains
 SELECT
-    day.job_id,
-    day.creation_time,
-    day.training_end_time,
-    day.component <> 'Training' AS is_wait,
-    day.instance_type,
-    day.instance_count,
-    day.started_at,
-    day.ended_at,
-    CASE WHEN NOT is_wait THEN day.seconds END AS busy_seconds,
-    CASE WHEN is_wait THEN day.seconds END AS idle_seconds,
-    CASE WHEN NOT is_wait THEN day.cost_usd END AS training_cost_usd,
-    CASE WHEN is_wait THEN day.cost_usd END AS idle_cost_usd,
+    day.job_id, day.creation_time, day.training_end_time,
+    day.component <> 'Training' AS is_idle,
+    day.instance_type, day.instance_count, day.started_at, day.ended_at,
+    CASE WHEN NOT is_idle THEN day.seconds END AS busy_seconds,
+    CASE WHEN is_idle THEN day.seconds END AS idle_seconds,
+    CASE WHEN NOT is_idle THEN day.cost_usd END AS training_cost_usd,
+    CASE WHEN is_idle THEN day.cost_usd END AS idle_cost_usd,
     CASE
-        WHEN NOT is_wait AND NOT day.is_over THEN 'open'
-        WHEN NOT is_wait THEN 'not kept'
+        WHEN NOT is_idle AND NOT day.is_over THEN 'open'
+        WHEN NOT is_idle THEN 'not kept'
         WHEN day.warm_pool_status = 'Reused' THEN 'reuse unknown'
         WHEN day.warm_pool_status = 'Terminated'
             THEN CASE

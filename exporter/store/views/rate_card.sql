@@ -1,63 +1,68 @@
--- What an instance of each type costs in each region on each day, compute and storage together:
--- one row for every type and region in use, priced or not, so that the costs need a single join.
+-- Price of an instance of each type in each region on each day, compute and storage together. Every
+-- type and region in use has rows, with or without a price, so the costs need a single join.
 --
 -- needs: rates
 --
--- account_id: Account with a discount of its own; empty = every other account
--- region: AWS region
+-- account_id, region: as in rates
 -- component: Training or Training Warm Pool
 -- instance_type: Instance type
 -- valid_from: First UTC day
--- valid_to: First UTC day on which it no longer holds
+-- valid_to: as in rates
 -- usd_per_hour: Price of an instance hour; NULL = none
--- hour_quotient: That price in 1e-12 USD, its whole part after division by 3600
--- hour_remainder: And the rest of that division
--- compute_source: Where the price is from
--- compute_estimated: True before the first date known
+-- hour_quotient: That price in 1e-12 USD, divided by 3600: the whole part
+-- hour_remainder: The rest of that division
+-- compute_source: Source of that price
+-- compute_estimated: True before the first known date
 -- has_storage: True: charged for ML storage, as the type has no local NVMe storage
 -- usd_per_gb_month: Price of a GB-month; NULL = none
--- picousd_per_gb_month: The same in 1e-12 USD
--- storage_source: Where the price is from
--- storage_estimated: True before the first date known
-WITH thing AS (
+-- picousd_per_gb_month: That price in 1e-12 USD
+-- storage_source: Source of that price
+-- storage_estimated: True before the first known date
+WITH
+-- One row per instance type in use.
+used_type AS (
+    SELECT instance_type
+    FROM training_job_details
+    WHERE instance_type IS NOT NULL
+    UNION
+    SELECT unnest(instance_groups->>'$[*].InstanceType') AS instance_type
+    FROM training_job_details
+    WHERE
+        instance_type IS NULL
+        AND instance_groups IS NOT NULL
+        AND json_type(instance_groups) = 'ARRAY'
+),
+
+-- One row per region in use.
+used_region AS (
+    SELECT DISTINCT region
+    FROM training_jobs
+),
+
+/*part discount_accounts*/,
+
+-- One row per account, region, component and instance type that needs a price.
+priced_thing AS (
     SELECT
-        account.account_id,
-        place.region,
-        component.component,
-        component.storage,
-        used.instance_type,
+        discount_account.account_id, used_region.region, component.component, component.storage,
+        used_type.instance_type,
         family.family IS NULL AS has_storage
-    FROM (
-        SELECT DISTINCT detail.instance_type
-        FROM training_job_details AS detail
-        WHERE detail.instance_type IS NOT NULL
-        UNION
-        SELECT unnest(detail.instance_groups->>'$[*].InstanceType') AS instance_type
-        FROM training_job_details AS detail
-        WHERE
-            detail.instance_type IS NULL
-            AND detail.instance_groups IS NOT NULL
-            AND json_type(detail.instance_groups) = 'ARRAY'
-    ) AS used
-    CROSS JOIN (SELECT DISTINCT job.region FROM training_jobs AS job) AS place
+    FROM used_type
+    CROSS JOIN used_region
     CROSS JOIN (
         VALUES
             ('Training', 'Training ML storage'),
             ('Training Warm Pool', 'Training Warm Pool ML storage')
     ) AS component (component, storage)
-    CROSS JOIN (
-        SELECT '' AS account_id
-        UNION
-        SELECT discounts.account_id
-        FROM discounts
-    ) AS account
+    CROSS JOIN discount_account
     LEFT JOIN local_storage_families AS family
-        ON family.family = split_part(used.instance_type, '.', 2)
+        ON family.family = split_part(used_type.instance_type, '.', 2)
 ),
 
+-- One row per day on which its compute or storage price changes, and the first day there is.
 change AS (
     SELECT thing.*, rates.valid_from
-    FROM thing
+    FROM priced_thing AS thing
     INNER JOIN rates
         ON
             thing.account_id = rates.account_id
@@ -67,16 +72,12 @@ change AS (
                 OR thing.storage = rates.component
             )
     UNION
-    SELECT thing.*, DATE '0001-01-01' AS valid_from
-    FROM thing
+    SELECT *, DATE '0001-01-01' AS valid_from
+    FROM priced_thing
 )
 
 SELECT
-    change.account_id,
-    change.region,
-    change.component,
-    change.instance_type,
-    change.valid_from,
+    change.account_id, change.region, change.component, change.instance_type, change.valid_from,
     -- coalesce: a default in lead() is stored in a form that DuckDB 1.4 does not bind.
     coalesce(
         lead(change.valid_from) OVER (

@@ -1,26 +1,28 @@
--- The one price in force on each day: prices with every rule of precedence, fallback and
--- discount applied. The best kind of source for a region, component and instance type wins
--- whatever its dates (an import beats the Price List API, that beats the shipped list); dates
--- count within it, and before its first date the earliest price serves as an estimate. A warm
--- pool without a price of its own from that kind of source costs what training costs. Prices
--- below 0 or from 1,000,000 USD on are passed over.
+-- The one price in force on each day: prices after all rules of precedence, fallback and discount.
+-- For a region, component and instance type the best kind of source wins, whatever its dates: an
+-- import beats the Price List API, which beats the shipped list. Within that kind, dates count.
+-- Before its first date the earliest price serves as an estimate. A warm pool without a price from
+-- that kind of source costs what training costs. Prices below 0, or of 1,000,000 USD and more, are
+-- ignored.
 --
 -- account_id: Account with a discount of its own; empty = every other account
 -- region: AWS region
 -- component: Component as billed, see prices
 -- instance_type: Instance type; empty for storage
 -- valid_from: First UTC day
--- valid_to: First UTC day on which it no longer holds
--- usd_per_unit: Price of one unit in USD; after discount, rounded half-up to 12 places
--- picousd_per_unit: The same in 1e-12 USD, for exact arithmetic
+-- valid_to: End date, exclusive
+-- usd_per_unit: Price of one unit in USD after discount, rounded half-up to 12 places
+-- picousd_per_unit: That price in 1e-12 USD, for exact arithmetic
 -- unit: Hrs or GB-Mo
--- price_source: Where it is from, with the discount if there is one
--- priced_as: Component of the price that serves; differs from component where a pool has none
+-- price_source: Source of the price, with the discount if there is one
+-- priced_as: Component of the price; Training for a pool without a price of its own
 -- list_usd_per_unit: Price before the discount
--- discount_percent: Per cent taken off; NULL = none (imported prices are never discounted)
--- effective_from: First day of the price that serves; later than valid_from in an estimate
--- estimated: True before the first date known
-WITH ranked AS (
+-- discount_percent: Discount in per cent; NULL = none (imported prices have none)
+-- effective_from: First day of the price; in an estimate later than valid_from
+-- estimated: True before the first known date
+WITH
+-- One row per usable price; a higher kind of source wins.
+ranked AS (
     SELECT
         price.*,
         CASE
@@ -29,10 +31,11 @@ WITH ranked AS (
             ELSE 3
         END AS source_kind
     FROM prices AS price
-    -- Beyond these a price is a slip, and would not fit into 64 bits.
+    -- Any other price is a mistake, and would not fit into 64 bits.
     WHERE price.usd_per_unit >= 0 AND price.usd_per_unit < 1000000
 ),
 
+-- One row per price and component that it could serve.
 offered AS (
     SELECT billed.component AS billed_component, billed.is_own, ranked.*
     FROM ranked
@@ -47,8 +50,8 @@ offered AS (
     ) AS billed (component, priced_as, is_own) ON billed.priced_as = ranked.component
 ),
 
--- The kind of source comes before the component: somebody's own training rate says more
--- about their pools than a public price does.
+-- The same rows, of the best kind of source only. The kind comes before the component: a user's own
+-- training rate says more about their pools than a public price.
 best AS (
     SELECT offered.*
     FROM offered
@@ -58,29 +61,32 @@ best AS (
     ) = 1
 ),
 
+-- One row per date. Of two sources of one kind with the same date, the last by name counts.
+best_of_date AS (
+    SELECT best.*
+    FROM best
+    QUALIFY row_number() OVER (
+        PARTITION BY
+            best.region, best.billed_component, best.instance_type, best.effective_from
+        ORDER BY best.source DESC
+    ) = 1
+),
+
+-- The same rows, with the day on which the next price begins.
 dated AS (
     SELECT
         best.*,
         -- coalesce: a default in lead() is stored in a form that DuckDB 1.4 does not bind.
         coalesce(lead(best.effective_from) OVER by_date, DATE '9999-12-31') AS valid_to,
         row_number() OVER by_date = 1 AS is_first
-    FROM (
-        -- Two sources of one kind with the same date: the last by name, so that it is always
-        -- the same one.
-        SELECT best.*
-        FROM best
-        QUALIFY row_number() OVER (
-            PARTITION BY
-                best.region, best.billed_component, best.instance_type, best.effective_from
-            ORDER BY best.source DESC
-        ) = 1
-    ) AS best
+    FROM best_of_date AS best
     WINDOW by_date AS (
         PARTITION BY best.region, best.billed_component, best.instance_type
         ORDER BY best.effective_from
     )
 ),
 
+-- One row per span with one price: each date, and the estimate before the first one.
 spans AS (
     SELECT dated.*, dated.effective_from AS valid_from, FALSE AS estimated
     FROM dated
@@ -94,10 +100,13 @@ spans AS (
     WHERE dated.is_first
 ),
 
--- The narrowest discount: account and component, then account, then component, then all.
+/*part discount_accounts*/,
+
+-- One row per span and account, with the narrowest discount: for account and component, else for
+-- the account, else for the component, else for all.
 discounted AS (
     SELECT
-        accounts.account_id,
+        discount_account.account_id,
         spans.*,
         CASE WHEN spans.source_kind < 3 THEN (
             SELECT arg_max(
@@ -106,18 +115,14 @@ discounted AS (
             )
             FROM discounts
             WHERE
-                discounts.account_id IN (accounts.account_id, '')
+                discounts.account_id IN (discount_account.account_id, '')
                 AND discounts.component IN (spans.billed_component, '')
         ) END AS discount_percent
     FROM spans
-    CROSS JOIN (
-        SELECT '' AS account_id
-        UNION
-        SELECT discounts.account_id
-        FROM discounts
-    ) AS accounts
+    CROSS JOIN discount_account
 ),
 
+-- The same rows, with the price after discount.
 priced AS (
     SELECT
         discounted.*,
@@ -140,22 +145,16 @@ SELECT
     priced.account_id,
     priced.region,
     priced.billed_component AS component,
-    priced.instance_type,
-    priced.valid_from,
-    priced.valid_to,
+    priced.instance_type, priced.valid_from, priced.valid_to,
     CAST(
         CAST(priced.picousd_per_unit AS DECIMAL(38, 0)) * 0.000000000001 AS DECIMAL(38, 12)
     ) AS usd_per_unit,
-    priced.picousd_per_unit,
-    priced.unit,
-    priced.source
+    priced.picousd_per_unit, priced.unit, priced.source
     || CASE
         WHEN priced.discount_percent IS NULL THEN ''
         ELSE ', less ' || rtrim(rtrim(CAST(priced.discount_percent AS VARCHAR), '0'), '.') || ' %'
     END AS price_source,
     priced.component AS priced_as,
     priced.usd_per_unit AS list_usd_per_unit,
-    priced.discount_percent,
-    priced.effective_from,
-    priced.estimated
+    priced.discount_percent, priced.effective_from, priced.estimated
 FROM priced

@@ -1,44 +1,23 @@
--- What the training of each job cost, without its warm pool: one row a job, or a row for each
--- instance type of its instance groups. Amounts are the sums of its rows in daily_costs; what is
--- not known is NULL, its basis says why.
+-- What the training of each job cost, without its warm pool: one row per job, or one per instance
+-- type of its instance groups. Amounts are sums of its rows in daily_costs. What is not known is
+-- NULL, and the basis says why.
 --
 -- needs: job_costs, cost_bases
 --
--- training_job_arn: ARN of the job
--- creation_time: When the job was created
--- account_id: AWS account, whose bill it is on
--- region: AWS region
--- training_job_name: Name of the job
--- job_family: Family of the job
--- team: Team of the job; NULL = no rule matched
--- instance_type: Instance type; NULL = not known
--- instance_count: Instance count; NULL = not known
+-- training_job_arn, creation_time, account_id, region, training_job_name: as in job_costs
+-- job_family, team, instance_type, instance_count: as in job_costs
 -- billable_seconds: Billable seconds, for one instance; NULL = not known
--- instance_hours: Instance hours (seconds × count ÷ 3600), the sum of its days, to 12 places
--- usd_per_hour: Price of an instance hour after discount, on the first day; NULL = none
--- compute_cost_usd: Cost of the instances in USD, the sum of its days; NULL = cannot be known
--- storage_cost_usd: Cost of the volumes; 0 = not charged for this type, NULL = cannot be known
--- cost_usd: Compute and storage, as far as they are known; NULL = neither is
--- compute_basis: What the compute cost rests on: settled, accruing, estimated, no price, …
--- storage_basis: What the storage cost rests on
--- cost_basis: The weaker of the two
+-- instance_hours, usd_per_hour, compute_cost_usd, storage_cost_usd, cost_usd: as in job_costs
+-- compute_basis: Basis of the compute cost: settled, accruing, estimated, no price, …
+-- storage_basis: Basis of the storage cost
+-- cost_basis: The weaker of the two bases
 -- training_started_at: When training started; NULL = not yet, or not known
--- training_ended_at: When training ended; NULL = it runs, or not known
+-- training_ended_at: When training ended; NULL = still running, or not known
 SELECT
-    cost.training_job_arn,
-    cost.creation_time,
-    cost.account_id,
-    cost.region,
-    cost.training_job_name,
-    cost.job_family,
-    cost.team,
-    cost.instance_type,
-    cost.instance_count,
+    cost.training_job_arn, cost.creation_time, cost.account_id, cost.region,
+    cost.training_job_name, cost.job_family, cost.team, cost.instance_type, cost.instance_count,
     cost.seconds AS billable_seconds,
-    cost.instance_hours,
-    cost.usd_per_hour,
-    cost.compute_cost_usd,
-    cost.storage_cost_usd,
+    cost.instance_hours, cost.usd_per_hour, cost.compute_cost_usd, cost.storage_cost_usd,
     cost.cost_usd,
     compute.cost_basis AS compute_basis,
     storage.cost_basis AS storage_basis,

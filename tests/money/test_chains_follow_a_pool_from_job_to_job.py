@@ -23,7 +23,7 @@ def put(
     keep_alive: int | None = 3600,
     **more: Any,
 ) -> None:
-    """An hour of training from `start` hours on, then a wait of so many seconds."""
+    """Put a job with an hour of training after `start` hours, then idle time of these seconds."""
     began = after(hours=start)
     pool: dict[str, Any] = {}
     if wait is not None:
@@ -90,14 +90,14 @@ def _chains(ledger: Ledger) -> list[tuple[Any, ...]]:
         (60, None, "terminated"),
     ],
 )
-def test_how_a_pool_that_nobody_reused_ended(
+def test_a_pool_without_reuse_says_how_it_ended(
     ledger: Ledger, wait: int, keep_alive: int | None, ended_by: str
 ) -> None:
     put(ledger, "a-1", 1, wait=wait, keep_alive=keep_alive)
     assert _chains(ledger) == [(["a-1"], ended_by, wait)]
 
 
-def test_a_pool_that_waits_or_works_is_open(ledger: Ledger) -> None:
+def test_an_idle_or_busy_pool_is_open(ledger: Ledger) -> None:
     waiting: dict[str, Any] = {"warm_pool_status": "Available", "verified_at": after(hours=2.5)}
     put(ledger, "a-1", 1, **waiting)
     put(ledger, "b-1", 2, wait=60, to="b-2")
@@ -116,13 +116,13 @@ def test_a_pool_that_waits_or_works_is_open(ledger: Ledger) -> None:
     ]
 
 
-def test_the_last_job_may_give_the_pool_back_at_once(ledger: Ledger) -> None:
+def test_a_last_job_without_keep_alive_ends_the_chain_as_not_kept(ledger: Ledger) -> None:
     put(ledger, "a-1", 1, wait=60, to="a-2")
     put(ledger, "a-2", 3, keep_alive=None)
     assert _chains(ledger) == [(["a-1", "a-2"], "not kept", 60)]
 
 
-def test_a_name_is_followed_to_the_next_job_of_that_name_only(ledger: Ledger) -> None:
+def test_a_name_links_to_the_next_job_of_that_name_only(ledger: Ledger) -> None:
     put(ledger, "next", 0.5, wait=3600)
     put(ledger, "a-1", 1, wait=60, to="next")
     put(ledger, "next", 3, wait=3600)
@@ -155,7 +155,7 @@ def test_jobs_that_name_each_other_make_no_circle(ledger: Ledger) -> None:
     ]
 
 
-def test_of_two_that_claim_one_job_the_later_is_believed(ledger: Ledger) -> None:
+def test_the_later_of_two_jobs_that_name_one_job_counts(ledger: Ledger) -> None:
     put(ledger, "a-1", 1, wait=60, to="b")
     put(ledger, "a-2", 2, wait=60, to="b")
     put(ledger, "b", 4, wait=3600)
@@ -165,14 +165,14 @@ def test_of_two_that_claim_one_job_the_later_is_believed(ledger: Ledger) -> None
     ]
 
 
-def test_a_chain_of_hundreds_is_followed_to_its_end(ledger: Ledger) -> None:
+def test_a_chain_of_hundreds_of_jobs_is_complete(ledger: Ledger) -> None:
     for number in range(300):
         put(ledger, f"a-{number}", number * 2.0, wait=60, to=f"a-{number + 1}")
     (chain,) = ledger.read("SELECT jobs, idle_seconds, ended_by FROM warm_pool_chains")
     assert chain == {"jobs": 300, "idle_seconds": 18000, "ended_by": "reuse unknown"}
 
 
-def test_a_job_without_a_pool_is_no_chain(ledger: Ledger) -> None:
+def test_a_job_without_a_pool_has_no_chain(ledger: Ledger) -> None:
     put(ledger, "a-1", 1, keep_alive=None)
     assert _chains(ledger) == []
 

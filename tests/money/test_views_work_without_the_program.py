@@ -1,4 +1,4 @@
-"""The views as they stand in the file: columns, comments, another program, another time zone."""
+"""The views work in the file alone: columns, comments, another program, another time zone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from exporter.prices.shipped import load_shipped
 from exporter.store import view_files
 from tests.money.conftest import Ledger, engine
-from tests.money.test_the_bill_of_december_2023 import put_december
+from tests.money.december import put_december
 
 KEY = ["training_job_arn", "creation_time"]
 MONEY = [
@@ -105,7 +105,7 @@ TYPES = {
 
 
 @pytest.mark.parametrize("view", CONTRACT)
-def test_names_order_and_types_are_the_contracts(ledger: Ledger, view: str) -> None:
+def test_columns_have_the_promised_names_order_and_types(ledger: Ledger, view: str) -> None:
     columns = ledger.read(f"DESCRIBE {view}")
     assert [column["column_name"] for column in columns] == CONTRACT[view]
     typed = {column["column_name"]: column["column_type"] for column in columns}
@@ -142,7 +142,7 @@ def test_creating_the_views_again_changes_nothing(ledger: Ledger) -> None:
     assert ledger.read(columns) == before
 
 
-def test_a_header_that_says_too_little_is_an_error() -> None:
+def test_an_incomplete_header_is_an_error() -> None:
     with pytest.raises(ValueError, match="needs a comment and a list of columns"):
         view_files.parse("x", "-- Only a comment\nSELECT 1 AS a")
     with pytest.raises(ValueError, match="not a column's comment"):
@@ -155,8 +155,31 @@ def test_a_header_that_says_too_little_is_an_error() -> None:
     )
 
 
+def test_a_rank_is_the_number_in_cost_bases_and_an_unknown_basis_an_error(ledger: Ledger) -> None:
+    for basis in ledger.read("SELECT * FROM cost_bases"):
+        composed = view_files.compose(f"SELECT rank_of('{basis['cost_basis']}')")
+        assert composed == f"SELECT {basis['rank']}"
+    with pytest.raises(ValueError, match="has no basis 'free'"):
+        view_files.compose("SELECT rank_of('free')")
+
+
+def test_shared_sql_is_put_in_at_the_indent_of_its_mark() -> None:
+    composed = view_files.compose("SELECT\n    /*part training_began_at*/ AS began_at")
+    assert composed.startswith("SELECT\n    coalesce(\n        list_min(\n")
+    assert composed.endswith("\n    ) AS began_at")
+    with pytest.raises(FileNotFoundError):
+        view_files.compose("/*part unknown*/")
+
+
+def test_no_mark_is_left_in_a_view() -> None:
+    for view in view_files.views():
+        assert "/*part" not in view.sql
+        assert "rank_of" not in view.sql
+        assert not [text for _, text in view.columns if text.startswith("as in ")]
+
+
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Kiritimati"])
-def test_another_program_in_another_zone_sees_the_same(
+def test_another_program_in_another_zone_sees_the_same_rows(
     empty_file: Path, tmp_path: Path, zone: str
 ) -> None:
     path = tmp_path / "shared.duckdb"
@@ -174,7 +197,7 @@ def test_another_program_in_another_zone_sees_the_same(
 
 
 def _all(connection: Any, prefix: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every view; moments in UTC, since a session shows them in its zone."""
+    """Return every row of every view, times in UTC because a session shows them in its zone."""
     return {
         view: sorted(
             (

@@ -32,11 +32,11 @@ ACCOUNTS = ("111122223333", "444455556666")
 REGIONS = ("eu-west-1", "us-east-1")
 TYPES = ("ml.m5.xlarge", "ml.g5.xlarge", "ml.p5.48xlarge", "ml.new.large")
 ZONES = ("UTC", "America/New_York", "Asia/Kolkata", "Pacific/Kiritimati", "Pacific/Marquesas")
-#: Month ends, a leap day, a change to summer time, and the turn of a year are among these.
+#: Among these: ends of months, a leap day, a change to summer time, the end of a year.
 FIRST = datetime(2027, 12, 29, tzinfo=UTC)
 
 moments = st.integers(0, 70 * 86_400_000).map(lambda ms: FIRST + timedelta(milliseconds=ms))
-#: Seconds: often none, often a round number, seldom more than a day.
+#: Seconds: often none, often a round number, rarely more than a day.
 spans = st.one_of(
     st.just(0),
     st.integers(1, 7200),
@@ -52,7 +52,7 @@ money = st.one_of(
 
 @st.composite
 def jobs(draw: st.DrawFn, number: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """A job and, mostly, its details, as they come: late, partial, contradicting each other."""
+    """Draw a job and usually its details: late, partial or contradictory, as AWS sends them."""
 
     def maybe(strategy: st.SearchStrategy[T]) -> T | None:
         return draw(st.one_of(st.none(), strategy))
@@ -114,7 +114,7 @@ def jobs(draw: st.DrawFn, number: int) -> tuple[dict[str, Any], dict[str, Any] |
 
 @st.composite
 def worlds(draw: st.DrawFn) -> tuple[list[Any], Books]:
-    """Jobs, and prices of every kind around the days they were spent on."""
+    """Draw jobs, and prices of every kind around their days."""
     many = [draw(jobs(number)) for number in range(draw(st.integers(1, 8)))]
     listed: dict[tuple[Any, ...], Price] = {}
     for _ in range(draw(st.integers(0, 14))):
@@ -149,7 +149,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Any], Books]:
 
 
 def fill(connection: sa.Connection, many: list[Any], books: Books) -> None:
-    """Put a world into an empty database, a table at a time."""
+    """Put jobs and prices into an empty database, one table at a time."""
     put(connection, training_jobs, [job for job, _ in many])
     put(connection, training_job_details, [detail for _, detail in many if detail])
     rows.write(connection, books.prices)
@@ -183,7 +183,7 @@ def put(connection: sa.Connection, table: sa.Table, found: list[dict[str, Any]])
 
 
 def read(connection: duckdb.DuckDBPyConnection, prefix: str) -> tuple[list[Daily], list[Total]]:
-    """What the views say, in the form of the reference."""
+    """Return the rows of the views in the form of the reference."""
     daily = connection.execute(f"""
         SELECT
             training_job_name, epoch_us(creation_time), usage_date, component, instance_type,
@@ -215,7 +215,7 @@ def read(connection: duckdb.DuckDBPyConnection, prefix: str) -> tuple[list[Daily
 
 
 def normal(found: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """In one order, and every decimal with its twelve places."""
+    """Return the rows sorted, every decimal with twelve places."""
     written = (
         tuple(f"{value:.12f}" if isinstance(value, Decimal) else value for value in row)
         for row in found

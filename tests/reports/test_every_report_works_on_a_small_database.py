@@ -1,4 +1,4 @@
-"""Every report over nothing, and over a single job, in every format and in 80 columns."""
+"""Every report works with no job and with one job, in every format and in 80 columns."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 def nothing(_: sa.Connection) -> None:
-    """No job, no scope."""
+    """Put no job and no scope."""
 
 
 def just_created(connection: sa.Connection) -> None:
-    """A job that the listing shows for the first time: it goes on, and nothing is known of it."""
+    """Put a job that is still running and has no details yet."""
     insert(
         connection,
         "training_jobs",
@@ -46,7 +46,7 @@ def just_created(connection: sa.Connection) -> None:
 
 
 def over(connection: sa.Connection) -> None:
-    """A job that is over, with a pool that nobody took."""
+    """Put a job that ended, with a wasted pool."""
     put_job(connection, "bert-1", hours=2, pool=3600)
 
 
@@ -60,26 +60,26 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.mark.parametrize("name", catalogue())
-def test_in_every_format(database: Path, name: str) -> None:
+def test_every_format_shows_the_same_rows(database: Path, name: str) -> None:
     month = date(2026, 10, 1) if catalogue()[name].period else None
     result = exporter.report(
         database, name, "bert-1" if name == "job-history" else None, month=month
     )
-    told = {}
+    written = {}
     for style in ("table", "csv", "json", "markdown", "parquet"):
         stream = BytesIO()
         output.write(result, style, stream, width=80, colour=False)
-        told[style] = stream.getvalue()
+        written[style] = stream.getvalue()
 
     columns = [column.name for column in result.columns]
     rows = [dict(zip(columns, row, strict=True)) for row in result.rows]
-    assert max(map(len, told["table"].decode().splitlines())) <= 80
-    assert [list(row) for row in json.loads(told["json"])["rows"]] == [columns] * len(rows)
-    lines = list(csv.reader(StringIO(told["csv"].decode())))
+    assert max(map(len, written["table"].decode().splitlines())) <= 80
+    assert [list(row) for row in json.loads(written["json"])["rows"]] == [columns] * len(rows)
+    lines = list(csv.reader(StringIO(written["csv"].decode())))
     assert (lines[0], len(lines) - 1) == (columns, len(rows))
-    assert told["markdown"].decode().startswith("| " + " | ".join(columns) + " |\n")
-    table = pq.read_table(BytesIO(told["parquet"]))
+    assert written["markdown"].decode().startswith("| " + " | ".join(columns) + " |\n")
+    table = pq.read_table(BytesIO(written["parquet"]))
     assert (table.column_names, table.num_rows) == (columns, len(rows))
-    # Nothing has a price here, and what is not known is never zero.
+    # Nothing has a price here, and an unknown cost is never zero.
     money = [column.name for column in result.columns if column.unit in {"money", "rate"}]
     assert {row[name] for row in rows for name in money} <= {None}

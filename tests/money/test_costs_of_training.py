@@ -1,4 +1,4 @@
-"""Training, worked out by hand: running, spot, groups, plans, and what is not known."""
+"""Costs of training, calculated by hand: running, spot, groups, plans, unknown parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ M5 = {"instance_type": "ml.m5.xlarge", "instance_count": 2, "volume_size_gb": 30
 START, END = after(seconds=60), after(hours=1, seconds=60)
 
 
-def test_a_finished_job_as_a_whole_row(ledger: Ledger) -> None:
+def test_every_column_of_a_finished_job(ledger: Ledger) -> None:
     ledger.price("0.257")
     ledger.price("0.154", "", component="Training ML storage")
     ledger.job(
@@ -62,32 +62,32 @@ RUNNING = {"training_job_status": "InProgress", **LATER}
         # (billable seconds, basis, started, ended)
         (RUNNING, {"training_start_time": START}, (7200, "accruing", START, None)),
         (RUNNING, {}, (0, "accruing", None, None)),
-        # Spot is billed for less than the wall clock; by how much shows at the end.
+        # Spot is billed for less than the wall clock; how much less is known at the end.
         (
             RUNNING,
             {"training_start_time": START, "managed_spot": True},
             (None, "unknown seconds", START, None),
         ),
-        # Deleted while it ran: nothing after that.
+        # Deleted while it ran: nothing accrues later.
         (
             {**RUNNING, "deleted_at": END},
             {"training_start_time": START},
             (3600, "accruing", START, None),
         ),
-        # Ended, the details from before the end: so far, up to the end.
+        # Ended, with details from before the end: accruing, up to the end.
         (
             {"training_end_time": END, **LATER},
             {"training_start_time": START, "final": False},
             (3600, "accruing", START, END),
         ),
-        # Ended, and there will never be a figure.
+        # Ended with final details and no figure: never known.
         (
             {"training_end_time": END, "training_job_status": "Failed"},
             {"training_start_time": START},
             (None, "unknown seconds", START, END),
         ),
         ({"training_end_time": END}, {}, (None, "unknown seconds", None, END)),
-        # Known to be nothing.
+        # Known to be zero.
         ({"training_end_time": END}, {"billable_seconds": 0}, (0, "settled", END, END)),
         # The start is missing: the seconds lie before the end.
         (
@@ -95,17 +95,17 @@ RUNNING = {"training_job_status": "InProgress", **LATER}
             {"billable_seconds": 600},
             (600, "settled", END - timedelta(seconds=600), END),
         ),
-        # The end is missing: the status last changed then.
+        # The end is missing: the last change of the status counts.
         (
             {"last_modified_time": END},
             {"training_start_time": START, "billable_seconds": 3600},
             (3600, "settled", START, END),
         ),
-        # Both are missing.
+        # Start and end are missing.
         ({}, {"billable_seconds": 60}, (60, "settled", CREATED, None)),
     ],
 )
-def test_seconds_of_training(
+def test_the_seconds_and_basis_of_training(
     ledger: Ledger,
     job: dict[str, Any],
     details: dict[str, Any],
@@ -123,7 +123,7 @@ def test_seconds_of_training(
     )
 
 
-def test_no_job_is_left_out_and_no_unknown_is_a_zero(ledger: Ledger) -> None:
+def test_every_job_has_a_row_and_an_unknown_cost_is_null(ledger: Ledger) -> None:
     ledger.price("1")
     ended: dict[str, Any] = {"training_end_time": END}
     spent = {**M5, "training_start_time": START, "billable_seconds": 3600}
@@ -229,7 +229,7 @@ def test_each_instance_group_is_a_row_and_an_unpriced_one_hides_no_other(ledger:
 
 
 @pytest.mark.parametrize("groups", ["[]", "null", "{}", '["odd"]', '[{"InstanceType": null}]'])
-def test_groups_that_say_nothing_are_a_job_without_details(ledger: Ledger, groups: str) -> None:
+def test_empty_groups_count_as_no_details(ledger: Ledger, groups: str) -> None:
     ledger.job(
         "a-1", training_end_time=END, details={"instance_groups": groups, "billable_seconds": 9}
     )
@@ -264,7 +264,7 @@ def test_spot_seconds_are_spread_from_start_to_end(ledger: Ledger) -> None:
     assert ledger.row("training_job_costs", "spot-1")["billable_seconds"] == 1001
 
 
-def test_a_job_of_ten_years_overflows_nothing(ledger: Ledger) -> None:
+def test_a_job_of_ten_years_does_not_overflow(ledger: Ledger) -> None:
     ledger.price("113.068", "ml.p5.48xlarge")
     ledger.price("0.154", "", component="Training ML storage")
     start = datetime(2016, 1, 1, tzinfo=UTC)
@@ -284,12 +284,12 @@ def test_a_job_of_ten_years_overflows_nothing(ledger: Ledger) -> None:
     row = ledger.row("training_job_costs", "long-1")
     assert row["billable_seconds"] == seconds
     assert row["compute_cost_usd"] == Decimal(seconds) * 90_000 / 3600 * Decimal("113.068")
-    # Ten years are 120 months of one price each, whatever their days.
+    # Ten years are 120 months of one GB-month each, whatever their days.
     months = Decimal("0.154") * 90_000 * 16384 * 120
     assert abs(row["storage_cost_usd"] - months) < Decimal("0.000001")
 
 
-def test_an_absurd_size_fails_no_report(ledger: Ledger) -> None:
+def test_an_absurd_size_does_not_fail_the_views(ledger: Ledger) -> None:
     ledger.price("999999.999999999999")
     ledger.price("999999.999999999999", "", component="Training ML storage")
     for name, count, volume in (("big", 10**9, 10**9), ("bigger", 10**17, 1), ("sane", 1, 1)):
@@ -314,7 +314,7 @@ def test_an_absurd_size_fails_no_report(ledger: Ledger) -> None:
     ]
 
 
-def test_a_job_deleted_and_made_again_is_two_jobs(ledger: Ledger) -> None:
+def test_a_deleted_job_and_its_namesake_are_two_jobs(ledger: Ledger) -> None:
     ledger.price("1")
     for number, created in enumerate([CREATED, after(hours=5)]):
         ledger.job(

@@ -1,4 +1,4 @@
-"""Warm pools, worked out by hand: settled, accruing, deleted, over midnight and month end."""
+"""Costs of warm pools, calculated by hand: settled, accruing, deleted, past midnight."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.money.conftest import ACCOUNT, CREATED, REGION, Ledger, after, arn
 M5 = {"instance_type": "ml.m5.xlarge", "instance_count": 2, "volume_size_gb": 30}
 
 
-def test_a_settled_pool_over_the_end_of_a_month_is_two_rows_a_component(ledger: Ledger) -> None:
+def test_a_settled_pool_across_a_month_end_has_two_rows_per_component(ledger: Ledger) -> None:
     ledger.price("0.257")
     ledger.price("0.154", "", component="Training ML storage")
     ledger.put("accounts", account_id=ACCOUNT, account_name="research")
@@ -117,7 +117,7 @@ def test_a_pool_that_ends_at_midnight_belongs_to_one_day(ledger: Ledger) -> None
     """) == [{"usage_date": date(2026, 10, 3), "instance_hours": Decimal(2)}]
 
 
-def test_whole_seconds_of_the_days_add_up_where_midnight_cuts_one(ledger: Ledger) -> None:
+def test_seconds_of_days_add_up_when_midnight_splits_a_second(ledger: Ledger) -> None:
     ledger.price("3600")
     ledger.job(
         "a-1",
@@ -142,7 +142,7 @@ ENDED = after(hours=1)
 @pytest.mark.parametrize(
     ("pool", "keep_alive", "expected"),
     [
-        # Verified 30 minutes after the end: half an hour has accrued, whatever is reported.
+        # Last observed 30 minutes after the end: half an hour has accrued, whatever is reported.
         ({"warm_pool_status": "Available"}, 3600, (1800, "accruing", None)),
         (
             {"warm_pool_status": "Available", "warm_pool_retained_seconds": 0},
@@ -154,7 +154,7 @@ ENDED = after(hours=1)
             3600,
             (1850, "accruing", None),
         ),
-        # A pool does not outlive its period, unless the service says so.
+        # A pool does not outlive its keep-alive period unless AWS reports more.
         ({"warm_pool_status": "Available"}, 600, (600, "accruing", None)),
         (
             {"warm_pool_status": "InUse", "warm_pool_retained_seconds": 700},
@@ -162,18 +162,18 @@ ENDED = after(hours=1)
             (700, "accruing", None),
         ),
         ({"warm_pool_status": "Available"}, None, (1800, "accruing", None)),
-        # A status not seen before is not final.
+        # An unknown status is not final.
         ({"warm_pool_status": "Melting"}, 3600, (1800, "accruing", None)),
-        # The status is missing, but there are seconds: what is reported, so far.
+        # Without a status, reported seconds are accruing.
         ({"warm_pool_retained_seconds": 60}, 3600, (60, "accruing", None)),
-        # Final: what is reported, also where that is nothing, or not known.
+        # Settled: the reported seconds, even if none or not known.
         (
             {"warm_pool_status": "Terminated", "warm_pool_retained_seconds": 0},
             600,
             (0, "settled", ENDED),
         ),
         ({"warm_pool_status": "Reused"}, 600, (None, "unknown seconds", None)),
-        # The job was deleted ten minutes after its end: nothing accrues past that.
+        # The job was deleted ten minutes after its end: nothing accrues later.
         (
             {"warm_pool_status": "Available", "deleted_at": ENDED + timedelta(minutes=10)},
             3600,
@@ -181,7 +181,7 @@ ENDED = after(hours=1)
         ),
     ],
 )
-def test_seconds_of_a_pool(
+def test_the_seconds_and_basis_of_a_pool(
     ledger: Ledger,
     pool: dict[str, Any],
     keep_alive: int | None,
@@ -204,7 +204,7 @@ def test_seconds_of_a_pool(
     )
 
 
-def test_a_later_watermark_of_the_scope_is_an_observation_too(ledger: Ledger) -> None:
+def test_a_later_watermark_of_the_scope_counts_as_an_observation(ledger: Ledger) -> None:
     ledger.price("1")
     ledger.put(
         "sync_scopes",
@@ -223,7 +223,7 @@ def test_a_later_watermark_of_the_scope_is_an_observation_too(ledger: Ledger) ->
     assert ledger.row("warm_pool_costs", "a-1")["retained_seconds"] == 45 * 60
 
 
-def test_a_pool_in_use_by_the_running_job_is_not_waiting(ledger: Ledger) -> None:
+def test_a_pool_that_a_running_job_uses_is_not_idle(ledger: Ledger) -> None:
     ledger.job("a-1", training_job_status="InProgress", warm_pool_status="InUse", details=M5)
     assert ledger.read("SELECT * FROM warm_pool_costs") == []
 
@@ -239,7 +239,7 @@ def test_a_pool_without_an_end_time_starts_when_the_status_last_changed(ledger: 
     assert ledger.row("warm_pool_costs", "a-1")["pool_started_at"] == ENDED
 
 
-def test_without_details_the_seconds_are_known_and_the_money_is_not(ledger: Ledger) -> None:
+def test_without_details_the_seconds_are_known_and_the_cost_is_not(ledger: Ledger) -> None:
     ledger.price("1")
     ledger.job(
         "a-1",

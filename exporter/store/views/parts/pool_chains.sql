@@ -1,0 +1,18 @@
+-- One row per chain: what its jobs did on the pool, added up.
+pool_chain AS (
+    SELECT
+        member.chain,
+        any_value(step.instance_type) AS instance_type,
+        any_value(step.instance_count) AS instance_count,
+        max(member.position) AS jobs,
+        min(step.started_at) AS started_at,
+        max(step.ended_at) AS ended_at,
+        CAST(sum(step.busy_seconds) AS BIGINT) AS busy_seconds,
+        CAST(sum(step.idle_seconds) AS BIGINT) AS idle_seconds,
+        sum(step.training_cost_usd) AS training_cost_usd,
+        sum(step.idle_cost_usd) AS idle_cost_usd,
+        arg_max(step.ended_by, member.position * 2 + step.is_idle::INTEGER) AS ended_by
+    FROM pool_member AS member
+    INNER JOIN pool_step AS step ON member.job_id = step.job_id
+    GROUP BY member.chain
+)
