@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import Number, Time
+from exporter.cli.options import Value
 from exporter.cli.root import Command
+from exporter.config.kinds import NUMBER, TIME
 
 EPILOG = """\b
 Examples:
@@ -32,14 +33,14 @@ The page asks nothing of the network: mail it, or put it on a share.
 )
 @click.option(
     "--since",
-    type=Time(),
+    type=Value(TIME),
     metavar="TIME",
     help="From this UTC day on: 2026-10-01, 90d. Default: the last 12 calendar months.",
 )
-@click.option("--until", type=Time(), metavar="TIME", help="Up to and without this UTC day.")
+@click.option("--until", type=Value(TIME), metavar="TIME", help="Up to and without this UTC day.")
 @click.option(
     "--minute-usd",
-    type=Number(),
+    type=Value(NUMBER),
     metavar="USD",
     help="What a minute that nobody has to wait is worth: marks the best keep-alive periods.",
 )
@@ -65,4 +66,4 @@ def dashboard(
         with app.database().reading() as connection:
             found = figures.read(connection, period, app.now, minute_usd)
         stream.write(page.render(found).encode())
-    app.say(f"Wrote {output}.")
+    app.notify(f"Wrote {output}.")

@@ -86,8 +86,8 @@ def test_help_works_with_a_broken_configuration(command: Command) -> None:
         (["sync", "--max-rps", "nan"], "'nan' is not a number of at least 0"),
         (["sync", "--overlap", "9" * 20], "is not a whole number from 0 to 1000000000"),
         (["jobs", "--max-results", "1.5"], "'1.5' is not a whole number of at least 1"),
-        (["report", "--sql"], "--sql goes with the name of a report"),
-        (["report", "--fail-over", "1"], "--fail-over goes with the name of a report"),
+        (["report", "--sql"], "--sql needs the name of a report"),
+        (["report", "--fail-over", "1"], "--fail-over needs the name of a report"),
         (["query", "SELECT '\udcff'"], "The SQL is not valid UTF-8"),
         (["query"], "Missing argument 'SQL'"),
     ],
@@ -263,13 +263,13 @@ def test_config_show_names_a_variable_that_a_command_would_refuse(
         ("[sync]\nfull = 'yes'", "[sync] full = 'yes': expected true or false."),
         ("[sync]\noverlap = 1.5", "[sync] overlap = 1.5: expected a whole number from 0 to"),
         ("[sync]\nregion = 3", "[sync] region = 3: expected a list, each a region such as"),
-        ("[sync]\nregion = ['mars']", "'mars' is not a region such as eu-west-1, or all."),
-        ("[sync]\nsince = 'soon'", "'soon' is not an ISO 8601 time"),
+        ("[sync]\nregion = ['mars']", "['mars']: expected a region such as eu-west-1, or all."),
+        ("[sync]\nsince = 'soon'", "since = 'soon': expected an ISO 8601 time"),
         ("[sync]\nstatus = 'Complete'", "Did you mean 'Completed'?"),
         ("[sync]\nexternal_id = 80415", "[sync] external_id = ****"),
         ("[sync]\ndb = 'x'", "'db' in [sync] is a global option. Put it above the first table."),
         ("verbose = 'very'", "verbose = 'very': expected a whole number"),
-        ("log_format = 'xml'", "'xml' is not one of text, json."),
+        ("log_format = 'xml'", "log_format = 'xml': expected one of text, json."),
         ("db = 3", "db = 3: expected a string."),
         ("config = 'x'", "unknown key 'config'"),
     ],
@@ -362,7 +362,7 @@ def test_output_that_finds_no_room_is_exit_8(
         )
     assert (done.returncode, done.stderr) == (
         8,
-        "sagemaker-exporter: Not all of the output could be written: No space left on device.\n",
+        "sagemaker-exporter: The output is incomplete: No space left on device.\n",
     )
 
 

@@ -30,7 +30,7 @@ def test_an_import_changes_the_costs(command: Command, filled: Database, rates: 
     db = ("--db", str(filled.path))
     answer = command("prices", "import", str(rates), *db)
     assert (answer.code, answer.out) == (0, "")
-    assert answer.err == "prices import: 2 prices, 1 new, 1 changed, 0 as before\n"
+    assert answer.err == "prices import: 2 prices, 1 new, 1 changed, 0 unchanged\n"
     again = json.loads(command("prices", "import", str(rates), "--json", *db).out)
     assert again == {
         "version": 1, "file": str(rates), "prices": 2, "new": 0, "changed": 0, "unchanged": 2,
@@ -60,7 +60,7 @@ def test_a_wrong_file_is_one_line_and_changes_nothing(
         "eu-west-1,Training,ml.m5.xlarge,1,Hrs,2026-10-03,contract,false,,",
         "eu-west-1,Training Warm Pool,ml.m5.xlarge,1,Hrs,2026-10-03,contract,false,,",
     ]
-    assert "Used without a price: Training ML storage in eu-west-1 (2 jobs)." in listed.err
+    assert "In use without a price: Training ML storage in eu-west-1 (2 jobs)." in listed.err
 
 
 def test_the_list_of_an_earlier_day_is_an_estimate(command: Command, filled: Database) -> None:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from exporter.store.database import Database
-from tests.cli.conftest import CREATED, insert
+from tests.support.rows import CREATED, insert
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
@@ -65,7 +65,7 @@ def test_over_the_limit_is_exit_3_after_the_report(command: Command) -> None:
     answer = command(*POOLS, "--fail-over", "0.99")
     assert answer.code == 3
     assert "ml.m5.xlarge" in answer.out
-    assert "cost_usd is 1.00 USD: over the limit of 0.99 USD." in answer.err
+    assert "cost_usd is 1.00 USD, over the limit of 0.99 USD." in answer.err
     assert command(*POOLS, "--fail-over", "1").code == 0
     empty = command("report", "warm-pool-cost", "--month", "2020-01", "--fail-over", "0")
     assert empty.code == 0
@@ -230,7 +230,7 @@ def test_what_one_off_syncs_brought_is_shown_and_never_stale(
     with filled.writing() as connection:
         connection.exec_driver_sql("DELETE FROM training_jobs")
     answer = command("status", "--max-age", "2h")
-    assert answer.out.startswith("Nothing has been synced into this database yet.")
+    assert answer.out.startswith("No sync has filled this database yet.")
     assert answer.err.endswith("Older than 2h: nothing has been synced yet.\n")
 
 

@@ -47,7 +47,7 @@ def test_differences_are_shown_with_the_jobs_behind_them(
     answer = command("reconcile", str(bill), *db)
     assert (answer.code, answer.err) == (0, "")
     assert "bert-1 (differs)" in answer.out
-    assert "--rates FILE writes what the bill really charged" in answer.out
+    assert "--rates FILE writes the rates that the bill charged" in answer.out
     found = json.loads(command("reconcile", str(bill), "--json", *db).out, parse_float=Decimal)
     rows = {row["component"]: row for row in found["rows"]}
     assert (rows["Training"]["differs"], rows["Training"]["usd_differs"]) == (False, True)

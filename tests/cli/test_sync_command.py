@@ -101,7 +101,7 @@ def test_at_a_terminal_progress_is_shown_unless_no_color_is_set(command: Command
 def test_what_says_nothing_in_a_sync_is_told(command: Command) -> None:
     one_off = command("sync", "--max-rps", "0", "--status", "Completed", "--full", "--since", "9d")
     assert one_off.code == 0
-    assert "passes over --full and --since" in one_off.err.splitlines()[0]
+    assert "A one-off sync ignores --full and --since." in one_off.err.splitlines()[0]
     backwards = command("sync", "--created-after", "1d", "--created-before", "2d")
     assert (backwards.code, backwards.out) == (2, "")
     nowhere = command("sync", "--exclude-region", "eu-west-1")

@@ -30,7 +30,7 @@ def test_behind_a_proxy_and_again_after_it_was_cut_short(
     )
     assert (answer.code, answer.err) == (0, "")
     assert "sync: 1 of 1 scope complete, 100 new, 0 changed, 0 deleted" in answer.out
-    assert "What the warm pools cost, beside the training" in answer.out
+    assert "What the warm pools cost, compared with the training" in answer.out
     with Database(command.directory / "demo.duckdb").reading() as connection:
         jobs = connection.exec_driver_sql("SELECT count(*) FROM training_jobs").scalar_one()
         assert jobs >= 100
@@ -43,5 +43,5 @@ def test_a_file_of_its_name_that_is_not_its_own_stays(command: Command) -> None:
     before = path.read_bytes()
     answer = command("demo")
     assert (answer.code, answer.out) == (8, "")
-    assert "demo.duckdb is there and is not a demo's." in answer.err
+    assert "demo.duckdb exists, and no demo wrote it." in answer.err
     assert path.read_bytes() == before

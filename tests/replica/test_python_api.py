@@ -76,7 +76,7 @@ def test_sync_fills_the_file_that_client_and_report_read(
     scope.world.clock.advance(600)
     scope.finish(job)
     notices: list[str] = []
-    assert sync(str(path), max_rps=0, notice=notices.append).total("jobs_changed") == 1
+    assert sync(str(path), max_rps=0, notify=notices.append).total("jobs_changed") == 1
     assert asked.list_training_jobs()["TrainingJobSummaries"] == [job.summary()]
     assert len(list(report(f"duckdb:///{path}", "job-history", "bert-1").rows)) >= 2
 
