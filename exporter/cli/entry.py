@@ -29,11 +29,11 @@ PROGRAM = "sagemaker-exporter"
 _COLLECT_AFTER = 50_000
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, app: App | None = None) -> int:
     """Run the command line and return its exit code; --help lists the codes."""
     gc.set_threshold(_COLLECT_AFTER)
     _open_streams()
-    app = App()
+    app = app or App()
     with stoppable():
         try:
             code = _run(app, args)

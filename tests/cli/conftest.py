@@ -1,4 +1,4 @@
-"""The command as people run it: in this process where that is enough, else in its own."""
+"""The command as people run it: in this process if that is enough, else in its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.cli import main
+from exporter.cli.app import App
+from exporter.cli.entry import main
 from exporter.store.database import Database
 from tests.support.processes import ROOT
 from tests.support.rows import CREATED, insert, put_job
@@ -21,7 +22,7 @@ from tests.support.rows import CREATED, insert, put_job
 
 @dataclass
 class Answer:
-    """What a run came to."""
+    """How a run ended."""
 
     code: int
     out: str
@@ -30,22 +31,22 @@ class Answer:
 
 @dataclass
 class Command:
-    """`sagemaker-exporter` in an empty directory, with no configuration but what a test sets."""
+    """`sagemaker-exporter` in an empty directory, with only the configuration of the test."""
 
     directory: Path
     env: dict[str, str] = field(default_factory=dict)
     capture: pytest.CaptureFixture[str] | None = None
 
-    def __call__(self, *args: str) -> Answer:
+    def __call__(self, *args: str, app: App | None = None) -> Answer:
         """Run it in this process."""
         assert self.capture is not None
         self.capture.readouterr()
-        code = main(list(args))
+        code = main(list(args), app)
         out, err = self.capture.readouterr()
         return Answer(code, out, err)
 
     def process(self, *args: str, stdin: str = "", **env: str) -> Answer:
-        """Run it as a process of its own; standard streams are pipes."""
+        """Run it in its own process; the standard streams are pipes."""
         done = subprocess.run(
             [sys.executable, "-m", "exporter", *args],
             cwd=self.directory,
@@ -59,7 +60,7 @@ class Command:
         return Answer(done.returncode, done.stdout, done.stderr)
 
     def at_terminal(self, *args: str, **env: str) -> Answer:
-        """Run it with all its streams at a terminal of 80 columns; what that shows is `out`."""
+        """Run it with all streams at a terminal of 80 columns; `out` is what that shows."""
         main, side = pty.openpty()
         with subprocess.Popen(
             [sys.executable, "-m", "exporter", *args],
@@ -81,7 +82,7 @@ class Command:
         return Answer(process.returncode, shown.decode().replace("\r\n", "\n"), "")
 
     def environment(self, **more: str) -> dict[str, str]:
-        """The environment of a process of its own."""
+        """Return the environment of its own process."""
         return {**os.environ, "PYTHONPATH": str(ROOT), **self.env, **more}
 
 
@@ -101,7 +102,7 @@ def command(
 
 @pytest.fixture
 def filled(database: Database) -> Database:
-    """Two jobs, one of them with an hour of pool; a dollar an hour, no price for storage."""
+    """Two jobs, one of which retained its pool for an hour; no price for storage."""
     with database.writing() as connection:
         put_job(connection, "bert-1", hours=2, pool=3600)
         put_job(connection, "resnet-1", hours=3, pool=None)

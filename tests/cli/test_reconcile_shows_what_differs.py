@@ -1,4 +1,4 @@
-"""reconcile as a command: what differs, whose it is, and the rates of the bill."""
+"""reconcile: what differs, which jobs explain it, and the rates of the bill."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def test_the_rates_of_the_bill_can_be_imported(
     assert json.loads(answer.out)["totals"]["cost_usd"] == 2.5
 
 
-def test_what_is_no_bill_is_one_line(command: Command, filled: Database, tmp_path: Path) -> None:
+def test_a_file_that_is_no_bill_is_refused_in_one_line(
+    command: Command, filled: Database, tmp_path: Path
+) -> None:
     junk = tmp_path / "junk.csv"
     junk.write_text("a,b\n1,2\n")
     for path in (junk, tmp_path / "none.csv"):
