@@ -45,16 +45,23 @@ class Zygotes:
         )
 
     def start(
-        self, argv: Sequence[str], env: Mapping[str, str], user: int | None = None, **steps: int
+        self, argv: Sequence[str], env: Mapping[str, str], powerless: bool = False, /, **steps: int
     ) -> Running:
-        """A process that runs `sagemaker-exporter ARGV…`; `steps` make its batches smaller."""
+        """Start `sagemaker-exporter ARGV…`.
+
+        Args:
+            argv: Its arguments.
+            env: Its environment, added to this process's own.
+            powerless: Whether root loses its power over the files of other users (Linux only).
+            steps: Sizes of batches, smaller than in the program.
+        """
         name = f"process-{next(self._numbers)}"
         out, err = self._folder / f"{name}.out", self._folder / f"{name}.err"
         answer = self._ask(
             do="start",
             argv=list(argv),
             env=dict(env),
-            user=user,
+            powerless=powerless,
             steps=steps,
             out=str(out),
             err=str(err),
@@ -62,10 +69,10 @@ class Zygotes:
         return Running(self, answer["pid"], out, err)
 
     def run(
-        self, argv: Sequence[str], env: Mapping[str, str], user: int | None = None, **steps: int
+        self, argv: Sequence[str], env: Mapping[str, str], powerless: bool = False, /, **steps: int
     ) -> Ended:
-        """The same, waited for."""
-        return self.start(argv, env, user, **steps).wait()
+        """Start it as `start` does, and wait until it ends."""
+        return self.start(argv, env, powerless, **steps).wait()
 
     def wait(self, pid: int, seconds: float) -> int | None:
         """The exit code of a child, None where it still runs after that time."""
