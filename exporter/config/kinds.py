@@ -92,10 +92,9 @@ class Kind:
 
 def matching(pattern: str, expected: str, metavar: str) -> Kind:
     """Return the kind of texts that match a pattern as a whole."""
-    compiled = re.compile(pattern, re.ASCII)
 
     def parse(text: str) -> str:
-        if not compiled.fullmatch(text):
+        if not re.fullmatch(pattern, text, re.ASCII):
             raise ValueError(text)
         return text
 

@@ -15,6 +15,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, NamedTuple
 
 from exporter.config import kinds
@@ -22,29 +23,28 @@ from exporter.config.options import option
 
 #: (rule, pattern) in the order in which they are tried; the family must keep a letter.
 _BUILT_IN: Final = (
-    ("pipeline", re.compile(r"pipelines-[a-z0-9]{12}-(?P<family>.+)-[A-Za-z0-9]{10}")),
-    ("token", re.compile(r"(?P<family>.+?)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")),
+    ("pipeline", r"pipelines-[a-z0-9]{12}-(?P<family>.+)-[A-Za-z0-9]{10}"),
+    ("token", r"(?P<family>.+?)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     (
         "timestamp",
-        re.compile(r"(?P<family>.+?)-\d{4}-\d{2}-\d{2}-\d{2}-\d{2}-\d{2}(?:-\d{1,6})?(?:-.*)?"),
+        r"(?P<family>.+?)-\d{4}-\d{2}-\d{2}-\d{2}-\d{2}-\d{2}(?:-\d{1,6})?(?:-.*)?",
     ),
-    ("timestamp", re.compile(r"(?P<family>.+?)-\d{8}[T-]?\d{4,6}Z?(?:-[0-9a-z]+)?")),
+    ("timestamp", r"(?P<family>.+?)-\d{8}[T-]?\d{4,6}Z?(?:-[0-9a-z]+)?"),
     # An execution and its token. A token is random and may lack a digit. Only an execution with a
     # leading zero then distinguishes it from a word (`imagenet-2012-resnet` has no execution).
-    ("execution", re.compile(r"(?P<family>.+?)-\d{4,}-(?=[a-z]*\d)(?=\d*[a-z])\w+(?:-\d+)?")),
-    ("execution", re.compile(r"(?P<family>.+?)-0\d{3,}-[0-9a-z]{4,12}(?:-\d+)?")),
-    ("execution", re.compile(r"(?P<family>.+?)-\d{3}-(?=[a-f]*\d)[0-9a-f]{8}")),
+    ("execution", r"(?P<family>.+?)-\d{4,}-(?=[a-z]*\d)(?=\d*[a-z])\w+(?:-\d+)?"),
+    ("execution", r"(?P<family>.+?)-0\d{3,}-[0-9a-z]{4,12}(?:-\d+)?"),
+    ("execution", r"(?P<family>.+?)-\d{3}-(?=[a-f]*\d)[0-9a-f]{8}"),
     # A hexadecimal execution and its token; both are random, so one of them has a digit.
     (
         "execution",
-        re.compile(
-            r"(?P<family>.+?)-(?=[a-f]*\d|[a-f]+-[a-f]*\d)[0-9a-f]{7,12}-[0-9a-f]{6,12}(?:-\d+)?"
-        ),
+        r"(?P<family>.+?)-(?=[a-f]*\d|[a-f]+-[a-f]*\d)[0-9a-f]{7,12}-[0-9a-f]{6,12}(?:-\d+)?",
     ),
-    ("token", re.compile(r"(?P<family>.+?)-(?=[a-f]*\d)[0-9a-f]{8,40}(?:-\d+)?")),
-    ("counter", re.compile(r"(?P<family>.+?)(?:-\d+)+")),
+    ("token", r"(?P<family>.+?)-(?=[a-f]*\d)[0-9a-f]{8,40}(?:-\d+)?"),
+    ("counter", r"(?P<family>.+?)(?:-\d+)+"),
 )
-_TUNING: Final = re.compile(r"(?P<family>.+)-\d{3,}-[0-9a-f]{8}")
+#: The name of a job of a tuning job.
+_TUNING: Final = r"(?P<family>.+)-\d{3,}-[0-9a-f]{8}"
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,20 @@ class LabelRules:
             (rule.team, rule.tag, *map(_text, (rule.value, rule.name, rule.role, rule.account)))
             for rule in self.teams
         ]
-        built_in = [(rule, _text(pattern)) for rule, pattern in (*_BUILT_IN, ("", _TUNING))]
+        built_in = [(rule, _text(pattern)) for rule, pattern in (*_built_in(), ("", _tuning()))]
         rules = repr((families, teams, self.team_tag, built_in))
         return hashlib.sha256(rules.encode()).hexdigest()[:16]
+
+
+@cache
+def _built_in() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Compile the built-in patterns at their first use: every start imports this module."""
+    return tuple((rule, re.compile(pattern)) for rule, pattern in _BUILT_IN)
+
+
+@cache
+def _tuning() -> re.Pattern[str]:
+    return re.compile(_TUNING)
 
 
 def _text(pattern: re.Pattern[str] | None) -> tuple[str, int] | None:
@@ -162,14 +173,14 @@ def _family(job: Labelled, rules: LabelRules) -> tuple[str, str]:
         match = rule.pattern.search(job.name) if rule.pattern is not None else None
         if rule.pattern is not None and match and (family := (match["family"] or "").strip()):
             return family, f"family {number}: {rule.pattern.pattern}"
-    if job.tuning_job_arn and (match := _TUNING.fullmatch(job.name)):
+    if job.tuning_job_arn and (match := _tuning().fullmatch(job.name)):
         # The tuning job's own name may end in a timestamp or a number.
         return _without_suffix(match["family"])[0], "tuning job"
     return _without_suffix(job.name)
 
 
 def _without_suffix(name: str) -> tuple[str, str]:
-    for rule, pattern in _BUILT_IN:
+    for rule, pattern in _built_in():
         match = pattern.fullmatch(name)
         if match and any(character.isalpha() for character in match["family"]):
             return match["family"].rstrip("-"), rule
