@@ -103,9 +103,7 @@ def run(
         )
     notify("4. What the warm pools cost, compared with the training.")
     with database.reading() as connection:
-        results = [
-            _report(connection, name, demo.now) for name in ("warm-pool-cost", "training-cost")
-        ]
+        results = [_report(connection, name, demo.now) for name in _REPORTS]
     for result in results:
         show(result)
 

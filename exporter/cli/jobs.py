@@ -118,7 +118,7 @@ class JobsOptions:
 class JobsOutput(Output):
     """How to print them."""
 
-    form: str = option(
+    format_name: str = option(
         "table",
         "How to print the jobs; aws: as `aws sagemaker list-training-jobs` does.",
         kinds.one_of([*FORMATS, "aws"]),

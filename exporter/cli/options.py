@@ -1,7 +1,7 @@
 """Options of commands, made from the models that declare them.
 
-`@options(shown=StatusOptions)` gives a command the options that the fields of `StatusOptions`
-declare. The command receives one `StatusOptions`, as its argument `shown`.
+`@options(wanted=StatusOptions)` gives a command the options that the fields of `StatusOptions`
+declare. The command receives one `StatusOptions`, as its argument `wanted`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem
 
 from exporter.config import kinds
 from exporter.config.kinds import Kind
-from exporter.config.options import SECRETS, Option, declared, split
+from exporter.config.options import Option, declared, shown, split
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -44,8 +44,8 @@ class Value(click.ParamType[Any]):
         try:
             return self.kind.read(value)
         except ValueError as error:
-            secret = param is not None and param.name in SECRETS
-            self.fail(f"{'the value' if secret else repr(value)} is not {error}", param, ctx)
+            name = "" if param is None else str(param.name)
+            self.fail(f"{shown(name, value)} is not {error}", param, ctx)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
         """Return the words of a choice; None stands for the name of the kind."""
@@ -54,7 +54,7 @@ class Value(click.ParamType[Any]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Return the words of a choice that go on from what is typed."""
+        """Return the words of a choice that begin with what the user has typed."""
         typed = incomplete.casefold()
         return [
             CompletionItem(word) for word in self.kind.words if word.casefold().startswith(typed)
@@ -65,7 +65,7 @@ class Repeatable(click.Option):
     """An option that takes several values; its environment variable separates them by commas."""
 
     def value_from_envvar(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
-        """Return the parts of the variable; None where it is not set."""
+        """Return the parts of the variable; None if it is not set."""
         text = self.resolve_envvar_value(ctx)
         return None if text is None else split(text)
 

@@ -33,7 +33,9 @@ class Json:
 class Output:
     """The options of commands that print rows."""
 
-    form: str = option("table", "How to print the rows.", kinds.one_of(FORMATS), flag="--format")
+    format_name: str = option(
+        "table", "How to print the rows.", kinds.one_of(FORMATS), flag="--format"
+    )
     as_json: bool = option(False, "The same as --format json.", flag="--json")
     path: Path | None = option(
         None,
@@ -45,7 +47,7 @@ class Output:
     @property
     def style(self) -> str:
         """The format to print."""
-        return "json" if self.as_json else self.form
+        return "json" if self.as_json else self.format_name
 
 
 def print_json(answer: Mapping[str, Any]) -> None:

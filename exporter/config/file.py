@@ -17,7 +17,7 @@ from typing import Any, Final
 from exporter.config.kinds import ACCOUNT, TEXT
 from exporter.config.labels import FamilyRule, LabelRules, TeamRule
 from exporter.config.model import Configuration, Discount, Source
-from exporter.config.options import SECRETS, Model, Option, declared
+from exporter.config.options import Model, Option, declared, shown
 from exporter.errors import UsageError
 from exporter.text import did_you_mean
 
@@ -269,5 +269,5 @@ class _Reader:
             raise UsageError(f"{self._path}: {where} {error}.") from None
 
     def _wrong(self, key: str, value: object, expected: str) -> UsageError:
-        shown = "…" if key.split()[-1] in SECRETS else repr(value)
-        return UsageError(f"{self._path}: {key} = {shown}: expected {expected}")
+        value = shown(key.split()[-1], value)
+        return UsageError(f"{self._path}: {key} = {value}: expected {expected}")

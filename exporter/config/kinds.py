@@ -38,10 +38,8 @@ class Kind:
         write: Turns the value into what a user would type.
         toml: The types that TOML may give; all but booleans are parsed as text.
         words: The words to choose from, for a choice.
-        any_case: Whether a word may be written in any case.
         metavar: What stands for a value in `--help`; None = the words.
-        low: The smallest number, for a range.
-        high: The largest number, for a range; None is no limit.
+        python: The types that are parsed as text if Python code gives them.
     """
 
     expected: str
@@ -49,10 +47,8 @@ class Kind:
     write: Callable[[Any], object] = lambda value: value
     toml: tuple[type, ...] = (str,)
     words: Sequence[str] = ()
-    any_case: bool = False
     metavar: str | None = None
-    low: float | None = None
-    high: float | None = None
+    python: tuple[type, ...] = (str,)
 
     def read(self, text: str) -> Any:  # noqa: ANN401 - each kind has a type of its own
         """Return the value that a text stands for.
@@ -85,9 +81,7 @@ class Kind:
         Raises:
             ValueError: A text or a number does not fit; the message is what was expected.
         """
-        if isinstance(value, str) or (self.low is not None and isinstance(value, int | float)):
-            return self.read(str(value))
-        return value
+        return self.read(str(value)) if isinstance(value, self.python) else value
 
 
 def matching(pattern: str, expected: str, metavar: str) -> Kind:
@@ -108,7 +102,6 @@ def one_of(words: Sequence[str], *, any_case: bool = False) -> Kind:
         f"one of {', '.join(words)}",
         lambda text: known[text.casefold() if any_case else text],
         words=words,
-        any_case=any_case,
     )
 
 
@@ -130,7 +123,7 @@ def _range(noun: str, parse: Callable[[str], float], low: float, high: float | N
         return number
 
     limits = f"of at least {low}" if high is None else f"from {low} to {high}"
-    return Kind(f"{noun} {limits}", within, toml=(int,), metavar="N", low=low, high=high)
+    return Kind(f"{noun} {limits}", within, toml=(int,), metavar="N", python=(str, int, float))
 
 
 def _text(text: str) -> str:

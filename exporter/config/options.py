@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound="DataclassInstance")
 
-#: Options and keys whose values are never shown.
+#: Keys whose values no message shows.
 SECRETS: Final = frozenset({"external_id", "ping_url", "token"})
 _KEY: Final = "option"
 
@@ -29,8 +29,8 @@ class Option:
     """How a field is written on a command line and in the file.
 
     Attributes:
-        text: What `--help` says of it.
-        kind: What its values must be; of each value, if it is repeatable.
+        text: Its description in `--help`.
+        kind: What its value must be, or each of its values if it is repeatable.
         metavar: What stands for the value in `--help`; None = what stands for its kind.
         flag: How it is written; empty = the name of the field, with hyphens.
         key: Its key in the file and in environment variables; empty = as the flag.
@@ -94,8 +94,14 @@ def read_python(model: type[Model], values: Mapping[str, Any]) -> Model:
             try:
                 found[each.name] = declaration.kind.read_python(values[each.name])
             except ValueError as error:
-                raise UsageError(f"{each.name}: {values[each.name]!r} is not {error}") from None
+                value = shown(each.name, values[each.name])
+                raise UsageError(f"{each.name}: {value} is not {error}") from None
     return model(**found)
+
+
+def shown(key: str, value: object) -> str:
+    """Return the value of a key for a message, unless it is a secret."""
+    return "****" if key in SECRETS else repr(value)
 
 
 def split(text: str) -> list[str]:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import exporter
 from exporter import ping
+from exporter.errors import UsageError
 from exporter.simulator import Fault
 from tests.unattended.conftest import Listener, Sync
 
@@ -74,6 +76,9 @@ def test_a_bad_url_is_refused_without_being_printed(sync: Sync, url: str) -> Non
     assert code == 2
     assert "--ping-url" in err
     assert "S3CRET" not in err
+    with pytest.raises(UsageError) as caught:
+        exporter.sync(sync.directory / "jobs.duckdb", ping_url=url)
+    assert "S3CRET" not in str(caught.value)
 
 
 def test_a_transient_failure_is_retried(listener: Listener) -> None:
