@@ -1,10 +1,10 @@
-"""A backfill beside a loop that only fetches: wall time as a ratio, and peak memory.
+"""Compare a backfill with a loop that only fetches: wall time and peak memory.
 
     python -m benchmarks.backfill [--jobs 100000]
 
-The service runs in a process of its own, and so does each of the four: the loop over
-ListTrainingJobs, the sync without details, the loop over ListTrainingJobs and Search, the sync
-with details. The loops are boto3 as anybody would write it.
+It measures two pairs: a boto3 loop over ListTrainingJobs and a sync without details, then a loop
+over ListTrainingJobs and Search and a sync with details. The service and each of the four run in
+separate processes. The loops are the usual boto3 code.
 """
 
 from __future__ import annotations
@@ -54,18 +54,18 @@ print(time.perf_counter() - start, peak)
 
 
 def main() -> None:
-    """Print the four, and the two ratios."""
+    """Print wall time and peak memory of all four, and the two ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=100_000)
     jobs = parser.parse_args().jobs
     with _service(jobs) as environment, tempfile.TemporaryDirectory() as folder:
-        for what in ("listing", "details"):
-            loop, loop_peak = _measure(_LOOP, environment, what)
+        for mode in ("listing", "details"):
+            loop, loop_peak = _measure(_LOOP, environment, mode)
             sync, sync_peak = _measure(
-                _SYNC, environment, what, str(Path(folder) / f"{what}.duckdb")
+                _SYNC, environment, mode, str(Path(folder) / f"{mode}.duckdb")
             )
             print(
-                f"{jobs:,} jobs, {what}: loop {loop:.1f} s {loop_peak} MB, sync {sync:.1f} s "
+                f"{jobs:,} jobs, {mode}: loop {loop:.1f} s {loop_peak} MB, sync {sync:.1f} s "
                 f"{sync_peak} MB, ratio {sync / loop:.2f}"
             )
 

@@ -1,12 +1,13 @@
-"""How many calls an incremental sync makes, counted at the service, as the history grows.
+"""Count the calls of an incremental sync, at the service, as the history grows.
 
     python -m benchmarks.calls [--jobs 1000 10000 100000 1000000]
 
-The same 60 changes for every history: 20 new jobs, 30 of the 45 open jobs end, and 10 more end and
-have their pool settled in silence. Of the open jobs 40 are of the last day and 5 are stragglers
-three weeks old. Beside it, counted by making the calls, a listing that sends LastModifiedTimeAfter
-alone. Without Search, the tags of a job are one more call (ListTags), when it ends; they are
-counted apart.
+Every history gets the same 60 changes. 20 jobs are new. 30 of the 45 open jobs end. 10 more end,
+and their pool is terminated silently (LastModifiedTime does not change). 40 open jobs are from
+the last day; 5 are three weeks old.
+
+The last column counts a listing that sends LastModifiedTimeAfter alone. Without Search, sync
+reads the tags of each ended job with one ListTags call. A separate column counts these calls.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ SEARCH_DENIED = frozenset({(None, None, "Search")})
 
 
 def main() -> None:
-    """Print a line a history."""
+    """Print one line per history."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
     print("  history   with Search   without Search    + tags   LastModifiedTimeAfter alone")
@@ -55,7 +56,12 @@ def main() -> None:
 
 
 def measure(jobs: int) -> tuple[Counter[str], Counter[str], int]:
-    """Calls with Search, without it, and of the naive listing."""
+    """Count the calls of one incremental sync.
+
+    Returns:
+        Calls by operation with Search, calls by operation without it, and the pages of a listing
+        that sends LastModifiedTimeAfter alone.
+    """
     with_search, _ = _sync(jobs, Behaviour(), naive=False)
     without, naive = _sync(jobs, Behaviour(denied=SEARCH_DENIED), naive=True)
     return with_search, without, naive
@@ -81,7 +87,7 @@ def _sync(jobs: int, behaviour: Behaviour, *, naive: bool) -> tuple[Counter[str]
 
 
 def _history(scope: Scope, jobs: int) -> None:
-    """Closed jobs, a day's worth of them among 40 open ones, and 5 stragglers."""
+    """Create closed jobs over a year, 40 open jobs from the last day, and 5 older open jobs."""
     created = NOW - timedelta(days=365)
     step = timedelta(days=364, hours=23) / jobs
     for number in range(jobs - 45):
@@ -104,27 +110,27 @@ def _history(scope: Scope, jobs: int) -> None:
 
 
 def _store(scope: Scope, database: Database) -> None:
-    """What a complete sync at noon would have stored, without fetching it page by page."""
+    """Store what a complete sync at noon stores, without fetching pages."""
     policy = MergePolicy(ACCOUNT, LabelRules())
     jobs = scope.jobs()
     run = Run("run-0", ACCOUNT, REGION, "backfill", NOW, NOW, "complete", watermark_after=NOW)
     last = max(job.creation_time for job in jobs)
     state = ScopeState(ACCOUNT, REGION, NOW, last, None, NOW, failing_runs=0)
     records = Records(database)
-    # In groups: a million jobs as objects at once are gigabytes.
+    # In groups, because a million job objects take gigabytes.
     for start in range(0, len(jobs), 50_000):
         answers = [_answer(job) for job in jobs[start : start + 50_000]]
         records.commit(Commit(run, state, merge_batch({}, answers, policy)))
 
 
 def _answer(job: Job) -> Observed:
-    # Open jobs as Describe leaves them: without tags.
+    # Open jobs have no tags, because Describe returns none.
     record = job.describe() | ({} if job.name.startswith("open-") else {"Tags": []})
     return Observed(job_row(job.summary()), NOW, detail_row(record, "DescribeTrainingJob"))
 
 
 def _change(scope: Scope) -> None:
-    """20 new jobs, 30 that end, and 10 that end and whose pool is terminated in silence."""
+    """Create 20 jobs, end 30, and end 10 more whose pool is terminated silently."""
     for number in range(40):
         job = scope.job(f"open-{number + 5}")
         scope.start(job)
@@ -146,7 +152,7 @@ def _worker(client: object, database: Database) -> Worker:
     )
 
 
-def _naive(client: Any) -> int:  # noqa: ANN401 - as above
+def _naive(client: Any) -> int:  # noqa: ANN401 - boto3 makes its clients at run time
     pages = client.get_paginator("list_training_jobs")
     watermark = NOW - timedelta(seconds=300)
     return sum(

@@ -1,9 +1,9 @@
-"""How long the file is locked for a commit: `python -m benchmarks.commit [--jobs 1000000]`.
+"""Measure how long a commit locks the file: `python -m benchmarks.commit [--jobs 1000000]`.
 
-A file of so many jobs with details and history is built (kept with --keep), then batches of
-changed jobs are committed as a sync commits them: the jobs, a row of history and the details of
-each, the scope and the ledger. Printed is the time from opening the file for writing until it is
-closed again, its checkpoint and the reading back included: as long as no reader gets in.
+The benchmark builds a file of jobs with details and history; --keep keeps it. Then it commits
+batches of changed jobs as a sync does: jobs, details, one row of history each, the scope and the
+ledger. It prints the time from opening the file for writing to closing it. This includes the
+checkpoint and reading the commit back. No reader can open the file during this time.
 """
 
 from __future__ import annotations
@@ -33,12 +33,16 @@ GOAL = 0.5
 
 
 def main() -> int:
-    """Build, commit, print; 1 where the median is above the goal."""
+    """Build the file, commit, and print the times.
+
+    Returns:
+        Exit code: 1 if a median is above the goal, else 0.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.commit", description=__doc__)
     parser.add_argument("--jobs", type=int, default=1_000_000, help="rows in the file")
-    parser.add_argument("--batch", type=int, default=10_000, help="changed rows a commit")
+    parser.add_argument("--batch", type=int, default=10_000, help="changed rows per commit")
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--keep", type=Path, help="keep the file here, and use it if it is there")
+    parser.add_argument("--keep", type=Path, help="keep the file here; reuse it if it exists")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = options.keep or Path(folder) / "jobs.duckdb"
@@ -47,23 +51,23 @@ def main() -> int:
             build(path, options.jobs)
             print(f"built {options.jobs:,} jobs in {time.perf_counter() - began:.0f} s")
         size = path.stat().st_size / 1e6
-        print(f"a file of {options.jobs:,} jobs, {size:.0f} MB; {options.batch:,} changed a commit")
+        print(f"file: {options.jobs:,} jobs, {size:.0f} MB; {options.batch:,} changed per commit")
         median = 0.0
         for kind, keys in choices(path, options.batch).items():
             times = [commit(path, keys) for _ in range(options.repeats)]
             median = max(median, statistics.median(times))
             print(
-                f"{kind}: the file was locked for {statistics.median(times):.3f} s "
+                f"{kind}: file locked for {statistics.median(times):.3f} s "
                 f"(median of {len(times)}; {min(times):.3f} to {max(times):.3f} s)"
             )
         grown = path.stat().st_size / 1e6
-        print(f"the file is {grown:.0f} MB after {2 * options.repeats} commits")
+        print(f"file: {grown:.0f} MB after {2 * options.repeats} commits")
     print(f"goal: under {GOAL} s: {'met' if median < GOAL else 'missed'}")
     return int(median >= GOAL)
 
 
 def build(path: Path, jobs: int) -> None:
-    """A file of closed jobs, one every half minute, as syncs would leave it."""
+    """Create a file with one closed job every half minute, as syncs leave it."""
     migrate.upgrade(Database(path))
     with duckdb.connect(str(path)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -73,7 +77,7 @@ def build(path: Path, jobs: int) -> None:
 
 
 def choices(path: Path, batch: int) -> dict[str, list[JobKey]]:
-    """Which jobs change: the newest, as in life, and some from everywhere, as at the worst."""
+    """Return the jobs to change: the newest (the usual case) and jobs anywhere (the worst case)."""
     orders = {"the newest jobs": "creation_time DESC", "jobs anywhere": "hash(training_job_arn)"}
     with duckdb.connect(str(path), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -81,7 +85,7 @@ def choices(path: Path, batch: int) -> dict[str, list[JobKey]]:
             kind: [
                 JobKey(*row)
                 for row in connection.execute(
-                    "SELECT training_job_arn, creation_time FROM training_jobs "  # noqa: S608
+                    "SELECT training_job_arn, creation_time FROM training_jobs "  # noqa: S608 - as above
                     f"ORDER BY {order} LIMIT ?",
                     [batch],
                 ).fetchall()
@@ -91,7 +95,7 @@ def choices(path: Path, batch: int) -> dict[str, list[JobKey]]:
 
 
 def commit(path: Path, keys: Sequence[JobKey]) -> float:
-    """Change these jobs and commit them; the seconds that the file was locked."""
+    """Change and commit these jobs, and return the seconds that the file was locked."""
     database = Timed(path)
     records = Records(database)
     now = datetime.now(UTC)
@@ -102,7 +106,7 @@ def commit(path: Path, keys: Sequence[JobKey]) -> float:
 
 
 def changed_job(stored: Stored, now: datetime) -> Merged:
-    """As a pool that settled would leave it."""
+    """Return a job as a settled pool leaves it."""
     seconds = (stored.job.warm_pool_retained_seconds or 0) + 1
     job = replace(stored.job, warm_pool_retained_seconds=seconds, last_modified_time=now)
     details = stored.details and replace(stored.details, fetched_at=now)
@@ -111,13 +115,17 @@ def changed_job(stored: Stored, now: datetime) -> Merged:
 
 
 class Timed(Database):
-    """A database that takes the time it is open for writing, from its opening to its closing."""
+    """A database that measures how long it is open for writing.
+
+    Attributes:
+        locked: Seconds of the last opening for writing, from opening to closing.
+    """
 
     locked = 0.0
 
     @contextmanager
     def transactions(self) -> Iterator[Transaction]:
-        """The open of a commit, timed."""
+        """Open the file for a commit, and measure how long it stays open."""
         began = time.perf_counter()
         with super().transactions() as transaction:
             yield transaction
@@ -137,7 +145,7 @@ FROM (
         TIMESTAMPTZ '{_FIRST.isoformat()}' + to_seconds(30 * number) AS creation_time
     FROM range(?) AS made (number)
 )
-"""  # noqa: S608 - our own words
+"""  # noqa: S608 - constants of this file
 _END = "creation_time + to_seconds(600 + number % 3600)"
 _TABLES = {
     "training_jobs": f"""
@@ -148,7 +156,7 @@ _TABLES = {
             creation_time AS first_synced_at, {_END} AS updated_at, {_END} AS verified_at,
             false AS details_due, 'Trainer' AS job_family, 'pipeline' AS family_rule
         FROM made
-    """,  # noqa: S608
+    """,  # noqa: S608 - constants of this file
     "training_job_details": f"""
         SELECT training_job_arn, creation_time, 'ml.m5.xlarge' AS instance_type,
             1 AS instance_count, 30 AS volume_size_gb, 1800 AS keep_alive_seconds,
@@ -160,14 +168,14 @@ _TABLES = {
                 AS status_transitions,
             {_END} AS fetched_at, true AS final, false AS serverless
         FROM made
-    """,  # noqa: S608
+    """,  # noqa: S608 - constants of this file
     "training_job_changes": f"""
         SELECT training_job_arn, creation_time, {_END} AS observed_at, 'first' AS run_id,
             'Completed' AS training_job_status, 'Completed' AS secondary_status,
             'Terminated' AS warm_pool_status, number % 1800 AS warm_pool_retained_seconds,
             {_END} AS last_modified_time
         FROM made
-    """,  # noqa: S608
+    """,  # noqa: S608 - constants of this file
 }
 
 

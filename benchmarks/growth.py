@@ -1,9 +1,9 @@
-"""How the file grows: `python -m benchmarks.growth [--syncs 1000] [--jobs 1000] [--changing]`.
+"""Measure how the file grows: `python -m benchmarks.growth [--syncs 1000] [--jobs 1000]`.
 
-The same jobs are synced again and again, each time listed from the first to the last; with
---changing, each of them has a pool that waits, so that every row changes at every sync and its
-history grows by one. Printed is the size of the file beside that of a fresh one that holds the
-same rows: what freed blocks and rewritten indexes have cost.
+The benchmark syncs the same jobs repeatedly, and each sync lists all of them. With --changing,
+each job has an idle pool. Then every row changes at every sync, and each job gets one more row of
+history. The benchmark compares the file's size with a fresh file that holds the same rows. The
+difference is freed blocks and rewritten indexes.
 """
 
 from __future__ import annotations
@@ -27,11 +27,15 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def main() -> int:
-    """Sync, print; 1 where the file has grown beyond the goal."""
+    """Sync repeatedly and print the sizes.
+
+    Returns:
+        Exit code: 1 if the file grew beyond the goal, else 0.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
     parser.add_argument("--syncs", type=int, default=1_000)
     parser.add_argument("--jobs", type=int, default=1_000)
-    parser.add_argument("--changing", action="store_true", help="every row, at every sync")
+    parser.add_argument("--changing", action="store_true", help="change every row at every sync")
     options = parser.parse_args()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -39,13 +43,16 @@ def main() -> int:
         sizes = grow(path, options.syncs, options.jobs, changing=options.changing)
         fresh = fresh_size(path)
     step = max(1, len(sizes) // 10)
-    print("MB after each tenth:", " ".join(f"{size / 1e6:.1f}" for size in sizes[step - 1 :: step]))
+    print(
+        "MB after each tenth of the syncs:",
+        " ".join(f"{size / 1e6:.1f}" for size in sizes[step - 1 :: step]),
+    )
     ratio = sizes[-1] / fresh
     print(
         f"{options.syncs:,} syncs of the same {options.jobs:,} jobs"
-        f"{', each changed every time' if options.changing else ''}: {sizes[-1] / 1e6:.1f} MB, "
-        f"a fresh file of the same rows {fresh / 1e6:.1f} MB: {ratio:.2f} times "
-        f"(after the first sync it was {sizes[0] / 1e6:.1f} MB); "
+        f"{', all changed by each sync' if options.changing else ''}: {sizes[-1] / 1e6:.1f} MB, "
+        f"{ratio:.2f} times a fresh file with the same rows ({fresh / 1e6:.1f} MB); "
+        f"{sizes[0] / 1e6:.1f} MB after the first sync; "
         f"{time.perf_counter() - began:.0f} s"
     )
     print(f"goal: under {GOAL} times: {'met' if ratio < GOAL else 'missed'}")
@@ -53,7 +60,7 @@ def main() -> int:
 
 
 def grow(path: Path, syncs: int, jobs: int, *, changing: bool) -> list[int]:
-    """Bytes of the file after each sync of the same jobs."""
+    """Return the size of the file in bytes after each sync of the same jobs."""
     sizes = []
     world = World(Clock(START))
     scope = world.scope("111122223333", "eu-west-1")
@@ -75,7 +82,7 @@ def grow(path: Path, syncs: int, jobs: int, *, changing: bool) -> list[int]:
 
 
 def fresh_size(path: Path) -> int:
-    """Bytes of a new file with the same tables, rows and views."""
+    """Return the size in bytes of a new file with the same tables, rows and views."""
     fresh = path.with_name("fresh.duckdb")
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{path}' AS grown (READ_ONLY)")

@@ -1,8 +1,8 @@
-"""A sync of 12 accounts in 17 regions with nothing new: wall time, peak memory, calls.
+"""Measure a sync of many accounts and regions with nothing new: wall time, peak memory, calls.
 
     python -m benchmarks.scopes [--accounts 12] [--regions 17]
 
-The service runs in a process of its own; every account but the first is behind a role.
+The service runs in a separate process. Sync reaches every account through a role.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ regions = {regions}
 
 
 def main() -> None:
-    """Print the figures of the first sync and of two with nothing new."""
+    """Print one line for a backfill and for each of two syncs with nothing new."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--accounts", type=int, default=12)
     parser.add_argument("--regions", type=int, default=17)
-    given = parser.parse_args()
-    accounts = [f"{number:012}" for number in range(1, given.accounts + 1)]
-    regions = boto3.Session().get_available_regions("sagemaker")[: given.regions]
+    options = parser.parse_args()
+    accounts = [f"{number:012}" for number in range(1, options.accounts + 1)]
+    regions = boto3.Session().get_available_regions("sagemaker")[: options.regions]
     service = subprocess.Popen(
         [
             *(sys.executable, "-m", "exporter.simulator", "--jobs", "20400"),
@@ -85,7 +85,7 @@ def _sync(title: str, url: str, account: str, region: str, folder: Path) -> None
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     summary = re.sub(r"^.*?sync: ", "", done.stderr.strip().splitlines()[-1])
-    print(f"{title}: {seconds:.1f} s, peak of all so far {peak} MB: {summary}")
+    print(f"{title}: {seconds:.1f} s, peak memory of all runs until now {peak} MB: {summary}")
 
 
 if __name__ == "__main__":

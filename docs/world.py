@@ -1,4 +1,4 @@
-"""The demo's world at a fixed time: what the examples in these pages are made of."""
+"""Make the database behind the examples: the demo's data at a fixed time."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from exporter.simulator import Clock, Simulator, World
 from exporter.store.database import Database
 from exporter.syncing.run import run_sync
 
-#: When the pages take the present to be.
+#: The current time in all examples.
 NOW: Final = datetime(2026, 11, 25, 15, tzinfo=UTC)
 ACCOUNT: Final = "111122223333"
 REGION: Final = "eu-west-1"
 JOBS: Final = 2_000
 _LATER: Final = timedelta(hours=6)
 
-#: Server times are taken less the length of a call, so no two runs give the same: to the minute.
-_SETTLED: Final = {
+#: Server times that depend on how long a call took. They are rounded to the minute, so that every
+#: run writes the same pages.
+_ROUNDED: Final = {
     "training_jobs": ("first_synced_at", "updated_at", "verified_at"),
     "training_job_changes": ("observed_at",),
     "training_job_details": ("fetched_at",),
@@ -34,7 +35,7 @@ _SETTLED: Final = {
 
 
 def make(path: Path) -> Database:
-    """Sync a year of the world into a new file, let six hours pass, and sync again."""
+    """Sync one year of jobs into a new file, let six hours pass, and sync again."""
     world = World(Clock(NOW - _LATER), seed=2026)
     scope = world.scope(ACCOUNT, REGION)
     world.generate(jobs=JOBS, scopes=[scope])
@@ -46,7 +47,7 @@ def make(path: Path) -> Database:
             if report.error is not None:
                 raise report.error
     with database.writing() as connection:
-        for table, columns in _SETTLED.items():
+        for table, columns in _ROUNDED.items():
             changes = ", ".join(
                 f"{name} = date_trunc('minute', {name} + INTERVAL 30 SECOND)" for name in columns
             )

@@ -1,4 +1,4 @@
-"""docs/library.md: every example is run, in order, against the stand-in service."""
+"""docs/library.md: every example runs, in order, against the stand-in service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from exporter.simulator import Scope, Simulator
 from tests.docs.pages import blocks
 
-PAGE = "library.md"
+PAGE = "docs/library.md"
 
 
 def test_the_examples_run_one_after_the_other(

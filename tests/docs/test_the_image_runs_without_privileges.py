@@ -1,4 +1,4 @@
-"""The Dockerfile: linted, not root, and content with a root file system that it cannot write."""
+"""The Dockerfile is linted, does not run as root, and needs no writable root file system."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from exporter.simulator import Scope, Simulator
+from tests.docs.pages import ROOT
 
-ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "Dockerfile"
 UNSHARE = shutil.which("unshare")
 HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which(
@@ -22,20 +22,20 @@ HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or sh
 
 
 @pytest.mark.skipif(HADOLINT is None, reason="no hadolint for this platform")
-def test_it_is_linted() -> None:
+def test_the_dockerfile_passes_the_linter() -> None:
     assert HADOLINT is not None
     done = subprocess.run([HADOLINT, str(DOCKERFILE)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_it_ends_as_a_user_without_rights() -> None:
+def test_the_image_runs_as_a_user_without_privileges() -> None:
     last = DOCKERFILE.read_text().split("\nFROM ")[-1]
     users = re.findall(r"^USER (.+)$", last, re.MULTILINE)
-    assert users == ["65532:65532"], "a number, so that Kubernetes can see that it is not root"
+    assert users == ["65532:65532"], "Kubernetes needs a number to see that it is not root"
     assert re.search(r'^ENTRYPOINT \["sagemaker-exporter"\]$', last, re.MULTILINE)
 
 
-def test_it_takes_in_what_the_wheel_needs_and_nothing_else() -> None:
+def test_the_image_copies_only_what_the_wheel_needs() -> None:
     copied = set(re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE.read_text(), re.MULTILINE))
     sources = {source for line in copied for source in line.split()}
     assert sources == {
@@ -55,11 +55,11 @@ def _can_unshare() -> bool:
     return done.returncode == 0
 
 
-def test_it_needs_no_disk_but_data_and_tmp(
+def test_the_program_writes_only_to_its_data_and_temporary_folders(
     simulator: Simulator, scope: Scope, tmp_path: Path
 ) -> None:
     if UNSHARE is None or not _can_unshare():
-        pytest.skip("no right to make a mount namespace here: needs root")
+        pytest.skip("mount namespaces need root")
     scope.create_job("nightly-1")
     data = tmp_path / "data"
     data.mkdir()
@@ -82,7 +82,7 @@ def test_it_needs_no_disk_but_data_and_tmp(
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
             "HOME": str(data),
-            "TMPDIR": "/dev/shm",  # noqa: S108 - a file system of this namespace's own
+            "TMPDIR": "/dev/shm",  # noqa: S108 - this namespace has its own
             "SAGEMAKER_EXPORTER_DB": str(data / "sagemaker.duckdb"),
         },
         capture_output=True,

@@ -1,4 +1,4 @@
-"""docs/running.md: what can be run is run, what can be verified is verified."""
+"""docs/running.md: the tests run what can run, and verify the rest."""
 
 from __future__ import annotations
 
@@ -25,28 +25,37 @@ import yaml
 from exporter import metrics
 from exporter.cli import main
 from exporter.simulator import Scope, Simulator
-from tests.docs.pages import block, blocks
+from tests.docs.pages import ROOT, block, blocks
 
-ROOT = Path(__file__).parents[2]
-PAGE = "running.md"
+PAGE = "docs/running.md"
 ANALYZE = shutil.which("systemd-analyze")
 PROGRAM = "/opt/sagemaker-exporter/bin/sagemaker-exporter"
 
 
 @dataclass
 class Machine:
-    """A directory that plays /, with the program in it, and the service within reach."""
+    """A directory in the place of `/`, with the program in it and the stand-in in reach.
+
+    Attributes:
+        root: The directory.
+        environment: Variables for shells.
+        capture: Captures the output of commands that run in this process.
+    """
 
     root: Path
     environment: dict[str, str]
     capture: pytest.CaptureFixture[str]
 
     def placed(self, text: str) -> str:
-        """The text with its absolute paths moved under our root."""
+        """Return the text with its absolute paths moved below `root`."""
         return re.sub(r"(?<![\w.$}/-])/(opt|var|etc)/", rf"{self.root}/\1/", text)
 
     def run(self, line: str, **more: str) -> tuple[int, str, str]:
-        """Run a line that is one plain command of ours, in this process: exit code, out, err."""
+        """Run one command of ours in this process.
+
+        Returns:
+            Exit code, standard output, standard error.
+        """
         words = shlex.split(self.placed(line))
         assert Path(words[0]).name == "sagemaker-exporter"
         self.capture.readouterr()
@@ -55,7 +64,7 @@ class Machine:
         return code, *self.capture.readouterr()
 
     def sh(self, script: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """Run a script as a shell does, ending at the first error."""
+        """Run a shell script that ends at its first error."""
         return subprocess.run(
             ["/bin/sh", "-eu", "-c", self.placed(script)],
             env={**self.environment, **more},
@@ -91,13 +100,13 @@ def machine(
     path = f"{program.parent}:{os.environ['PATH']}"
     found = Machine(tmp_path, {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}, capfd)
     config = found.placed(block(PAGE, "/etc/sagemaker-exporter.toml"))
-    # The world's credentials lead to one region.
+    # The stand-in's credentials reach one region.
     config = config.replace('["eu-west-1", "us-east-1"]', '["eu-west-1"]')
     (tmp_path / "etc/sagemaker-exporter.toml").write_text(config)
     return found
 
 
-def test_the_configuration_is_one(machine: Machine) -> None:
+def test_the_configuration_is_valid(machine: Machine) -> None:
     code, out, err = machine.run(f"{PROGRAM} --config /etc/sagemaker-exporter.toml config show")
     assert code == 0, err
     assert "snapshot.duckdb" in out
@@ -108,7 +117,7 @@ def test_cron_lines_run(machine: Machine) -> None:
     settings = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
     jobs = [line for line in lines if not re.match(r"[A-Z_]+=", line)]
     assert len(jobs) == 2
-    assert "%" not in "".join(jobs), "cron would make a line break of it"
+    assert "%" not in "".join(jobs), "cron turns % into a line break"
     config = machine.placed(settings["SAGEMAKER_EXPORTER_CONFIG"])
     for job in jobs:
         found = re.fullmatch(r"((?:[\d*,/-]+ ){5})(\w+) (/.+)", job)
@@ -122,7 +131,7 @@ def test_cron_lines_run(machine: Machine) -> None:
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze on this machine")
-def test_systemd_units_verify_and_are_sealed(machine: Machine) -> None:
+def test_systemd_units_are_valid_and_sandboxed(machine: Machine) -> None:
     assert ANALYZE is not None
     units = machine.root / "units"
     units.mkdir()
@@ -151,8 +160,8 @@ def test_systemd_units_verify_and_are_sealed(machine: Machine) -> None:
 
 def test_kubernetes_objects_are_valid_and_run(machine: Machine) -> None:
     claim, cron = yaml.safe_load_all(block(PAGE, "sagemaker-exporter.yaml"))
-    for thing in (claim, cron):
-        kubernetes_validate.validate(thing, kubernetes_validate.latest_version(), strict=True)
+    for resource in (claim, cron):
+        kubernetes_validate.validate(resource, kubernetes_validate.latest_version(), strict=True)
     assert cron["spec"]["concurrencyPolicy"] == "Forbid"
     pod = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"]
@@ -167,7 +176,7 @@ def test_kubernetes_objects_are_valid_and_run(machine: Machine) -> None:
 
 
 class Operator:
-    """What the DAG gives to Airflow."""
+    """Stands in for an Airflow operator and keeps its arguments."""
 
     made: ClassVar[list[dict[str, Any]]] = []
 
@@ -212,7 +221,7 @@ def test_the_airflow_tasks_run(machine: Machine, airflow: list[dict[str, Any]]) 
         assert code == 0, err
 
 
-def test_the_github_workflow_is_one_and_its_lines_run(machine: Machine) -> None:
+def test_the_github_workflow_is_valid_and_its_lines_run(machine: Machine) -> None:
     text = block(PAGE, ".github/workflows/sagemaker-exporter.yml")
     path = machine.root / "workflow.yml"
     path.write_text(text)
@@ -229,7 +238,7 @@ def test_the_github_workflow_is_one_and_its_lines_run(machine: Machine) -> None:
     steps = [step["run"] for step in workflow["jobs"]["sync"]["steps"] if "run" in step]
     bucket = machine.root / "bucket"
     bucket.mkdir()
-    # A stand-in for `aws s3`: a bucket that is a folder.
+    # Stands in for `aws s3`: the bucket is a folder.
     aws = machine.root / "opt/sagemaker-exporter/bin/aws"
     aws.write_text('#!/bin/sh\nshift\nif [ "$1" = ls ]; then [ -e "$2" ]; else cp "$3" "$4"; fi\n')
     aws.chmod(0o755)
@@ -240,7 +249,7 @@ def test_the_github_workflow_is_one_and_its_lines_run(machine: Machine) -> None:
     assert (bucket / "sagemaker.duckdb").exists()
 
 
-def test_alert_rules_parse_and_name_metrics_that_exist() -> None:
+def test_alert_rules_parse_and_use_existing_metrics() -> None:
     rules = yaml.safe_load(block(PAGE, "sagemaker-exporter.rules.yml"))
     known = {metrics.PREFIX + metric.name for metric in metrics.documented()}
     seen = set()
@@ -254,7 +263,7 @@ def test_alert_rules_parse_and_name_metrics_that_exist() -> None:
     assert len(seen) == len(rules["groups"][0]["rules"]) >= 5
 
 
-def test_an_upgrade_and_the_way_back(machine: Machine) -> None:
+def test_the_upgrade_and_the_rollback_run(machine: Machine) -> None:
     config = machine.placed("/etc/sagemaker-exporter.toml")
     lines = ["sagemaker-exporter sync"]
     for name in ("upgrade", "rollback"):
@@ -264,13 +273,13 @@ def test_an_upgrade_and_the_way_back(machine: Machine) -> None:
         assert code == 0, (line, err)
 
 
-def test_watching_a_sync_that_is_late(machine: Machine) -> None:
+def test_status_notices_a_late_sync(machine: Machine) -> None:
     config = machine.placed("/etc/sagemaker-exporter.toml")
     machine.run("sagemaker-exporter sync", SAGEMAKER_EXPORTER_CONFIG=config)
     stale, shown = block(PAGE, "watch").splitlines()
-    # The world stands still on 1 November 2026.
+    # The stand-in's clock stays at 1 November 2026.
     code, _, err = machine.run(stale, SAGEMAKER_EXPORTER_CONFIG=config)
-    assert (code, "Older than 2h" in err) == (3, True)
+    assert (code, "2h" in err) == (3, True)
     code, out, _ = machine.run(shown, SAGEMAKER_EXPORTER_CONFIG=config)
     assert code == 0
     assert '"scopes"' in out
@@ -289,7 +298,7 @@ def test_every_example_is_tested_or_only_shown() -> None:
         "watch",
         "upgrade",
         "rollback",
-        # Installs from the index: CI installs the wheel.
+        # It installs from the package index; `make release-check` installs the wheel.
         "/usr/local/sbin/install-sagemaker-exporter",
     }
     found = {one.name for one in blocks(PAGE) if one.language != "console"}

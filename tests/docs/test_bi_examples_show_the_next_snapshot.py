@@ -1,4 +1,4 @@
-"""docs/bi.md: what it says of DuckDB, tried with DuckDB; and its lines, run."""
+"""docs/bi.md: what the page says about DuckDB is true, and its examples run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from exporter.store import snapshot
 from exporter.store.database import Database
 from tests.docs.pages import block, blocks
 
-PAGE = "bi.md"
+PAGE = "docs/bi.md"
 
 
 @pytest.fixture
 def published(demo_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
-    """The database of the demo, published as snapshot.duckdb where the readers are."""
+    """Return a copy of the demo's database, with snapshot.duckdb in the current directory."""
     path = tmp_path / "sagemaker.duckdb"
     shutil.copyfile(demo_database.path, path)
     database = Database(path)
@@ -30,7 +30,7 @@ def published(demo_database: Database, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def publish_next(database: Database) -> None:
-    """One job less, and a new snapshot."""
+    """Delete one job and publish the next snapshot."""
     with database.writing() as connection:
         connection.execute(
             sa.text(
@@ -51,7 +51,7 @@ def reader() -> duckdb.DuckDBPyConnection:
     return duckdb.connect("snapshot.duckdb", read_only=True)
 
 
-def test_an_open_connection_sees_the_old_one_and_so_does_a_new_one_beside_it(
+def test_a_process_with_an_open_connection_reads_the_old_snapshot(
     published: Database,
 ) -> None:
     with reader() as first:
@@ -64,7 +64,7 @@ def test_an_open_connection_sees_the_old_one_and_so_does_a_new_one_beside_it(
         assert jobs(third) == before - 1
 
 
-def test_a_tool_that_closes_after_each_query_sees_the_next(published: Database) -> None:
+def test_a_tool_that_closes_after_each_query_reads_the_next_snapshot(published: Database) -> None:
     engine = sa.create_engine(
         "duckdb:///snapshot.duckdb", poolclass=sa.NullPool, connect_args={"read_only": True}
     )
@@ -77,7 +77,7 @@ def test_a_tool_that_closes_after_each_query_sees_the_next(published: Database) 
     assert counts[1] == counts[0] - 1
 
 
-def test_detach_and_attach_see_the_next(published: Database) -> None:
+def test_detach_and_attach_read_the_next_snapshot(published: Database) -> None:
     with duckdb.connect() as shell:
         shell.execute(block(PAGE, "ui-attach"))
         assert shell.fetchall()
@@ -88,7 +88,7 @@ def test_detach_and_attach_see_the_next(published: Database) -> None:
         assert jobs(shell) == before - 1
 
 
-def test_views_over_parquet_see_the_next(published: Database) -> None:
+def test_views_over_parquet_read_the_next_export(published: Database) -> None:
     def export() -> None:
         for line in block(PAGE, "metabase-export").splitlines():
             words = line.replace('"', "").split(maxsplit=6)
@@ -112,7 +112,7 @@ def test_views_over_parquet_see_the_next(published: Database) -> None:
         assert after[1] < before[1]
 
 
-def test_the_panel_for_grafana_has_rows(published: Database) -> None:
+def test_the_grafana_query_has_rows(published: Database) -> None:
     with reader() as grafana:
         rows = grafana.execute(block(PAGE, "grafana")).fetchall()
     assert len(rows) > 5
@@ -124,7 +124,7 @@ def test_the_notebook_cells_run(published: Database, capfd: pytest.CaptureFixtur
     assert "wasted_usd" in capfd.readouterr().out
 
 
-def test_the_line_that_publishes_runs(
+def test_the_snapshot_command_runs(
     simulator: Simulator, scope: Scope, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scope.create_job("nightly-1")
