@@ -64,7 +64,7 @@ def status(app: App, wanted: StatusOptions, output: Json) -> None:
 
 def _show(found: Status) -> None:
     if not found.scopes:
-        click.echo("No sync has filled this database yet. Run `sagemaker-exporter sync`.")
+        click.echo("Nothing has been synced into this database yet. Run `sagemaker-exporter sync`.")
         return
     print_table(_scopes(found.scopes, found))
     if found.runs:

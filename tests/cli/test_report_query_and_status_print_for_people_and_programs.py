@@ -242,7 +242,7 @@ def test_scopes_of_one_off_syncs_are_shown_and_never_stale(
     with filled.writing() as connection:
         connection.exec_driver_sql("DELETE FROM training_jobs")
     answer = command("status", "--max-age", "2h")
-    assert answer.out.startswith("No sync has filled this database yet.")
+    assert answer.out.startswith("Nothing has been synced into this database yet.")
     assert answer.err.endswith("Older than 2h: nothing has been synced yet.\n")
 
 

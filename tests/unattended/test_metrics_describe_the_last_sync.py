@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import exporter
 from exporter import metrics
 from exporter.reports.status import Scope as ScopeFigures
 from exporter.reports.status import Status
@@ -58,6 +59,12 @@ def test_a_complete_sync_writes_its_counts_and_its_scopes(sync: Sync, tmp_path: 
     )
     assert "sagemaker_exporter_scope_last_error_info" not in found
     assert one(found, "last_sync_duration_seconds") > 0
+
+
+def test_a_sync_from_python_writes_them_as_well(sync: Sync, tmp_path: Path) -> None:
+    path = tmp_path / "exporter.prom"
+    exporter.sync(sync.directory / "jobs.duckdb", max_rps=0, metrics_file=str(path))
+    assert one(read(path.read_text()), "last_sync_jobs_inserted") == 1
 
 
 def test_a_failed_sync_names_its_error_and_keeps_the_watermark(sync: Sync, tmp_path: Path) -> None:
