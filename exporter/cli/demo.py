@@ -12,7 +12,7 @@ import click
 from exporter.cli.app import App, decorated, pass_app, width
 from exporter.cli.options import options
 from exporter.cli.root import Command
-from exporter.config import kinds
+from exporter.config.kinds import whole
 from exporter.config.options import option
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class DemoOptions:
     """How big the demo is."""
 
     jobs: int = option(
-        5_000, "How many jobs the year has, from 100 to 100,000.", kinds.whole(100, 100_000)
+        5_000, "How many jobs the year has, from 100 to 100,000.", whole(100, 100_000)
     )
 
 

@@ -13,7 +13,17 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import options
 from exporter.cli.results import FORMATS, Output, printing
 from exporter.cli.root import Command
-from exporter.config import kinds
+from exporter.config.kinds import (
+    ACCOUNT,
+    JOB_NAME_PART,
+    JOB_STATUS,
+    POOL_STATUS,
+    REGION,
+    STRING,
+    TIME,
+    one_of,
+    whole,
+)
 from exporter.config.options import option
 
 if TYPE_CHECKING:
@@ -56,44 +66,32 @@ _COLUMNS: Final = {
 class JobsOptions:
     """Which jobs to list."""
 
-    region: str | None = option(None, "Only jobs in this region.", kinds.REGION)
-    account: str | None = option(None, "Only jobs of this account.", kinds.ACCOUNT)
+    region: str | None = option(None, "Only jobs in this region.", REGION)
+    account: str | None = option(None, "Only jobs of this account.", ACCOUNT)
     name_contains: str | None = option(
-        None, "Only jobs whose name contains this text; case counts.", kinds.JOB_NAME_PART
+        None, "Only jobs whose name contains this text; case counts.", JOB_NAME_PART
     )
-    status: str | None = option(None, "Only jobs with this status.", kinds.JOB_STATUS)
+    status: str | None = option(None, "Only jobs with this status.", JOB_STATUS)
     warm_pool_status: str | None = option(
-        None, "Only jobs whose warm pool has this status.", kinds.POOL_STATUS
+        None, "Only jobs whose warm pool has this status.", POOL_STATUS
     )
-    training_plan_arn: str | None = option(
-        None, "Only jobs on this training plan.", kinds.STRING, "ARN"
-    )
-    created_after: datetime | None = option(None, "Only jobs created after this time.", kinds.TIME)
-    created_before: datetime | None = option(
-        None, "Only jobs created before this time.", kinds.TIME
-    )
-    modified_after: datetime | None = option(
-        None, "Only jobs modified after this time.", kinds.TIME
-    )
-    modified_before: datetime | None = option(
-        None, "Only jobs modified before this time.", kinds.TIME
-    )
+    training_plan_arn: str | None = option(None, "Only jobs on this training plan.", STRING, "ARN")
+    created_after: datetime | None = option(None, "Only jobs created after this time.", TIME)
+    created_before: datetime | None = option(None, "Only jobs created before this time.", TIME)
+    modified_after: datetime | None = option(None, "Only jobs modified after this time.", TIME)
+    modified_before: datetime | None = option(None, "Only jobs modified before this time.", TIME)
     sort_by: str = option(
         "CreationTime",
         "What to sort by.",
-        kinds.one_of(["Name", "CreationTime", "Status"], any_case=True),
+        one_of(["Name", "CreationTime", "Status"], any_case=True),
     )
     sort_order: str = option(
         "Descending",
         "In which order to sort.",
-        kinds.one_of(["Ascending", "Descending"], any_case=True),
+        one_of(["Ascending", "Descending"], any_case=True),
     )
-    max_results: int | None = option(
-        None, "List at most this many jobs. Default: all.", kinds.whole(1)
-    )
-    next_token: str | None = option(
-        None, "Continue where an earlier list ended.", kinds.STRING, "TOKEN"
-    )
+    max_results: int | None = option(None, "List at most this many jobs. Default: all.", whole(1))
+    next_token: str | None = option(None, "Continue where an earlier list ended.", STRING, "TOKEN")
     deleted: bool = option(False, "Include jobs that AWS has deleted.")
 
     def parameters(self) -> dict[str, Any]:
@@ -121,7 +119,7 @@ class JobsOutput(Output):
     format_name: str = option(
         "table",
         "How to print the jobs; aws: as `aws sagemaker list-training-jobs` does.",
-        kinds.one_of([*FORMATS, "aws"]),
+        one_of([*FORMATS, "aws"]),
         flag="--format",
     )
 

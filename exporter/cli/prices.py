@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,13 +15,14 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import options
 from exporter.cli.results import Json, Output, print_json, printing
 from exporter.cli.root import Command, Group
-from exporter.config import kinds
+from exporter.config.kinds import STRING, TIME
 from exporter.config.options import option
 from exporter.text import counted
 
 if TYPE_CHECKING:
     from exporter.prices.listing import InForce
     from exporter.reports.result import Result
+    from exporter.store.database import Database
 
 IMPORT_EPILOG = """\b
 Examples:
@@ -64,15 +67,9 @@ def import_(app: App, file: Path, output: Json) -> None:
     An import replaces earlier prices of the same thing with the same first day.
     """
     from exporter.prices.imports import import_csv
-    from exporter.store import migrate
-    from exporter.store.locks import sync_lock
 
-    # Users may import prices before the first sync, so this creates the file.
-    database = app.database()
-    with sync_lock(database.path, database.lock_timeout, notify=app.notify):
-        migrate.upgrade(database, notify=app.notify)
-        with database.writing() as connection:
-            result = import_csv(connection, file)
+    with _locked(app) as database, database.writing() as connection:
+        result = import_csv(connection, file)
     if output.wanted:
         print_json({**asdict(result), "unchanged": result.unchanged})
         return
@@ -82,11 +79,23 @@ def import_(app: App, file: Path, output: Json) -> None:
     )
 
 
+@contextmanager
+def _locked(app: App) -> Iterator[Database]:
+    """Give the database under the sync lock, created or upgraded: prices may precede a sync."""
+    from exporter.store import migrate
+    from exporter.store.locks import sync_lock
+
+    database = app.database()
+    with sync_lock(database.path, database.lock_timeout, notify=app.notify):
+        migrate.upgrade(database, notify=app.notify)
+        yield database
+
+
 @dataclass(frozen=True)
 class RefreshOptions:
     """How to reach the Price List API."""
 
-    profile: str | None = option(None, "Profile of your AWS configuration.", kinds.STRING, "NAME")
+    profile: str | None = option(None, "Profile of your AWS configuration.", STRING, "NAME")
 
 
 @prices.command("refresh", cls=Command, epilog=REFRESH_EPILOG)
@@ -99,12 +108,8 @@ def refresh_(app: App, wanted: RefreshOptions, output: Json) -> None:
     """
     from exporter.prices.refresh import refresh
     from exporter.sagemaker.sessions import Sessions
-    from exporter.store import migrate
-    from exporter.store.locks import sync_lock
 
-    database = app.database()
-    with sync_lock(database.path, database.lock_timeout, notify=app.notify):
-        migrate.upgrade(database, notify=app.notify)
+    with _locked(app) as database:
         access = Sessions().access(wanted.profile, None, None)
         done = refresh(database, access.price_list, app.now)
     if output.wanted:
@@ -121,7 +126,7 @@ class ListOptions:
     """Which prices to list."""
 
     on: datetime | None = option(
-        None, "Prices in force on this UTC day. Default: today.", kinds.TIME, "DAY"
+        None, "Prices in force on this UTC day. Default: today.", TIME, "DAY"
     )
     every: bool = option(
         False, "Include prices of instance types that no job uses.", flag="--all", key="every"

@@ -13,7 +13,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import options
 from exporter.cli.results import Json, print_json
 from exporter.cli.root import Command
-from exporter.config import kinds
+from exporter.config.kinds import AGE
 from exporter.config.model import lock_timeout
 from exporter.config.options import option
 from exporter.errors import UsageError
@@ -42,7 +42,7 @@ class PublishOptions:
     retention: timedelta = option(
         timedelta(days=1),
         "How long to keep files that only older versions need, for their readers; at least 1h.",
-        kinds.AGE,
+        AGE,
     )
     lock_timeout: float = lock_timeout("a program that writes to the database")
 

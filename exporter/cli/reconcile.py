@@ -13,7 +13,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import options
 from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
-from exporter.config import kinds
+from exporter.config.kinds import PATH
 from exporter.config.options import option
 from exporter.errors import PartialError
 from exporter.text import counted
@@ -46,7 +46,7 @@ class ReconcileOptions:
     rates: Path | None = option(
         None,
         "Write the rates that the bill charged, as a file for `prices import`.",
-        kinds.PATH,
+        PATH,
         "CSV",
     )
     check: bool = option(False, "Exit 3 if hours or GB-months differ.")

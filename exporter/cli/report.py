@@ -15,7 +15,7 @@ from exporter.cli.app import App, app_of
 from exporter.cli.options import options
 from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
-from exporter.config import kinds
+from exporter.config.kinds import MONTH, NUMBER, STRING, TIME
 from exporter.config.options import option
 from exporter.errors import PartialError, UsageError
 
@@ -72,32 +72,26 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
 class ReportOptions:
     """What a report is about."""
 
-    month: date | None = option(None, "A calendar month, UTC.", kinds.MONTH)
-    since: datetime | None = option(
-        None, "Start date, UTC, inclusive: 2026-10-01, 30d.", kinds.TIME
-    )
-    until: datetime | None = option(
-        None, "End date, UTC, exclusive. Default: no end date.", kinds.TIME
-    )
+    month: date | None = option(None, "A calendar month, UTC.", MONTH)
+    since: datetime | None = option(None, "Start date, UTC, inclusive: 2026-10-01, 30d.", TIME)
+    until: datetime | None = option(None, "End date, UTC, exclusive. Default: no end date.", TIME)
     by: tuple[str, ...] = option(
         (),
         "Group by day, month, instance_type, region, account, family, team or tag:KEY; repeatable.",
-        kinds.STRING,
+        STRING,
         "DIMENSION",
-        repeatable=True,
     )
     param: tuple[str, ...] = option(
         (),
         "Set a parameter of the report; repeatable.",
-        kinds.STRING,
+        STRING,
         "NAME=VALUE",
-        repeatable=True,
     )
     sql: bool = option(False, "Print the SQL with its values, ready to paste.")
     fail_over: Decimal | None = option(
         None,
         "Exit 3 if the total of the report is above this, after printing it.",
-        kinds.NUMBER,
+        NUMBER,
         "USD",
     )
 

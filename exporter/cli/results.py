@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from exporter.cli.app import App, decorated, width
-from exporter.config import kinds
+from exporter.config.kinds import PATH, one_of
 from exporter.config.options import option
 from exporter.errors import UsageError
 
@@ -33,14 +33,12 @@ class Json:
 class Output:
     """The options of commands that print rows."""
 
-    format_name: str = option(
-        "table", "How to print the rows.", kinds.one_of(FORMATS), flag="--format"
-    )
+    format_name: str = option("table", "How to print the rows.", one_of(FORMATS), flag="--format")
     as_json: bool = option(False, "The same as --format json.", flag="--json")
     path: Path | None = option(
         None,
         "File to write instead of standard output; it is never left incomplete.",
-        kinds.PATH,
+        PATH,
         flag="--output",
     )
 

@@ -207,7 +207,24 @@ class Command(_WithGlobals):
         return super().invoke(ctx)
 
 
-class Group(_WithGlobals, click.Group):
+class _SuggestingGroup(click.Group):
+    """A group that names the nearest command if there is none of a name."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name the nearest."""
+        names = self.list_commands(ctx)
+        is_name = args and not ctx.resilient_parsing and not args[0].startswith("-")
+        if is_name and args[0] not in names:
+            raise UsageError(
+                f"No such command {args[0]!r}.{did_you_mean(args[0], names)}",
+                f"Commands: {', '.join(names)}.",
+            )
+        return super().resolve_command(ctx, args)
+
+
+class Group(_WithGlobals, _SuggestingGroup):
     """A group of commands of two words, such as `db check`."""
 
     command_class = Command
@@ -217,15 +234,8 @@ class Group(_WithGlobals, click.Group):
         super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or name the nearest."""
-        _check_command(self, ctx, args)
-        return super().resolve_command(ctx, args)
 
-
-class Root(click.Group):
+class Root(_SuggestingGroup):
     """The group of all commands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -244,13 +254,6 @@ class Root(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or name the nearest."""
-        _check_command(self, ctx, args)
-        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         """Run the command; translate the exceptions on which click would print or exit itself."""
@@ -319,15 +322,6 @@ def root(**_: object) -> None:
 
 
 root.params[:0] = _global_options()
-
-
-def _check_command(group: click.Group, ctx: click.Context, args: list[str]) -> None:
-    names = group.list_commands(ctx)
-    if args and not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in names:
-        raise UsageError(
-            f"No such command {args[0]!r}.{did_you_mean(args[0], names)}",
-            f"Commands: {', '.join(names)}.",
-        )
 
 
 def _read_config_file(args: Sequence[str]) -> ConfigFile:

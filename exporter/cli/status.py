@@ -13,7 +13,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import options
 from exporter.cli.results import Json, print_json, print_table
 from exporter.cli.root import Command
-from exporter.config import kinds
+from exporter.config.kinds import AGE, whole
 from exporter.config.options import option
 from exporter.errors import PartialError
 from exporter.text import last_runs
@@ -36,9 +36,9 @@ class StatusOptions:
     """What to show, and what counts as stale."""
 
     max_age: timedelta | None = option(
-        None, "Exit 3 if the data of any scope is older than this: 2h, 90m, 1d.", kinds.AGE
+        None, "Exit 3 if the data of any scope is older than this: 2h, 90m, 1d.", AGE
     )
-    runs: int = option(5, "How many of the last runs to show.", kinds.whole(0))
+    runs: int = option(5, "How many of the last runs to show.", whole(0))
 
 
 @click.command(cls=Command, epilog=EPILOG)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final, NamedTuple
 
-from exporter.config import kinds
+from exporter.config.kinds import FAMILY_PATTERN, PATTERN, TEXT
 from exporter.config.options import option
 
 #: (rule, pattern) in the order in which they are tried; the family must keep a letter.
@@ -59,8 +59,8 @@ class FamilyRule:
         ValueError: Both are set, or neither.
     """
 
-    pattern: re.Pattern[str] | None = option(None, kind=kinds.FAMILY_PATTERN)
-    tag: str | None = option(None, kind=kinds.TEXT)
+    pattern: re.Pattern[str] | None = option(None, kind=FAMILY_PATTERN)
+    tag: str | None = option(None, kind=TEXT)
 
     def __post_init__(self) -> None:
         if self.pattern is None and self.tag is None:
@@ -85,12 +85,12 @@ class TeamRule:
         ValueError: No pattern is set, or a value without its tag.
     """
 
-    team: str = option(kind=kinds.TEXT)
-    tag: str | None = option(None, kind=kinds.TEXT)
-    value: re.Pattern[str] | None = option(None, kind=kinds.PATTERN)
-    name: re.Pattern[str] | None = option(None, kind=kinds.PATTERN)
-    role: re.Pattern[str] | None = option(None, kind=kinds.PATTERN)
-    account: re.Pattern[str] | None = option(None, kind=kinds.PATTERN)
+    team: str = option(kind=TEXT)
+    tag: str | None = option(None, kind=TEXT)
+    value: re.Pattern[str] | None = option(None, kind=PATTERN)
+    name: re.Pattern[str] | None = option(None, kind=PATTERN)
+    role: re.Pattern[str] | None = option(None, kind=PATTERN)
+    account: re.Pattern[str] | None = option(None, kind=PATTERN)
 
     def __post_init__(self) -> None:
         if self.value is not None and self.tag is None:

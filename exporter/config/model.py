@@ -9,7 +9,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from exporter.config import kinds
+from exporter.config.kinds import (
+    ACCOUNT,
+    COMPONENT,
+    JOB_NAME_PART,
+    JOB_STATUS,
+    MODE,
+    PATH,
+    PERCENT,
+    PLAN_ARN,
+    POOL_STATUS,
+    TEXT,
+    TIME,
+    URL,
+    real,
+    whole,
+)
 from exporter.config.labels import LabelRules
 from exporter.config.options import option
 
@@ -26,7 +41,7 @@ FILTERS: Final = (
 
 def lock_timeout(waits_for: str) -> Any:  # noqa: ANN401 - as dataclasses.field
     """Return the field of the option --lock-timeout, for a command that waits for this."""
-    return option(60.0, f"How long to wait for {waits_for}.", kinds.real(0), "SECONDS")
+    return option(60.0, f"How long to wait for {waits_for}.", real(0), "SECONDS")
 
 
 @dataclass(frozen=True)
@@ -43,12 +58,12 @@ class Source:
         optional: Whether a failure here neither makes a run exit 3 nor holds back its ping.
     """
 
-    name: str = option("default", kind=kinds.TEXT)
-    profile: str | None = option(None, kind=kinds.TEXT)
-    role_arn: str | None = option(None, kind=kinds.TEXT)
-    external_id: str | None = option(None, kind=kinds.TEXT, secret=True)
-    regions: tuple[str, ...] = option((), kind=kinds.TEXT, repeatable=True)
-    exclude_regions: tuple[str, ...] = option((), kind=kinds.TEXT, repeatable=True)
+    name: str = option("default", kind=TEXT)
+    profile: str | None = option(None, kind=TEXT)
+    role_arn: str | None = option(None, kind=TEXT)
+    external_id: str | None = option(None, kind=TEXT, secret=True)
+    regions: tuple[str, ...] = option((), kind=TEXT)
+    exclude_regions: tuple[str, ...] = option((), kind=TEXT)
     optional: bool = option(False)
 
 
@@ -64,35 +79,29 @@ class SyncOptions:
     since: datetime | None = option(
         None,
         "How far back the first backfill goes. An earlier time, given later, fetches the rest.",
-        kinds.TIME,
+        TIME,
     )
-    created_after: datetime | None = option(
-        None, "One-off: jobs created after this time.", kinds.TIME
-    )
-    created_before: datetime | None = option(
-        None, "One-off: jobs created before this time.", kinds.TIME
-    )
+    created_after: datetime | None = option(None, "One-off: jobs created after this time.", TIME)
+    created_before: datetime | None = option(None, "One-off: jobs created before this time.", TIME)
     name_contains: str | None = option(
-        None, "One-off: jobs whose name contains this text.", kinds.JOB_NAME_PART
+        None, "One-off: jobs whose name contains this text.", JOB_NAME_PART
     )
-    status: str | None = option(None, "One-off: jobs with this status.", kinds.JOB_STATUS)
+    status: str | None = option(None, "One-off: jobs with this status.", JOB_STATUS)
     warm_pool_status: str | None = option(
-        None, "One-off: jobs whose warm pool has this status.", kinds.POOL_STATUS
+        None, "One-off: jobs whose warm pool has this status.", POOL_STATUS
     )
-    training_plan_arn: str | None = option(
-        None, "One-off: jobs on this training plan.", kinds.PLAN_ARN
-    )
+    training_plan_arn: str | None = option(None, "One-off: jobs on this training plan.", PLAN_ARN)
     overlap: int = option(
         300,
         "How much of the time before the watermark to list again.",
-        kinds.whole(0, 1_000_000_000),  # thirty years: SageMaker takes no time before the year 1
+        whole(0, 1_000_000_000),  # thirty years: SageMaker takes no time before the year 1
         "SECONDS",
     )
     max_rps: float = option(
         1.0,
         "List calls per second for an account and region, retries included; 0 = no limit. "
         "AWS allows 2, shared with everything else that runs there.",
-        kinds.real(0),
+        real(0),
     )
     details: bool = option(
         True, "Fetch instance types, times and tags as well.", flag="--details/--no-details"
@@ -103,19 +112,19 @@ class SyncOptions:
         None,
         "Publish a copy for readers to this file, in one step, after each sync that changed "
         "something.",
-        kinds.PATH,
+        PATH,
     )
-    snapshot_mode: int = option(0o444, "Permissions of that copy, in octal.", kinds.MODE)
+    snapshot_mode: int = option(0o444, "Permissions of that copy, in octal.", MODE)
     metrics_file: Path | None = option(
         None,
         "Write the outcome of the sync as Prometheus text, for a textfile collector.",
-        kinds.PATH,
+        PATH,
     )
     ping_url: str | None = option(
         None,
         "Send a GET request to this URL when every required scope is complete: a dead-man's "
         "switch.",
-        kinds.URL,
+        URL,
         secret=True,
     )
     upgrade: bool = option(True, "Do not create or upgrade the schema.", flag="--no-upgrade")
@@ -145,10 +154,10 @@ class Discount:
         source: The name of a `[[source]]`, for the accounts that it leads to.
     """
 
-    percent: Decimal = option(kind=kinds.PERCENT)
-    account: str | None = option(None, kind=kinds.ACCOUNT)
-    component: str | None = option(None, kind=kinds.COMPONENT)
-    source: str | None = option(None, kind=kinds.TEXT)
+    percent: Decimal = option(kind=PERCENT)
+    account: str | None = option(None, kind=ACCOUNT)
+    component: str | None = option(None, kind=COMPONENT)
+    source: str | None = option(None, kind=TEXT)
 
 
 @dataclass(frozen=True)

@@ -66,10 +66,13 @@ def option(
     *,
     flag: str = "",
     key: str = "",
-    repeatable: bool = False,
     secret: bool = False,
 ) -> Any:  # noqa: ANN401 - as dataclasses.field
-    """Return a dataclass field that is an option; see `Option`. A secret is kept out of repr()."""
+    """Return a dataclass field that is an option; see `Option`.
+
+    An option whose default is a tuple is repeatable. A secret is kept out of `repr()`.
+    """
+    repeatable = isinstance(default, tuple)
     declaration = Option(text, kind, metavar or kind.metavar, flag, key, repeatable)
     return field(default=default, repr=not secret, metadata={_KEY: declaration})
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from exporter.config import kinds
+from exporter.config.kinds import REGION, REGION_OR_ALL, ROLE_ARN, STRING
 from exporter.config.model import Source
 from exporter.config.options import option
 from exporter.errors import UsageError
@@ -19,38 +19,17 @@ class SourceOptions:
     Every profile (or the default session) assumes every role, in every region.
     """
 
-    regions: tuple[str, ...] = option(
-        (),
-        "Region to sync, or all; repeatable. Default: the region of the profile.",
-        kinds.REGION_OR_ALL,
-        flag="--region",
-        repeatable=True,
+    region: tuple[str, ...] = option(
+        (), "Region to sync, or all; repeatable. Default: the region of the profile.", REGION_OR_ALL
     )
-    exclude_regions: tuple[str, ...] = option(
-        (),
-        "Region to leave out; repeatable.",
-        kinds.REGION,
-        flag="--exclude-region",
-        repeatable=True,
+    exclude_region: tuple[str, ...] = option((), "Region to leave out; repeatable.", REGION)
+    profile: tuple[str, ...] = option(
+        (), "Profile of your AWS configuration; repeatable.", STRING, "NAME"
     )
-    profiles: tuple[str, ...] = option(
-        (),
-        "Profile of your AWS configuration; repeatable.",
-        kinds.STRING,
-        "NAME",
-        flag="--profile",
-        repeatable=True,
+    role_arn: tuple[str, ...] = option(
+        (), "Role to assume from each profile; repeatable.", ROLE_ARN
     )
-    role_arns: tuple[str, ...] = option(
-        (),
-        "Role to assume from each profile; repeatable.",
-        kinds.ROLE_ARN,
-        flag="--role-arn",
-        repeatable=True,
-    )
-    external_id: str | None = option(
-        None, "External ID for the roles.", kinds.STRING, "ID", secret=True
-    )
+    external_id: str | None = option(None, "External ID for the roles.", STRING, "ID", secret=True)
 
 
 def choose(
@@ -70,9 +49,9 @@ def choose(
     Raises:
         UsageError: The options contradict each other or the file.
     """
-    if options.external_id and not options.role_arns:
+    if options.external_id and not options.role_arn:
         raise UsageError("--external-id needs --role-arn.")
-    ways = {"profile": options.profiles, "role_arn": options.role_arns}
+    ways = {"profile": options.profile, "role_arn": options.role_arn}
     if not configured or any(value and key not in from_file for key, value in ways.items()):
         return _product(options)
     if any(ways.values()):
@@ -92,16 +71,16 @@ def _product(options: SourceOptions) -> tuple[Source, ...]:
             profile=profile,
             role_arn=role,
             external_id=options.external_id,
-            regions=options.regions,
-            exclude_regions=options.exclude_regions,
+            regions=options.region,
+            exclude_regions=options.exclude_region,
         )
-        for profile, role in product(options.profiles or (None,), options.role_arns or (None,))
+        for profile, role in product(options.profile or (None,), options.role_arn or (None,))
     )
 
 
 def _narrowed(source: Source, options: SourceOptions, *, keep_regions: bool) -> Source:
     regions = source.regions
-    if options.regions and not (keep_regions and regions):
-        regions = options.regions
-    excluded = dict.fromkeys((*source.exclude_regions, *options.exclude_regions))
+    if options.region and not (keep_regions and regions):
+        regions = options.region
+    excluded = dict.fromkeys((*source.exclude_regions, *options.exclude_region))
     return replace(source, regions=regions, exclude_regions=tuple(excluded))

@@ -18,11 +18,11 @@ def test_without_options_a_sync_reads_the_default_session() -> None:
 
 def test_every_profile_assumes_every_role_in_every_region() -> None:
     options = SourceOptions(
-        profiles=("a", "b"),
-        role_arns=("arn:1", "arn:2"),
+        profile=("a", "b"),
+        role_arn=("arn:1", "arn:2"),
         external_id="x",
-        regions=("eu-west-1", "us-east-1"),
-        exclude_regions=("us-east-1",),
+        region=("eu-west-1", "us-east-1"),
+        exclude_region=("us-east-1",),
     )
     found = choose(options, (PROD,))
     assert [(source.name, source.profile, source.role_arn) for source in found] == [
@@ -38,7 +38,7 @@ def test_every_profile_assumes_every_role_in_every_region() -> None:
 
 
 def test_a_region_alone_sets_the_regions_of_each_source_of_the_file() -> None:
-    options = SourceOptions(regions=("ap-south-1",), exclude_regions=("eu-north-1",))
+    options = SourceOptions(region=("ap-south-1",), exclude_region=("eu-north-1",))
     assert choose(options, (PROD, BARE)) == (
         Source(
             name="prod",
@@ -57,7 +57,7 @@ def test_a_region_alone_sets_the_regions_of_each_source_of_the_file() -> None:
 
 
 def test_a_region_of_the_file_applies_to_sources_that_name_none() -> None:
-    options = SourceOptions(regions=("ap-south-1",))
+    options = SourceOptions(region=("ap-south-1",))
     prod, bare = choose(options, (PROD, BARE), from_file={"region"})
     assert (prod.regions, bare.regions) == (("eu-west-1",), ("ap-south-1",))
 
@@ -66,4 +66,4 @@ def test_contradictions_are_refused() -> None:
     with pytest.raises(UsageError, match="--external-id needs --role-arn"):
         choose(SourceOptions(external_id="x"), ())
     with pytest.raises(UsageError, match=r"both \[\[source\]\] and a profile"):
-        choose(SourceOptions(profiles=("a",)), (PROD,), from_file={"profile"})
+        choose(SourceOptions(profile=("a",)), (PROD,), from_file={"profile"})
