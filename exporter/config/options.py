@@ -104,7 +104,7 @@ def read_python(model: type[Model], values: Mapping[str, Any]) -> Model:
 
 def shown(key: str, value: object) -> str:
     """Return the value of a key for a message, unless it is a secret."""
-    return "****" if key in SECRETS else repr(value)
+    return "[redacted]" if key in SECRETS else repr(value)
 
 
 def split(text: str) -> list[str]:
