@@ -83,11 +83,11 @@ def run(
     world.generate(jobs=demo.jobs, scopes=[scope])
     with Simulator(world) as service, _environment(service.environment(ACCOUNT, REGION)):
         jobs = counted(demo.jobs, "job")
-        notify(f"A stand-in for SageMaker with a year of history, {jobs}, runs at {service.url}.")
+        notify(f"A stand-in for SageMaker with {jobs} from one year runs at {service.url}.")
         notify("1. The first sync is a backfill.")
         first = _sync(database, progress)
         notify(f"   {first.summary()}")
-        notify(f"2. At the service, {demo.later.total_seconds() / 3600:g} hours pass.")
+        notify(f"2. {demo.later.total_seconds() / 3600:g} hours pass at the service.")
         world.advance(demo.later)
         notify("3. The second sync fetches what changed.")
         second = _sync(database, progress)
@@ -95,11 +95,11 @@ def run(
         pages = _calls_by_modification_alone(first)
         calls = second.calls()
         notify(
-            f"   {counted(sum(calls.values()), 'call')} ({_listed(calls)}) found "
+            f"   It took {counted(sum(calls.values()), 'call')} ({_listed(calls)}) to find "
             f"{counted(second.total('jobs_inserted'), 'new job')} and "
-            f"{counted(second.total('jobs_changed'), 'change')}. "
-            f"LastModifiedTimeAfter alone would take {counted(pages, 'call')}, for the whole "
-            "history. It would also miss warm pools that change without a new LastModifiedTime."
+            f"{counted(second.total('jobs_changed'), 'change')}. LastModifiedTimeAfter alone reads "
+            f"the whole history: {counted(pages, 'call')}. It misses warm pools that settle "
+            "silently."
         )
     notify("4. What the warm pools cost, compared with the training.")
     with database.reading() as connection:
