@@ -61,8 +61,8 @@ def test_verbose_logs_each_step_with_its_figures(command: Command) -> None:
     answer = command("sync", "--max-rps", "0", "--log-format", "json", "-v")
     lines = [json.loads(line) for line in answer.err.splitlines()]
     assert all({"time", "level", "event"} <= line.keys() for line in lines)
-    told = {line["event"]: line for line in lines}
-    assert list(told)[:-1] == [
+    events = {line["event"]: line for line in lines}
+    assert list(events)[:-1] == [
         "sync",
         "listing",
         "page",
@@ -71,14 +71,14 @@ def test_verbose_logs_each_step_with_its_figures(command: Command) -> None:
         "scope done",
         "prices",
     ]
-    assert {key: told["listing"][key] for key in ("scope", "mode", "reason")} == {
+    assert {key: events["listing"][key] for key in ("scope", "mode", "reason")} == {
         "scope": "111122223333/eu-west-1",
         "mode": "backfill",
         "reason": "first sync",
     }
-    assert (told["page"]["jobs"], told["page"]["more"]) == (30, False)
-    assert (told["asked by name"]["jobs"], told["committed"]["inserted"]) == (30, 30)
-    assert told["committed"]["outcome"] == told["scope done"]["outcome"] == "complete"
+    assert (events["page"]["jobs"], events["page"]["more"]) == (30, False)
+    assert (events["asked by name"]["jobs"], events["committed"]["inserted"]) == (30, 30)
+    assert events["committed"]["outcome"] == events["scope done"]["outcome"] == "complete"
     # -vv also logs each answer with its request ID, which AWS support asks for.
     deep = command("sync", "--max-rps", "0", "-vv").err
     assert " DEBUG answer scope=111122223333/eu-west-1 operation=ListTrainingJobs " in deep

@@ -52,15 +52,15 @@ class Listener:
     Attributes:
         url: What to ping.
         answers: The status of each answer; the last one repeats.
-        asked: The paths that were asked for.
+        requests: The paths of the requests.
     """
 
     url: str
     answers: Sequence[int] = (200,)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     def answer(self) -> int:
-        return self.answers[min(len(self.asked), len(self.answers)) - 1]
+        return self.answers[min(len(self.requests), len(self.answers)) - 1]
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def listener() -> Iterator[Listener]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found.asked.append(self.path)
+            found.requests.append(self.path)
             self.send_response(found.answer())
             self.send_header("Content-Length", "0")
             self.end_headers()

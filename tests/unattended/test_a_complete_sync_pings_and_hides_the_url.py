@@ -16,20 +16,20 @@ from tests.unattended.conftest import Listener, Sync
 
 def test_a_complete_sync_pings_once(sync: Sync, listener: Listener) -> None:
     assert sync("--ping-url", listener.url)[0] == 0
-    assert listener.asked == ["/ping/S3CRET-UUID?token=S3CRET"]
+    assert listener.requests == ["/ping/S3CRET-UUID?token=S3CRET"]
 
 
 def test_a_failed_sync_sends_no_ping(sync: Sync, listener: Listener) -> None:
     sync.simulator.inject(Fault("wrong_type", "ListTrainingJobs", times=None))
     assert sync("--ping-url", listener.url)[0] == 7
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 def test_a_failed_required_scope_prevents_the_ping(sync: Sync, listener: Listener) -> None:
     sync.simulator.inject(Fault("denied", region="us-east-1", times=None))
     regions = ("--region", "eu-west-1", "--region", "us-east-1")
     assert sync("--ping-url", listener.url, *regions)[0] == 3
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 def test_a_failed_optional_scope_does_not_prevent_the_ping(
@@ -51,13 +51,13 @@ def test_a_failed_optional_scope_does_not_prevent_the_ping(
     sync.simulator.inject(Fault("denied", region="us-east-1", times=None))
     code, _ = sync()
     assert code == 0
-    assert len(listener.asked) == 1
+    assert len(listener.requests) == 1
 
 
 def test_one_offs_and_dry_runs_send_no_ping(sync: Sync, listener: Listener) -> None:
     assert sync("--ping-url", listener.url, "--name-contains", "nightly")[0] == 0
     assert sync("--ping-url", listener.url, "--dry-run")[0] == 0
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 def test_a_failed_ping_is_a_warning_without_the_secret(sync: Sync, listener: Listener) -> None:
@@ -85,7 +85,7 @@ def test_a_transient_failure_is_retried(listener: Listener) -> None:
     listener.answers = (503, 429, 200)
     pauses: list[float] = []
     assert ping.send(listener.url, sleep=pauses.append) is None
-    assert len(listener.asked) == 3
+    assert len(listener.requests) == 3
     assert pauses == [1.0, 2.0]
 
 
@@ -93,13 +93,13 @@ def test_the_ping_gives_up_after_three_tries(listener: Listener) -> None:
     listener.answers = (500,)
     problem = ping.send(listener.url, sleep=lambda _: None)
     assert problem == "The ping to http://127.0.0.1/… failed: it answered HTTP 500."
-    assert len(listener.asked) == 3
+    assert len(listener.requests) == 3
 
 
 def test_a_permanent_failure_is_not_retried(listener: Listener) -> None:
     listener.answers = (403,)
     assert ping.send(listener.url, sleep=lambda _: None)
-    assert len(listener.asked) == 1
+    assert len(listener.requests) == 1
 
 
 def test_no_server_and_no_answer_are_told_apart() -> None:
