@@ -1,7 +1,8 @@
-"""`dashboard`: one self-contained page with charts."""
+"""The `dashboard` command: one self-contained page with charts."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import Value
+from exporter.cli.options import options
 from exporter.cli.root import Command
-from exporter.config.kinds import NUMBER, TIME
+from exporter.config.kinds import NUMBER, PATH, TIME
+from exporter.config.options import option
 
 EPILOG = """\b
 Examples:
@@ -19,51 +21,49 @@ Examples:
   sagemaker-exporter dashboard --output pools.html --since 90d
   sagemaker-exporter --db demo.duckdb dashboard --output demo.html
 
-The page asks nothing of the network: mail it, or put it on a share.
+The page makes no network requests, so you can mail it or put it on a share.
 """
 
 
+@dataclass(frozen=True)
+class DashboardOptions:
+    """What the page shows, and where it goes."""
+
+    output: Path = option(
+        text="HTML file to write. If an error occurs, an existing file stays as it was.", kind=PATH
+    )
+    since: datetime | None = option(
+        None,
+        "First UTC day: a date such as 2026-10-01, or an age such as 90d. "
+        "Default: the last 12 calendar months, including this one.",
+        TIME,
+    )
+    until: datetime | None = option(None, "End date (UTC), exclusive.", TIME)
+    minute_usd: Decimal | None = option(
+        None,
+        "What one minute of startup time is worth to you. With it, the page suggests keep-alive "
+        "periods.",
+        NUMBER,
+        "USD",
+    )
+
+
 @click.command(cls=Command, epilog=EPILOG)
-@click.option(
-    "--output",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="The page to write: the whole file, or nothing.",
-)
-@click.option(
-    "--since",
-    type=Value(TIME),
-    metavar="TIME",
-    help="From this UTC day on: 2026-10-01, 90d. Default: the last 12 calendar months.",
-)
-@click.option("--until", type=Value(TIME), metavar="TIME", help="Up to and without this UTC day.")
-@click.option(
-    "--minute-usd",
-    type=Value(NUMBER),
-    metavar="USD",
-    help="What a minute that nobody has to wait is worth: marks the best keep-alive periods.",
-)
+@options(wanted=DashboardOptions)
 @pass_app
-def dashboard(
-    app: App,
-    *,
-    output: Path,
-    since: datetime | None,
-    until: datetime | None,
-    minute_usd: Decimal | None,
-) -> None:
-    """Write one HTML page with charts: what the pools cost, and what they bought.
+def dashboard(app: App, wanted: DashboardOptions) -> None:
+    """Write one HTML page with charts of what warm pools cost and how they are used.
 
-    It holds pool cost by month and type, waste against reuse, reuse by family, what burns now,
-    training beside pools, and how fresh the data is. Its figures are those of the reports.
+    The page shows pool cost by month and instance type, reused and wasted pools, reuse by family,
+    idle pools, keep-alive periods, training cost, and how fresh the data is. Its figures are
+    those of the reports.
     """
-    from exporter.dashboard import figures, page
     from exporter.reports.output import target
+    from exporter.web import figures, page
 
-    period = figures.choose(since=since, until=until, today=app.now.date())
-    with target(output) as stream:
+    period = figures.choose_period(since=wanted.since, until=wanted.until, today=app.now.date())
+    with target(wanted.output) as stream:
         with app.database().reading() as connection:
-            found = figures.read(connection, period, app.now, minute_usd)
+            found = figures.read(connection, period, app.now, wanted.minute_usd)
         stream.write(page.render(found).encode())
-    app.notify(f"Wrote {output}.")
+    app.notify(f"Wrote {wanted.output}.")

@@ -1,24 +1,25 @@
-// Draws every chart of the page; what fails is said in its place, the tables stand anyway.
+// Draws every chart on the page. Where drawing fails, the chart's place says so.
 (function () {
   "use strict";
   const charts = JSON.parse(document.getElementById("charts").textContent);
   const options = {
     actions: false,
-    // Expressions are interpreted: the page's policy forbids making code of text.
+    // Interpret expressions: the page's policy forbids turning text into code.
     ast: true,
     config: charts.config,
     defaultStyle: false,
+    mode: "vega-lite",
     renderer: "svg",
     tooltip: { disableDefaultStyle: true },
   };
   function draw(box) {
-    // The box says what it shows; what Vega puts into it would only name its parts.
+    // The box describes the chart; the drawing would only repeat its parts to a screen reader.
     const inner = document.createElement("div");
     inner.setAttribute("aria-hidden", "true");
     inner.style.width = "100%";
     box.append(inner);
     return window.vegaEmbed(inner, charts.specs[box.id], options).catch(function (error) {
-      box.textContent = "This chart could not be drawn (" + error.message + "). Its figures are in the table.";
+      box.textContent = "This chart could not be drawn (" + error.message + "). The table shows the same figures.";
       throw error;
     });
   }
@@ -28,9 +29,9 @@
   let opened = [];
   window.addEventListener("beforeprint", function () {
     opened = Array.from(document.querySelectorAll("details:not([open])"));
-    opened.forEach(function (one) { one.open = true; });
+    opened.forEach(function (details) { details.open = true; });
   });
   window.addEventListener("afterprint", function () {
-    opened.forEach(function (one) { one.open = false; });
+    opened.forEach(function (details) { details.open = false; });
   });
 })();

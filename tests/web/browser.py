@@ -1,4 +1,8 @@
-"""A headless Chromium driven over its debugging pipe, with nothing but the standard library."""
+"""A headless Chromium, driven over its debugging pipe with the standard library alone.
+
+Nothing here depends on how fast the machine is: a test waits until a condition holds, and gives
+up only after `_PATIENCE` seconds.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +51,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 def _pipe() -> tuple[int, int]:
-    """A pipe whose descriptors are none of those that the browser is given."""
+    """Open a pipe whose descriptors are high, so that 3 and 4 stay free for the browser."""
     ends = os.pipe()
     high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
     for end in ends:
@@ -82,7 +86,8 @@ class Browser:
         )
         os.close(child_in)
         os.close(child_out)
-        self._inbox, self._outbox = inbox, outbox
+        self._inbox = inbox
+        self._outbox = os.fdopen(outbox, "wb")
         self._numbers = itertools.count(1)
         self._rest = b""
         self.events: list[dict[str, Any]] = []
@@ -96,20 +101,15 @@ class Browser:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            self.call("Browser.close")
-        finally:
-            self._process.wait(timeout=_PATIENCE)
+        # The browser may end before it answers, so this does not wait for an answer.
+        self._send("Browser.close", "", {})
+        self._process.wait(timeout=_PATIENCE)
         os.close(self._inbox)
-        os.close(self._outbox)
+        self._outbox.close()
 
     def call(self, method: str, session: str = "", **params: Any) -> dict[str, Any]:
-        """Send a command and give its answer; events that come meanwhile are kept."""
-        number = next(self._numbers)
-        message: dict[str, Any] = {"id": number, "method": method, "params": params}
-        if session:
-            message["sessionId"] = session
-        os.write(self._outbox, json.dumps(message).encode() + b"\0")
+        """Send a command and return its answer; keep the events that arrive before it."""
+        number = self._send(method, session, params)
         deadline = time.monotonic() + _PATIENCE
         while True:
             answer = self._receive(deadline)
@@ -119,37 +119,42 @@ class Browser:
                 return result
             self.events.append(answer)
 
+    def _send(self, method: str, session: str, params: dict[str, Any]) -> int:
+        number = next(self._numbers)
+        message: dict[str, Any] = {"id": number, "method": method, "params": params}
+        if session:
+            message["sessionId"] = session
+        self._outbox.write(json.dumps(message).encode() + b"\0")
+        self._outbox.flush()
+        return number
+
     def _receive(self, deadline: float) -> dict[str, Any]:
         while b"\0" not in self._rest:
             ready, _, _ = select.select([self._inbox], [], [], max(0, deadline - time.monotonic()))
-            assert ready, "the browser does not answer"
+            assert ready, "the browser did not answer"
             part = os.read(self._inbox, 1 << 20)
-            assert part, "the browser is gone"
+            assert part, "the browser ended"
             self._rest += part
         text, _, self._rest = self._rest.partition(b"\0")
         message: dict[str, Any] = json.loads(text)
         return message
 
     def open(self, path: Path, *, width: int = 1200, dark: bool = False) -> Page:
-        """A page in a tab of its own, its charts drawn."""
+        """Open a page in a new tab and wait until all its charts are drawn."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, target, session)
         for domain in ("Page", "Runtime", "Network", "Log", "Accessibility"):
             page.call(f"{domain}.enable")
         page.resize(width)
-        scheme = "dark" if dark else "light"
-        page.call(
-            "Emulation.setEmulatedMedia",
-            features=[{"name": "prefers-color-scheme", "value": scheme}],
-        )
+        page.set_scheme("dark" if dark else "light")
         page.call("Page.navigate", url=path.as_uri())
         page.wait("document.body && document.body.dataset.charts !== undefined")
         return page
 
 
 class Page:
-    """A tab."""
+    """A page in a tab of its own."""
 
     def __init__(self, browser: Browser, target: str, session: str) -> None:
         self._browser = browser
@@ -168,8 +173,13 @@ class Page:
             mobile=width < 600,
         )
 
+    def set_scheme(self, scheme: str) -> None:
+        """Make the system's colour scheme `light` or `dark`."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.call("Emulation.setEmulatedMedia", features=[feature])
+
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression; a promise's when it is fulfilled."""
+        """Return the value of a JavaScript expression; wait for it if it is a promise."""
         answer = self.call(
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
@@ -180,16 +190,16 @@ class Page:
         """Wait until a JavaScript expression is true."""
         deadline = time.monotonic() + _PATIENCE
         while not self.evaluate(condition):
-            assert time.monotonic() < deadline, f"never: {condition}; {self.complaints()}"
+            assert time.monotonic() < deadline, f"never true: {condition}; {self.complaints()}"
             time.sleep(0.05)
 
     def point_at(self, x: float, y: float) -> None:
-        """Move the mouse there."""
+        """Move the mouse to a place."""
         for offset in (1, 0):
             self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x + offset, y=y)
 
     def press(self, key: str) -> None:
-        """Press a key and let it go."""
+        """Press and release a key."""
         codes = {"Tab": 9, "Enter": 13}
         text = {"text": "\r"} if key == "Enter" else {}
         event = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
@@ -197,7 +207,7 @@ class Page:
         self.call("Input.dispatchKeyEvent", type="keyUp", **event)
 
     def complaints(self) -> list[str]:
-        """Errors and warnings of the console, exceptions, and what the policy refused."""
+        """Return the console's errors and warnings, exceptions, and what the policy refused."""
         found = []
         for event in self._events():
             params = event["params"]
@@ -211,7 +221,7 @@ class Page:
         return found
 
     def requests(self) -> list[str]:
-        """Every address that was asked for, the page's own among them."""
+        """Return every address that the page requested, including its own."""
         return [
             event["params"]["request"]["url"]
             for event in self._events()
@@ -219,7 +229,7 @@ class Page:
         ]
 
     def screenshot(self, path: Path, *, height: int | None = None) -> None:
-        """The whole page as a picture; with a height, its top only."""
+        """Write a picture of the whole page, or of its top if a height is given."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         clip = {**size, "scale": 1, "height": height or size["height"]}
         shot = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)

@@ -1,0 +1,75 @@
+"""A database with a year of jobs, its page, and a browser if the machine has one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.config.model import Source, SyncOptions
+from exporter.simulator import Clock, Simulator, World
+from exporter.store.database import Database
+from exporter.syncing.run import run_sync
+from tests.web.browser import EXECUTABLE, Browser
+from tests.web.pages import NOW, DashboardPage, execute, make_page
+
+ACCOUNT, REGION = "111122223333", "eu-west-1"
+#: It tries to leave every place where text can stand, and to steer a terminal.
+HOSTILE = (
+    '</script><script>window.hacked=1</script><img src=x onerror="hacked=1"> \'"&\x1b[31m\u202e'
+)
+
+
+@pytest.fixture(scope="session")
+def world_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of 900 jobs, synced from the simulator while some pools are idle."""
+    path = tmp_path_factory.mktemp("world") / "world.duckdb"
+    world = World(Clock(NOW), seed=2026)
+    scope = world.scope(ACCOUNT, REGION)
+    world.generate(jobs=900, scopes=[scope])
+    with Simulator(world) as service, pytest.MonkeyPatch.context() as patch:
+        for name, value in service.environment(ACCOUNT, REGION).items():
+            patch.setenv(name, value)
+        report = run_sync(Database(path), [Source("world")], SyncOptions(max_rps=0))
+    assert report.exit_code == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def world_page(world_file: Path, tmp_path_factory: pytest.TempPathFactory) -> DashboardPage:
+    return make_page(world_file, tmp_path_factory.mktemp("page") / "page.html")
+
+
+@pytest.fixture
+def world_copy(world_file: Path, tmp_path: Path) -> Database:
+    """A copy of the database that a test may change."""
+    path = tmp_path / "copy.duckdb"
+    shutil.copyfile(world_file, path)
+    return Database(path)
+
+
+@pytest.fixture
+def hostile_page(world_copy: Database, tmp_path: Path) -> DashboardPage:
+    """The page of a database whose names are hostile."""
+    text = HOSTILE.replace("'", "''").replace(":", "\\:")
+    execute(
+        world_copy,
+        f"UPDATE training_jobs SET job_family = '{text}' WHERE job_family LIKE 'r%'",
+        f"UPDATE training_jobs SET training_job_name = '{text}' "
+        "WHERE warm_pool_status = 'Available'",
+        f"UPDATE training_job_details SET instance_type = '{text}' "
+        "WHERE instance_type = 'ml.m5.xlarge'",
+        f"UPDATE sync_scopes SET last_error = '{text}'",
+        f"INSERT INTO accounts VALUES ('111122223333', '{text}')",
+    )
+    return make_page(world_copy.path, tmp_path / "hostile.html")
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if EXECUTABLE is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with Browser(tmp_path_factory.mktemp("profile")) as running:
+        yield running
