@@ -1,4 +1,4 @@
-# An image that runs as user 65532 and writes to /data alone:
+# The image runs as user 65532 and writes only to /data:
 #   docker run --rm --read-only --tmpfs /tmp --volume sagemaker:/data IMAGE sync --region eu-west-1
 FROM python:3.13-slim-bookworm AS build
 
@@ -9,9 +9,9 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY exporter exporter
 COPY migrations migrations
 COPY queries queries
-# Bytecode is compiled here: nothing can be written where the image runs.
+# Compile bytecode now, because the running image cannot write it.
 RUN python -m venv /opt/sagemaker-exporter \
-    && /opt/sagemaker-exporter/bin/pip install --compile --constraint constraints.txt . \
+    && /opt/sagemaker-exporter/bin/pip install --compile --constraint constraints.txt '.[all]' \
     && /opt/sagemaker-exporter/bin/sagemaker-exporter --version
 
 FROM python:3.13-slim-bookworm

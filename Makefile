@@ -1,26 +1,40 @@
-# Everything a fresh checkout needs: Python 3.11 or newer and make.
+# Everything that a fresh checkout needs: Python 3.11 or newer, and make.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 QUIET := --quiet --disable-pip-version-check
 STORE_TESTS := tests/store tests/money tests/sync
+# The tests that `make release-check` runs from the sdist: those of whole commands.
+# `make release-check RELEASE_TESTS=tests` runs all of them.
+RELEASE_TESTS ?= tests/store tests/cli tests/docs
 
-.PHONY: demo test lint check store-duckdb-1.4 store-duckdb-sqlalchemy docs clean
+.PHONY: demo test lint coverage hooks docs release-check store-duckdb-1.4 store-duckdb-sqlalchemy clean
 
-demo: $(VENV)/runtime ## the whole of it, without an AWS account
+demo: $(VENV)/runtime ## show the whole program, without an AWS account
 	@$(BIN)/sagemaker-exporter demo
 
-test: $(VENV)/installed lint ## lint, type-check, test
+test: $(VENV)/installed lint ## lint, check types and imports, run every test
 	$(BIN)/pytest -q -n 2 --dist worksteal
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/complexipy --failed
+
+coverage: $(VENV)/installed ## run every test, and list the lines that no test reaches
+	$(BIN)/pytest -q -n 2 --dist worksteal --cov --cov-report term-missing:skip-covered
+
+hooks: $(VENV)/installed ## check each commit before git makes it
+	$(BIN)/pre-commit install
+
+docs: $(VENV)/installed ## write the pages that are generated from the program
+	$(BIN)/python -m docs.build
 
 $(VENV)/runtime: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install $(QUIET) --constraint constraints.txt --editable .
+	$(BIN)/pip install $(QUIET) --constraint constraints.txt --editable '.[all]'
 	@touch $@
 
 $(VENV)/installed: $(VENV)/runtime
@@ -37,10 +51,10 @@ store-duckdb-1.4: .venv-duckdb-1.4/installed
 	.venv-duckdb-1.4/bin/pip install $(QUIET) --upgrade 'pip>=25.1'
 	grep -v '^duckdb==' constraints.txt > .venv-duckdb-1.4/constraints.txt
 	.venv-duckdb-1.4/bin/pip install $(QUIET) \
-		--constraint .venv-duckdb-1.4/constraints.txt --editable . --group dev 'duckdb==1.4.*'
+		--constraint .venv-duckdb-1.4/constraints.txt --editable '.[all]' --group dev 'duckdb==1.4.*'
 	@touch $@
 
-# The way out, should duckdb-engine stay unmaintained: the other dialect, the newest SQLAlchemy.
+# The replacement if nobody maintains duckdb-engine: the other dialect, the newest SQLAlchemy.
 # Both claim the scheme duckdb://, so they never share an environment.
 store-duckdb-sqlalchemy: .venv-duckdb-sqlalchemy/installed
 	.venv-duckdb-sqlalchemy/bin/pytest -q -n 2 $(STORE_TESTS)
@@ -50,14 +64,14 @@ store-duckdb-sqlalchemy: .venv-duckdb-sqlalchemy/installed
 	.venv-duckdb-sqlalchemy/bin/pip install $(QUIET) --upgrade 'pip>=25.1'
 	grep -iv '^sqlalchemy==' constraints.txt > .venv-duckdb-sqlalchemy/constraints.txt
 	.venv-duckdb-sqlalchemy/bin/pip install $(QUIET) \
-		--constraint .venv-duckdb-sqlalchemy/constraints.txt --editable . --group dev
+		--constraint .venv-duckdb-sqlalchemy/constraints.txt --editable '.[all]' --group dev
 	.venv-duckdb-sqlalchemy/bin/pip uninstall --quiet --yes duckdb-engine
 	.venv-duckdb-sqlalchemy/bin/pip install $(QUIET) \
 		--upgrade SQLAlchemy 'duckdb-sqlalchemy==1.5.6.4'
 	@touch $@
 
-docs: $(VENV)/installed ## write the pages that are made from the program
-	$(BIN)/python -m docs.build
+release-check: $(VENV)/installed ## build wheel and sdist, install each alone, test the sdist
+	PYTHON=$(abspath $(BIN)/python) .ci/release-check $(RELEASE_TESTS)
 
 clean:
-	rm -rf .venv .venv-duckdb-1.4 .venv-duckdb-sqlalchemy build dist
+	rm -rf .venv .venv-duckdb-1.4 .venv-duckdb-sqlalchemy build dist .coverage

@@ -29,6 +29,7 @@ import sqlalchemy as sa
 
 from exporter import client
 from exporter.store import jobs, migrate
+from exporter.store.batches import batch
 from exporter.store.database import Database
 from exporter.store.schema import training_jobs
 
@@ -172,9 +173,9 @@ def _commit(path: Path, number: int) -> str:
         fresh.append({**changed[index], **key, "training_job_status": "InProgress"})
     rows = [*changed, *fresh]
     names = [column.name for column in training_jobs.columns]
-    batch = jobs.batch(training_jobs, {name: [row[name] for row in rows] for name in names})
+    rows_given = batch(training_jobs, {name: [row[name] for row in rows] for name in names})
     with database.writing() as connection:
-        jobs.write_jobs(connection, batch)
+        jobs.write_jobs(connection, rows_given)
     return f"fresh-{number}-0"
 
 

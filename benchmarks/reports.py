@@ -1,12 +1,11 @@
-"""How long every report takes: `python -m benchmarks.reports [--jobs 1000000]`.
+"""Measures every report: `python -m benchmarks.reports [--jobs 1000000]`.
 
-A file of so many jobs with details, tags and prices is built (kept with --keep): a year of jobs
-of two accounts and two regions, fifty families on five instance types, chains of up to five jobs
-that reused a pool, spot, failures, and pools that nobody reused. Each report of the catalogue
-then runs in a process of its own, as the command would be run, through `exporter.report`: with
-its default period (this month and the last), and the totals over all of the year. Printed are
-the seconds of the call (with opening the file, without the start of Python and its imports), its
-CPU seconds, and the peak memory of the process.
+The benchmark builds a file with a year of jobs, details, tags and prices: two accounts, two
+regions, fifty families, five instance types, chains of up to five jobs on one pool, spot jobs,
+failures, and pools without reuse. It runs each report of the catalogue through `exporter.report`
+in its own process, with the default period. The reports of totals run a second time over the
+whole year. It prints the seconds of the call, its CPU seconds, and the peak memory of the process.
+The call opens the file; the start of Python and its imports are not counted.
 """
 
 from __future__ import annotations
@@ -30,20 +29,20 @@ from exporter.store import migrate
 from exporter.store.database import Database
 
 YEAR = timedelta(days=365)
-#: Goals in seconds by the number of jobs up to which they hold, and in MB.
+#: The goal in seconds by the largest number of jobs, and the goal in MB.
 SECONDS = {1_000_000: 1.0, 10_000_000: 5.0}
 MEGABYTES = 2_000
 COMMAND = (sys.executable, "-m", "benchmarks.reports")
-#: Reports run a second time over all there is.
+#: Reports that also run over the whole year.
 TOTALS = ("training-cost", "warm-pool-cost", "warm-pool-chains")
 
 
 def main() -> int:
-    """Build, run, print; 1 where a report with its default period missed the goal."""
+    """Build, run and print; return 1 if a report with its default period misses the goal."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reports", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=1_000_000, help="rows in the file")
-    parser.add_argument("--keep", type=Path, help="keep the file here, and use it if it is there")
-    parser.add_argument("reports", nargs="*", help="only these")
+    parser.add_argument("--jobs", type=int, default=1_000_000, help="number of jobs in the file")
+    parser.add_argument("--keep", type=Path, help="keep the file here, and use it if it exists")
+    parser.add_argument("reports", nargs="*", help="run only these reports")
     parser.add_argument("--build", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--all-time", action="store_true", help=argparse.SUPPRESS)
@@ -59,7 +58,7 @@ def main() -> int:
         path = options.keep or Path(folder) / "jobs.duckdb"
         if not path.exists():
             began = time.perf_counter()
-            # In a process of its own: others would inherit the peak memory of this one.
+            # In its own process: later ones would inherit the peak memory of this one.
             subprocess.run(
                 [*COMMAND, "--build", "--keep", path, "--jobs", str(options.jobs)], check=True
             )
@@ -71,13 +70,13 @@ def main() -> int:
             if name in names:
                 show(path, name, goal, all_time=True)
     print(
-        f"goal: under {goal} s and {MEGABYTES:,} MB each: missed by {', '.join(missed) or 'none'}"
+        f"goal: under {goal} s and {MEGABYTES:,} MB each; missed by {', '.join(missed) or 'none'}"
     )
     return int(bool(missed))
 
 
 def show(path: Path, name: str, goal: float, *, all_time: bool = False) -> bool:
-    """Run a report in a process of its own and print what it took; whether the goal is met."""
+    """Run a report in its own process, print its figures, and return whether it meets the goal."""
     command = [*COMMAND, "--measure", "--keep", str(path), name]
     done = subprocess.run(
         [*command, *(["--all-time"] if all_time else [])], stdout=subprocess.PIPE, check=True
@@ -94,11 +93,11 @@ def show(path: Path, name: str, goal: float, *, all_time: bool = False) -> bool:
 
 
 def measure(path: Path, name: str, *, all_time: bool) -> None:
-    """Run a report in this process, and print as JSON what it took."""
+    """Run a report in this process, and print its figures as JSON."""
     with tempfile.TemporaryDirectory() as folder:
         empty = Path(folder) / "empty.duckdb"
         migrate.upgrade(Database(empty))
-        exporter.report(empty, "coverage")  # imports what a report needs
+        exporter.report(empty, "coverage")  # imports the modules
     needed = any(parameter.required for parameter in find(name).parameters.values())
     wall, cpu = time.perf_counter(), time.process_time()
     result = exporter.report(
@@ -114,7 +113,7 @@ def measure(path: Path, name: str, *, all_time: bool) -> None:
 
 
 def build(path: Path, jobs: int) -> None:
-    """A file of closed jobs, evenly over the year up to now, as syncs would leave it."""
+    """Build a file of closed jobs as syncs leave it, spread evenly over the last year."""
     database = Database(path)
     migrate.upgrade(database)
     with database.writing() as connection:
@@ -133,8 +132,8 @@ def build(path: Path, jobs: int) -> None:
             connection.execute(f"INSERT INTO {table} BY NAME {statement}")
 
 
-# Jobs of one chain are two hours apart, by a multiple of 250 numbers: of one family, type, account
-# and region.
+# The numbers of the jobs of a chain differ by a multiple of 250, which is two hours: they share
+# family, instance type, account and region.
 _MADE = """
 SELECT
     'arn:aws:sagemaker:' || region || ':' || account_id || ':training-job/' || training_job_name

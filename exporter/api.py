@@ -73,23 +73,20 @@ def connect(db: StrPath) -> duckdb.DuckDBPyConnection:
     """
     import duckdb
 
-    from exporter.store import laying
+    from exporter.store import install
+    from exporter.store.connections import CLOSE_OFF, OFFLINE, SESSION
 
     database = _database(db)
     with database.reading() as connection:
         # The same settings as in the Database class: while the file is open, DuckDB refuses to
         # open it with other settings, and a client or a report may have it open.
         agent = connection.exec_driver_sql("SELECT current_setting('custom_user_agent')").scalar()
-        config: dict[str, Any] = {
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            **({"custom_user_agent": agent} if agent else {}),
-        }
+        config = {**OFFLINE, **({"custom_user_agent": agent} if agent else {})}
         opened = duckdb.connect(database.path, read_only=True, config=config)
-        if not laying.is_laid(connection):
-            laying.lay_over(opened.execute)
-    opened.execute("SET TimeZone = 'UTC'")
-    opened.execute("SET enable_external_access = false")
+        if not install.is_installed(connection):
+            install.install_temporarily(opened.execute)
+    opened.execute(SESSION)
+    opened.execute(CLOSE_OFF)
     return opened
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Iterable
 
 
@@ -31,6 +32,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ` Did you mean 'x'?` with the nearest known word, or nothing if none is near."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def short_hash(text: str) -> str:
+    """Return 16 hex digits that change when the text does."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _visible(char: str) -> str:

@@ -1,7 +1,7 @@
-"""Runs the migrations on the connection that exporter.store.migrate hands over.
+"""Runs the migrations on the connection that exporter.store.migrate passes in.
 
-Migrations are written by hand: duckdb-engine cannot reflect, so Alembic's autogenerate and
-`check` are of no use here; `db check` compares DuckDB's own catalogue with the metadata instead.
+Migrations are written by hand. duckdb-engine cannot reflect, so Alembic's autogenerate and
+`check` do not work; `db check` compares DuckDB's own catalogue with the metadata instead.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic.ddl.impl import DefaultImpl
 
 
 class DuckDBImpl(DefaultImpl):
-    """What Alembic has to know of DuckDB: its DDL is transactional."""
+    """Tells Alembic that DuckDB runs DDL in transactions."""
 
     __dialect__ = "duckdb"
     transactional_ddl = True

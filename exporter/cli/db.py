@@ -18,7 +18,7 @@ from exporter.text import counted
 from exporter.times import format_time
 
 if TYPE_CHECKING:
-    from exporter.store.care import Checked
+    from exporter.store.check import Checked
 
 CHECK_EPILOG = """\b
 Examples:
@@ -61,9 +61,9 @@ def upgrade(app: App, wanted: FileOptions, output: Json) -> None:
     `sync` does this by itself. The file with the older schema is kept as FILE.before-REVISION
     until the next upgrade. To go back to the older program, put that copy back.
     """
-    from exporter.store import care
+    from exporter.store.migrate import upgrade_locked
 
-    done = care.upgrade(app.database(lock_timeout=wanted.lock_timeout), notify=app.notify)
+    done = upgrade_locked(app.database(lock_timeout=wanted.lock_timeout), notify=app.notify)
     if done.before is None:
         summary = f"created with schema {done.after}"
     elif done.before == done.after:
@@ -82,10 +82,10 @@ def check(app: App, wanted: FileOptions, output: Json) -> None:
 
     It changes nothing, and others can read the file meanwhile.
     """
-    from exporter.store import care
+    from exporter.store.check import check as check_database
 
     database = app.database(lock_timeout=wanted.lock_timeout)
-    found = care.check(database)
+    found = check_database(database)
     if output.wanted:
         print_json({"database": database.path, **_checked(found)})
     else:
@@ -116,9 +116,9 @@ def backup(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
     The copy replaces FILE in one step, when it is complete and checked. Only its owner can read
     it.
     """
-    from exporter.store import care
+    from exporter.store.backup import backup as backup_database
 
-    found = care.backup(app.database(lock_timeout=wanted.lock_timeout), file)
+    found = backup_database(app.database(lock_timeout=wanted.lock_timeout), file)
     rows = counted(sum(found.tables.values()), "row")
     summary = f"backup: {rows}, {counted(found.size, 'byte')} in {file}"
     _report(app, output, {"file": file, **_checked(found)}, summary)
@@ -133,10 +133,10 @@ def restore(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
 
     The database that it replaces is kept in the same folder, under another name.
     """
-    from exporter.store import care
+    from exporter.store.backup import restore as restore_database
 
     database = app.database(lock_timeout=wanted.lock_timeout)
-    done = care.restore(database, file, notify=app.notify)
+    done = restore_database(database, file, notify=app.notify)
     kept = f"; the replaced database is kept as {done.kept}" if done.kept else ""
     rows = counted(sum(done.checked.tables.values()), "row")
     answer = {"kept": done.kept, **_checked(done.checked)}
@@ -151,9 +151,9 @@ def prune(app: App, wanted: FileOptions, output: Json) -> None:
 
     The last run of each scope stays. Jobs and their history are never removed.
     """
-    from exporter.store import care
+    from exporter.store.prune import prune as prune_ledger
 
-    done = care.prune(app.database(lock_timeout=wanted.lock_timeout), notify=app.notify)
+    done = prune_ledger(app.database(lock_timeout=wanted.lock_timeout), notify=app.notify)
     answer = {"removed": done.removed, "kept": done.kept, "since": done.since}
     summary = (
         f"prune: removed {counted(done.removed, 'run')} that found nothing before "

@@ -11,7 +11,6 @@ pipeline would become a family of its own.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from typing import Final, NamedTuple
 
 from exporter.config.kinds import FAMILY_PATTERN, PATTERN, TEXT
 from exporter.config.options import option
+from exporter.text import short_hash
 
 #: (rule, pattern) in the order in which they are tried; the family must keep a letter.
 _BUILT_IN: Final = (
@@ -122,7 +122,7 @@ class LabelRules:
         ]
         built_in = [(rule, _text(pattern)) for rule, pattern in (*_built_in(), ("", _tuning()))]
         rules = repr((families, teams, self.team_tag, built_in))
-        return hashlib.sha256(rules.encode()).hexdigest()[:16]
+        return short_hash(rules)
 
 
 @cache

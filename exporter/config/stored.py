@@ -6,7 +6,6 @@ job. The next sync writes it in one transaction if it has changed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -20,6 +19,7 @@ from exporter.prices import shipped
 from exporter.store import jobs
 from exporter.store.database import Database
 from exporter.store.schema import accounts, discounts, settings
+from exporter.text import short_hash
 
 #: The accounts that each source led to, by the name of the source.
 Reached = Mapping[str, Sequence[str]]
@@ -37,7 +37,7 @@ def fingerprint(configuration: Configuration, reached: Reached) -> str:
         sorted(configuration.accounts.items()),
         sorted(discounts_by_account(configuration, reached).items()),
     )
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    return short_hash(repr(parts))
 
 
 def discounts_by_account(

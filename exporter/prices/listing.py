@@ -1,41 +1,35 @@
-"""What is in force, since when and whence, and what is used without a price."""
+"""The prices in force on a day with their origin, and the jobs that have no price."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
+from exporter.prices.rows import Price
+
 
 @dataclass(frozen=True)
-class PriceInForce:
-    """One price as the costs use it.
+class PriceInForce(Price):
+    """A price as the costs use it.
+
+    `usd_per_unit` includes the discount, and `source` names it. `effective_from` is later than
+    the day asked for if the price is an estimate.
 
     Attributes:
-        account_id: Account whose discount is in it; empty = every other account.
-        region, component, instance_type, unit: What it is for; `instance_type` is empty for
-            storage, `unit` is Hrs or GB-Mo.
-        usd_per_unit: After the discount.
-        source: Where it is from, the discount named.
-        effective_from: Its first day; in the future of `on` where it is an estimate.
-        list_usd_per_unit: Before the discount.
-        discount_percent: None = none.
-        estimated: The day lies before the first one known.
-        priced_as: Component of the price that serves: a pool without one costs what training
-            does.
-        in_use: There are jobs that this price is for.
+        account_id: The account whose discount applies; empty = every other account.
+        list_usd_per_unit: The price before the discount.
+        discount_percent: The discount; None = none.
+        estimated: Whether the day is before the first price on record.
+        priced_as: The component whose price applies: a pool without a price costs the price of
+            training.
+        in_use: Whether there are jobs that this price applies to.
     """
 
     account_id: str
-    region: str
-    component: str
-    instance_type: str
-    usd_per_unit: Decimal
-    unit: str
-    source: str
-    effective_from: date
     list_usd_per_unit: Decimal
     discount_percent: Decimal | None
     estimated: bool
@@ -45,7 +39,7 @@ class PriceInForce:
 
 @dataclass(frozen=True)
 class Unpriced:
-    """Jobs whose training, or training storage, has no price of any date."""
+    """The number of jobs whose training or training storage has no price of any date."""
 
     region: str
     component: str
@@ -55,44 +49,63 @@ class Unpriced:
 
 @dataclass(frozen=True)
 class InForce:
-    """What `in_force` finds; both lists by region, component and instance type."""
+    """The result of `in_force`; both lists by region, component and instance type."""
 
     on: date
     prices: list[PriceInForce]
     unpriced: list[Unpriced]
 
 
-def in_force(connection: Connection, on: date) -> InForce:
-    """The price of each thing on a UTC day, and what is used but has none.
+class UsedType(NamedTuple):
+    """An instance type of jobs in a region.
 
-    A pool is priced wherever training is, so `unpriced` speaks of training only.
+    Attributes:
+        region: The region of the jobs.
+        instance_type: The instance type.
+        jobs: The number of jobs.
+        jobs_with_storage: The number of these jobs that AWS charges for ML storage.
     """
-    used = {(row.region, row.instance_type): row for row in connection.execute(text(_USED))}
-    regions = {region for region, _ in used}
+
+    region: str
+    instance_type: str
+    jobs: int
+    jobs_with_storage: int
+
+
+def in_force(connection: Connection, on: date) -> InForce:
+    """Return the price of each item on a UTC day, and the used items without a price.
+
+    `unpriced` covers training only: a pool has a price wherever training has one.
+    """
+    used = used_types(connection)
+    items = {(each.region, each.instance_type) for each in used}
+    items |= {(each.region, "") for each in used}  # storage has no instance type
     prices = [
-        PriceInForce(
-            **row,
-            in_use=(row["region"], row["instance_type"]) in used
-            if row["instance_type"]
-            else row["region"] in regions,
-        )
+        PriceInForce(**row, in_use=(row["region"], row["instance_type"]) in items)
         for row in connection.execute(text(_RATES), {"on": on}).mappings()
     ]
-    known = {(price.region, price.component, price.instance_type) for price in prices}
-    unpriced = [
-        Unpriced(region, "Training", kind, row.jobs)
-        for (region, kind), row in used.items()
-        if (region, "Training", kind) not in known
+    return InForce(on, prices, _unpriced(used, {price.item for price in prices}))
+
+
+def used_types(connection: Connection) -> list[UsedType]:
+    """Return the instance types of the jobs in the database, by region and type."""
+    return [UsedType(*row) for row in connection.execute(text(_USED))]
+
+
+def _unpriced(used: list[UsedType], priced: set[tuple[str, str, str]]) -> list[Unpriced]:
+    jobs: dict[tuple[str, str, str], int] = {}
+    for each in used:
+        jobs[each.region, "Training", each.instance_type] = each.jobs
+        storage = each.region, "Training ML storage", ""
+        jobs[storage] = jobs.get(storage, 0) + each.jobs_with_storage
+    return [
+        Unpriced(*item, number)
+        for item, number in sorted(jobs.items())
+        if number and item not in priced
     ]
-    for region in sorted(regions):
-        charged = sum(row.charged for (where, _), row in used.items() if where == region)
-        if charged and (region, "Training ML storage", "") not in known:
-            unpriced.append(Unpriced(region, "Training ML storage", "", charged))
-    unpriced.sort(key=lambda row: (row.region, row.component, row.instance_type))
-    return InForce(on, prices, unpriced)
 
 
-_RATES = """
+_RATES: Final = """
     SELECT
         account_id, region, component, instance_type, usd_per_unit, unit, price_source AS source,
         effective_from, list_usd_per_unit, discount_percent, estimated, priced_as
@@ -101,23 +114,29 @@ _RATES = """
     ORDER BY region, component, instance_type, account_id
 """
 
-# The region stands in the ARN, so that no join of all jobs is needed. Jobs on a training plan
-# are few, and a price that is not used hurts nobody.
-_USED = """
-    SELECT
-        used.region, used.instance_type, count(*) AS jobs,
-        CAST(sum((family.family IS NULL)::INTEGER) AS BIGINT) AS charged
-    FROM (
+# The region comes from the ARN, which saves a join with all jobs. Jobs on a training plan are
+# included: they are few, and an unused price does no harm.
+_USED: Final = """
+    WITH used AS (
+        -- A job with one instance type.
         SELECT split_part(training_job_arn, ':', 4) AS region, instance_type
         FROM training_job_details
         WHERE instance_type IS NOT NULL AND serverless IS NOT TRUE
         UNION ALL
+        -- An instance group of a job.
         SELECT
             split_part(training_job_arn, ':', 4) AS region,
             unnest(instance_groups->>'$[*].InstanceType') AS instance_type
         FROM training_job_details
         WHERE instance_type IS NULL AND json_array_length(instance_groups) > 0
-    ) AS used
+    )
+
+    SELECT
+        used.region,
+        used.instance_type,
+        count(*) AS jobs,
+        count(*) FILTER (WHERE family.family IS NULL) AS jobs_with_storage
+    FROM used
     LEFT JOIN local_storage_families AS family
         ON family.family = split_part(used.instance_type, '.', 2)
     WHERE used.instance_type IS NOT NULL

@@ -1,53 +1,55 @@
-"""Brings the prices of what the database uses up to date with the Price List API."""
+"""Refreshes the prices of the instance types in use from the Price List API."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from botocore import exceptions as boto
 from sqlalchemy import Connection, text
 
-from exporter.errors import ExporterError
-from exporter.prices.api import store_api_prices
+from exporter.prices import rows
+from exporter.prices.listing import used_types
+from exporter.prices.rows import API_SOURCE, LIMIT, UNITS, Price
 from exporter.sagemaker.failures import explain
 from exporter.sagemaker.price_list import ListedPrice, endpoint_for, training_prices
 from exporter.store.database import Database
 
-#: `sync` asks no more often: prices change a few times a year.
+#: `sync` refreshes prices at most this often: AWS changes them a few times a year.
 DAILY: Final = timedelta(days=1)
 _SETTING: Final = "price list asked"
 
 
 class Refreshed(NamedTuple):
-    """What a refresh did: regions that were asked, and prices that were new or changed."""
+    """The result of a refresh: the number of regions, and of new or changed prices."""
 
     regions: int
     changed: int
 
 
 def is_due(connection: Connection, now: datetime) -> bool:
-    """Whether the Price List API was not asked within the last day, successfully or not."""
-    rows = connection.execute(
+    """Return whether the last refresh, successful or not, is at least a day old."""
+    found = connection.execute(
         text("SELECT value FROM settings WHERE name = :name"), {"name": _SETTING}
     ).all()
-    return not rows or datetime.fromisoformat(rows[0].value) + DAILY <= now
+    return not found or datetime.fromisoformat(found[0].value) + DAILY <= now
 
 
 def refresh(database: Database, make_client: Callable[[str], Any], now: datetime) -> Refreshed:
-    """Ask for the regions of the database, and keep the prices of the types it uses.
+    """Fetch and store the prices of the instance types that the database uses.
 
-    Call it with the sync lock held. That it was asked is noted first, so that a sync which may
-    not ask does not try again before a day is over.
+    The caller holds the sync lock. The attempt is recorded first, so that a sync without the
+    permission waits a day before the next attempt.
 
     Args:
-        database: The file.
-        make_client: Gives a boto3 `pricing` client for a region of the Price List API.
+        database: The database.
+        make_client: Returns a boto3 `pricing` client for a region of the Price List API.
         now: The time by this machine's clock.
 
     Raises:
-        ExporterError: The API may not be asked, or failed.
+        ExporterError: AWS denied the request, or the request failed.
     """
     with database.writing() as connection:
         connection.execute(
@@ -55,37 +57,70 @@ def refresh(database: Database, make_client: Callable[[str], Any], now: datetime
             {"name": _SETTING, "value": now.isoformat()},
         )
     with database.reading() as connection:
-        used = {(row.region, row.instance_type) for row in connection.execute(text(_USED)).all()}
+        used = {(each.region, each.instance_type) for each in used_types(connection)}
     regions = sorted({region for region, _ in used})
-    listed: list[ListedPrice] = []
-    for region in regions:
-        try:
-            client = make_client(endpoint_for(region))
-            listed += [
-                price
-                for price in training_prices(client, region)
-                # Storage has no type, and every job may need it.
-                if not price.instance_type or (region, price.instance_type) in used
-            ]
-        except ExporterError:
-            raise
-        except (boto.BotoCoreError, boto.ClientError) as error:
-            raise explain(error, "pricing:GetProducts", region) from error
+    listed = [
+        price
+        for region in regions
+        for price in _fetch(make_client, region)
+        # A storage price has no instance type; any job may need it.
+        if not price.instance_type or (region, price.instance_type) in used
+    ]
     with database.writing() as connection:
         return Refreshed(len(regions), store_api_prices(connection, listed))
 
 
-_USED: Final = """
-SELECT j.region, d.instance_type
-FROM training_job_details AS d
-JOIN training_jobs AS j USING (training_job_arn, creation_time)
-WHERE d.instance_type IS NOT NULL
+def _fetch(make_client: Callable[[str], Any], region: str) -> Iterator[ListedPrice]:
+    try:
+        yield from training_prices(make_client(endpoint_for(region)), region)
+    except (boto.BotoCoreError, boto.ClientError) as error:
+        raise explain(error, "pricing:GetProducts", region) from error
 
-UNION
 
-SELECT j.region, g.unnest ->> 'InstanceType' AS instance_type
-FROM training_job_details AS d
-JOIN training_jobs AS j USING (training_job_arn, creation_time),
-    unnest(CAST(d.instance_groups AS JSON[])) AS g
-WHERE d.instance_groups IS NOT NULL
+def store_api_prices(connection: Connection, listed: Iterable[ListedPrice]) -> int:
+    """Store the prices that differ from the latest stored ones, and return their number.
+
+    The API moves its effective date with every publication. An unchanged price is therefore not
+    stored again and keeps its first date. Of two prices for one item the higher one is stored,
+    because a user notices an overstated cost.
+
+    Args:
+        connection: A connection in a transaction that the caller commits.
+        listed: The current prices, in any order.
+    """
+    highest: dict[tuple[str, str, str], Price] = {}
+    for each in listed:
+        price = Price(**asdict(each), source=API_SOURCE)
+        if price.component not in UNITS or not 0 < price.usd_per_unit < LIMIT:
+            continue
+        known = highest.setdefault(price.item, price)
+        if price.usd_per_unit > known.usd_per_unit:
+            highest[price.item] = price
+    latest = _latest(connection)
+    changed = [price for price in highest.values() if _is_news(price, latest.get(price.item))]
+    rows.write(connection, changed)
+    return len(changed)
+
+
+def _is_news(price: Price, stored: Any) -> bool:  # noqa: ANN401 - a row of _LATEST, or None
+    """Return whether the price is not in the database, or follows a different one."""
+    return stored is None or (
+        stored.usd_per_unit != price.usd_per_unit and stored.effective_from <= price.effective_from
+    )
+
+
+def _latest(connection: Connection) -> dict[tuple[str, str, str], Any]:
+    """Return the latest price of the API for each item: usd_per_unit and effective_from."""
+    found = connection.execute(text(_LATEST), {"source": API_SOURCE})
+    return {(row.region, row.component, row.instance_type): row for row in found}
+
+
+_LATEST: Final = """
+SELECT
+    region, component, instance_type,
+    arg_max(usd_per_unit, effective_from) AS usd_per_unit,
+    max(effective_from) AS effective_from
+FROM prices
+WHERE source = :source
+GROUP BY ALL
 """

@@ -1,51 +1,71 @@
-"""One price as a row, the kinds of source, and writing prices as a set."""
+"""The record of a price, the kinds of origin, and the writing of a set of prices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
-#: A row's source begins with this when the program brought it along.
-SHIPPED_PREFIX: Final = "shipped list: "
-#: The source of a row that the Price List API gave. Any other source is an import.
-API_SOURCE: Final = "Price List API"
+from exporter.sagemaker.price_list import ListedPrice
+from exporter.store.batches import batch, staged
+from exporter.store.schema import prices as table
 
-HOURS, GB_MONTHS = "Hrs", "GB-Mo"
-#: Unit of each component that training is billed by.
+#: The source of a price that comes with the program begins with this.
+SHIPPED_PREFIX: Final = "shipped list: "
+#: The source of a price from the Price List API. Every other source is an import.
+API_SOURCE: Final = "Price List API"
+#: SQL: whether a price comes with the program.
+IS_SHIPPED: Final = f"starts_with(source, '{SHIPPED_PREFIX}')"
+#: SQL: whether a price was imported.
+IS_IMPORT: Final = f"(source <> '{API_SOURCE}' AND NOT {IS_SHIPPED})"
+
+#: The unit in which AWS bills each component of training.
 UNITS: Final = {
-    "Training": HOURS,
-    "Training Warm Pool": HOURS,
-    "Training ML storage": GB_MONTHS,
-    "Training Warm Pool ML storage": GB_MONTHS,
+    "Training": "Hrs",
+    "Training Warm Pool": "Hrs",
+    "Training ML storage": "GB-Mo",
+    "Training Warm Pool ML storage": "GB-Mo",
 }
-#: Prices from here on would pass the 64 bits in which the views multiply them.
+#: Every price is below this: the views multiply prices as 64-bit integers.
 LIMIT: Final = Decimal(1_000_000)
 _PLACES: Final = Decimal("1e-12")
 _STAGED: Final = "staged_prices"
 
 
-class Price(NamedTuple):
-    """Columns of the table `prices`, in its order. `instance_type` is empty for storage."""
+@dataclass(frozen=True)
+class Price(ListedPrice):
+    """A row of the table `prices`. The fields are its columns, in their order.
 
-    region: str
-    component: str
-    instance_type: str
-    usd_per_unit: Decimal
-    unit: str
-    effective_from: date
+    Attributes:
+        source: The origin: `Price List API`, `shipped list: …`, or the source of an import.
+    """
+
     source: str
 
+    @property
+    def item(self) -> tuple[str, str, str]:
+        """What the price is for: region, component and instance type."""
+        return self.region, self.component, self.instance_type
 
-#: SQL: whether a price was imported, that is neither shipped nor from the API.
-IS_IMPORT: Final = f"(source <> '{API_SOURCE}' AND NOT starts_with(source, '{SHIPPED_PREFIX}'))"
+
+#: Columns of the table `prices`, and of a CSV file of prices.
+COLUMNS: Final = tuple(field.name for field in fields(Price))
 
 
-#: SQL: whether a price was shipped.
-IS_SHIPPED: Final = f"starts_with(source, '{SHIPPED_PREFIX}')"
+def from_line(line: Mapping[str, str]) -> Price:
+    """Return the price of one line of a CSV file.
+
+    Args:
+        line: The text of each column.
+    """
+    values: dict[str, Any] = {name: line[name] for name in COLUMNS}
+    values["usd_per_unit"] = Decimal(line["usd_per_unit"])
+    values["effective_from"] = date.fromisoformat(line["effective_from"])
+    return Price(**values)
 
 
 def write(
@@ -55,58 +75,46 @@ def write(
     replace_imports: bool = False,
     replace_shipped: bool = False,
 ) -> None:
-    """Insert prices; one with the same key (all but price and unit) replaces the stored one.
+    """Insert prices. A price replaces a stored one for the same item, day and source.
 
     Args:
-        connection: In a transaction that the caller commits.
-        prices: In any order; of two with the same key the last one stays.
-        replace_imports: Imported prices for the same thing and first day go, whatever their
-            source is called.
-        replace_shipped: Shipped prices that are not among these go.
+        connection: A connection in a transaction that the caller commits.
+        prices: Prices in any order; of two for the same item, day and source the last one wins.
+        replace_imports: Also delete imported prices for the same item and day from any source.
+        replace_shipped: Also delete the shipped prices that are not in `prices`.
     """
-    import pyarrow as pa
-
-    found = list({(*price[:3], *price[5:]): price for price in prices}.values())
+    found = list(
+        {(*price.item, price.effective_from, price.source): price for price in prices}.values()
+    )
     if not found:
         return
-    columns: dict[str, Any] = {
-        name: [getattr(price, name) for price in found] for name in Price._fields
-    }
+    columns: dict[str, Any] = {name: [getattr(price, name) for price in found] for name in COLUMNS}
     columns["usd_per_unit"] = [
         price.quantize(_PLACES, ROUND_HALF_UP) for price in columns["usd_per_unit"]
     ]
-    types = {
-        name: pa.decimal128(38, 12)
-        if name == "usd_per_unit"
-        else pa.date32()
-        if name == "effective_from"
-        else pa.string()
-        for name in Price._fields
-    }
-    raw: Any = connection.connection.driver_connection
-    raw.register(_STAGED, pa.table(columns, schema=pa.schema(types)))
-    try:
-        if replace_imports:
-            connection.exec_driver_sql(_DELETE_IMPORTS)
-        if replace_shipped:
-            connection.exec_driver_sql(_DELETE_SHIPPED)
-        connection.exec_driver_sql(_INSERT)
-    finally:
-        raw.unregister(_STAGED)
+    with staged(connection, "new_prices", batch(table, columns)):
+        connection.exec_driver_sql(_STAGE)
+    if replace_imports:
+        connection.exec_driver_sql(_DELETE_IMPORTS)
+    if replace_shipped:
+        connection.exec_driver_sql(_DELETE_SHIPPED)
+    connection.exec_driver_sql(_INSERT)
+    connection.exec_driver_sql(f"DROP TABLE {_STAGED}")
 
 
+_STAGE: Final = f"CREATE TEMP TABLE {_STAGED} AS SELECT * FROM new_prices"  # noqa: S608 - our name
 _INSERT: Final = f"INSERT OR REPLACE INTO prices SELECT * FROM {_STAGED}"  # noqa: S608 - our name
-# Never a key that INSERT OR REPLACE brings back: DuckDB 1.4 takes one that was deleted in the same
-# transaction for taken.
-_NOT_COMING_BACK: Final = f"""
+# A key that INSERT OR REPLACE inserts again must not be deleted first: DuckDB 1.4 still reports it
+# as a duplicate within the same transaction.
+_NOT_STAGED: Final = f"""
     (region, component, instance_type, effective_from, source) NOT IN (
         SELECT (region, component, instance_type, effective_from, source) FROM {_STAGED}
     )
 """  # noqa: S608 - our name
-_DELETE_SHIPPED: Final = f"DELETE FROM prices WHERE {IS_SHIPPED} AND {_NOT_COMING_BACK}"  # noqa: S608 - ours
+_DELETE_SHIPPED: Final = f"DELETE FROM prices WHERE {IS_SHIPPED} AND {_NOT_STAGED}"  # noqa: S608 - ours
 _DELETE_IMPORTS: Final = f"""
     DELETE FROM prices
-    WHERE {IS_IMPORT} AND {_NOT_COMING_BACK}
+    WHERE {IS_IMPORT} AND {_NOT_STAGED}
         AND (region, component, instance_type, effective_from) IN (
             SELECT (region, component, instance_type, effective_from) FROM {_STAGED}
         )

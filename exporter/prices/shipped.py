@@ -1,16 +1,13 @@
-"""What the program brings along: public list prices, and the families with local storage.
+"""The data that comes with the program: list prices, and instance families with local storage.
 
-The price list is a default that announces itself: its sources begin with `shipped list: `, any
-other source beats it, and `effective_from` is only the day on which a price was seen.
+Shipped prices are a default that every report announces. Any other source beats them. Their
+`effective_from` is only the day on which somebody saw the price.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterable, Iterator
-from datetime import date
-from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Final
@@ -19,51 +16,44 @@ from sqlalchemy import Connection, text
 
 from exporter.prices import rows
 from exporter.prices.rows import SHIPPED_PREFIX, Price
+from exporter.text import short_hash
 
 _SETTING: Final = "shipped_prices"
 
 
 @cache
 def shipped_prices() -> tuple[Price, ...]:
-    """The price list of `list_prices.csv`; which lists it was taken from is in each source."""
+    """Return the prices of `list_prices.csv`; each source names the original list."""
     return tuple(
-        Price(
-            region=line["region"],
-            component=line["component"],
-            instance_type=line["instance_type"],
-            usd_per_unit=Decimal(line["usd_per_unit"]),
-            unit=line["unit"],
-            effective_from=date.fromisoformat(line["effective_from"]),
-            source=SHIPPED_PREFIX + line["source"],
-        )
+        rows.from_line(line | {"source": SHIPPED_PREFIX + line["source"]})
         for line in _lines("list_prices.csv")
     )
 
 
 @cache
 def shipped_families() -> tuple[str, ...]:
-    """Instance families (`g5` of ml.g5.xlarge) whose jobs are not charged for ML storage."""
+    """Return the instance families (`g5` of ml.g5.xlarge) without a charge for ML storage."""
     return tuple(line["family"] for line in _lines("local_storage_families.csv"))
 
 
 def fingerprint(families: Iterable[str] | None = None) -> str:
-    """Short hash of what `load_shipped` brings."""
+    """Return a short hash of the data that `load_shipped` stores."""
     wanted = sorted(set(shipped_families() if families is None else families))
-    return hashlib.sha256(repr((shipped_prices(), wanted)).encode()).hexdigest()[:16]
+    return short_hash(repr((shipped_prices(), wanted)))
 
 
 def load_shipped(connection: Connection, families: Iterable[str] | None = None) -> bool:
-    """Bring the shipped prices and the list of families up to date; say whether they changed.
+    """Store the shipped prices and the families, and return whether they changed.
 
-    Prices of other sources are not touched. Nothing is written where nothing is new.
+    Prices of other sources stay. Nothing is written if nothing changed.
 
     Args:
-        connection: In a transaction that the caller commits.
-        families: Families with local storage by the configuration; None = the shipped list.
+        connection: A connection in a transaction that the caller commits.
+        families: The families with local storage from the configuration; None = the shipped list.
     """
     wanted = sorted(set(shipped_families() if families is None else families))
     mark = fingerprint(wanted)
-    # All of the result: DuckDB 2 refuses other work while one is not read to its end.
+    # The result is read to its end: DuckDB 2 refuses other statements before.
     stored = connection.execute(
         text("SELECT value FROM settings WHERE name = :name"), {"name": _SETTING}
     ).scalars()

@@ -1,7 +1,7 @@
-"""One Delta Lake table in a folder of its own: made, looked at, replaced, cleared of old files.
+"""Reads and replaces one Delta Lake table in its own folder.
 
-A version of the table is one commit to its log, and appears whole or not at all. Whoever reads
-an older version goes on reading it until its files are older than the retention.
+A version of the table is one commit to its log, so readers see all of it or nothing. A reader of
+an older version may continue until its files are older than the retention.
 """
 
 from __future__ import annotations
@@ -11,43 +11,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from typing import Final
 
 from exporter.errors import BusyError, DatabaseError, UsageError
+from exporter.extras import extra
+from exporter.store.batches import Stream
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+with extra("lake", "publish"):
+    from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+    from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-#: The name in a table's metadata says that it is ours to replace.
+#: The name in the metadata of tables that this program may replace.
 _OURS: Final = "sagemaker_exporter.{}"
-#: Where a commit says what it holds.
+#: The key of the rows' fingerprint in a commit.
 _FINGERPRINT: Final = "sagemaker_exporter_fingerprint"
-#: Commits that leave the rows as they are: ours, and those of an engine that looks after tables.
+#: Operations of commits that change no row.
 _NO_NEW_ROWS: Final = frozenset({"VACUUM START", "VACUUM END", "OPTIMIZE"})
-_COMMITS_LOOKED_AT: Final = 20
-#: Row groups are held in memory until they are full.
+_COMMITS_READ: Final = 20
+#: The writer keeps a row group in memory until it is full.
 _ROW_GROUP: Final = 100_000
-#: No minima and maxima in the log: the library keeps those of exact numbers as doubles, by which
-#: a reader could skip a file that holds the amount asked for. Parquet's own are exact.
+#: No minima and maxima in the log. The library writes those of decimals as doubles, so a reader
+#: could skip a file that contains the amount it looks for. The Parquet files have exact ones.
 _CONFIGURATION: Final = {"delta.dataSkippingNumIndexedCols": "0"}
 
 
 def check(folder: Path, name: str) -> None:
-    """Raise where the folder holds anything but our table of that name, or nothing.
+    """Raise unless the folder is missing, is empty, or holds our table of that name.
 
     Raises:
-        UsageError: It is a file, another table, or a folder of other files.
-        DatabaseError: It cannot be read.
+        UsageError: The folder is a file, another table, or a folder with other files.
+        DatabaseError: The folder cannot be read.
     """
     with _translated(folder):
         if (table := _opened(folder)) is not None:
             if table.metadata().name != _OURS.format(name):
-                raise _refused(folder, "a Delta table that something else made")
+                raise _refused(folder, "a Delta table of another program")
         elif folder.is_dir():
-            # A run that was killed before its first commit leaves no more than an empty log.
+            # A run that was killed before its first commit leaves only an empty log.
             for path in folder.iterdir():
                 if path.name != "_delta_log" and not path.name.startswith("."):
                     raise _refused(folder, f"a folder with {path.name} in it")
@@ -56,9 +56,9 @@ def check(folder: Path, name: str) -> None:
 
 
 def published(folder: Path) -> tuple[int, str | None] | None:
-    """Version and fingerprint of the rows that readers see; None where there is no table.
+    """Return the version and fingerprint of the published rows; None if there is no table.
 
-    The fingerprint is None where the last one to write was not us.
+    The fingerprint is None if another program wrote the rows.
 
     Raises:
         DatabaseError: The table cannot be read.
@@ -66,27 +66,30 @@ def published(folder: Path) -> tuple[int, str | None] | None:
     with _translated(folder):
         if (table := _opened(folder)) is None:
             return None
-        for commit in table.history(_COMMITS_LOOKED_AT):
+        for commit in table.history(_COMMITS_READ):
             if commit["operation"] not in _NO_NEW_ROWS:
                 return int(commit["version"]), commit.get(_FINGERPRINT)
         return table.version(), None
 
 
-def replace(
-    folder: Path, name: str, comment: str, rows: pa.RecordBatchReader, fingerprint: str
-) -> int:
-    """Put these rows, columns and comments in the table's place; its new version.
+def replace(folder: Path, name: str, comment: str, rows: Stream, fingerprint: str) -> int:
+    """Replace the table's rows, columns and comments, and return its new version.
 
-    The columns may be others than before.
+    Args:
+        folder: The table's folder.
+        name: The table's name.
+        comment: The table's comment.
+        rows: The new rows; their columns may differ from the current ones.
+        fingerprint: Identifies the rows, see `published`.
 
     Raises:
-        BusyError: Somebody else wrote to the table meanwhile.
-        DatabaseError: It cannot be written; the version of before stays.
+        BusyError: Another program wrote to the table at the same time.
+        DatabaseError: The table cannot be written; the current version stays.
     """
     with _translated(folder):
         table = _opened(folder)
         if table is None:
-            # Empty at first: from here on, whatever a kill leaves is known to be ours.
+            # Create it empty, so that the files of a killed run are known to be ours.
             table = DeltaTable.create(
                 folder,
                 rows.schema,
@@ -102,7 +105,7 @@ def replace(
             mode="overwrite",
             schema_mode="overwrite",
             writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=_ROW_GROUP),
-            # No retries: what another publish committed meanwhile may be newer than ours.
+            # No retries: the rows of the other publish may be newer than these.
             commit_properties=CommitProperties(
                 custom_metadata={_FINGERPRINT: fingerprint}, max_commit_retries=0
             ),
@@ -111,10 +114,10 @@ def replace(
 
 
 def clear(folder: Path, retention: timedelta) -> int:
-    """Remove files that only older versions need, or that a killed run left; how many.
+    """Remove files of older versions and of killed runs, and return their number.
 
     Raises:
-        DatabaseError: They cannot be removed.
+        DatabaseError: The files cannot be removed.
     """
     with _translated(folder):
         table = DeltaTable(folder)
@@ -135,9 +138,7 @@ def _opened(folder: Path) -> DeltaTable | None:
 
 
 def _refused(folder: Path, found: str) -> UsageError:
-    return UsageError(
-        f"{folder} is {found}.", "It was not touched. Name another TARGET, or a new one."
-    )
+    return UsageError(f"{folder} is {found}.", "Nothing was changed. Name another TARGET.")
 
 
 @contextmanager
@@ -146,15 +147,16 @@ def _translated(folder: Path) -> Iterator[None]:
         yield
     except CommitFailedError as error:
         raise BusyError(
-            f"Another program wrote to {folder} meanwhile.",
-            "What it wrote stays; the next run publishes what is missing.",
+            f"Another program wrote to {folder} at the same time.",
+            "Its data stays; the next run publishes what is missing.",
         ) from error
     except (DeltaError, OSError) as error:
         raise DatabaseError(
-            f"Cannot publish to {folder}: {_line(error)}",
-            "Readers still see the version of before.",
+            f"Cannot publish to {folder}: {_line(error)}.",
+            "Readers still see the previous version.",
         ) from error
 
 
 def _line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "unknown")
+    lines = (line.strip().rstrip(".") for line in str(error).splitlines())
+    return next(filter(None, lines), "unknown error")

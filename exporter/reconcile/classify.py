@@ -1,10 +1,9 @@
-"""What a line of a bill is for: told from its usage type, its description, its product.
+"""Classifies the lines of a bill by their usage type, description and product. Pure.
 
-How SageMaker's lines look is not documented in full. Seen on a public bill: `$0.257 per Training
-Warm Pool ml.m5.xlarge hour in EU (Ireland)`, `$0.822 for Training job ml.g4dn.xlarge per hour`,
-`$0.154 per GB-Mo of Training Warm Pool Job ML storage`; in the price list: usage types such as
-`USE1-Train:ml.m5.large`. So every text there is gets a say, and what speaks of nothing that we
-bill is left out.
+AWS does not document all texts of SageMaker's lines. A public bill has `$0.257 per Training Warm
+Pool ml.m5.xlarge hour in EU (Ireland)`, `$0.822 for Training job ml.g4dn.xlarge per hour` and
+`$0.154 per GB-Mo of Training Warm Pool Job ML storage`. The price list has usage types such as
+`USE1-Train:ml.m5.large`. The classification therefore reads every text of a line.
 """
 
 from __future__ import annotations
@@ -17,38 +16,38 @@ _TYPE: Final = re.compile(r"\bml\.[a-z0-9-]+\.[a-z0-9]+")
 _TRAINING: Final = re.compile(r"(?:^|[^A-Za-z])Train(?:ing)?(?![a-z])")
 _POOL: Final = re.compile(r"warm[ _-]?pool", re.IGNORECASE)
 _STORAGE: Final = re.compile(r"VolumeUsage|ML storage", re.IGNORECASE)
-#: Speak of training, but not of its instances on demand.
+#: Products whose texts mention training, but that are not on-demand training.
 _OTHER: Final = re.compile(r"Debugger|Training ?-?Plan|HyperPod|Cluster:|Profiler", re.IGNORECASE)
 _HOURS: Final = frozenset({"hrs", "hr", "hour", "hours"})
 _GB_MONTHS: Final = frozenset({"gb-mo", "gb-month", "gb-months"})
 
 
-class Meaning(NamedTuple):
-    """Component and instance type (empty for storage) of a line."""
+class LineKind(NamedTuple):
+    """The component and the instance type (empty for storage) that a line bills."""
 
     component: str
     instance_type: str
 
 
-def meaning(texts: Iterable[str | None], unit: str | None) -> Meaning | None:
-    """What a line with these texts is for; None = nothing of training on demand.
+def classify(texts: Iterable[str | None], unit: str | None) -> LineKind | None:
+    """Return what a line bills; None = it does not bill on-demand training.
 
     Args:
-        texts: Usage type, description, component, instance type: whatever the export has.
-        unit: Unit of its quantity, as the export spells it; None = not given.
+        texts: Every text of the line: usage type, description, component, instance type.
+        unit: The unit of the quantity as the export spells it; None = not given.
     """
-    said = [text for text in texts if text]
-    if not any(_TRAINING.search(text) for text in said) or any(
-        _OTHER.search(text) for text in said
-    ):
+    given = [text for text in texts if text]
+
+    def mention(pattern: re.Pattern[str]) -> bool:
+        return any(pattern.search(text) for text in given)
+
+    if not mention(_TRAINING) or mention(_OTHER):
         return None
-    component = "Training Warm Pool" if any(_POOL.search(text) for text in said) else "Training"
+    component = "Training Warm Pool" if mention(_POOL) else "Training"
     measured = (unit or "").lower()
-    if measured in _GB_MONTHS or any(_STORAGE.search(text) for text in said):
-        return Meaning(f"{component} ML storage", "")
+    if measured in _GB_MONTHS or mention(_STORAGE):
+        return LineKind(f"{component} ML storage", "")
     if measured and measured not in _HOURS:
         return None
-    for text in said:
-        if found := _TYPE.search(text):
-            return Meaning(component, found[0])
-    return None
+    found = next(filter(None, map(_TYPE.search, given)), None)
+    return LineKind(component, found[0]) if found else None

@@ -1,39 +1,45 @@
-"""Sets a bill beside our own figures, hours and GB-months first, money second.
+"""Compares a bill with our own figures: first hours and GB-months, then money.
 
-A difference counts when it is more than what rounding explains: half a unit of the last place to
-which the export writes a figure, for each of its lines, and on our side one second for each job
-and instance, since the service reports whole seconds.
+`reconcile` reads both sides into the tables `billed` and `ours` of an in-memory workspace. The
+comparison itself is SQL over these tables.
+
+A difference counts if it exceeds what rounding explains. On the bill's side that is half a unit
+of the last decimal place for each line; on ours one second for each job and instance, because
+the service reports whole seconds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from exporter.prices.rows import UNITS, Price
 from exporter.reconcile.exports import Export, read_export
+from exporter.reconcile.ours import load_ours, stored_jobs
 from exporter.reconcile.rates import effective_rates
+from exporter.store.connections import in_memory
 
-#: Jobs named for a difference, at most.
+#: The largest number of jobs that a difference names.
 SUSPECTS: Final = 5
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job that explains a difference, or may.
+    """A job that explains a difference, or may explain it.
 
     Attributes:
-        training_job_arn: As the database has it, else as the bill has it.
-        training_job_name: None = not in the database.
-        billed, ours: Hours or GB-months; None = not on the bill by name, or not known to us.
-        why: `not in the database`, `not on the bill`, `differs`, or `of that day`: the export
-            names no jobs, so these are the ones it can be, the likeliest first.
+        training_job_arn: The ARN as the database spells it, else as the bill spells it.
+        training_job_name: The name; None = the job is not in the database.
+        billed, ours: Hours or GB-months; None = the bill does not name the job, or the database
+            has no figure.
+        why: `not in the database`, `not on the bill` or `differs`; `of that day` if the export
+            names no jobs: these are the candidates, the likeliest first.
     """
 
     training_job_arn: str
@@ -45,18 +51,19 @@ class Job:
 
 @dataclass(frozen=True)
 class Line:
-    """One day (or month), account, region, component and instance type.
+    """The comparison of one day (or month), account, region, component and instance type.
 
     Attributes:
-        period: The UTC day, or the first of the month.
+        period: The UTC day, or the first day of the month.
+        account_id, region, component: What the line bills.
         instance_type: Empty for storage, which a bill does not split by type.
         unit: Hrs or GB-Mo.
-        billed, ours: Quantities; 0 = the side has nothing there.
-        tolerance: Difference of the quantities that rounding explains.
-        billed_usd, our_usd: Money; `our_usd` is what is known of it.
-        usd_tolerance: Difference of the money that rounding explains.
-        unknown: Rows of ours whose quantity or money is not known.
-        jobs: Jobs that explain a difference of the quantities.
+        billed, ours: The quantities; 0 = one side has none.
+        tolerance: The difference of the quantities that rounding explains.
+        billed_usd, our_usd: The amounts; `our_usd` is the known part.
+        usd_tolerance: The difference of the amounts that rounding explains.
+        unknown: The number of our rows without a quantity or an amount.
+        jobs: The jobs that explain a difference of the quantities.
     """
 
     period: date
@@ -81,20 +88,20 @@ class Line:
 
     @property
     def usd_differs(self) -> bool:
-        """Whether the money differs by more than rounding explains."""
+        """Whether the amounts differ by more than rounding explains."""
         return abs(self.our_usd - self.billed_usd) > self.usd_tolerance
 
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """A bill beside our figures.
+    """The comparison of a bill with our figures.
 
     Attributes:
-        export: What was read.
-        lines: Every line that either side has, by period, account, region, component and type.
-        rates: What the bill really charged an hour or GB-month, to be imported if wanted.
-        not_billed: Accounts of ours that have jobs in that time and no line in the export at all;
-            they are not compared.
+        export: The export.
+        lines: The lines of both sides, by period, account, region, component and instance type.
+        rates: The effective price of an hour or GB-month on the bill, ready to be imported.
+        not_billed: Accounts with jobs in the database and without any line in the export; they
+            are not compared.
     """
 
     export: Export
@@ -104,108 +111,56 @@ class Reconciliation:
 
     @property
     def differences(self) -> list[Line]:
-        """Lines whose quantities differ."""
+        """The lines whose quantities differ."""
         return [line for line in self.lines if line.differs]
 
     @property
     def usd_differences(self) -> list[Line]:
-        """Lines whose money differs, whether or not the quantities do."""
+        """The lines whose amounts differ, whether or not the quantities differ."""
         return [line for line in self.lines if line.usd_differs]
 
 
 def reconcile(connection: Connection, path: Path) -> Reconciliation:
-    """Compare a bill export with the database, over the days that the export speaks of.
+    """Compare a bill export with the database, over the days of the export.
 
     Args:
-        connection: The database; only read. The file is read apart from it, in memory.
+        connection: A connection to the database, which is only read.
         path: A CUR 2.0 or FOCUS export, Parquet or CSV: a file, or a folder with its parts.
 
     Raises:
         UsageError: The file cannot be read, is not such an export, or is not in USD.
     """
-    with duckdb.connect(
-        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    ) as workspace:
-        workspace.execute("SET TimeZone = 'UTC'")
+    with in_memory() as workspace:
         export = read_export(workspace, path)
-        _bring_ours(connection, workspace, export)
-        not_billed = workspace.execute(
-            """
-            SELECT DISTINCT account_id FROM ours
-            WHERE NOT list_contains($accounts, account_id) ORDER BY ALL
-        """,
-            {"accounts": list(export.accounts)},
-        ).fetchall()
-        workspace.execute(
-            "DELETE FROM ours WHERE NOT list_contains($accounts, account_id)",
-            {"accounts": list(export.accounts)},
-        )
-        rows = _lines(workspace)
-        suspects = _suspects(connection, workspace)
-        lines = tuple(
-            Line(
-                **row,
-                unit=UNITS[row["component"]],
-                jobs=suspects.get(_key(row), ()),
-            )
-            for row in rows
-        )
+        load_ours(connection, workspace, export)
+        not_billed = _drop_accounts_without_a_bill(workspace, export)
+        rows = _compare(workspace)
+        suspects = _rows(workspace, _SUSPECTED)
+        unknown = {row["training_job_arn"] for row in suspects if row["ours"] is None}
+        jobs = _jobs(suspects, stored_jobs(connection, unknown))
         return Reconciliation(
             export=export,
-            lines=lines,
+            lines=tuple(
+                Line(**row, unit=UNITS[row["component"]], jobs=jobs.get(_key(row), ()))
+                for row in rows
+            ),
             rates=tuple(effective_rates(workspace, path.name)),
-            not_billed=tuple(account for (account,) in not_billed),
+            not_billed=not_billed,
         )
 
 
-def _bring_ours(
-    connection: Connection, workspace: duckdb.DuckDBPyConnection, export: Export
-) -> None:
-    """Our figures as the table `ours`, a row a job, summed to the periods of the export."""
-    raw: Any = connection.connection.driver_connection
-    period = "date_trunc('month', usage_date)" if export.monthly else "usage_date"
-    found = raw.sql(
-        f"""
-        SELECT
-            CAST({period} AS DATE) AS period, account_id, region, component,
-            CASE
-                WHEN component LIKE '%storage' THEN '' ELSE daily_costs.instance_type
-            END AS instance_type,
-            training_job_arn, any_value(training_job_name) AS training_job_name,
-            coalesce(sum(coalesce(instance_hours, gb_months)), 0) AS quantity,
-            coalesce(sum(cost_usd), 0) AS usd,
-            count(*) FILTER (
-                WHERE coalesce(instance_hours, gb_months) IS NULL OR cost_usd IS NULL
-            ) AS unknown,
-            max(usd_per_unit) AS usd_per_unit,
-            any_value(
-                coalesce(detail.instance_count, 1) * CASE
-                    WHEN component LIKE '%storage'
-                        THEN coalesce(detail.volume_size_gb, 1)
-                            / (day(last_day(usage_date)) * 86400.0)
-                    ELSE 1 / 3600.0
-                END
-            ) AS one_second
-        FROM daily_costs
-        LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
-        WHERE usage_date >= $since AND usage_date < $until
-        GROUP BY ALL
-        """,  # noqa: S608 - a choice of ours
-        params={"since": _first_day(export), "until": _day_after(export)},
-    ).to_arrow_table()
-    workspace.register("ours_arrow", found)
-    workspace.execute("CREATE TABLE ours AS SELECT * FROM ours_arrow")
-    workspace.unregister("ours_arrow")
-
-
-def _first_day(export: Export) -> date:
-    return export.since.replace(day=1) if export.monthly else export.since
-
-
-def _day_after(export: Export) -> date:
-    if not export.monthly:
-        return export.until
-    return ((export.until - timedelta(days=1)).replace(day=1) + timedelta(days=32)).replace(day=1)
+def _drop_accounts_without_a_bill(
+    workspace: duckdb.DuckDBPyConnection, export: Export
+) -> tuple[str, ...]:
+    """Delete the rows of `ours` whose account is not in the export, and return the accounts."""
+    billed = {"accounts": list(export.accounts)}
+    missing = "NOT list_contains($accounts, account_id)"
+    found = workspace.execute(
+        f"SELECT DISTINCT account_id FROM ours WHERE {missing} ORDER BY ALL",  # noqa: S608 - our text
+        billed,
+    ).fetchall()
+    workspace.execute(f"DELETE FROM ours WHERE {missing}", billed)  # noqa: S608 - our text
+    return tuple(account for (account,) in found)
 
 
 _KEYS: Final = ("period", "account_id", "region", "component", "instance_type")
@@ -213,18 +168,24 @@ _BY: Final = ", ".join(_KEYS)
 
 _COMPARED: Final = f"""
     WITH bill AS (
+        -- The bill, without the resource.
         SELECT
             {_BY}, sum(quantity) AS quantity, sum(usd) AS usd,
             sum(rounding) AS rounding, sum(usd_rounding) AS usd_rounding
-        FROM billed GROUP BY ALL
+        FROM billed
+        GROUP BY ALL
     ),
+
     own AS (
+        -- Our figures, without the job.
         SELECT
             {_BY}, sum(quantity) AS quantity, sum(usd) AS usd,
             CAST(sum(unknown) AS BIGINT) AS unknown, sum(one_second) AS seconds,
             max(usd_per_unit) AS usd_per_unit
-        FROM ours GROUP BY ALL
+        FROM ours
+        GROUP BY ALL
     )
+
     SELECT
         {_BY},
         coalesce(bill.quantity, 0) AS billed,
@@ -241,37 +202,49 @@ _COMPARED: Final = f"""
         coalesce(own.unknown, 0) AS unknown
     FROM bill
     FULL JOIN own USING ({_BY})
-"""  # noqa: S608 - names of ours
+"""  # noqa: S608 - our own names
 
 
-def _lines(workspace: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+def _compare(workspace: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Create the table `compared`, and return its rows: one per line of either side."""
     workspace.execute(f"CREATE TABLE compared AS {_COMPARED}")
-    result = workspace.execute(f"SELECT * FROM compared ORDER BY {_BY}")  # noqa: S608 - our names
+    return _rows(workspace, f"SELECT * FROM compared ORDER BY {_BY}")  # noqa: S608 - our names
+
+
+def _rows(workspace: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+    result = workspace.execute(sql)
     names = [column[0] for column in result.description or ()]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-#: Jobs of a line that differs, by name where the export names them. Where it does not, those of
-#: that day and of the day before, of which something may be missing: first the one whose own
-#: quantity is nearest to the difference.
+#: The jobs of each line that differs. An export with resource ids names them. Otherwise they are
+#: the jobs of that day and of the day before: the nearer a job's own quantity is to the difference,
+#: the earlier it comes.
 _SUSPECTED: Final = f"""
     WITH differing AS (
+        -- A line that differs.
         SELECT {_BY}, ours - billed AS difference
         FROM compared WHERE abs(ours - billed) > compared.tolerance
     ),
+
     named AS (
+        -- A resource of such a line, as billed.
         SELECT {_BY}, resource, sum(quantity) AS quantity
         FROM billed SEMI JOIN differing USING ({_BY})
         WHERE resource <> '' GROUP BY ALL
     ),
+
     own AS (
+        -- A job, as we know it.
         SELECT
             {_BY}, lower(training_job_arn) AS resource,
             any_value(training_job_arn) AS training_job_arn,
             any_value(training_job_name) AS training_job_name, sum(quantity) AS quantity
         FROM ours GROUP BY ALL
     ),
+
     by_name AS (
+        -- A job whose two quantities differ by more than a second.
         SELECT
             {_BY}, coalesce(own.training_job_arn, resource) AS training_job_arn,
             own.training_job_name, named.quantity AS billed, own.quantity AS ours,
@@ -280,14 +253,16 @@ _SUSPECTED: Final = f"""
                 WHEN named.quantity IS NULL THEN 'not on the bill'
                 ELSE 'differs'
             END AS why,
-            -abs(coalesce(own.quantity, 0) - coalesce(named.quantity, 0)) AS likeliness
+            -abs(coalesce(own.quantity, 0) - coalesce(named.quantity, 0)) AS rank
         FROM named
         FULL JOIN (
             SELECT own.* FROM own SEMI JOIN (SELECT DISTINCT {_BY} FROM named) USING ({_BY})
         ) AS own USING ({_BY}, resource)
         WHERE abs(coalesce(own.quantity, 0) - coalesce(named.quantity, 0)) > 1 / 3600.0
     ),
+
     by_day AS (
+        -- A candidate, for a line without resources.
         SELECT
             differing.period, differing.account_id, differing.region, differing.component,
             differing.instance_type, own.training_job_arn,
@@ -297,7 +272,7 @@ _SUSPECTED: Final = f"""
             'of that day' AS why,
             abs(coalesce(
                 sum(own.quantity) FILTER (WHERE own.period = differing.period), 0
-            ) - any_value(differing.difference)) AS likeliness
+            ) - any_value(differing.difference)) AS rank
         FROM (SELECT * FROM differing ANTI JOIN named USING ({_BY})) AS differing
         INNER JOIN own
             ON
@@ -308,47 +283,33 @@ _SUSPECTED: Final = f"""
                 AND own.period BETWEEN differing.period - 1 AND differing.period
         GROUP BY ALL
     )
+
     SELECT {_BY}, training_job_arn, training_job_name, billed, ours, why
     FROM (SELECT * FROM by_name UNION ALL BY NAME SELECT * FROM by_day)
     QUALIFY row_number() OVER (
-        PARTITION BY {_BY} ORDER BY likeliness, training_job_arn
+        PARTITION BY {_BY} ORDER BY rank, training_job_arn
     ) <= {SUSPECTS}
-    ORDER BY {_BY}, likeliness, training_job_arn
-"""  # noqa: S608 - names of ours
+    ORDER BY {_BY}, rank, training_job_arn
+"""  # noqa: S608 - our own names
 
 
-def _suspects(
-    connection: Connection, workspace: duckdb.DuckDBPyConnection
+def _jobs(
+    suspects: list[dict[str, Any]], stored: dict[str, dict[str, str]]
 ) -> dict[tuple[Any, ...], tuple[Job, ...]]:
-    """For each line that differs, the jobs that explain it."""
-    result = workspace.execute(_SUSPECTED)
-    names = [column[0] for column in result.description or ()]
-    rows = [dict(zip(names, values, strict=True)) for values in result.fetchall()]
-    known = _known(connection, {row["training_job_arn"] for row in rows if row["ours"] is None})
+    """Return the jobs of each line that differs, by the key of the line.
+
+    Args:
+        suspects: The rows of `_SUSPECTED`.
+        stored: The jobs among them that the database has, by the ARN in lower case.
+    """
     found: dict[tuple[Any, ...], tuple[Job, ...]] = {}
-    for row in rows:
-        if stored := known.get(row["training_job_arn"].lower()):
-            # We know the job, only nothing of it on that day.
-            row |= stored | {"why": row["why"].replace("not in the database", "differs")}
-        job = Job(**{name: row[name] for name in row if name not in _KEYS})
-        found[_key(row)] = (*found.get(_key(row), ()), job)
+    for row in suspects:
+        known = stored.get(row["training_job_arn"].lower())
+        if known:  # the database has the job, but no usage of it in that period
+            known = known | {"why": row["why"].replace("not in the database", "differs")}
+        values = {name: value for name, value in row.items() if name not in _KEYS}
+        found[_key(row)] = (*found.get(_key(row), ()), Job(**(values | (known or {}))))
     return found
-
-
-def _known(connection: Connection, arns: set[str]) -> dict[str, dict[str, str]]:
-    """ARN and name of those jobs that are in the database, by the ARN in lower case."""
-    if not arns:
-        return {}
-    result = connection.execute(
-        text("""
-            SELECT training_job_arn, any_value(training_job_name) AS training_job_name
-            FROM training_jobs
-            WHERE lower(training_job_arn) IN (SELECT unnest(string_split(:arns, ' ')))
-            GROUP BY training_job_arn
-        """),
-        {"arns": " ".join(arn.lower() for arn in arns)},
-    )
-    return {row["training_job_arn"].lower(): dict(row) for row in result.mappings()}
 
 
 def _key(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -1,9 +1,9 @@
-"""What a bill really charged: its effective rates, offered as prices to import.
+"""Computes the effective rates of a bill, as prices to import.
 
-A bill rounds quantities and amounts, so a day's amount over its quantity is a rate with noise.
-Each day gives an interval in which its rate must lie; days in a row whose intervals meet share a
-rate, and of all numbers in the common interval the shortest decimal is taken: 43.00 USD for
-167.301 hours is 0.257 an hour, not 0.257021774…
+A bill rounds quantities and amounts, so the amount of a day divided by its quantity is a rate
+with noise. Each day gives an interval that contains its rate. Successive days whose intervals
+overlap share a rate: the shortest decimal in the common interval. 43.00 USD for 167.301 hours
+is 0.257 an hour, not 0.257021774….
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -20,12 +20,12 @@ from typing import Any
 
 import duckdb
 
-from exporter.prices.rows import LIMIT, UNITS, Price
+from exporter.prices.rows import COLUMNS, LIMIT, UNITS, Price
 
 
 @dataclass
 class _Run:
-    """Days in a row with one rate between `low` and `high`; what was billed, to what rounding."""
+    """Successive days that share a rate between `low` and `high`, and the sums of their lines."""
 
     since: date
     low: Fraction
@@ -35,17 +35,20 @@ class _Run:
     rounding: Fraction
 
     def rate(self) -> Decimal:
-        """The shortest decimal that explains the money of all its days."""
+        """Return the shortest decimal that explains the amounts of all days."""
         low = max(self.low, (self.usd - self.rounding) / self.quantity)
         high = min(self.high, (self.usd + self.rounding) / self.quantity)
         return shortest(low, high) if low <= high else shortest(self.low, self.high)
 
 
 def effective_rates(workspace: duckdb.DuckDBPyConnection, name: str) -> Iterator[Price]:
-    """The rates of the table `billed`, each from the first day on which it shows.
+    """Yield the rates of the table `billed`, each from its first day on.
 
-    Accounts are put together: a price has none. Where they pay different rates, an average of
-    that day comes out.
+    A price has no account, so accounts are added up: different rates of a day become an average.
+
+    Args:
+        workspace: The connection that holds the table `billed`.
+        name: The name of the export, for the source of the prices.
     """
     result = workspace.execute("""
         SELECT
@@ -57,34 +60,26 @@ def effective_rates(workspace: duckdb.DuckDBPyConnection, name: str) -> Iterator
         HAVING sum(quantity) > 0 AND sum(usd) > 0
         ORDER BY ALL
     """).fetchall()
-    for thing, days in groupby(result, key=lambda row: row[:3]):
-        region, component, instance_type = thing
+    for (region, component, instance_type), days in groupby(result, key=lambda row: row[:3]):
+        unit, source = UNITS[component], f"bill: {name}"
         for run in _runs(days):
             usd = run.rate()
             if 0 < usd < LIMIT:
-                yield Price(
-                    region,
-                    component,
-                    instance_type,
-                    usd,
-                    UNITS[component],
-                    run.since,
-                    f"bill: {name}",
-                )
+                yield Price(region, component, instance_type, usd, unit, run.since, source)
 
 
 def rates_csv(rates: Iterable[Price]) -> str:
-    """Rates as a CSV that `prices import` takes."""
+    """Return the rates as a CSV file for `prices import`."""
     written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(Price._fields)
+    writer = csv.DictWriter(written, COLUMNS, lineterminator="\n")
+    writer.writeheader()
     for rate in rates:
-        writer.writerow([f"{value:f}" if isinstance(value, Decimal) else value for value in rate])
+        writer.writerow({**asdict(rate), "usd_per_unit": f"{rate.usd_per_unit:f}"})
     return written.getvalue()
 
 
 def shortest(low: Fraction, high: Fraction) -> Decimal:
-    """The middle of two numbers, written as short as it stays between them; 12 decimals at most."""
+    """Return the middle of two numbers, rounded as far as it stays between them; 12 decimals."""
     middle = (low + high) / 2
     for places in range(13):
         number = round(middle * 10**places)
@@ -99,7 +94,7 @@ def _runs(days: Iterable[tuple[Any, ...]]) -> Iterator[_Run]:
         quantity, usd = Fraction(billed_quantity), Fraction(billed_usd)
         by, usd_by = Fraction(rounding), Fraction(usd_rounding)
         low = max(usd - usd_by, Fraction(0)) / (quantity + by)
-        # So little that rounding hides it all bounds the rate from below only.
+        # A quantity within its rounding error does not limit the rate from above.
         high = (usd + usd_by) / (quantity - by) if quantity > by else Fraction(LIMIT)
         if run is not None and low <= run.high and high >= run.low:
             run.low, run.high = max(low, run.low), min(high, run.high)

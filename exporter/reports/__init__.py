@@ -1,5 +1,5 @@
-"""Canned reports: a catalogue of SQL files, run over a read-only connection, and rendered.
+"""Canned reports: a catalogue of SQL files, the running of one, and the rendering of its result.
 
-`catalogue()` lists them, `run(connection, report, request)` gives a `Result`, and
-`output.write(result, style, stream)` renders one. Nothing in here writes to the database.
+`catalogue.find(name)` returns a report, `running.run(connection, report, request)` its result,
+and `output.write(result, style, stream)` writes that result. Nothing here writes to the database.
 """

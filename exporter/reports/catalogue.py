@@ -1,47 +1,46 @@
-"""The canned reports: `queries/*.sql`, each with a header that says what it is.
+"""The catalogue of canned reports: `queries/*.sql`, each with a header that describes it.
 
 A header is a block of comments at the top of the file:
 
-    -- title: What the warm pools cost
-    -- description: A sentence or two; a line that is
-    --   indented goes on with the one above.
-    -- period: default            (or last-month: --month, --since and --until then apply)
-    -- by: month, instance_type   (the dimensions of --by when none are given)
-    -- argument: job              (the parameter that `report NAME ARG` fills)
-    -- param: top integer = 20: How many jobs to show   (`= :` is NULL; no `=`: required)
-    -- column: cost_usd money: What it means            (`wide`: left out of narrow tables)
+    -- title: Cost of warm pools
+    -- description: One or two sentences. An
+    --   indented line continues the line above.
+    -- period: default            (or last-month; enables --month, --since and --until)
+    -- by: month, instance_type   (default dimensions; enables --by)
+    -- argument: job              (the parameter that `report NAME ARG` sets)
+    -- param: top integer = 20: Number of jobs to show  (`= :` is NULL; without `=` required)
+    -- column: cost_usd money: Meaning of the column    (with `wide`, narrow tables hide it)
     -- bar: cost_usd              (the column that tables draw as a bar)
-    -- limit: cost_usd            (the column of the total that --fail-over looks at)
-    -- prices: yes                (a note tells that amounts rest on list prices, if they do)
+    -- limit: cost_usd            (the column of the total that --fail-over checks)
+    -- prices: yes                (a note warns about public list prices)
     -- example: --by family
 
-The SQL below it runs as it stands once its `:parameters` are given. Two kinds of marks in it
-are replaced by the dimensions asked for, from the closed map in dimensions.py:
-`/*by*/ … /*end*/` (expressions and names), `/*names*/ … /*end*/` (names) and
-`/*order*/ … /*end*/` (names that read best in ascending order). `/*notes*/ /*end*/` makes room
-for the figures that the notes under a total need (notes.py). A row whose `is_total` is true is
-the total; the column itself is never shown.
+The SQL below the header runs unchanged if its `:parameters` are bound. Three marks receive the
+chosen dimensions from dimensions.py: `/*by*/ … /*end*/` their expressions and names,
+`/*names*/ … /*end*/` their names, and `/*order*/ … /*end*/` the names to sort by. The mark
+`/*notes*/ /*end*/` receives the figures of the notes (notes.py). A row whose `is_total` is true
+is the total; results do not show that column.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 from exporter.errors import UsageError
+from exporter.reports.result import Column
 from exporter.resources import folder
 from exporter.text import did_you_mean
 
-#: How a column reads in a table: see values.shown.
+#: The units of a column; values.shown formats them.
 UNITS: Final = ("money", "rate", "hours", "count", "percent", "factor", "seconds", "text")
 
-_HEADER: Final = re.compile(r"-- (?P<key>[a-z]+): (?P<value>.+)")
-_CONTINUED: Final = re.compile(r"--   +(?P<value>.+)")
+_ENTRY: Final = re.compile(r"-- (?P<key>[a-z]+): (?P<value>.+)")
+_CONTINUATION: Final = re.compile(r"\s*\n--   +")
 _PARAM: Final = re.compile(
     r"(?P<name>\w+) (?P<kind>text|integer|number)(?: = ?(?P<default>[^:]*))?: (?P<note>.+)"
 )
@@ -49,7 +48,7 @@ _COLUMN: Final = re.compile(
     r"(?P<name>\w+)(?: (?P<unit>" + "|".join(UNITS) + r"))?(?P<wide> wide)?: (?P<note>.+)"
 )
 
-#: A parameter is less than this: it fits into DECIMAL(18, 6) and BIGINT.
+#: Every parameter is below this, so that it fits into DECIMAL(18, 6) and BIGINT.
 _LARGEST: Final = 10**12
 
 Value = str | int | Decimal | None
@@ -57,7 +56,7 @@ Value = str | int | Decimal | None
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a report: `--param NAME=VALUE`. `kind` is text, integer or number."""
+    """A parameter for `--param NAME=VALUE`; `kind` is `text`, `integer` or `number`."""
 
     name: str
     kind: str
@@ -66,10 +65,10 @@ class Parameter:
     required: bool = False
 
     def read(self, text: str) -> Value:
-        """The value of a text.
+        """Return the value of a text.
 
         Raises:
-            UsageError: It is not of this kind.
+            UsageError: The text is not of this kind.
         """
         try:
             return _value(self.kind, text)
@@ -81,28 +80,19 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class ColumnNote:
-    """What a header says of a column."""
-
-    name: str
-    unit: str
-    wide: bool
-    note: str
-
-
-@dataclass(frozen=True)
 class Report:
     """A canned report.
 
     Attributes:
-        name: As it is called: the file's name.
-        by: Dimensions when none are asked for; empty = the report takes no --by.
-        period: `default` (this month and the last), `last-month`, or empty = takes none.
-        argument: Parameter that the command's second word fills; empty = takes none.
-        bar: Column drawn as a bar; empty = none.
-        limit: Column of the total that --fail-over compares; empty = there is none.
-        prices: Whether a note tells that amounts rest on list prices.
-        sql: The statement, without the header.
+        name: The name of the file without its suffix.
+        by: The default dimensions; empty = the report takes no --by.
+        period: The default period: `default` (last month and this month) or `last-month`;
+            empty = the report takes no period.
+        argument: The parameter that `report NAME ARG` sets; empty = none.
+        bar: The column that tables draw as a bar; empty = none.
+        limit: The column of the total that --fail-over checks; empty = none.
+        prices: Whether a note warns about public list prices.
+        sql: The statement without the header.
     """
 
     name: str
@@ -116,51 +106,49 @@ class Report:
     limit: str = ""
     prices: bool = False
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    columns: Mapping[str, ColumnNote] = field(default_factory=dict)
+    columns: Mapping[str, Column] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=1)
 def catalogue() -> Mapping[str, Report]:
-    """Every report by name, in the order of their names."""
+    """Return every report by name, sorted by name."""
     found = sorted(folder("queries").glob("*.sql"))
     return {path.stem: parse(path.stem, path.read_text(encoding="utf-8")) for path in found}
 
 
 def find(name: str) -> Report:
-    """A report by name.
+    """Return the report of this name.
 
     Raises:
-        UsageError: There is none of that name.
+        UsageError: There is no such report.
     """
     reports = catalogue()
     if name not in reports:
         raise UsageError(
             f"There is no report {name!r}.{did_you_mean(name, reports)}",
-            "`sagemaker-exporter report` lists them.",
+            "`sagemaker-exporter report` lists the reports.",
         )
     return reports[name]
 
 
-def read_file(path: Path) -> Report:
-    """A report from a file of one's own."""
-    return parse(path.stem, path.read_text(encoding="utf-8"))
-
-
 def parse(name: str, text: str) -> Report:
-    """A report from the text of its file.
+    """Return the report in the text of a file.
 
     Raises:
-        ValueError: The header is wrong; a test keeps our own files from that.
+        ValueError: The header is wrong.
     """
     lines = text.splitlines()
     end = next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))
-    facts: dict[str, list[str]] = {}
-    for key, value in _entries(name, lines[:end]):
-        facts.setdefault(key, []).append(value)
+    entries: dict[str, list[str]] = {}
+    for line in _CONTINUATION.sub(" ", "\n".join(lines[:end])).splitlines():
+        match = _ENTRY.fullmatch(line)
+        if match is None:
+            raise ValueError(f"{name}.sql: cannot read the header line {line!r}")
+        entries.setdefault(match["key"], []).append(match["value"].strip())
 
     def one(key: str) -> str:
-        return facts.pop(key, [""])[0]
+        return entries.pop(key, [""])[0]
 
     report = Report(
         name=name,
@@ -173,28 +161,13 @@ def parse(name: str, text: str) -> Report:
         bar=one("bar"),
         limit=one("limit"),
         prices=one("prices") == "yes",
-        parameters={item.name: item for item in map(_parameter, facts.pop("param", []))},
-        columns={item.name: item for item in map(_column, facts.pop("column", []))},
-        examples=tuple(facts.pop("example", [])),
+        parameters={item.name: item for item in map(_parameter, entries.pop("param", []))},
+        columns={item.name: item for item in map(_column, entries.pop("column", []))},
+        examples=tuple(entries.pop("example", [])),
     )
-    if facts or not report.title:
-        raise ValueError(f"{name}.sql: no title, or unknown header keys {sorted(facts)}")
+    if entries or not report.title:
+        raise ValueError(f"{name}.sql: no title, or unknown header keys {sorted(entries)}")
     return report
-
-
-def _entries(name: str, lines: list[str]) -> Iterator[tuple[str, str]]:
-    key, value = "", ""
-    for line in lines:
-        if more := _CONTINUED.fullmatch(line):
-            value += " " + more["value"].strip()
-        elif match := _HEADER.fullmatch(line):
-            if key:
-                yield key, value
-            key, value = match["key"], match["value"].strip()
-        else:
-            raise ValueError(f"{name}.sql: cannot read the header line {line!r}")
-    if key:
-        yield key, value
 
 
 def _parameter(text: str) -> Parameter:
@@ -206,11 +179,13 @@ def _parameter(text: str) -> Parameter:
     return Parameter(match["name"], match["kind"], value, match["note"], default is None)
 
 
-def _column(text: str) -> ColumnNote:
+def _column(text: str) -> Column:
     match = _COLUMN.fullmatch(text)
     if match is None:
         raise ValueError(f"cannot read the column {text!r}")
-    return ColumnNote(match["name"], match["unit"] or "", bool(match["wide"]), match["note"])
+    return Column(
+        match["name"], unit=match["unit"] or "", wide=bool(match["wide"]), note=match["note"]
+    )
 
 
 def _value(kind: str, text: str) -> Value:
@@ -220,7 +195,7 @@ def _value(kind: str, text: str) -> Value:
         number = Decimal(int(text)) if kind == "integer" else Decimal(text)
     except InvalidOperation:
         raise ValueError(text) from None
-    # What is counted or waited for is never less than nothing, and SQL has to hold it.
+    # Integers are counts and durations, so they are not negative.
     if not number.is_finite() or abs(number) >= _LARGEST or (kind == "integer" and number < 0):
         raise ValueError(text)
     return int(number) if kind == "integer" else number

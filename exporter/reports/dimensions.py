@@ -1,4 +1,4 @@
-"""What costs can be grouped by: a closed map, so that --by never reaches the SQL as text."""
+"""The dimensions of --by: a closed map, so that no text of --by gets into the SQL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from exporter.errors import UsageError
 from exporter.text import did_you_mean
 
-#: Dimension -> (expression over daily_costs, name of the column) of each of its columns.
+#: The columns of each dimension: an expression over `cost_lines`, and a name.
 DIMENSIONS: Final = {
     "day": (("usage_date", "day"),),
     "month": (("strftime(usage_date, '%Y-%m')", "month"),),
@@ -20,20 +20,21 @@ DIMENSIONS: Final = {
     "family": (("job_family", "family"),),
     "team": (("team", "team"),),
 }
-#: Columns that read best in ascending order; the others stand by what they cost.
+#: Columns to sort in ascending order; without one, the cost gives the order.
 _ASCENDING: Final = ("day", "month")
 _MARK: Final = re.compile(r"/\*(?P<kind>by|names|order)\*/.*?/\*end\*/", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """SQL fragments for one choice of dimensions.
+    """The SQL fragments of one choice of dimensions.
 
     Attributes:
-        expressions: `expression AS name`, for the select list.
-        names: The names alone.
-        values: Bound parameters: the keys of tags, as JSON pointers.
-        labels: Name in the SQL -> name in the result, where they differ (`tag_1` -> `tag:Team`).
+        expressions: `expression AS name` for the select list.
+        names: The names of the columns.
+        values: Values to bind: the keys of tags as JSON pointers.
+        labels: The name in the result by the name in the SQL if they differ: `tag_1` is
+            `tag:Team`.
     """
 
     expressions: tuple[str, ...]
@@ -42,7 +43,7 @@ class Grouping:
     labels: dict[str, str] = field(default_factory=dict)
 
     def fill(self, sql: str) -> str:
-        """The statement with its marks replaced."""
+        """Return the statement with the fragments in place of its marks."""
 
         def fragment(match: re.Match[str]) -> str:
             if match["kind"] == "by":
@@ -56,7 +57,7 @@ class Grouping:
 
 
 def grouping(by: Sequence[str]) -> Grouping:
-    """The fragments for these dimensions, in their order, each once.
+    """Return the fragments of these dimensions, in their order, each once.
 
     Raises:
         UsageError: There is no such dimension.
@@ -86,5 +87,5 @@ def grouping(by: Sequence[str]) -> Grouping:
 
 
 def _pointer(key: str) -> str:
-    # A JSON pointer: the one way to name a key that itself holds dots, dollars or slashes.
+    # A JSON pointer is the one way to name a key that holds dots, dollars or slashes.
     return "/" + key.replace("~", "~0").replace("/", "~1")

@@ -1,8 +1,8 @@
-"""What a total leaves out or rests on, in sentences.
+"""Notes on a total: what it leaves out, and what it rests on.
 
-The figures come from the total row of the report itself (the mark `/*notes*/` in its SQL), so
-that they speak of exactly the rows that were added up, in one pass over the costs. The SQL
-around the mark offers the columns of daily_costs by their names.
+The figures come from the total row of the report itself, through the mark `/*notes*/` in its SQL.
+They therefore cover exactly the rows that were added up, in one pass over the costs. The SQL
+around the mark must offer the columns of daily_costs by their names.
 """
 
 from __future__ import annotations
@@ -17,28 +17,31 @@ import sqlalchemy as sa
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Note
 from exporter.reports.values import money
-from exporter.text import last_runs
+from exporter.text import counted, last_runs
 from exporter.times import format_time
 
 MARK: Final = "/*notes*/ /*end*/"
 PREFIX: Final = "note_"
 
-#: Basis of a cost that is NULL -> what to say of its jobs.
+#: Why a cost is NULL, by its basis.
 _UNKNOWN: Final = {
-    "no price": "without a price (see `report coverage`, `prices import`)",
-    "no details": "whose details are not fetched yet (`sync` does)",
-    "unknown seconds": "whose billed seconds are not known",
-    "training plan": "on a training plan, not priced on demand",
-    "serverless": "serverless, not priced by the instance",
+    "no price": "there is no price (run `report coverage`, then `prices import FILE`)",
+    "no details": "the details are not fetched yet (run `sync`)",
+    "unknown seconds": "AWS has not reported billable seconds yet (the next `sync` asks again)",
+    "training plan": "training plans are not billed on demand",
+    "serverless": "serverless jobs are not billed by instance",
 }
+_OWN_RATES: Final = (
+    "If you have a discount or a Savings Plan, import your own rates with `prices import FILE`."
+)
 
 
 def _figure(basis: str) -> str:
     return PREFIX + basis.replace(" ", "_")
 
 
-#: What the mark becomes: more columns of the select list. Rows are counted for the reasons, not
-#: jobs: each count of distinct jobs would cost as much as the report itself.
+#: Columns of the select list that replace the mark. The reasons count rows and not jobs: every
+#: count of distinct jobs would take as long as the report itself.
 FIGURES: Final = ",\n" + ",\n".join(
     [
         f"    sum(cost_usd) FILTER (WHERE price_source LIKE 'shipped list%') AS {PREFIX}list",
@@ -53,26 +56,31 @@ FIGURES: Final = ",\n" + ",\n".join(
 
 
 def of_total(total: Mapping[str, Any]) -> Iterator[Note]:
-    """Notes on a total, from its `note_…` columns and `unpriced_jobs`; without those, none."""
-    reasons = {basis: said for basis, said in _UNKNOWN.items() if total.get(_figure(basis))}
+    """Yield the notes on a total.
+
+    Args:
+        total: The total row with the columns of `FIGURES` and `unpriced_jobs`; without these
+            columns there are no notes.
+    """
+    reasons = {basis: why for basis, why in _UNKNOWN.items() if total.get(_figure(basis))}
     if reasons:
         jobs = total.get("unpriced_jobs")
-        number = "jobs" if jobs is None else "1 job" if jobs == 1 else f"{jobs:,} jobs"
-        several = ", some ".join(reasons.values())
-        what = f", some {several}" if len(reasons) > 1 else f" {several}"
-        yield Note("unpriced", f"Not counted, or only in part: {number}{what}.", tuple(reasons))
+        number = "some jobs" if jobs is None else counted(jobs, "job")
+        yield Note(
+            "unpriced",
+            f"Excludes all or part of the cost of {number}: {'; '.join(reasons.values())}.",
+            tuple(reasons),
+        )
     if amount := _amount(total, "accruing"):
-        yield Note("accruing", f"{amount} USD of it are so far: what is not settled still grows.")
+        yield Note("accruing", f"Includes {amount} USD from jobs or pools that are still running.")
     if amount := _amount(total, "estimated"):
         yield Note(
-            "estimated", f"{amount} USD of it are estimated: the price is from another date."
+            "estimated",
+            f"Includes {amount} USD estimated at a price from another date. For exact amounts, "
+            "import the prices of that time with `prices import FILE`.",
         )
     if amount := _amount(total, "list"):
-        yield Note(
-            "list_prices",
-            f"{amount} USD of it are at public list prices; with a discount or a Savings Plan "
-            "you pay less. Your own rates: `prices import FILE`.",
-        )
+        yield Note("list_prices", f"Includes {amount} USD at public list prices. {_OWN_RATES}")
 
 
 def _amount(figures: Mapping[str, Any], name: str) -> str:
@@ -81,9 +89,9 @@ def _amount(figures: Mapping[str, Any], name: str) -> str:
 
 
 def of_prices(connection: sa.Connection) -> Iterator[Note]:
-    """A note where public list prices are in force for instance types that are in use.
+    """Yield a note if public list prices apply to instance types in use.
 
-    For reports whose rows are jobs: their total does not tell amounts by the kind of price.
+    It is for reports whose rows are jobs: their total does not split amounts by kind of price.
     """
     listed = connection.execute(
         sa.text(
@@ -96,7 +104,7 @@ def of_prices(connection: sa.Connection) -> Iterator[Note]:
                     FROM rates
                     WHERE price_source LIKE 'shipped list%'
                 ) AS listed
-                    -- The region from the ARN: no join of all jobs for a sentence.
+                    -- The region comes from the ARN, which saves a join with all jobs.
                     ON
                         detail.instance_type = listed.instance_type
                         AND split_part(detail.training_job_arn, ':', 4) = listed.region
@@ -105,15 +113,11 @@ def of_prices(connection: sa.Connection) -> Iterator[Note]:
         )
     ).scalar()
     if listed:
-        yield Note(
-            "list_prices",
-            "Amounts rest on public list prices, at least in part; with a discount or a Savings "
-            "Plan you pay less. Your own rates: `prices import FILE`.",
-        )
+        yield Note("list_prices", f"Some amounts use public list prices. {_OWN_RATES}")
 
 
 def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[Note]:
-    """Notes on what the database does not know yet: old, failed or unfinished scopes."""
+    """Yield notes on scopes that are out of date, failed or incomplete in a period."""
     scopes = connection.execute(
         sa.text(
             """
@@ -130,29 +134,35 @@ def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[N
         )
     ).all()
     if not scopes:
-        if connection.execute(sa.text("SELECT EXISTS (FROM training_jobs)")).scalar():
-            yield Note(
-                "one_off", "Only one-off syncs have filled this database: others may be missing."
-            )
-        else:
-            yield Note("empty", "Nothing has been synced into this database yet.")
-        return
+        yield _of_no_scope(connection)
     for scope in scopes:
-        if scope.last_error:
-            runs = last_runs(scope.failing_runs)
-            yield Note("failed_scope", f"{scope.scope} failed in its {runs}: {scope.last_error}")
-        if scope.known_to is None:
-            yield Note("incomplete_scope", f"{scope.scope} has never been synced completely.")
-        if period and scope.discovered_from and scope.discovered_from.date() > period.since:
-            yield Note(
-                "late_start",
-                f"{scope.scope} was synced from {format_time(scope.discovered_from)} on: "
-                "earlier jobs are missing.",
-            )
-    known = [scope.known_to for scope in scopes if scope.known_to is not None]
-    if known and _is_open(min(known), period):
-        yield Note("as_of", f"Data as of {format_time(min(known).replace(microsecond=0))}.")
+        yield from _of_scope(scope, period)
+    known_to: list[datetime] = [scope.known_to for scope in scopes if scope.known_to is not None]
+    if known_to and (period is None or min(known_to) < midnight(period.until)):
+        yield Note("as_of", f"Data as of {format_time(min(known_to).replace(microsecond=0))}.")
 
 
-def _is_open(known_to: datetime, period: Period | None) -> bool:
-    return period is None or known_to < midnight(period.until)
+def _of_no_scope(connection: sa.Connection) -> Note:
+    if connection.execute(sa.text("SELECT EXISTS (FROM training_jobs)")).scalar():
+        return Note(
+            "one_off",
+            "Only syncs with a filter have filled this database, so jobs may be missing. "
+            "Run `sync` without a filter.",
+        )
+    return Note("empty", "Nothing has been synced into this database yet. Run `sync`.")
+
+
+def _of_scope(scope: Any, period: Period | None) -> Iterator[Note]:  # noqa: ANN401 - a row
+    if scope.last_error:
+        runs = last_runs(scope.failing_runs)
+        yield Note("failed_scope", f"{scope.scope} failed in its {runs}: {scope.last_error}")
+    if scope.known_to is None:
+        yield Note(
+            "incomplete_scope", f"{scope.scope} has never been synced completely. Run `sync`."
+        )
+    if period and scope.discovered_from and scope.discovered_from.date() > period.since:
+        yield Note(
+            "late_start",
+            f"{scope.scope} has no jobs from before {format_time(scope.discovered_from)}. "
+            "To add them, run `sync` with an earlier `--since`.",
+        )

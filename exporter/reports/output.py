@@ -1,7 +1,7 @@
-"""Where a result goes: standard output, or a file that appears whole or not at all.
+"""Writes a result to standard output, or to a file that appears complete or not at all.
 
-A result is rendered completely before a word of it is printed. The database is closed by then:
-a pager that waits for its reader must not keep a sync waiting.
+A result is rendered completely before any of it is printed. The database is closed by then, so
+that a sync need not wait for a pager.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, BinaryIO, Final, TextIO, cast
+from typing import IO, BinaryIO, Final, cast
 
 from exporter.errors import DatabaseError, UsageError
-from exporter.reports import rendering
+from exporter.reports import parquet, rendering
 from exporter.reports.result import Result
 
 _IN_MEMORY: Final = 8 * 2**20
@@ -25,30 +25,32 @@ _IN_MEMORY: Final = 8 * 2**20
 
 @contextmanager
 def target(path: Path | None) -> Iterator[IO[bytes]]:
-    """A binary stream whose content reaches `path` (None: standard output) when the block ends.
+    """Give a binary stream whose content reaches `path` when the block ends.
 
-    A file is written beside its name, then renamed over it; after an error there is nothing. A
-    link stays one, and a device or a pipe, such as /dev/stdout, is written to.
+    A regular file is written under another name and then renamed, so that an error leaves nothing
+    behind. A symbolic link stays a link. Devices and pipes such as /dev/stdout are written to
+    directly.
+
+    Args:
+        path: The file; None = standard output.
 
     Raises:
-        UsageError: The file cannot be written there.
+        UsageError: The path cannot be written.
         DatabaseError: The disk is full.
     """
-    if path is None:
+    if path is None or (path.exists() and not path.is_file() and not path.is_dir()):
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
             yield cast("IO[bytes]", spool)
             spool.seek(0)
-            _copy_to_stdout(cast("BinaryIO", spool))
+            if path is None:
+                _copy_to_stdout(cast("BinaryIO", spool))
+            else:
+                _copy_to_device(cast("BinaryIO", spool), path)
         return
     if path.is_dir():
         raise UsageError(f"Cannot write {path}: it is a directory.")
-    if path.exists() and not path.is_file():
-        with _device(path) as stream:
-            yield stream
-        return
     path = Path(os.path.realpath(path)) if path.is_symlink() else path
     try:
-        # mkstemp makes it private; a new file gets the mode that the umask would give it.
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
         raise UsageError(f"Cannot write {path}: {error.strerror}.") from None
@@ -65,36 +67,36 @@ def target(path: Path | None) -> Iterator[IO[bytes]]:
         Path(name).unlink(missing_ok=True)
 
 
-@contextmanager
-def _device(path: Path) -> Iterator[IO[bytes]]:
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
-        yield cast("IO[bytes]", spool)
-        spool.seek(0)
-        try:
-            with path.open("wb") as device:
-                shutil.copyfileobj(spool, device)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise DatabaseError(f"Cannot write {path}: {error.strerror}.") from error
-
-
-def _mode(path: Path) -> int:
-    if path.exists():
-        return path.stat().st_mode & 0o777
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask
-
-
 def _copy_to_stdout(spool: BinaryIO) -> None:
     binary = getattr(sys.stdout, "buffer", None)
-    if binary is None:  # a stand-in without bytes below, such as a notebook's
+    if binary is None:  # a replacement without bytes, such as a notebook's
         sys.stdout.write(spool.read().decode())
         return
     sys.stdout.flush()
     shutil.copyfileobj(spool, binary)
     binary.flush()
+
+
+def _copy_to_device(spool: BinaryIO, path: Path) -> None:
+    try:
+        with path.open("wb") as device:
+            shutil.copyfileobj(spool, device)
+    except BrokenPipeError:  # the reader has enough: the command exits without a message
+        raise
+    except OSError as error:
+        raise DatabaseError(f"Cannot write {path}: {error.strerror}.") from error
+
+
+def _mode(path: Path) -> int:
+    """Return the mode of the file, or the one that the umask gives a new file.
+
+    mkstemp creates private files.
+    """
+    if path.exists():
+        return path.stat().st_mode & 0o777
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
 
 
 def write(
@@ -105,29 +107,19 @@ def write(
     width: int | None = None,
     colour: bool = False,
 ) -> None:
-    """Write a result in one of rendering.FORMATS; `width` and `colour` are for tables."""
+    """Write a result in one of rendering.FORMATS; `width` and `colour` apply to tables."""
     if style == "parquet":
-        rendering.write_parquet(result, stream)
+        parquet.write(result, stream)
         return
-    # surrogateescape has no place here: what cannot be encoded is shown as an escape.
+    # Text that cannot be encoded, such as half a surrogate pair, is written as an escape.
     text = TextIOWrapper(cast("BinaryIO", stream), "utf-8", errors="backslashreplace", newline="")
     try:
-        _write_text(result, style, text, width=width, colour=colour)
+        if style in rendering.WRITERS:
+            rendering.WRITERS[style](result, text)
+        else:
+            from exporter.reports import table
+
+            text.write(table.render(result, width=width, colour=colour))
         text.flush()
     finally:
         text.detach()
-
-
-def _write_text(
-    result: Result, style: str, text: TextIO, *, width: int | None, colour: bool
-) -> None:
-    if style == "csv":
-        rendering.write_csv(result, text)
-    elif style == "json":
-        rendering.write_json(result, text)
-    elif style == "markdown":
-        rendering.write_markdown(result, text)
-    else:
-        from exporter.reports import table
-
-        text.write(table.render(result, width=width, colour=colour))

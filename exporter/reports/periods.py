@@ -1,4 +1,4 @@
-"""The UTC days a report is about. Pure: today is an argument."""
+"""The UTC days that a report covers. Pure: today is an argument."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Period:
-    """UTC days from `since` up to but not including `until`."""
+    """The UTC days from `since` to `until`; `until` is exclusive."""
 
     since: date
     until: date
 
     @property
     def before(self) -> Period:
-        """The period before this one: as many calendar months, else as many days.
+        """The period before this one: as many calendar months, otherwise as many days.
 
-        It is shorter, or none, where it would reach before the first day there is.
+        It is shorter, or empty, if it would begin before the year 1.
         """
         if self.since.day == 1 and self.until.day == 1:
             months = _months(self.until) - _months(self.since)
@@ -37,12 +37,12 @@ class Period:
 
 
 def of_month(first: date) -> Period:
-    """A calendar month, by its first day."""
+    """Return the calendar month that begins on this day."""
     return Period(first, _month(_months(first) + 1))
 
 
 def midnight(day: date) -> datetime:
-    """The moment at which a UTC day begins."""
+    """Return the time at which a UTC day begins."""
     return datetime.combine(day, time.min, UTC)
 
 
@@ -54,18 +54,25 @@ def choose(
     today: date,
     kind: str = "default",
 ) -> Period:
-    """The period asked for: a month, or from one day to another.
+    """Return the period that the options choose.
 
-    Without any of them it is this month and the last (`kind` "default") or the last whole month
-    ("last-month"). A time within a day means the whole of that day. `until` itself is left out:
-    `--since 2026-10-01 --until 2026-11-01` is October.
+    `--since 2026-10-01 --until 2026-11-01` is October: the end date is exclusive.
+
+    Args:
+        month: The first day of a calendar month.
+        since: A time on the first day; None = the start of the month before the last day's month.
+        until: A midnight that ends the period, or a time on the last day; None = the end of this
+            month.
+        today: The current UTC day.
+        kind: The period if no option is given: `default` (last month and this month) or
+            `last-month`.
 
     Raises:
-        UsageError: A month together with the others, or a period without a day.
+        UsageError: A month is combined with the others, or the period is empty.
     """
     if month is not None:
         if since is not None or until is not None:
-            raise UsageError("--month goes without --since and --until.", "Give one or the other.")
+            raise UsageError("--month excludes --since and --until.", "Use one or the other.")
         return of_month(month)
     this_month = today.replace(day=1)
     if since is None and until is None and kind == "last-month":
@@ -77,8 +84,8 @@ def choose(
         start = _month(_months((end - _DAY).replace(day=1)) - 1)
     if start >= end:
         raise UsageError(
-            f"The period from {start} to {end} has no day in it.",
-            "--until is left out of it: give a later one.",
+            f"The period from {start} to {end} is empty.",
+            "--until is exclusive: use a later end date.",
         )
     return Period(start, end)
 

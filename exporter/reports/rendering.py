@@ -1,31 +1,28 @@
-"""Results as CSV, JSON, Markdown and Parquet; tables are in table.py."""
+"""Writes results as CSV, JSON and Markdown; table.py renders tables, parquet.py writes Parquet."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
-from itertools import islice
-from typing import IO, Any, Final, TextIO
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TextIO
 
 from exporter.reports.result import Result, Row
 from exporter.reports.values import plain, shown, to_json
 from exporter.text import visible
 
 FORMATS: Final = ("table", "csv", "json", "markdown", "parquet")
-#: Formats in which the notes stand in the output itself.
+#: Formats whose output contains the notes.
 WITH_NOTES: Final = frozenset({"table", "json"})
 
-#: Spreadsheets run cells that begin with these; OWASP's list for CSV injection.
+#: A spreadsheet evaluates cells that begin with these (OWASP, CSV Injection).
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-#: Everything that steers a terminal; tabs and line breaks are data, in quotes.
+#: Terminal controls. Tabs and line breaks are data: CSV quotes them.
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_PARQUET_BATCH: Final = 10_000
 
 
 def write_csv(result: Result, out: TextIO) -> None:
-    """A line of names, then the rows in full; no total, which would be summed twice."""
+    """Write a line of names and the full rows; a total row would be added up twice."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([_cell(column.name) for column in result.columns])
     writer.writerows([_cell(value) for value in row] for row in result.rows)
@@ -35,15 +32,15 @@ def _cell(value: object) -> str:
     text = plain(value)
     if not isinstance(value, str):
         return text
-    # A quote in front makes it text to a spreadsheet: the usual way, and visible.
+    # A leading quote makes a spreadsheet treat the cell as text.
     safe = f"'{text}" if text.startswith(_FORMULA) else text
     return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", safe)
 
 
 def write_json(result: Result, out: TextIO) -> None:
-    """One object: version, report, title, period, columns, rows, totals, notes.
+    """Write one object: version, report, title, period, columns, rows, totals, notes.
 
-    `rows` and `totals` are objects by column name. Money is a number with all its digits.
+    `rows` and `totals` hold objects by column name. Money is a number with all its digits.
     """
     names = [column.name for column in result.columns]
     head: dict[str, Any] = {"version": 1}
@@ -74,7 +71,7 @@ def write_json(result: Result, out: TextIO) -> None:
 
 
 def write_markdown(result: Result, out: TextIO) -> None:
-    """A GitHub-flavoured table, numbers to the right, the total in bold."""
+    """Write a GitHub-flavoured table with numbers on the right and the total in bold."""
     numeric = [is_numeric(column.type) for column in result.columns]
     out.write(_line(_escaped(column.name) for column in result.columns))
     out.write(_line("---:" if number else "---" for number in numeric))
@@ -86,10 +83,18 @@ def write_markdown(result: Result, out: TextIO) -> None:
         out.write(_line(f"**{_escaped(cell)}**" if cell else "" for cell in cells))
 
 
-def total_cells(result: Result, totals: Row) -> list[str]:
-    """The total row as tables show it: the word in front, nothing under what has no total.
+#: The writers of text formats.
+WRITERS: Final[Mapping[str, Callable[[Result, TextIO], None]]] = {
+    "csv": write_csv,
+    "json": write_json,
+    "markdown": write_markdown,
+}
 
-    Money that is not known is told from that: it is a total, and stays visible.
+
+def total_cells(result: Result, totals: Row) -> list[str]:
+    """Return the total row as tables show it: `total` in front, empty cells without a total.
+
+    A total of money that is unknown shows as MISSING.
     """
     cells = [
         "" if value is None and column.unit != "money" else shown(value, column.unit)
@@ -101,73 +106,14 @@ def total_cells(result: Result, totals: Row) -> list[str]:
 
 
 def is_numeric(kind: str) -> bool:
-    """Whether a type of DuckDB is a number."""
+    """Return whether a type of DuckDB is a number."""
     return bool(re.match(r"(DECIMAL|DOUBLE|FLOAT|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?)\b", kind))
 
 
-def _line(cells: Iterator[str] | Any) -> str:  # noqa: ANN401 - any iterable of str
+def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |\n"
 
 
 def _escaped(text: str) -> str:
     escaped = re.sub(r"([\\|`*\[\]~])", r"\\\1", visible(text))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def write_parquet(result: Result, out: IO[bytes]) -> None:
-    """The rows as Parquet, typed: decimals stay decimals, times are UTC."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    fields = [(column.name, _arrow_type(column.type)) for column in result.columns]
-    schema = pa.schema(fields)
-    rows = iter(result.rows)
-    with pq.ParquetWriter(out, schema) as writer:
-        while batch := list(islice(rows, _PARQUET_BATCH)):
-            arrays = [
-                pa.array(_column(batch, index, kind), kind)
-                for index, (_, kind) in enumerate(fields)
-            ]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
-
-
-def _column(batch: Sequence[Row], index: int, kind: Any) -> list[Any]:  # noqa: ANN401 - pa.DataType
-    import pyarrow as pa
-
-    values = [row[index] for row in batch]
-    if pa.types.is_string(kind):
-        return [None if value is None else plain(value) for value in values]
-    if pa.types.is_decimal(kind):
-        return [None if value is None else Decimal(value) for value in values]
-    return values
-
-
-def _arrow_type(kind: str) -> Any:  # noqa: ANN401 - pyarrow's types have no common stub
-    import pyarrow as pa
-
-    if match := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", kind):
-        return pa.decimal128(int(match[1]), int(match[2]))
-    simple: dict[str, Callable[[], Any]] = {
-        "BOOLEAN": pa.bool_,
-        "TINYINT": pa.int8,
-        "SMALLINT": pa.int16,
-        "INTEGER": pa.int32,
-        "BIGINT": pa.int64,
-        "UTINYINT": pa.uint8,
-        "USMALLINT": pa.uint16,
-        "UINTEGER": pa.uint32,
-        "UBIGINT": pa.uint64,
-        "FLOAT": pa.float32,
-        "DOUBLE": pa.float64,
-        "DATE": pa.date32,
-        "BLOB": pa.binary,
-    }
-    if kind in simple:
-        return simple[kind]()
-    if kind == "HUGEINT":  # sums of BIGINT
-        return pa.decimal128(38, 0)
-    if kind.startswith("TIMESTAMP"):
-        return pa.timestamp("us", tz="UTC" if "TIME ZONE" in kind else None)
-    if kind == "VARCHAR[]":
-        return pa.list_(pa.string())
-    return pa.string()  # JSON, and whatever is rare: as its text

@@ -1,9 +1,9 @@
-"""What a report or a query gives: typed columns, rows, perhaps a total, and notes."""
+"""The result of a report or query: typed columns, rows, an optional total, and notes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from exporter.reports.periods import Period
@@ -16,11 +16,11 @@ class Column:
     """A column of a result.
 
     Attributes:
-        name: As in the SQL, or `tag:KEY`.
-        type: DuckDB's name for its type, such as DECIMAL(38,12).
-        unit: How a table shows it (catalogue.UNITS); empty = as it is.
-        wide: Left out of tables that are too wide otherwise.
-        note: What it means.
+        name: The name in the SQL, or `tag:KEY`.
+        type: DuckDB's name of the type, such as DECIMAL(38,12).
+        unit: The unit in which tables show it (catalogue.UNITS); empty = as it is.
+        wide: Whether a table that is too wide hides the column.
+        note: The meaning of the column.
     """
 
     name: str
@@ -32,9 +32,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Note:
-    """Something a reader of a total must know. Codes are for scripts, and stay.
+    """A fact that the reader of a total must know.
 
-    `reasons` are the cost bases behind the code `unpriced`.
+    Attributes:
+        code: A name for scripts, which never changes.
+        text: The fact, and what to do about it.
+        reasons: The cost bases behind the code `unpriced`.
     """
 
     code: str
@@ -44,9 +47,17 @@ class Note:
 
 @dataclass(frozen=True)
 class Result:
-    """A result, of a report where `report` is not empty.
+    """A result.
 
-    `rows` can be walked once only, where they come straight from the database.
+    Attributes:
+        columns: The columns.
+        rows: The rows. If they come straight from the database, they can be read only once.
+        totals: The total row; None = there is none.
+        notes: What a reader must know about the total.
+        report: The name of the report; empty = the result of a query.
+        title: The title of a table.
+        period: The days that the report covers; None = it has no period.
+        bar: The column that tables draw as a bar; empty = none.
     """
 
     columns: tuple[Column, ...]
@@ -57,4 +68,3 @@ class Result:
     title: str = ""
     period: Period | None = None
     bar: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)

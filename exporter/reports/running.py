@@ -1,10 +1,10 @@
-"""Running a report: its statement, its bound parameters, its result."""
+"""Runs a report: builds its statement, binds its parameters, and returns its result."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -18,14 +18,21 @@ from exporter.reports.result import Column, Result, Row
 from exporter.reports.values import literal
 from exporter.text import did_you_mean
 
-#: As SQLAlchemy finds them (sqlalchemy.sql.elements.TextClause); `::type` is not one.
+#: Bound parameters as SQLAlchemy finds them (TextClause in sqlalchemy.sql.elements).
 _BOUND: Final = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 _TOTAL: Final = "is_total"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a report: dimensions, days, parameters as text, and its argument."""
+    """The options of a report.
+
+    Attributes:
+        period: The days that the report covers; None = it takes no period.
+        by: Dimensions; empty = the report's own.
+        params: Parameters as texts, by name.
+        argument: The text of the report's argument; None = not given.
+    """
 
     period: Period | None = None
     by: Sequence[str] = ()
@@ -35,22 +42,28 @@ class Request:
 
 @dataclass(frozen=True)
 class Statement:
-    """SQL with `:parameters`, their values, and names that the result shows otherwise."""
+    """The SQL of a report.
+
+    Attributes:
+        sql: SQL with `:parameters`.
+        values: The values of the parameters.
+        labels: The name in the result by the name in the SQL if they differ.
+    """
 
     sql: str
     values: Mapping[str, Any]
     labels: Mapping[str, str]
 
     def with_literals(self) -> str:
-        """The statement with its values written out, ready to paste."""
+        """Return the statement with literal values, ready to paste."""
         return _BOUND.sub(lambda match: literal(self.values[match[1]]), self.sql) + ";\n"
 
 
 def statement(report: Report, request: Request, *, with_notes: bool = False) -> Statement:
-    """The statement of a report and its values.
+    """Return the statement of a report; with notes, the total row has their figures.
 
     Raises:
-        UsageError: The report does not take what is asked, or a value is of the wrong kind.
+        UsageError: The report does not take an option, or a value is of the wrong kind.
     """
     values = _values(report, request)
     if request.by and not report.by:
@@ -76,29 +89,28 @@ def statement(report: Report, request: Request, *, with_notes: bool = False) -> 
 
 
 def run(connection: sa.Connection, report: Report, request: Request) -> Result:
-    """Run a report over a read-only connection; rows are complete when it returns.
+    """Run a report over a read-only connection, and return its complete result.
 
     Raises:
-        UsageError: As `statement`.
+        UsageError: The report does not take an option, or a value is of the wrong kind.
     """
-    asked = statement(report, request, with_notes=True)
-    answer = connection.execute(sa.text(asked.sql), dict(asked.values))
+    built = statement(report, request, with_notes=True)
+    answer = connection.execute(sa.text(built.sql), dict(built.values))
     names = list(answer.keys())
     kinds = [str(column[1]) for column in answer.cursor.description] if answer.cursor else []
     rows = [tuple(row) for row in answer]
-    total = next((row for row in rows if _is_total(names, row)), None)
-    kept = [
+    total = next((row for row in rows if _TOTAL in names and row[names.index(_TOTAL)]), None)
+    shown = [
         index
         for index, name in enumerate(names)
         if name != _TOTAL and not name.startswith(notes.PREFIX)
     ]
-    columns = tuple(_column(report, asked, names[index], kinds[index]) for index in kept)
-    found = [_pick(row, kept) for row in rows if row is not total]
+    found = [_pick(row, shown) for row in rows if row is not total]
     figures = dict(zip(names, total, strict=True)) if total else {}
     return Result(
-        columns=columns,
+        columns=tuple(_column(report, built, names[index], kinds[index]) for index in shown),
         rows=found,
-        totals=_pick(total, kept) if total else None,
+        totals=_pick(total, shown) if total else None,
         notes=(
             *notes.of_total(figures),
             *(notes.of_prices(connection) if report.prices and found else ()),
@@ -128,7 +140,7 @@ def _values(report: Report, request: Request) -> dict[str, Any]:
         if not report.argument:
             raise UsageError(
                 f"The report {report.name} takes no argument: {request.argument!r}.",
-                "Parameters are given as --param NAME=VALUE.",
+                "Use --param NAME=VALUE for its parameters.",
             )
         values[report.argument] = report.parameters[report.argument].read(request.argument)
     for name, value in values.items():
@@ -139,17 +151,11 @@ def _values(report: Report, request: Request) -> dict[str, Any]:
     return values
 
 
-def _is_total(names: Sequence[str], row: Row) -> bool:
-    return _TOTAL in names and bool(row[names.index(_TOTAL)])
+def _pick(row: Row, indexes: Sequence[int]) -> Row:
+    return tuple(row[index] for index in indexes)
 
 
-def _pick(row: Row, kept: Sequence[int]) -> Row:
-    return tuple(row[index] for index in kept)
-
-
-def _column(report: Report, asked: Statement, name: str, kind: str) -> Column:
-    note = report.columns.get(name)
-    unit = "time" if kind.startswith("TIMESTAMP") else ""
-    if note is None:
-        return Column(asked.labels.get(name, name), kind, unit)
-    return Column(name, kind, note.unit or unit, note.wide, note.note)
+def _column(report: Report, built: Statement, name: str, kind: str) -> Column:
+    described = report.columns.get(name) or Column(built.labels.get(name, name))
+    unit = described.unit or ("time" if kind.startswith("TIMESTAMP") else "")
+    return replace(described, type=kind, unit=unit)

@@ -1,4 +1,4 @@
-"""How fresh the data is, what is still open, and what went wrong: the figures of `status`."""
+"""The figures of `status`: the age of the data, open jobs and pools, gaps and failures."""
 
 from __future__ import annotations
 
@@ -12,16 +12,11 @@ import sqlalchemy as sa
 
 from exporter.times import format_age, format_time
 
-#: Counts of jobs by scope. A job is unpriced where its instance type has no price in its region;
-#: training plans and serverless jobs are not meant to have one.
+#: The scopes with their numbers of jobs. A job lacks a price if one of its instance types has none
+#: in its region. Training plans and serverless jobs need no price.
 _SCOPES: Final = """
-WITH priced AS (
-    SELECT DISTINCT region, instance_type
-    FROM prices
-    WHERE component = 'Training'
-),
-
-billed AS (
+WITH billed AS (
+    -- A job, with the instance types that need a price.
     SELECT
         job.account_id,
         job.region,
@@ -37,53 +32,55 @@ billed AS (
             ELSE []
         END AS instance_types
     FROM training_jobs AS job
-    LEFT JOIN training_job_details AS detail
-        ON
-            job.training_job_arn = detail.training_job_arn
-            AND job.creation_time = detail.creation_time
+    LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
 ),
 
 counted AS (
+    -- The jobs of a scope with the same instance types.
     SELECT
-        billed.account_id,
-        billed.region,
-        billed.instance_types,
+        account_id,
+        region,
+        instance_types,
         count(*) AS jobs,
-        count(*) FILTER (WHERE billed.is_open) AS open_jobs,
-        count(*) FILTER (WHERE billed.has_open_pool) AS open_pools,
-        count(*) FILTER (WHERE billed.is_deleted) AS deleted_jobs,
-        count(*) FILTER (WHERE billed.without_details) AS jobs_without_details
+        count(*) FILTER (WHERE is_open) AS open_jobs,
+        count(*) FILTER (WHERE has_open_pool) AS open_pools,
+        count(*) FILTER (WHERE is_deleted) AS deleted_jobs,
+        count(*) FILTER (WHERE without_details) AS jobs_without_details
     FROM billed
     GROUP BY ALL
 ),
 
+priced AS (
+    -- A region of prices, with its priced instance types.
+    SELECT region, list(DISTINCT instance_type) AS instance_types
+    FROM prices
+    WHERE component = 'Training'
+    GROUP BY region
+),
+
 by_scope AS (
+    -- A scope with jobs.
     SELECT
-        counted.account_id,
-        counted.region,
-        sum(counted.jobs) AS jobs,
-        sum(counted.open_jobs) AS open_jobs,
-        sum(counted.open_pools) AS open_pools,
-        sum(counted.deleted_jobs) AS deleted_jobs,
-        sum(counted.jobs_without_details) AS jobs_without_details,
-        sum(counted.jobs) FILTER (
-            WHERE len(
-                list_filter(
-                    counted.instance_types,
-                    lambda kind: NOT list_contains(known.instance_types, kind)
-                )
-            ) > 0
+        account_id,
+        region,
+        sum(jobs) AS jobs,
+        sum(open_jobs) AS open_jobs,
+        sum(open_pools) AS open_pools,
+        sum(deleted_jobs) AS deleted_jobs,
+        sum(jobs_without_details) AS jobs_without_details,
+        sum(jobs) FILTER (
+            WHERE NOT list_has_all(coalesce(priced.instance_types, []), counted.instance_types)
         ) AS jobs_without_price
     FROM counted
-    LEFT JOIN (
-        SELECT scope.region, coalesce(list(priced.instance_type) FILTER (
-            WHERE priced.instance_type IS NOT NULL
-        ), []) AS instance_types
-        FROM (SELECT DISTINCT region FROM training_jobs) AS scope
-        LEFT JOIN priced ON scope.region = priced.region
-        GROUP BY scope.region
-    ) AS known ON counted.region = known.region
+    LEFT JOIN priced USING (region)
     GROUP BY ALL
+),
+
+known AS (
+    -- A scope that is synced, or has jobs from a one-off sync.
+    SELECT account_id, region FROM sync_scopes
+    UNION
+    SELECT account_id, region FROM by_scope
 )
 
 SELECT
@@ -104,16 +101,10 @@ SELECT
     CAST(coalesce(by_scope.deleted_jobs, 0) AS BIGINT) AS deleted_jobs,
     CAST(coalesce(by_scope.jobs_without_details, 0) AS BIGINT) AS jobs_without_details,
     CAST(coalesce(by_scope.jobs_without_price, 0) AS BIGINT) AS jobs_without_price
-FROM (
-    SELECT account_id, region FROM sync_scopes
-    UNION
-    SELECT account_id, region FROM by_scope
-) AS known
-LEFT JOIN sync_scopes AS scope
-    ON known.account_id = scope.account_id AND known.region = scope.region
-LEFT JOIN by_scope
-    ON known.account_id = by_scope.account_id AND known.region = by_scope.region
-LEFT JOIN accounts ON known.account_id = accounts.account_id
+FROM known
+LEFT JOIN sync_scopes AS scope USING (account_id, region)
+LEFT JOIN by_scope USING (account_id, region)
+LEFT JOIN accounts USING (account_id)
 ORDER BY known.account_id, known.region
 """
 
@@ -141,9 +132,9 @@ LIMIT :runs
 
 @dataclass(frozen=True)
 class Scope:
-    """An account and region; see sync_scopes for the times. Counts are of jobs.
+    """An account and region. The times are those of the table `sync_scopes`; numbers count jobs.
 
-    `one_off`: only syncs with a filter or a creation window have found jobs in it.
+    `one_off` is true if only syncs with a filter or a creation window found jobs here.
     """
 
     account_id: str
@@ -170,29 +161,29 @@ class Scope:
         return f"{self.account_id}/{self.region}"
 
     def age(self, now: datetime) -> timedelta | None:
-        """How long ago the data was known to be complete; None = never."""
+        """Return the time since the data was last known to be complete; None = it never was."""
         return None if self.watermark is None else max(now - self.watermark, timedelta())
 
     def gaps(self) -> Iterator[str]:
-        """What is not there, in words."""
+        """Yield what the data lacks, in words."""
         if self.one_off:
-            yield "one-off syncs only, which tell nothing of what else there is"
+            yield "only one-off syncs, so jobs may be missing"
         elif self.watermark is None:
             yield "never synced completely"
         if self.discovered_from is not None:
-            yield f"nothing from before {format_time(self.discovered_from)}"
+            yield f"no jobs from before {format_time(self.discovered_from)}"
         if self.listing_mode is not None:
             place = (
-                f" has come to {format_time(self.listing_position)}"
+                f"at {format_time(self.listing_position)}"
                 if self.listing_position
-                else " has not read a page yet"
+                else "before its first page"
             )
-            yield f"its {self.listing_mode} listing{place}; the next sync goes on from there"
+            yield f"the {self.listing_mode} listing stopped {place}; the next sync resumes it"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A row of sync_runs; `calls` is a sum over the operations."""
+    """A row of the table `sync_runs`; `calls` is the sum over all operations."""
 
     run_id: str
     account_id: str
@@ -211,38 +202,37 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took; None = it was killed, or still runs."""
+        """The duration; None = the run was killed, or is still running."""
         return None if self.ended_at is None else (self.ended_at - self.started_at).total_seconds()
 
 
 @dataclass(frozen=True)
 class Status:
-    """What `status` shows, as of `now` by this machine's clock; the latest run first."""
+    """What `status` shows at `now` by this machine's clock; the latest run comes first."""
 
     now: datetime
     scopes: tuple[Scope, ...]
     runs: tuple[Run, ...]
 
     def stale(self, most: timedelta) -> list[str]:
-        """The scopes whose data is older than that, each with its age; all where there is none.
+        """Return a sentence for each scope whose data is older than `most`.
 
-        Those of one-off syncs are meant to be complete at no time, so they are passed over.
+        Scopes of one-off syncs are never complete, so they do not count.
         """
         synced = [scope for scope in self.scopes if not scope.one_off]
         if not synced:
-            only = "but for one-off syncs, " if self.scopes else ""
-            return [f"{only}nothing has been synced yet"]
+            return ["only one-off syncs have run" if self.scopes else "nothing has been synced yet"]
         found = []
         for scope in synced:
             age = scope.age(self.now)
             if age is None:
-                found.append(f"{scope.name} has never been complete")
+                found.append(f"{scope.name} has never been synced completely")
             elif age > most:
                 found.append(f"{scope.name} is {format_age(age)} old")
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """The documented answer of `status --json`; ages and durations are in seconds."""
+        """Return the documented object of `status --json`; ages and durations are in seconds."""
         return {
             "version": 1,
             "now": self.now,
@@ -260,18 +250,17 @@ class Status:
 
 
 def read(connection: sa.Connection, now: datetime, *, runs: int = 10) -> Status:
-    """Read it from the database; `runs` is how many of the last runs."""
+    """Read the figures from the database, with the last `runs` runs."""
     scopes = connection.execute(sa.text(_SCOPES)).mappings().all()
     latest = connection.execute(sa.text(_RUNS), {"runs": runs}).mappings().all()
     return Status(
         now=now,
         scopes=tuple(Scope(**row) for row in scopes),
-        runs=tuple(Run(**{**row, "calls": _calls(row["calls"])}) for row in latest),
+        runs=tuple(
+            Run(**{**row, "calls": sum(json.loads(row["calls"] or "{}").values())})
+            for row in latest
+        ),
     )
-
-
-def _calls(text: str | None) -> int:
-    return sum(json.loads(text or "{}").values())
 
 
 def _seconds(age: timedelta | None) -> float | None:

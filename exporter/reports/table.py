@@ -1,7 +1,7 @@
-"""Results as tables for people, fitted to a width.
+"""Renders results as tables for people, fitted to a width.
 
-Rich measures and breaks the texts; the lines are put together here. Its own tables cut numbers
-when they run short of room, and lay out a thousand rows a second at best.
+Rich measures and breaks texts. Its own tables do not serve: they cut numbers if the width is too
+small, and lay out a thousand rows a second at best.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from typing import Final
 from rich.cells import cell_len, chop_cells
 
 from exporter.reports.rendering import is_numeric, total_cells
-from exporter.reports.result import Column, Result
-from exporter.reports.values import shown
+from exporter.reports.result import Result
+from exporter.reports.values import heading, shown
 from exporter.text import visible
 
+#: Widths are in columns of the terminal: a wide character takes two.
 _BAR: Final = 12
 _GAP: Final = "  "
-#: Texts are given this many columns while there is room, and the lesser numbers when not.
+#: The width to which texts may be folded, from the first attempt to the last.
 _TEXT: Final = 24
 _INSTANCE_TYPE: Final = 17
 _NARROW_TEXT: Final = 12
@@ -30,11 +31,16 @@ _BOLD, _DIM, _CYAN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[0m"
 
 
 def render(result: Result, *, width: int | None, colour: bool = False) -> str:
-    """The table, its total and its notes.
+    """Return the table with its title, total and notes.
 
-    Where it is wider than `width` (None: no limit) the bars go first, then columns with nothing
-    in them and those marked `wide`, then texts are folded; numbers are never cut. What does not
-    fit at all is written as one block a row.
+    If the table is too wide, the bars are left out first. Then empty columns and those marked
+    `wide` are hidden, and texts are folded. Numbers are never cut: if the rest does not fit, each
+    row becomes a block of lines.
+
+    Args:
+        result: The result.
+        width: The width of the terminal; None = no limit.
+        colour: Whether to add colours.
     """
     return _Table(result, width, colour=colour).render()
 
@@ -51,10 +57,14 @@ class _Table:
             for row in self._rows
         ]
         self._totals = None if result.totals is None else total_cells(result, result.totals)
-        self._names = [_heading(result, column) for column in result.columns]
+        # The columns of a query keep the names that the user gave them.
+        self._names = [
+            visible(heading(column.name) if result.report else column.name)
+            for column in result.columns
+        ]
 
     def render(self) -> str:
-        """All of it, ending in a line break."""
+        """Return the text, which ends in a line break."""
         notes = [note.text for note in self._result.notes]
         lines = [self._styled(line, _BOLD) for line in self._wrapped(self._title())]
         widths = self._fitting()
@@ -64,17 +74,20 @@ class _Table:
             lines.extend(self._blocks())
         else:
             lines.extend(self._table(widths))
-            if hidden := [
-                self._result.columns[index].name
-                for index in range(len(self._names))
-                if index not in widths and not self._is_empty(index)
-            ]:
-                notes.append(f"Too narrow for {', '.join(hidden)}: widen it, or use --json.")
+            notes.extend(self._hidden(widths))
         if notes:
             lines.append("")
         for note in notes:
             lines.extend(self._styled(line, _DIM) for line in self._wrapped(visible(note)))
         return "".join(f"{line}\n" for line in lines)
+
+    def _hidden(self, widths: Mapping[int, int]) -> Iterator[str]:
+        """Yield a note if columns with values are hidden."""
+        every = range(len(self._names))
+        hidden = [index for index in every if index not in widths and not self._is_empty(index)]
+        if hidden:
+            names = ", ".join(self._names[index] for index in hidden)
+            yield f"Hidden: {names} (terminal too narrow; use --format json)."
 
     def _title(self) -> str:
         period = self._result.period
@@ -90,55 +103,62 @@ class _Table:
         return all(row[index] is None for row in self._rows)
 
     def _is_right(self, index: int) -> bool:
+        """Return whether the column is aligned to the right, as numbers are."""
         return is_numeric(self._result.columns[index].type)
 
     def _extent(self, index: int, text: int) -> tuple[int, int]:
-        """Columns of the screen that a column needs at least and at most; texts fold at `text`."""
+        """Return the least and the greatest useful width of a column; texts fold at `text`."""
         longest = max((cell_len(row[index]) for row in self._cells), default=1)
         if self._totals is not None:
             longest = max(longest, cell_len(self._totals[index]))
         name = self._names[index]
-        words = max(map(cell_len, name.split()), default=1)
+        word = max(map(cell_len, name.split()), default=1)
         kind = self._result.columns[index].type
         whole = self._is_right(index) or kind.startswith(("DATE", "TIMESTAMP"))
-        return max(words, longest if whole else min(longest, text)), max(longest, cell_len(name))
+        return max(word, longest if whole else min(longest, text)), max(longest, cell_len(name))
 
     def _dispensable(self) -> list[int]:
-        """Columns that go when room is short, in this order: the empty ones, the wide ones."""
+        """Return the columns to hide, in this order: empty ones, then wide ones from the right."""
         every = range(len(self._names))
         empty = [index for index in every if self._is_empty(index)]
         wide = [index for index in reversed(every) if self._result.columns[index].wide]
         return empty + [index for index in wide if index not in empty]
 
     def _fitting(self) -> dict[int, int] | None:
-        """The columns that fit, and the width of each; None where not even the least do."""
+        """Return the columns that fit and their widths; None = not even the fewest fit."""
         left = list(range(len(self._names)))
-        steps = [(left, _TEXT)]
+        attempts = [(left, _TEXT)]
         for index in self._dispensable():
             left = [other for other in left if other != index]
-            steps.append((left, _TEXT))
-        steps += [(left, _INSTANCE_TYPE), (left, _NARROW_TEXT)]
-        for indexes, text in steps:
-            extents = {index: self._extent(index, text) for index in indexes}
-            if self._width is None:
-                return {index: most for index, (_, most) in extents.items()}
-            room = self._width - sum(least for least, _ in extents.values())
-            room -= len(_GAP) * (len(indexes) - 1)
-            if room < 0:
-                continue
-            widths = {}
-            for index in sorted(indexes, key=self._is_right):  # texts unfold first, then headings
-                least, most = extents[index]
-                widths[index] = least + min(room, most - least)
-                room -= widths[index] - least
-            return {index: widths[index] for index in indexes}
-        return None
+            attempts.append((left, _TEXT))
+        attempts += [(left, _INSTANCE_TYPE), (left, _NARROW_TEXT)]
+        found = (self._widths(indexes, text) for indexes, text in attempts)
+        return next((widths for widths in found if widths is not None), None)
+
+    def _widths(self, indexes: Sequence[int], text: int) -> dict[int, int] | None:
+        """Return the widths of these columns; None = they do not fit.
+
+        Columns of text receive spare room before the headings of numbers.
+        """
+        extents = {index: self._extent(index, text) for index in indexes}
+        if self._width is None:
+            return {index: most for index, (_, most) in extents.items()}
+        spare = self._width - sum(least for least, _ in extents.values())
+        spare -= len(_GAP) * (len(indexes) - 1)
+        if spare < 0:
+            return None
+        widths = {}
+        for index in sorted(indexes, key=self._is_right):
+            least, most = extents[index]
+            widths[index] = min(least + spare, most)
+            spare -= widths[index] - least
+        return {index: widths[index] for index in indexes}
 
     def _table(self, widths: Mapping[int, int]) -> Iterator[str]:
         bars = self._bars() if self._has_bar(widths) else None
         names = [_by_words(self._names[index], width) for index, width in widths.items()]
         most = max(map(len, names))
-        # Headings stand on the line, however many words they have.
+        # Short headings are aligned to the bottom.
         names = [[""] * (most - len(name)) + name for name in names]
         for line in self._joined(names, widths):
             yield self._styled(line, _BOLD)
@@ -197,27 +217,21 @@ class _Table:
             yield from (" " * longest + _GAP + part for part in parts[1:])
 
 
-def _heading(result: Result, column: Column) -> str:
-    if not result.report or column.name.startswith("tag:"):
-        return visible(column.name)  # somebody's own SQL: as they named it
-    return column.name.replace("_", " ").replace("usd", "USD")
-
-
 def _folded(row: Sequence[str], widths: Mapping[int, int]) -> list[list[str]]:
     return [_fold(row[index], width) for index, width in widths.items()]
 
 
 def _fold(text: str, width: int) -> list[str]:
-    """A text in lines: broken between words and after hyphens, anywhere if it must be."""
+    """Return a text in lines, broken between words and after hyphens, or anywhere if necessary."""
     if cell_len(text) <= width:
         return [text]
-    if text.isascii():  # a character is a column
+    if text.isascii():  # each character takes one column
         return textwrap.wrap(text, width)
     return chop_cells(text, width)
 
 
 def _by_words(name: str, width: int) -> list[str]:
-    """A heading in lines of whole words; each word fits."""
+    """Return a heading in lines of whole words. Each word fits."""
     lines = [""]
     for word in name.split():
         joined = f"{lines[-1]} {word}".strip()

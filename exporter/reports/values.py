@@ -1,23 +1,24 @@
-"""Values as text: for people (tables), for programs (CSV), for JSON."""
+"""Values as texts: for tables, for CSV, for JSON, and for SQL."""
 
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from math import isfinite
+from typing import Any, Final
 
+from exporter import sql
 from exporter.text import visible
 from exporter.times import format_time
 
-#: What stands for a value that is not known, or not there.
+#: Stands for a value that is unknown or does not exist.
 MISSING = "–"
 
 
 def plain(value: object) -> str:
-    """The value in full, as CSV and unit-less tables have it; empty for NULL."""
+    """Return the full value, as in CSV files and columns without a unit; empty for NULL."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -38,17 +39,29 @@ def plain(value: object) -> str:
 
 
 def digits(number: Decimal) -> str:
-    """All digits of a number that say something: 43, 0.257, never 4.3E+1."""
+    """Return a number without trailing zeros and without an exponent: 43, 0.257."""
     text = format(number, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def shown(value: object, unit: str) -> str:
-    """The value as a table shows it, by its unit; one line, harmless to a terminal.
+def heading(name: str) -> str:
+    """Return the name of a report's column for a reader: `cost USD` for `cost_usd`.
 
-    money: USD to the cent, two significant digits below a cent. rate: USD with up to six places.
-    hours: three places. count: whole, or one place where it is a mean. percent: a share of 1, as
-    per cent. factor: times. seconds: as h and m. time: to the second.
+    The dimensions `tag:KEY` stay as they are.
+    """
+    return name if name.startswith("tag:") else name.replace("_", " ").replace("usd", "USD")
+
+
+def shown(value: object, unit: str) -> str:
+    """Return the value as a table shows it: one line without control characters.
+
+    Args:
+        value: The value.
+        unit: `money` is USD to the cent, or to two significant digits below a cent; `rate` is USD
+            with up to six decimals; `hours` has three decimals; `count` is whole, or has one
+            decimal if it is a mean; `percent` is a share of 1; `factor` is a multiple; `seconds`
+            reads as hours and minutes; `time` is to the second. With any other unit the value
+            is plain.
     """
     if value is None:
         return MISSING
@@ -59,36 +72,31 @@ def shown(value: object, unit: str) -> str:
     number = Decimal(str(value))
     if not number.is_finite():
         return str(value)
-    if unit == "money":
-        return money(number)
-    if unit == "rate":
-        text = digits(number.quantize(Decimal("0.000001"), ROUND_HALF_UP))
-        whole, _, part = text.partition(".")
-        return f"{int(whole):,}.{part:0<2}"
-    if unit == "hours":
-        return f"{number.quantize(Decimal('0.001'), ROUND_HALF_UP):,}"
-    if unit == "count":
-        return (
-            f"{int(number):,}" if number == int(number) else f"{number.quantize(Decimal('0.1')):,}"
-        )
-    if unit == "percent":
-        return f"{(number * 100).quantize(Decimal('0.1'), ROUND_HALF_UP):,} %"
-    if unit == "factor":
-        return f"{number.quantize(Decimal('0.01'), ROUND_HALF_UP):,} ×"
-    if unit == "seconds":
-        return duration(int(number))
-    return plain(value)
+    return _NUMBERS[unit](number) if unit in _NUMBERS else plain(value)
+
+
+def _rounded(number: Decimal, places: int) -> str:
+    return f"{number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,}"
+
+
+def _rate(number: Decimal) -> str:
+    whole, _, part = digits(number.quantize(Decimal("0.000001"), ROUND_HALF_UP)).partition(".")
+    return f"{int(whole):,}.{part:0<2}"
+
+
+def _count(number: Decimal) -> str:
+    return f"{int(number):,}" if number == int(number) else f"{number.quantize(Decimal('0.1')):,}"
 
 
 def money(amount: Decimal) -> str:
-    """USD to the cent; an amount below a cent keeps two digits that say something."""
+    """Return USD to the cent; an amount below a cent keeps two significant digits."""
     if amount and abs(amount) < Decimal("0.01"):
         return format(amount.quantize(Decimal(1).scaleb(amount.adjusted() - 1), ROUND_HALF_UP), "f")
     return f"{amount.quantize(Decimal('0.01'), ROUND_HALF_UP):,}"
 
 
 def duration(seconds: int) -> str:
-    """Seconds as a reader takes them in: 45s, 12m 05s, 3h 20m."""
+    """Return seconds for a reader: 45s, 12m 05s, 3h 20m."""
     sign = "-" if seconds < 0 else ""
     minutes, rest = divmod(abs(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -97,50 +105,41 @@ def duration(seconds: int) -> str:
     return f"{sign}{minutes}m {rest:02}s" if minutes else f"{sign}{rest}s"
 
 
-def to_json(value: object) -> str:
-    """JSON text; decimals as numbers with all their digits, times as ISO 8601.
+_NUMBERS: Final[Mapping[str, Callable[[Decimal], str]]] = {
+    "money": money,
+    "rate": _rate,
+    "hours": lambda number: _rounded(number, 3),
+    "count": _count,
+    "percent": lambda number: f"{_rounded(number * 100, 1)} %",
+    "factor": lambda number: f"{_rounded(number, 2)} ×",
+    "seconds": lambda number: duration(int(number)),
+}
 
-    The json module would round decimals to floats. A reader that needs the exact amount parses
+
+def to_json(value: object) -> str:
+    """Return JSON; decimals are numbers with all their digits, times are ISO 8601.
+
+    The json module would round decimals to floats. A program that needs the exact amount parses
     numbers as decimals (Python: `json.loads(text, parse_float=Decimal)`).
     """
-    return "".join(_json(value))
-
-
-def _json(value: object) -> Iterator[str]:
     if isinstance(value, dict):
-        yield from _joined("{", (_member(key, item) for key, item in value.items()), "}")
-    elif isinstance(value, list | tuple):
-        yield from _joined("[", map(_json, value), "]")
-    elif value is None or isinstance(value, bool | int | str):
-        yield json.dumps(value)
-    elif isinstance(value, Decimal):
-        yield digits(value) if value.is_finite() else "null"
-    elif isinstance(value, float):
-        yield json.dumps(value) if value - value == 0 else "null"  # JSON has no NaN, no infinity
-    elif isinstance(value, timedelta):
-        yield json.dumps(value.total_seconds())
-    elif isinstance(value, datetime | date | time | bytes | uuid.UUID):
-        yield json.dumps(plain(value))
-    else:
-        yield json.dumps(str(value))
-
-
-def _member(key: object, item: object) -> Iterator[str]:
-    yield f"{json.dumps(str(key))}: "
-    yield from _json(item)
-
-
-def _joined(start: str, parts: Iterable[Iterable[str]], end: str) -> Iterator[str]:
-    yield start
-    for number, part in enumerate(parts):
-        if number:
-            yield ", "
-        yield from part
-    yield end
+        members = (f"{json.dumps(str(key))}: {to_json(item)}" for key, item in value.items())
+        return f"{{{', '.join(members)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(to_json, value))}]"
+    if isinstance(value, Decimal):
+        return digits(value) if value.is_finite() else "null"
+    if isinstance(value, float) and not isfinite(value):
+        return "null"
+    if value is None or isinstance(value, bool | int | float | str):
+        return json.dumps(value)
+    if isinstance(value, timedelta):
+        return json.dumps(value.total_seconds())
+    return json.dumps(plain(value))
 
 
 def literal(value: Any) -> str:  # noqa: ANN401 - whatever may be bound
-    """The value as DuckDB reads it in a statement."""
+    """Return the value as a literal of DuckDB's SQL."""
     if value is None:
         return "NULL"
     if isinstance(value, bool):
@@ -149,4 +148,4 @@ def literal(value: Any) -> str:  # noqa: ANN401 - whatever may be bound
         return str(value)
     if isinstance(value, Decimal):
         return format(value, "f")
-    return "'" + plain(value).replace("'", "''") + "'"
+    return sql.literal(plain(value))

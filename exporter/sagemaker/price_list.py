@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from exporter.errors import ServiceError
 
@@ -26,7 +27,8 @@ _USAGE: Final = re.compile(r"(?:[A-Z]{2,4}\d*-)?Train(?:ing)?(?P<more>[A-Za-z-]*
 _TYPE: Final = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 
 
-class ListedPrice(NamedTuple):
+@dataclass(frozen=True)
+class ListedPrice:
     """A price of today. `instance_type` is empty for storage; `unit` is Hrs or GB-Mo."""
 
     region: str

@@ -1,1 +1,1 @@
-"""Keeps: the schema, opening and locking the file, upserts of sets, views as data."""
+"""Keeps the data: the schema, opening and locking the file, upserts, views, check and backup."""

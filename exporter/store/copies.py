@@ -1,11 +1,11 @@
-"""Copies of a whole database file: consistent while others read, and complete or not there.
+"""Copies whole database files while others read them; a copy is complete or does not exist.
 
-The bytes are copied while this process holds DuckDB's own kind of lock on the file, shared: so
-nobody writes meanwhile, and everybody may read. A write-ahead log that a killed process left is
-copied too and folded into the copy, so that the file itself need not be written to.
+While it copies the bytes, this process holds DuckDB's own kind of lock on the file, shared. So
+nobody writes, and everybody may read. A write-ahead log that a killed process left is copied as
+well and written into the copy, so the original file stays unchanged.
 
-Call it only while this process does not have the file open through DuckDB: closing the
-descriptor would drop DuckDB's lock with ours (POSIX fcntl locks belong to the process).
+Copy only while this process does not have the file open through DuckDB. POSIX fcntl locks belong
+to the process: closing the second descriptor would drop DuckDB's lock.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from exporter.errors import BusyError, DatabaseError, UsageError
 from exporter.store.database import Database
 
-#: What a killed process left half-built is removed once it is this old.
+#: Unfinished copies of this age belong to killed processes.
 _ABANDONED_SECONDS: Final = 3600
-_PIECE: Final = 4 << 20
+_CHUNK_BYTES: Final = 4 << 20
 _ATTEMPTS: Final = 50
 _MAGIC: Final = b"DUCK"
+
+Result = TypeVar("Result")
 
 
 def copy(
@@ -34,51 +36,56 @@ def copy(
     target: Path,
     *,
     mode: int = 0o600,
-    verify: Callable[[Path], None] = lambda _: None,
-) -> None:
-    """Copy a database file; the target is replaced in one step, or left as it was.
+    verify: Callable[[Path], Result] = lambda _: None,  # type: ignore[assignment,return-value] # None by default
+) -> Result:
+    """Copy a database file; replace the target in one step, or leave it as it was.
 
     Args:
-        database: What is copied; not open in this process.
-        target: Where to.
-        mode: Permissions of the copy, from its first byte on.
-        verify: Called with the finished copy under another name; what it raises prevents the
-            replacement.
+        database: The source; not open in this process.
+        target: The file to write.
+        mode: Permissions of the copy, from its first byte.
+        verify: Called with the finished copy before it replaces the target. If it raises, the
+            target stays as it was.
+
+    Returns:
+        What `verify` returned.
 
     Raises:
-        DatabaseError: The source cannot be read, or the target not written.
-        BusyError: A writer kept the source for longer than its lock timeout.
-        UsageError: The target is the database itself, or something else than a database.
+        DatabaseError: The source cannot be read, or the target cannot be written.
+        BusyError: A writer held the source for longer than its lock timeout.
+        UsageError: The target is the database itself, or a file of another kind.
     """
     check_target(database.path, target)
     with unfinished(target) as building:
         _copy_bytes(database, building)
         if _log(building).exists():
+            # Opening replays the log, and closing writes it into the file.
             with Database(building).writing():
-                pass  # opening replays the log, closing folds it in
-        verify(building)
+                pass
+        result = verify(building)
         try:
             building.chmod(mode)
-            _settle(building)
-            # Whoever opened the old target for writing and died left a log that is not the new
-            # one's: with it there, the new file could not be opened.
+            _flush(building)
+            # A process that wrote to the old target and died left a log. DuckDB would refuse to
+            # open the new target beside it.
             _log(target).unlink(missing_ok=True)
             building.replace(target)
-            _settle(target.parent)
+            _flush(target.parent)
         except OSError as error:
             raise _not_written(target, error) from error
+    return result
 
 
 @contextmanager
 def unfinished(target: Path) -> Iterator[Path]:
-    """A name beside the target to build it under; gone after the block, whatever happens."""
+    """Give a name beside the target for building it; remove what is there after the block."""
     prefix = f".{target.name}.new-"
     for old in target.parent.glob(f"{prefix}*"):
         try:
             if time.time() - old.stat().st_mtime > _ABANDONED_SECONDS:
                 old.unlink()
         except OSError:
-            continue  # somebody else was quicker, or it is not ours to remove
+            continue  # another process removed it, or this one has no permission
     building = target.with_name(f"{prefix}{os.getpid()}")
     try:
         yield building
@@ -88,11 +95,11 @@ def unfinished(target: Path) -> Iterator[Path]:
 
 
 def check_target(source: Path, target: Path) -> None:
-    """Raise where a copy of the source could not or must not take the target's place.
+    """Raise if a copy of the source must not or cannot replace the target.
 
     Raises:
-        UsageError: The target is the source, a directory, or something else than a database.
-        DatabaseError: Its directory is not there, or it cannot be read.
+        UsageError: The target is the source, a directory, or a file of another kind.
+        DatabaseError: The target cannot be read, or its directory is missing.
     """
     if target.is_dir():
         raise UsageError(f"{target} is a directory.", "Name a file.")
@@ -109,13 +116,13 @@ def check_target(source: Path, target: Path) -> None:
         raise _not_written(target, error) from error
     if head and head[8:12] != _MAGIC:
         raise UsageError(
-            f"{target} is there already and not a DuckDB database.",
-            "It was not touched. Name another file.",
+            f"{target} exists and is not a DuckDB database.",
+            "Nothing was changed. Name another file.",
         )
 
 
 def _copy_bytes(database: Database, building: Path) -> None:
-    with _unchanging(database) as source:
+    with _locked(database) as source:
         log = _log(database.path)
         try:
             building.unlink(missing_ok=True)
@@ -131,10 +138,10 @@ def _copy_bytes(database: Database, building: Path) -> None:
 
 
 @contextmanager
-def _unchanging(database: Database) -> Iterator[int]:
-    """The file, opened, while no DuckDB anywhere has it open for writing."""
+def _locked(database: Database) -> Iterator[int]:
+    """Open the file and keep every DuckDB from writing to it inside the block."""
     for _ in range(_ATTEMPTS):
-        # Waits for a writer and names it, heals what a kill left, says what is no database.
+        # Waits for a writer, recovers the file after a kill, and refuses files of other kinds.
         with database.reading(check_schema=False):
             pass
         descriptor = os.open(database.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -142,13 +149,14 @@ def _unchanging(database: Database) -> Iterator[int]:
             try:
                 fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except (BlockingIOError, PermissionError):
-                continue  # a writer came in between
+                continue  # a writer opened the file in between
             yield descriptor
             return
         finally:
             os.close(descriptor)
     raise BusyError(
-        f"The database {database.path} is written to again and again.", "Nothing is lost."
+        f"Other processes write to the database {database.path} all the time.",
+        "Nothing is lost.",
     )
 
 
@@ -158,11 +166,11 @@ def _write(source: int, target: Path) -> None:
         os.fdopen(os.dup(source), "rb", buffering=0) as reader,
         os.fdopen(descriptor, "wb", buffering=0) as writer,
     ):
-        shutil.copyfileobj(reader, writer, _PIECE)
+        shutil.copyfileobj(reader, writer, _CHUNK_BYTES)
 
 
-def _settle(path: Path) -> None:
-    """Make sure that it survives the machine."""
+def _flush(path: Path) -> None:
+    """Write a file or directory to the disk, so that it survives a power failure."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -176,5 +184,5 @@ def _log(path: Path) -> Path:
 
 def _not_written(target: Path, error: OSError) -> DatabaseError:
     return DatabaseError(
-        f"Cannot write {target}: {error.strerror}.", "What was there before is unchanged."
+        f"Cannot write {target}: {error.strerror}.", "The previous file is unchanged."
     )

@@ -1,22 +1,21 @@
-"""The tables and views that other programs are given, as Arrow and with their comments.
+"""Reads tables and views for other programs, as Arrow with the columns' comments.
 
-JSON becomes text that holds JSON: not every engine has a type for it.
+JSON columns become text, because not every engine has a JSON type.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from exporter.store.batches import Stream, fetch_stream
 
-#: What leaves the file, by the names of the contract: the tables, then the views over them.
+#: What is exported: the tables, then the views over them.
 NAMES: Final = (
     "training_jobs",
     "training_job_changes",
@@ -34,7 +33,13 @@ NAMES: Final = (
 
 @dataclass(frozen=True)
 class Source:
-    """A table or view: its name, its COMMENT, and (column, DuckDB type, COMMENT) of each column."""
+    """A table or view.
+
+    Attributes:
+        name: Its name.
+        comment: Its COMMENT.
+        columns: Name, DuckDB type and COMMENT of each column.
+    """
 
     name: str
     comment: str
@@ -42,7 +47,7 @@ class Source:
 
     @property
     def select(self) -> str:
-        """The query for all of its rows."""
+        """The query for all rows."""
         listed = ", ".join(
             f"CAST({name} AS VARCHAR) AS {name}" if kind == "JSON" else name
             for name, kind, _ in self.columns
@@ -52,14 +57,19 @@ class Source:
 
 @dataclass(frozen=True)
 class Content:
-    """How many rows a source has, and a text that changes with any of them, or with its columns."""
+    """What a source holds.
+
+    Attributes:
+        rows: Number of rows.
+        fingerprint: A text that changes when a row or a column changes.
+    """
 
     rows: int
     fingerprint: str
 
 
-def sources(connection: sa.Connection) -> tuple[Source, ...]:
-    """What there is to export, in the order of NAMES."""
+def sources(connection: sa.Connection, names: Sequence[str] = NAMES) -> tuple[Source, ...]:
+    """Return the tables and views with these names, in this order."""
     described = connection.exec_driver_sql(
         "SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'main' "
         "UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'main'"
@@ -71,14 +81,14 @@ def sources(connection: sa.Connection) -> tuple[Source, ...]:
         "WHERE NOT internal AND schema_name = 'main' ORDER BY table_name, column_index"
     ).all():
         columns.setdefault(table, []).append((name, kind, comment or ""))
-    return tuple(Source(name, comments[name], tuple(columns[name])) for name in NAMES)
+    return tuple(Source(name, comments[name], tuple(columns[name])) for name in names)
 
 
 def content(connection: sa.Connection, source: Source) -> Content:
-    """Read every row once; the order of rows plays no part.
+    """Read every row, in any order, and return the number and fingerprint of the rows.
 
-    Another DuckDB may hash otherwise: the fingerprint is then another for the same rows, never
-    the same for others (but for one chance in 2^64).
+    Two versions of DuckDB may give different fingerprints for the same rows. Different rows have
+    the same fingerprint with a probability of 1 in 2^64.
     """
     count, total, mixed = connection.exec_driver_sql(
         "SELECT count(*), sum(CAST(hash(each) AS HUGEINT)), bit_xor(hash(each)) "  # noqa: S608
@@ -89,24 +99,12 @@ def content(connection: sa.Connection, source: Source) -> Content:
 
 
 @contextmanager
-def read(connection: sa.Connection, source: Source) -> Iterator[pa.RecordBatchReader]:
-    """Every row, streamed; fields carry the columns' comments as metadata `comment`.
+def read(connection: sa.Connection, source: Source) -> Iterator[Stream]:
+    """Stream every row; the columns' comments are in the fields' metadata.
 
-    Until the block ends, nothing else can be asked of the connection.
+    The connection can do nothing else inside the block.
     """
-    import pyarrow as pa
-
     raw: Any = connection.connection.driver_connection
-    # By the protocol: DuckDB 1.4 and 2.0 have no method of one name for it.
-    found = pa.RecordBatchReader.from_stream(raw.sql(source.select))
-    schema = pa.schema(
-        field.with_metadata({"comment": comment})
-        for field, (_, _, comment) in zip(found.schema, source.columns, strict=True)
-    )
-
-    def commented() -> Iterator[pa.RecordBatch]:
-        for batch in found:
-            yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
-
-    with found:  # left half read, it would keep the connection from being closed
-        yield pa.RecordBatchReader.from_batches(schema, commented())
+    comments = [comment for _, _, comment in source.columns]
+    with fetch_stream(raw.sql(source.select), comments) as rows:
+        yield rows

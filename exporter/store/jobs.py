@@ -6,15 +6,14 @@ still refuse to go back in time: a stored row that is newer than the one written
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-import duckdb
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from exporter.store.batches import Batch, Columns, batch, staged
 from exporter.store.schema import (
     KEY,
     training_job_changes,
@@ -23,12 +22,7 @@ from exporter.store.schema import (
 )
 from exporter.store.scopes import ScopeKey
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 Row = Mapping[str, Any]
-#: Values by column, all of one length.
-Columns = Mapping[str, Sequence[Any]]
 
 #: Prefix of training_job_details' columns in rows that hold both tables.
 DETAIL_PREFIX: Final = "detail_"
@@ -52,7 +46,7 @@ class Summary(NamedTuple):
 def known_jobs(connection: sa.Connection, keys: Iterable[tuple[Any, Any]]) -> list[Row]:
     """Stored jobs with these (ARN, creation time), their details beside them (`detail_…`)."""
     wanted = batch(training_jobs, dict(zip(KEY, zip(*keys, strict=True), strict=True)))
-    with _staged(connection, wanted):
+    with staged(connection, _STAGED, wanted):
         return _rows(connection, f"{_JOBS} JOIN {_STAGED} USING (training_job_arn, creation_time)")
 
 
@@ -92,19 +86,19 @@ def open_times(connection: sa.Connection, key: ScopeKey) -> list[tuple[datetime,
     return [(created, int(newer)) for created, newer in rows]
 
 
-def write_jobs(connection: sa.Connection, rows: pa.Table) -> None:
+def write_jobs(connection: sa.Connection, rows: Batch) -> None:
     """Upsert a batch of training_jobs; a row that changed later than the given stays."""
     _upsert(connection, training_jobs, rows, version="updated_at")
 
 
-def write_details(connection: sa.Connection, rows: pa.Table) -> None:
+def write_details(connection: sa.Connection, rows: Batch) -> None:
     """Upsert a batch of training_job_details; a row that was fetched later stays."""
     _upsert(connection, training_job_details, rows, version="fetched_at")
 
 
-def append_changes(connection: sa.Connection, rows: pa.Table) -> None:
+def append_changes(connection: sa.Connection, rows: Batch) -> None:
     """Append a batch to training_job_changes."""
-    with _staged(connection, rows):
+    with staged(connection, _STAGED, rows):
         names, source = _source(training_job_changes)
         connection.execute(sa.insert(training_job_changes).from_select(names, source))
 
@@ -117,12 +111,12 @@ def labelled_jobs(connection: sa.Connection) -> Iterator[Row]:
 
 def relabel(connection: sa.Connection, values: Columns) -> None:
     """Set the labels of jobs, by the key: job_family, family_rule, team and team_rule."""
-    with _staged(connection, batch(training_jobs, values)):
+    with staged(connection, _STAGED, batch(training_jobs, values)):
         connection.execute(sa.text(_RELABEL))
 
 
-def _upsert(connection: sa.Connection, table: sa.Table, rows: pa.Table, version: str) -> None:
-    with _staged(connection, rows):
+def _upsert(connection: sa.Connection, table: sa.Table, rows: Batch, version: str) -> None:
+    with staged(connection, _STAGED, rows):
         names, source = _source(table)
         statement = insert(table).from_select(names, source)
         connection.execute(
@@ -141,42 +135,6 @@ def _source(table: sa.Table) -> tuple[list[str], sa.Select[Any]]:
     names = [column.name for column in table.columns]
     staged = sa.table(_STAGED, *[sa.column(name) for name in names])
     return names, sa.select(*staged.c)
-
-
-def batch(table: sa.Table, values: Columns) -> pa.Table:
-    """Rows for a table; made before the file is opened for writing, and so locked.
-
-    The types are the table's: inferred, a column of only NULLs would have none.
-    """
-    import pyarrow as pa
-
-    schema = pa.schema([(name, _arrow_type(table.c[name].type)) for name in values])
-    return pa.table(dict(values), schema=schema)
-
-
-def _arrow_type(type_: sa.types.TypeEngine[Any]) -> pa.DataType:
-    import pyarrow as pa
-
-    if isinstance(type_, sa.TIMESTAMP):
-        return pa.timestamp("us", tz="UTC")
-    if isinstance(type_, sa.BigInteger):
-        return pa.int64()
-    if isinstance(type_, sa.Boolean):
-        return pa.bool_()
-    return pa.string()
-
-
-@contextmanager
-def _staged(connection: sa.Connection, rows: pa.Table) -> Iterator[None]:
-    """An Arrow batch under a name, for the statements of the block."""
-    raw: Any = connection.connection.driver_connection
-    raw.register(_STAGED, rows)
-    try:
-        yield
-    finally:
-        # Where the connection is lost (a full disk, Ctrl-C), what took it is the error to raise.
-        with suppress(duckdb.Error):
-            raw.unregister(_STAGED)
 
 
 def _rows(connection: sa.Connection, statement: str, parameters: Row | None = None) -> list[Row]:

@@ -1,7 +1,7 @@
-"""One sync at a time: an advisory lock on a file beside the database.
+"""Allows one sync at a time, with an advisory lock on a file beside the database.
 
-DuckDB's own lock is held only for the moments of a commit. This one is held for a whole sync,
-and the system drops it when its process dies, however it dies.
+A sync holds DuckDB's own lock only during its commits, and this lock from start to end. The
+operating system releases it when the process ends, even after a kill.
 """
 
 from __future__ import annotations
@@ -28,11 +28,18 @@ def sync_lock(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[None]:
-    """Hold `<database>.lock` for the length of the block; wait `timeout` seconds for it.
+    """Hold `<database>.lock` inside the block.
+
+    Args:
+        database: The database file.
+        timeout: Seconds to wait for another sync.
+        notify: Called with one sentence when the lock has to wait.
+        sleep: Waits for a number of seconds.
+        monotonic: Returns the seconds of a clock that never goes back.
 
     Raises:
-        BusyError: Another sync held it for longer; its PID is named.
-        DatabaseError: The file cannot be made (no such directory, read-only).
+        BusyError: Another sync held the lock for longer; the message names its PID.
+        DatabaseError: The lock file cannot be created (no such directory, read-only).
     """
     check_kind(database)
     if not database.parent.is_dir():
@@ -41,22 +48,22 @@ def sync_lock(
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise DatabaseError(f"Cannot make {path}: {error.strerror}.") from error
+        raise DatabaseError(f"Cannot create {path}: {error.strerror}.") from error
     try:
         deadline = monotonic() + timeout
-        told = False
+        notified = False
         while not _try_lock(descriptor):
             holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
             if monotonic() >= deadline:
                 raise BusyError(
                     f"Another sync of {database} is running (PID {holder}).",
-                    "Nothing is lost; the next run does what this one would have done.",
+                    "Nothing is lost; the next run catches up.",
                 )
-            if not told:
+            if not notified:
                 notify(f"Waiting for another sync of {database} (PID {holder}).")
-                told = True
+                notified = True
             sleep(_PAUSE)
-        with suppress(OSError):  # a full disk: the lock holds without a name in it
+        with suppress(OSError):  # on a full disk the lock works without the PID
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield

@@ -1,84 +1,129 @@
-"""Bringing a file to this program's schema, with a copy before and a checkpoint after.
+"""Upgrades a file to this program's schema, after a copy and with a checkpoint at the end.
 
-Alembic moves the tables in one transaction; comments and views are data, laid again in the
-same transaction, so that a file is of one schema or of the other, never between.
+Alembic migrates the tables, and the comments and views are installed in the same transaction.
+So a file has either the old schema or the new one, never a mixture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from exporter.errors import DatabaseError
 from exporter.resources import folder
-from exporter.store import copies, laying
-from exporter.store import database as db
+from exporter.store import copies, install
+from exporter.store.database import Database
+from exporter.store.locks import sync_lock
+from exporter.store.revision import check_revision, read_revision
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """The result of an upgrade.
+
+    Attributes:
+        before: The schema before; None if there was no file, or an empty one.
+        after: The schema now.
+        copy: The copy of the file before the upgrade; None if there was no need for one.
+    """
+
+    before: str | None
+    after: str
+    copy: Path | None = None
+
+
+def upgrade_locked(database: Database, *, notify: Notify = lambda _: None) -> Upgraded:
+    """Take the sync lock and upgrade.
+
+    Raises:
+        BusyError: Another sync is running, or another process held the file.
+        SchemaNewerError: The file has a newer schema than this program.
+        DatabaseError: The file belongs to another program, or the disk is full.
+    """
+    with sync_lock(database.path, database.lock_timeout, notify=notify):
+        return upgrade(database, notify=notify)
 
 
 def upgrade(
-    database: db.Database, *, notify: Callable[[str], None] = lambda _: None
-) -> Path | None:
-    """Create the file, or bring it to the newest schema; current views are left alone.
+    database: Database,
+    *,
+    notify: Notify = lambda _: None,
+    migrations: Path | None = None,
+    install_views: Callable[[sa.Connection], None] = install.install,
+) -> Upgraded:
+    """Create the file, or upgrade it; leave a current file alone.
 
-    Call it with the sync lock held. A file of an older schema is copied first, to
-    `<file>.before-<revision>`; the copy of the upgrade before that is then removed. Going back
-    to the older program means putting that copy back.
+    The caller holds the sync lock. A file of an older schema is first copied to
+    `<file>.before-<revision>`, and the copy of an earlier upgrade is then removed. To go back to
+    the older program, restore that copy.
 
-    Returns:
-        The copy, where one was made.
+    Args:
+        database: The file.
+        notify: Called with one sentence when a copy was made, or a stray log moved.
+        migrations: The folder of Alembic's scripts; this program's own if None.
+        install_views: Recreates the comments and views.
 
     Raises:
-        SchemaNewerError: The file is of a newer schema.
-        DatabaseError: It is not ours, or the disk is full.
+        SchemaNewerError: The file has a newer schema than this program.
+        DatabaseError: The file belongs to another program, or the disk is full.
     """
+
+    def migrate(connection: sa.Connection) -> None:
+        _run_alembic(connection, migrations or folder("migrations"))
+        install_views(connection)
+
     if not database.exists():
-        _create(database, notify)
-        return None
+        _create(database, migrate, notify)
+        return Upgraded(None, database.revision)
+    found, is_current = _state(database)
+    copy = None
+    if not is_current:
+        if found not in (None, database.revision):
+            copy = _copy_before(database, str(found))
+            notify(f"Upgrading the schema from {found} to {database.revision}; the copy is {copy}.")
+        _migrate(database, migrate)
+    return Upgraded(found, database.revision, copy)
+
+
+def _state(database: Database) -> tuple[str | None, bool]:
+    """Return the file's revision, and whether its schema, comments and views are current."""
     with database.reading(check_schema=False) as connection:
-        found = db.revision(connection)
-        current = found == db.SCHEMA_REVISION and laying.is_laid(connection)
-    if found is not None and found > db.SCHEMA_REVISION:
-        db.check_revision(database.path, found)
-    if current:
-        return None
-    if found in (None, db.SCHEMA_REVISION):
-        with database.writing(_is_migrated) as connection:
-            _migrate(connection)
-        return None
-    copy = _copy_before(database, str(found))
-    notify(f"Upgrading the schema from {found} to {db.SCHEMA_REVISION}; a copy is in {copy}.")
-    with database.writing(_is_migrated) as connection:
-        _migrate(connection)
-    return copy
+        found = read_revision(connection)
+        is_current = found == database.revision and install.is_installed(connection)
+    if found is not None and found > database.revision:
+        check_revision(database.path, found, database.revision)
+    return found, is_current
 
 
-def _create(database: db.Database, notify: Callable[[str], None]) -> None:
-    """Build the file under another name, so that nobody ever sees half of it."""
+def _create(database: Database, migrate: Callable[[sa.Connection], None], notify: Notify) -> None:
+    """Build the file under another name, so that no reader sees an unfinished one."""
     path = database.path
     try:
         with copies.unfinished(path) as building:
-            with db.Database(building).writing(_is_migrated) as connection:
-                _migrate(connection)
+            _migrate(Database(building, revision=database.revision), migrate)
             log = Path(f"{path}.wal")
             if log.exists():
-                # The file it belonged to is gone; with it beside the new one, none would open.
+                # Its database was removed. DuckDB would refuse to open the new one beside it.
                 stale = log.replace(f"{log}.stale")
-                notify(f"A write-ahead log without its database was kept as {stale}.")
+                notify(f"A write-ahead log without its database is now {stale}.")
             building.replace(path)
     except OSError as error:
         raise DatabaseError(f"Cannot create {path}: {error.strerror}.") from error
 
 
-def _copy_before(database: db.Database, found: str) -> Path:
-    copy = Path(f"{database.path}.before-{db.SCHEMA_REVISION}")
+def _copy_before(database: Database, found: str) -> Path:
+    copy = Path(f"{database.path}.before-{database.revision}")
     try:
         copies.copy(database, copy)
     except DatabaseError as error:
         raise DatabaseError(
-            f"No copy could be made before the upgrade from schema {found}: {error.message}",
-            "The database was not changed. Make room beside it, and run it again.",
+            f"Cannot copy the database before the upgrade from schema {found}: {error.message}",
+            "The database was not changed. Free some space on its disk, and run this again.",
         ) from error
     for old in database.path.parent.iterdir():
         if old.name.startswith(f"{database.path.name}.before-") and old != copy:
@@ -86,22 +131,25 @@ def _copy_before(database: db.Database, found: str) -> Path:
     return copy
 
 
-def _is_migrated(connection: sa.Connection) -> None:
-    """Raise unless what was migrated is there: DuckDB drops what an error was swallowed in."""
-    found = db.revision(connection)
-    if found != db.SCHEMA_REVISION:
-        raise DatabaseError(
-            f"The schema is {found} after the upgrade to {db.SCHEMA_REVISION}.",
-            "Nothing was changed.",
-        )
+def _migrate(database: Database, migrate: Callable[[sa.Connection], None]) -> None:
+    def read_back(connection: sa.Connection) -> None:
+        # If an error was caught inside the transaction, DuckDB has dropped all of it.
+        found = read_revision(connection)
+        if found != database.revision:
+            raise DatabaseError(
+                f"The schema is {found} after the upgrade to {database.revision}.",
+                "Nothing was changed.",
+            )
+
+    with database.writing(read_back) as connection:
+        migrate(connection)
 
 
-def _migrate(connection: sa.Connection) -> None:
+def _run_alembic(connection: sa.Connection, migrations: Path) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(folder("migrations")))
+    config.set_main_option("script_location", str(migrations))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-    laying.lay(connection)

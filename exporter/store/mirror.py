@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
-
+from exporter.store.batches import Batch, fetch
+from exporter.store.connections import in_memory
 from exporter.store.listing import COLUMNS, Mark, read_mark
 from exporter.store.schema import training_jobs
 from exporter.store.scopes import ScopeKey
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     import sqlalchemy as sa
 
 #: Rows of a part: two of DuckDB's vectors, so that a part is read without its neighbours.
@@ -43,12 +42,7 @@ class Mirror:
     """
 
     def __init__(self) -> None:
-        config: dict[str, Any] = {
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-        self._memory = duckdb.connect(":memory:", config=config)
-        self._memory.execute("SET TimeZone = 'UTC'")
+        self._memory = in_memory()
         self.clear()
 
     def clear(self) -> None:
@@ -90,20 +84,21 @@ class Mirror:
         # The newest first: a listing from the newest on then passes over the rest at a glance.
         for first, last in reversed(list(_ranges(stale))):
             bounds = {"first": first * _PART, "last": (last + 1) * _PART - 1}
-            self._take(_arrow(file, _FRESH_ROWS.format(**bounds)), bounds)
+            self._take(fetch(file.sql(_FRESH_ROWS.format(**bounds))), bounds)
         self._parts = parts
         scopes = set(self.scopes) | {ScopeKey(*row) for row in ask(_SYNCED, {})}
         self.scopes, self.mark = sorted(scopes), read_mark(ask)
         return bool(stale) or before != (self.scopes, self.mark)
 
-    def _take(self, fresh: pa.Table, bounds: Mapping[str, int]) -> None:
+    def _take(self, fresh: Batch, bounds: Mapping[str, int]) -> None:
         """Update in place, then add: rows deleted and added anew would pile up in memory."""
         memory = self._memory
-        memory.register(_FRESH, fresh)
         memory.begin()
         try:
             for statement in (_UPDATE, _ADD, _REMOVE):
+                memory.register(_FRESH, fresh)  # each time: DuckDB 1.4 reads a batch once
                 memory.execute(statement.format(**bounds))
+            memory.register(_FRESH, fresh)
             found = memory.execute(f"SELECT DISTINCT account_id, region FROM {_FRESH}").fetchall()  # noqa: S608 - a name of ours
         except BaseException:
             memory.rollback()
@@ -127,10 +122,6 @@ def _ranges(parts: Iterable[int]) -> Iterator[tuple[int, int]]:
             first = last = part
     if first is not None and last is not None:
         yield first, last
-
-
-def _arrow(connection: Any, statement: str) -> pa.Table:  # noqa: ANN401 - DuckDB's connection
-    return connection.sql(statement).to_arrow_table()
 
 
 def _type(name: str) -> str:

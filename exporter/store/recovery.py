@@ -1,13 +1,13 @@
-"""Files that a killed process left in a state that DuckDB will not open, although all is there.
+"""Recovers files that a killed process left complete, but that DuckDB refuses to open.
 
-Two such states are known, both of a kill while a checkpoint was being written:
+Two such states are known. A kill during a checkpoint causes both:
 
-- The write-ahead log is of an older state than the file, which already holds all of it.
-- One block of metadata is half new and half old. DuckDB writes such a block in place, yet never
-  over the parts that the file's header points at: these are the same in both halves, and only
-  the checksum over the whole block is wrong. The log is still there then, with the last commits.
+- The write-ahead log is older than the file, and the file already holds everything in the log.
+- One metadata block is half new and half old. DuckDB writes such a block in place, but never
+  over the parts that the file's header refers to. These parts are equal in both halves, so only
+  the checksum of the whole block is wrong. The log with the last commits is still there.
 
-What is found otherwise is damage, and is left as it is.
+Any other error means damage; this module then changes nothing.
 """
 
 from __future__ import annotations
@@ -22,91 +22,88 @@ from typing import Final
 
 import duckdb
 
+from exporter.sql import identifier
+from exporter.store.connections import OFFLINE
+
 _AGES: Final = re.compile(r"File checkpoint iteration: (\d+), WAL checkpoint iteration: (\d+)")
 _TORN: Final = re.compile(
     r"computed checksum (\d+) does not match stored checksum (\d+) in block at location (\d+)"
 )
 
-#: No extension is fetched from the network to open a file.
-OFFLINE: Final[dict[str, str | bool | int | float | list[str]]] = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-}
+Notify = Callable[[str], None]
 
 
-def heal(path: Path, error: BaseException, notify: Callable[[str], None]) -> bool:
-    """Make a file open again, if it is one of those.
+def recover(path: Path, error: BaseException, notify: Notify) -> bool:
+    """Make a file open again if it is in one of the two states.
 
     Args:
         path: The database file; not open in this process.
-        error: What opening it raised.
-        notify: Told in a sentence what was done.
+        error: The error that opening the file raised.
+        notify: Called with one sentence that says what was done.
 
     Returns:
-        Whether it is worth another try: healed here, or by another process meanwhile.
+        Whether to try again: this call, or another process, recovered the file.
     """
     ages, torn = _AGES.search(str(error)), _TORN.search(str(error))
-    outdated = ages is not None and int(ages[1]) > int(ages[2])
-    if not outdated and torn is None:
+    log_is_outdated = ages is not None and int(ages[1]) > int(ages[2])
+    if not log_is_outdated and torn is None:
         return False
     try:
         with path.open("r+b") as file:
-            # Another process may have healed it by now, and have a log of its own there.
+            # Another process may have recovered the file by now, and may be writing a new log.
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if torn is None:
-                _put_log_aside(path, notify)
+                _move_log_away(path, notify)
                 return True
-            computed, stored, place = map(int, torn.groups())
-            return _mend(path, place, stored, computed, notify)
+            computed, stored, offset = map(int, torn.groups())
+            return _correct_checksum(path, offset, stored, computed, notify)
     except (BlockingIOError, FileNotFoundError):
         return True
     except OSError:
         return False
 
 
-def _put_log_aside(path: Path, notify: Callable[[str], None]) -> None:
+def _move_log_away(path: Path, notify: Notify) -> None:
     stale = _log(path).replace(f"{_log(path)}.stale")
     notify(
-        f"The database {path} was left by a killed process with an outdated write-ahead "
-        f"log; the file itself is complete. The log was kept as {stale}."
+        f"A killed process left the database {path} with an outdated write-ahead log. "
+        f"The file itself is complete. The log is now {stale}."
     )
 
 
-def _mend(
-    path: Path, place: int, stored: int, computed: int, notify: Callable[[str], None]
-) -> bool:
-    """Put a copy with the right checksum in the file's place, if all of it can be read.
+def _correct_checksum(path: Path, offset: int, stored: int, computed: int, notify: Notify) -> bool:
+    """Replace the file with a copy that has the right checksum, if all of the copy is readable.
 
-    The log goes with either file, and stays where it is.
+    The log belongs to both files and stays where it is.
     """
     log = _log(path)
     if not log.exists() or log.stat().st_size == 0:
-        return False  # no kill did this
-    mended, kept = Path(f"{path}.mended"), Path(f"{path}.torn")
+        return False  # a kill during a checkpoint leaves a log
+    corrected, kept = Path(f"{path}.mended"), Path(f"{path}.torn")
     try:
-        _copy(path, mended)
-        _copy(log, _log(mended))
-        with mended.open("r+b") as file:
-            file.seek(place)
+        _copy(path, corrected)
+        _copy(log, _log(corrected))
+        with corrected.open("r+b") as file:
+            file.seek(offset)
             if int.from_bytes(file.read(8), "little") != stored:
                 return False
-            file.seek(place)
+            file.seek(offset)
             file.write(computed.to_bytes(8, "little"))
             file.flush()
             os.fsync(file.fileno())
-        if not _can_be_read(mended):
+        if not _is_readable(corrected):
             return False
-        mended.chmod(path.stat().st_mode & 0o777)
+        corrected.chmod(path.stat().st_mode & 0o777)
         kept.unlink(missing_ok=True)
         kept.hardlink_to(path)
-        _log(mended).replace(_log(kept))
-        mended.replace(path)
+        _log(corrected).replace(_log(kept))
+        corrected.replace(path)
     finally:
-        mended.unlink(missing_ok=True)
-        _log(mended).unlink(missing_ok=True)
+        corrected.unlink(missing_ok=True)
+        _log(corrected).unlink(missing_ok=True)
     notify(
-        f"The database {path} was left by a killed process with one block half written; nothing "
-        f"of what was committed is lost. The file as it was found was kept as {kept}."
+        f"A killed process left the database {path} with one block half written. "
+        f"No committed data is lost. The file as it was is now {kept}."
     )
     return True
 
@@ -118,17 +115,16 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfileobj(reader, writer)
 
 
-def _can_be_read(path: Path) -> bool:
-    """Whether every value of every table can: DuckDB compares the checksum of each block."""
+def _is_readable(path: Path) -> bool:
+    """Return whether every value of every table is readable: DuckDB verifies each checksum."""
     try:
         with duckdb.connect(str(path), read_only=True, config={**OFFLINE}) as connection:
             tables = connection.execute(
                 "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
             ).fetchall()
             for schema, table in tables:
-                connection.execute(
-                    f'SELECT bit_xor(hash(t)) FROM "{schema}"."{table}" AS t'  # noqa: S608 - as listed
-                ).fetchall()
+                name = f"{identifier(schema)}.{identifier(table)}"
+                connection.execute(f"SELECT bit_xor(hash(t)) FROM {name} AS t").fetchall()  # noqa: S608 - quoted
     except duckdb.Error:
         return False
     return True

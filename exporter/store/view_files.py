@@ -11,7 +11,6 @@ program around them, and in a session of any time zone.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +20,9 @@ from importlib import resources
 from typing import Final
 
 from sqlalchemy import Connection
+
+from exporter.sql import literal
+from exporter.text import short_hash
 
 _COLUMN: Final = re.compile(r"(?P<name>[a-z_][a-z0-9_]*): (?P<comment>\S.*)")
 
@@ -77,8 +79,7 @@ def parse(name: str, text: str) -> View:
 
 def fingerprint() -> str:
     """Short hash of every view; when it differs from the stored one, create them again."""
-    text = repr(views())
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return short_hash(repr(views()))
 
 
 def create_views(connection: Connection) -> None:
@@ -89,10 +90,10 @@ def create_views(connection: Connection) -> None:
     for view in views():
         # exec_driver_sql: the colons in the queries are not bind parameters.
         connection.exec_driver_sql(f"CREATE OR REPLACE VIEW {view.name} AS\n{view.sql}")
-        connection.exec_driver_sql(f"COMMENT ON VIEW {view.name} IS {_quoted(view.comment)}")
+        connection.exec_driver_sql(f"COMMENT ON VIEW {view.name} IS {literal(view.comment)}")
         for column, comment in view.columns:
             connection.exec_driver_sql(
-                f"COMMENT ON COLUMN {view.name}.{column} IS {_quoted(comment)}"
+                f"COMMENT ON COLUMN {view.name}.{column} IS {literal(comment)}"
             )
 
 
@@ -116,7 +117,3 @@ def _ordered(found: Iterable[View]) -> tuple[View, ...]:
     if missing := [name for name in order if name not in by_name]:
         raise ValueError(f"no such view: {', '.join(missing)}")
     return tuple(by_name[name] for name in order)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -22,17 +22,15 @@ from exporter.config.labels import Labels
 from exporter.errors import DatabaseError
 from exporter.sagemaker.rows import DetailRow, JobKey, JobRow
 from exporter.store import jobs, scopes
+from exporter.store.batches import Batch, Columns, batch
 from exporter.store.database import Database
 from exporter.store.schema import training_job_changes, training_job_details, training_jobs
 from exporter.store.scopes import Run, ScopeKey, ScopeState
 from exporter.syncing.merge import Merged, Stored, StoredDetails
 from exporter.syncing.plan import OpenJob
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 #: How a batch of rows is written, and the batch.
-Write = tuple[Callable[[sa.Connection, "pa.Table"], None], "pa.Table"]
+Write = tuple[Callable[[sa.Connection, Batch], None], Batch]
 
 _JOB_FIELDS: Final = tuple(field.name for field in fields(JobRow))
 _DETAIL_FIELDS: Final = tuple(field.name for field in fields(DetailRow))
@@ -111,7 +109,7 @@ class Records:
 
     def hurry(self, seconds: float) -> None:
         """Wait no longer than this for other programs from now on: the run is at its end."""
-        self._database.hurry(seconds)
+        self._database.stop_waiting_after(seconds)
 
     def close_dead_runs(self, now: datetime) -> None:
         """Runs that were killed say so; call it with the sync lock held, when none can be alive."""
@@ -230,14 +228,14 @@ def _writes(commit: Commit) -> Iterator[Write]:
     written = [item for item in commit.merged if item.write_job]
     if written:
         scope = {"account_id": run.account_id, "region": run.region}
-        yield jobs.write_jobs, jobs.batch(training_jobs, _job_columns(written, scope))
+        yield jobs.write_jobs, batch(training_jobs, _job_columns(written, scope))
     seen = [moment for item in commit.merged for moment in item.history]
     if seen:
         changes = _change_columns(seen, run.run_id)
-        yield jobs.append_changes, jobs.batch(training_job_changes, changes)
+        yield jobs.append_changes, batch(training_job_changes, changes)
     detailed = [item for item in commit.merged if item.write_details]
     if detailed:
-        yield jobs.write_details, jobs.batch(training_job_details, _detail_columns(detailed))
+        yield jobs.write_details, batch(training_job_details, _detail_columns(detailed))
 
 
 def _by_key(rows: Iterable[jobs.Row]) -> dict[JobKey, Stored]:
@@ -267,13 +265,13 @@ def _stored(row: jobs.Row) -> Stored:
     )
 
 
-def _job_columns(merged: Sequence[Merged], scope: Mapping[str, str]) -> jobs.Columns:
+def _job_columns(merged: Sequence[Merged], scope: Mapping[str, str]) -> Columns:
     return {name: list(map(get, merged)) for name, get in _JOB_COLUMNS.items()} | {
         name: [value] * len(merged) for name, value in scope.items()
     }
 
 
-def _change_columns(seen: Sequence[tuple[datetime, JobRow]], run_id: str) -> jobs.Columns:
+def _change_columns(seen: Sequence[tuple[datetime, JobRow]], run_id: str) -> Columns:
     rows = [row for _, row in seen]
     return {name: list(map(attrgetter(name), rows)) for name in _CHANGE_FIELDS} | {
         "observed_at": [seen_at for seen_at, _ in seen],
@@ -281,5 +279,5 @@ def _change_columns(seen: Sequence[tuple[datetime, JobRow]], run_id: str) -> job
     }
 
 
-def _detail_columns(merged: Sequence[Merged]) -> jobs.Columns:
+def _detail_columns(merged: Sequence[Merged]) -> Columns:
     return {name: list(map(get, merged)) for name, get in _DETAIL_COLUMNS.items()}

@@ -9,13 +9,16 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-import jinja2
-from markupsafe import Markup
-
+from exporter.extras import extra
 from exporter.text import counted, visible
 from exporter.times import format_time
 from exporter.web import charts, overview, sections, tables
 from exporter.web.figures import Figures
+
+with extra("dashboard", "dashboard"):
+    import jinja2
+    import vl_convert
+    from markupsafe import Markup
 
 #: The page may load nothing, and may run no script but its own.
 _POLICY: Final = (
@@ -102,8 +105,6 @@ def _finalize(value: object) -> object:
 @cache
 def _library() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script; takes some seconds."""
-    import vl_convert
-
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     # A text in the script must not end the element that holds it.
     return re.sub(r"<(/script|!--)", r"<\\\1", bundle, flags=re.IGNORECASE)

@@ -1,6 +1,6 @@
 """The first schema: jobs, their history and details, prices, scopes and the ledger of runs.
 
-Comments and views are not in here: they are data, laid again after every migration.
+Comments and views are data: the program installs them after every migration.
 """
 
 from __future__ import annotations

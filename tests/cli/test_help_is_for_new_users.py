@@ -21,7 +21,7 @@ def test_every_help_page_fits_80_columns(command: Command) -> None:
 
 
 def test_help_imports_no_heavy_library(command: Command) -> None:
-    heavy = ("boto3", "sqlalchemy", "alembic", "pyarrow", "rich", "duckdb")
+    heavy = ("boto3", "sqlalchemy", "alembic", "arro3", "rich", "duckdb")
     code = (
         "import sys, exporter.cli as c; c.main(sys.argv[1:]);"
         f"print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)"

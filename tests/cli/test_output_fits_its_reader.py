@@ -52,4 +52,4 @@ def test_a_pipe_gets_every_column_unless_columns_sets_the_width(
     assert max(map(len, whole.splitlines())) > 80
     assert "instance hours" in whole
     assert max(map(len, fitted.splitlines())) <= 80
-    assert "Too narrow for" in fitted
+    assert "Hidden: " in fitted

@@ -41,14 +41,14 @@ def test_reports_are_listed_and_each_has_a_help_page(command: Command) -> None:
 def test_every_format_has_the_same_money(command: Command, tmp_path: Path) -> None:
     table = command(*POOLS).out
     assert "1.00" in table
-    assert "Not counted, or only in part: 1 job without a price" in table
+    assert "Excludes all or part of the cost of 1 job: there is no price" in table
     found = json.loads(command(*POOLS, "--json").out, parse_float=Decimal)
     assert found["rows"][0]["cost_usd"] == 1
     assert found["totals"]["times_training"] == Decimal("0.2")
     assert [note["code"] for note in found["notes"]] == ["unpriced", "as_of"]
     answer = command(*POOLS, "--format", "csv")
     assert answer.out.splitlines()[1] == "2026-10,ml.m5.xlarge,1,1,,1,1,5,0.2"
-    assert "without a price" in answer.err
+    assert "there is no price" in answer.err
     assert command(*POOLS, "--format", "csv", "--quiet").err == ""
     path = tmp_path / "pools.parquet"
     answer = command(*POOLS, "--format", "parquet", "--output", str(path))
@@ -160,8 +160,8 @@ def test_status_prints_for_people_and_for_programs(command: Command, filled: Dat
     assert answer.err == ""
     for said in (
         "123456789012/us-east-1: never synced completely.",
-        "nothing from before 2026-09-01T00:00:00Z",
-        "its backfill listing has come to 2026-10-01T00:00:00Z",
+        "no jobs from before 2026-09-01T00:00:00Z",
+        "the backfill listing stopped at 2026-10-01T00:00:00Z",
         "failed in the last 3 runs: AccessDenied: no",
         "backfill  complete",
         "1m 30s",
@@ -228,11 +228,9 @@ def test_scopes_of_one_off_syncs_are_shown_and_never_stale(
         connection.exec_driver_sql("DELETE FROM sync_scopes")
     answer = command("status", "--max-age", "2h")
     assert answer.code == 3
-    assert answer.err.endswith(
-        "Older than 2h: but for one-off syncs, nothing has been synced yet.\n"
-    )
+    assert answer.err.endswith("Older than 2h: only one-off syncs have run.\n")
     assert "123456789012  eu-west-1  never     2" in answer.out
-    assert "123456789012/eu-west-1: one-off syncs only" in answer.out
+    assert "123456789012/eu-west-1: only one-off syncs, so" in answer.out
     (scope,) = json.loads(command("status", "--json").out)["scopes"]
     assert (scope["scope"], scope["one_off"], scope["jobs"], scope["age_seconds"]) == (
         "123456789012/eu-west-1", True, 2, None,

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from exporter.prices import load_shipped
+from exporter.prices.shipped import load_shipped
 from exporter.store import view_files
 from tests.money.conftest import Ledger, engine
 from tests.money.test_the_bill_of_december_2023 import put_december

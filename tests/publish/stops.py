@@ -1,53 +1,59 @@
-"""A publish that says where it is and waits there, to be killed: `stops WHERE DATABASE TARGET`."""
+"""Publishes up to a point, prints its name, and waits for a kill: `stops WHERE DATABASE TARGET`."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
+from typing import NoReturn
 
-import pyarrow as pa
-import sqlalchemy as sa
+from arro3.core import RecordBatch
 
 from exporter.publish import lake, run
-from exporter.store import export
+from exporter.store.batches import Stream
 from exporter.store.database import Database
+from tests.publish.support import FEW
 
-_read = export.read
 
-
-def stop(where: str) -> None:
+def stop(where: str) -> NoReturn:
     print(where, flush=True)
     time.sleep(60)
+    raise TimeoutError("nobody killed this process")
 
 
-@contextmanager
-def halfway(connection: sa.Connection, source: export.Source) -> Iterator[pa.RecordBatchReader]:
-    """The first rows of `prices`, then nothing more."""
-    with _read(connection, source) as rows:
+def opened(*_: object) -> int:
+    """Stop before the first table is written."""
+    stop("opened")
 
-        def batches() -> Iterator[pa.RecordBatch]:
-            yield rows.read_next_batch().slice(0, 3)
-            stop("half")
 
-        halved = pa.RecordBatchReader.from_batches(rows.schema, batches())
-        yield halved if source.name == "prices" else rows
+def half(folder: Path, name: str, comment: str, rows: Stream, fingerprint: str) -> int:
+    """Stop after the first rows of `prices`."""
+
+    def first() -> Iterator[RecordBatch]:
+        yield rows.read_next_batch().slice(0, 3)
+        stop("half")
+
+    halved = Stream.from_batches(rows.schema, first()) if name == "prices" else rows
+    return lake.replace(folder, name, comment, halved, fingerprint)
+
+
+def committed(folder: Path, name: str, comment: str, rows: Stream, fingerprint: str) -> int:
+    """Stop after the first table is written."""
+    lake.replace(folder, name, comment, rows, fingerprint)
+    stop("committed")
 
 
 def main(where: str, database: str, target: str) -> None:
-    patches: dict[str, Any] = {
-        "opened": patch.object(lake, "replace", lambda *_: stop("opened")),
-        "half": patch.object(export, "read", halfway),
-        "committed": patch.object(lake, "clear", lambda *_: stop("committed")),
-    }
-    few = patch.object(export, "NAMES", ("training_jobs", "prices", "sync_scopes"))
-    with few, patches[where]:
-        run.publish(Database(Path(database)), Path(target), retention=timedelta(days=1))
+    steps: dict[str, run.Replace] = {"opened": opened, "half": half, "committed": committed}
+    run.publish(
+        Database(Path(database)),
+        Path(target),
+        retention=timedelta(days=1),
+        names=FEW,
+        replace=steps[where],
+    )
 
 
 if __name__ == "__main__":

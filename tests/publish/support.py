@@ -1,4 +1,4 @@
-"""A database as a sync leaves it, and the command in this process."""
+"""Fills a database with a sync, and runs commands in this process."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from exporter.simulator import Scope
 from exporter.store.database import Database
 from exporter.syncing.run import run_sync
 
+#: Enough for most tests, because every table is published in the same way.
+FEW = ("training_jobs", "prices", "sync_scopes")
+
 
 def filled(database: Database, scope: Scope) -> None:
-    """Sync some jobs with pools, and tags, from the service."""
+    """Sync some jobs with pools and tags from the simulator."""
     scope.world.generate(jobs=60, scopes=[scope])
     done = run_sync(database, [Source()], SyncOptions(max_rps=0), Configuration())
     assert done.exit_code == 0
 
 
 def command(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a run."""
+    """Return the exit code, standard output and standard error of a command."""
     capfd.readouterr()
     return main(list(arguments)), *capfd.readouterr()

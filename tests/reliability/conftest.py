@@ -1,4 +1,4 @@
-"""Processes of the command line, and a world for them to sync."""
+"""Processes of the command line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tests.support.processes import Zygotes
 
 @pytest.fixture(scope="package")
 def zygotes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygotes]:
-    """One for all tests: it takes a second to import the program."""
+    """One zygote for all tests, because importing the program takes a second."""
     with Zygotes(tmp_path_factory.mktemp("processes")) as zygotes:
         yield zygotes

@@ -1,6 +1,6 @@
-"""Syncs that are killed again and again, and what is compared after each that was not.
+"""Kills syncs at random moments, and compares the database with the service after each clean one.
 
-`EXPORTER_KILLS=200 pytest -s tests/reliability -k killed` is the long run.
+`EXPORTER_KILLS=200 pytest -s tests/reliability -k killed` runs longer.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from exporter.store.database import Database
 from tests.support.processes import Ended, Running, Zygotes
 from tests.support.syncing import COLUMNS, Row, differences, served
 
-#: So that a hundred jobs have a dozen pages and half a dozen commits.
+#: With these sizes, a hundred jobs take a dozen pages and half a dozen commits.
 STEPS = {"PAGE": 10, "BATCH_ROWS": 25, "ASK_ROWS": 10}
-#: A process that is told to stop has to be gone after this many seconds.
+#: Seconds within which a process ends after a signal.
 STOPS_WITHIN = 5.0
 
 Key = tuple[str, datetime]
@@ -35,19 +35,19 @@ _accounts = count(1)
 
 
 def stored(database: Database, where: str = "deleted_at IS NULL") -> dict[Key, Row]:
-    """Rows of training_jobs in the shape of `served`, by key."""
+    """Return the rows of training_jobs by key, in the shape of `served`."""
     rows = query(database, f"SELECT {COLUMNS} FROM training_jobs WHERE {where}")
     return {(row[0], row[1]): row for row in rows}
 
 
 def query(database: Database, statement: str) -> list[Row]:
-    """Rows of any statement."""
+    """Return the rows of a statement."""
     with database.reading() as connection:
         return [tuple(row) for row in connection.execute(sa.text(statement)).all()]
 
 
 def detail_differences(database: Database, scope: Scope) -> list[str]:
-    """Jobs that are over here and there whose details are not the service's."""
+    """Return one line for each finished job whose stored details differ from the service."""
     rows = query(
         database,
         "SELECT training_job_name, creation_time, instance_type, instance_count, "
@@ -78,11 +78,11 @@ def detail_differences(database: Database, scope: Scope) -> list[str]:
 
 @dataclass
 class Tally:
-    """What an ordeal came to."""
+    """Counts of one ordeal."""
 
     kills: Counter[str] = field(default_factory=Counter)
     missed: int = 0
-    healed: int = 0
+    recovered: int = 0
     clean: int = 0
     rows: int = 0
     slowest_stop: float = 0.0
@@ -91,14 +91,14 @@ class Tally:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(self.kills.items()))
         return (
             f"{self.kills.total()} kills ({kinds}; {self.missed} came too late), "
-            f"{self.healed} files healed, {self.clean} clean syncs after them, "
+            f"{self.recovered} files recovered, {self.clean} clean syncs after them, "
             f"{self.rows:,} rows compared, 0 differences, "
             f"slowest stop {self.slowest_stop:.2f} s"
         )
 
 
 class Ordeal:
-    """One database file at a time, synced from one account, killed at drawn moments."""
+    """One database file at a time, synced from one account, with kills at random moments."""
 
     def __init__(self, simulator: Simulator, zygotes: Zygotes, folder: Path, seed: int = 1) -> None:
         self.tally = Tally()
@@ -110,7 +110,7 @@ class Ordeal:
         self.renew()
 
     def renew(self) -> None:
-        """Go on with an account that was never synced, into a file that is not there yet."""
+        """Continue with a new account and a new file."""
         number = next(_accounts)
         world = self._simulator.world
         self.scope = world.scope(f"{number:012}", "eu-west-1")
@@ -120,13 +120,13 @@ class Ordeal:
         self._seen: set[Key] = set()
 
     def round(self, kills: int) -> None:
-        """So many kills, each in a sync of its own, then a clean sync and the comparison."""
+        """Kill this many syncs, then run a clean sync and compare."""
         for _ in range(kills):
             self._change()
             self._kill()
-            self._nothing_is_lost()
+            self._check_that_nothing_is_lost()
         self._change()
-        # What Search, whose index lags, is not believed yet, the next sync later than that is.
+        # Search lags, so the sync trusts it only after SEARCH_LAG.
         self._simulator.world.advance(SEARCH_LAG + timedelta(seconds=1))
         self._sync_and_compare()
 
@@ -151,7 +151,7 @@ class Ordeal:
         began = time.monotonic()
         with self._moment(place) as process:
             process.append(self._start(arguments))
-            sent = self._deadly(process[0], number, place)
+            sent = self._signal_at(process[0], number, place)
         ended = process[0].wait()
         if sent is None:
             self.tally.missed += 1
@@ -163,11 +163,11 @@ class Ordeal:
             assert ended.code in (-9, 0), ended
             return
         self.tally.slowest_stop = max(self.tally.slowest_stop, time.monotonic() - sent)
-        # 0: it had ended already, but for leaving. The signal's own: it had not begun, or left.
+        # 0: the sync had already ended. -number: Python had not started, or was exiting.
         code = {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
         assert ended.code in (code, 0, -number), ended
         assert "Traceback" not in ended.err, ended.err
-        # It closed its ledger; runs that were killed before it was are the next one's to close.
+        # The sync closed its run. The next sync closes the runs of killed syncs.
         assert self._running() <= dead
 
     def _start(self, arguments: list[str]) -> Running:
@@ -179,7 +179,7 @@ class Ordeal:
 
     @contextmanager
     def _moment(self, place: str) -> Iterator[list[Running]]:
-        """Make the simulator tell when it has answered so often."""
+        """Set an event after a random number of answers of the simulator."""
         self._reached = threading.Event()
         process: list[Running] = []
         if place == "answer":
@@ -189,7 +189,7 @@ class Ordeal:
                 left[0] -= 1
                 if left[0] == 0:
                     self._reached.set()
-                    # The answer goes out to nobody.
+                    # Nobody receives this answer.
                     time.sleep(0.01)
 
             self._simulator.on_answer = answered
@@ -198,8 +198,8 @@ class Ordeal:
         finally:
             self._simulator.on_answer = None
 
-    def _deadly(self, process: Running, number: signal.Signals, place: str) -> float | None:
-        """Wait for the moment and send the signal; the time it was sent, None for too late."""
+    def _signal_at(self, process: Running, number: signal.Signals, place: str) -> float | None:
+        """Wait, send the signal and return its time; None if the sync ended first."""
         deadline = time.monotonic() + self._took * self._chance.uniform(0, 1.1)
         log = Path(f"{self.database.path}.wal")
         commit = self._chance.randint(1, 8)
@@ -228,17 +228,17 @@ class Ordeal:
             return set()
         return set(query(self.database, "SELECT run_id FROM sync_runs WHERE outcome = 'running'"))
 
-    def _nothing_is_lost(self) -> None:
-        """What has been committed once is there after every kill."""
-        notices: list[str] = []
-        looking = Database(self.database.path, notify=notices.append)
-        if not looking.exists():
+    def _check_that_nothing_is_lost(self) -> None:
+        """Check that every committed row is still stored."""
+        notes: list[str] = []
+        reader = Database(self.database.path, notify=notes.append)
+        if not reader.exists():
             assert not self._seen
             return
-        keys = stored(looking, "true").keys()
+        keys = stored(reader, "true").keys()
         assert keys >= self._seen
         self._seen |= keys
-        self.tally.healed += len(notices)
+        self.tally.recovered += len(notes)
 
     def _sync_and_compare(self) -> None:
         full = self._chance.random() < 0.5
@@ -255,7 +255,7 @@ class Ordeal:
         return ended
 
     def _compare(self, *, full: bool) -> None:
-        """Every row with the service; with `full`, also that it has no more of them."""
+        """Compare every row with the service; with `full`, also the set of jobs."""
         here = stored(self.database)
         wrong = differences(here, self.scope) + detail_differences(self.database, self.scope)
         assert not wrong, "\n".join(wrong)

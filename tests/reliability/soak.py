@@ -1,15 +1,14 @@
-"""Weeks of cron, played in minutes: `python -m tests.reliability.soak [--syncs 2000] [--seed 1]`.
+"""Weeks of cron in minutes: `python -m tests.reliability.soak [--syncs 2000] [--seed 1]`.
 
-Each sync is a process of the command line. Between two of them hours pass at the stand-in
-service: jobs are created, start, end, are deleted and made again under their old name, pools
-settle, some of it in silence. A share of the syncs is killed (SIGKILL, SIGTERM, SIGINT), a share
-meets faults that pass or faults that stay, and from day to day the service denies actions or
-lets the index behind Search lag. After each sync that ends well every row is compared with the
-service; every day the file is checked as `db check` does, and the snapshot with it.
+Each sync is a process of the command line. Between two syncs, hours pass in the simulator: jobs
+are created, start, end, and are deleted and created again under the same name; pools settle.
+Signals (SIGKILL, SIGTERM, SIGINT) end some syncs, and transient or permanent faults hit others.
+On some days the service denies actions, or the index behind Search lags. After each sync that
+ends well, every row is compared with the service. Every day the file and its snapshot are checked.
 
-A file and its world live for two weeks; then the next one begins with a backfill. Exit 1 on the
-first difference, which is printed; the seed plays the same drawings again, though what a kill
-hits hangs on the machine.
+A file and its world last two weeks; then a new file begins with a backfill. The first difference
+is printed and ends the soak with exit code 1. The same seed draws the same events again, but the
+moment of a kill also depends on the machine.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from typing import Final
 
 from exporter.sagemaker.service import SEARCH_LAG
 from exporter.simulator import Behaviour, Clock, Fault, Simulator, World
-from exporter.store import care
+from exporter.store.check import check
 from tests.reliability.ordeal import Ordeal, Tally
 from tests.support.files import content
 from tests.support.processes import Running, Zygotes
@@ -36,10 +35,10 @@ from tests.support.syncing import CHANGES, Life
 START: Final = datetime(2026, 11, 1, tzinfo=UTC)
 LIFETIME: Final = timedelta(days=14)
 LISTING: Final = ("ListTrainingJobs", "Search", "DescribeTrainingJob", "ListTags")
-#: Tried again within the sync; so seldom in a row that it is never given up.
-PASSING: Final = ("throttle", "internal", "unavailable", "reset", "truncated", "foreign")
-#: Ends the sync at once, and which of its exit codes says so.
-STAYING: Final = {
+#: Transient: the sync retries these, and they are too rare to exhaust its retries.
+TRANSIENT: Final = ("throttle", "internal", "unavailable", "reset", "truncated", "foreign")
+#: Permanent: these end the sync at once, with this exit code.
+PERMANENT: Final = {
     "expired": 5,
     "unrecognized": 5,
     "denied": 5,
@@ -50,7 +49,7 @@ NOTHING: Final[frozenset[tuple[str | None, str | None, str]]] = frozenset()
 
 @dataclass
 class Count:
-    """What a soak came to."""
+    """Counts of one soak."""
 
     syncs: int = 0
     failed: int = 0
@@ -61,7 +60,7 @@ class Count:
 
 
 class Soak(Ordeal):
-    """One file and its world, for as long as they live."""
+    """One file and its world, for their lifetime."""
 
     def __init__(
         self, simulator: Simulator, zygotes: Zygotes, folder: Path, seed: int, count: Count
@@ -70,7 +69,7 @@ class Soak(Ordeal):
         super().__init__(simulator, zygotes, folder, seed)
 
     def renew(self) -> None:
-        """An account of a few weeks, and the ways of the service that never change."""
+        """Continue with a new account, and choose how its service behaves."""
         super().renew()
         chance, world = self._chance, self._simulator.world
         self.life = Life(self.scope, world.clock)
@@ -90,7 +89,7 @@ class Soak(Ordeal):
         self.count.files += 1
 
     def live(self, enough: Callable[[Count], bool]) -> None:
-        """Two weeks, or until it is enough."""
+        """Live for two weeks, or until `enough` holds."""
         clock = self._simulator.world.clock
         end, day = clock.now() + LIFETIME, clock.now()
         while clock.now() < end and not enough(self.count):
@@ -117,14 +116,14 @@ class Soak(Ordeal):
                 frozenset({(None, None, "Search"), (None, None, "ListTags")}),
             ]
         )
-        # Seconds that grow while a pool waits are always behind by the lag of the index.
+        # Seconds that grow while a pool is retained would always differ by the lag.
         grow = self.ways.pool_seconds_while_available == "growing"
         lag = 0.0 if grow else self._chance.choice([0.0, 60.0])
         self._simulator.world.behaviour = replace(self.ways, denied=denied, search_lag_seconds=lag)
         self._unchecked = True
 
     def _check(self) -> None:
-        assert care.check(self.database).faults == []
+        assert check(self.database).faults == []
         assert content(self.snapshot) == content(self.database.path)
         self.count.checks += 1
         self._unchecked = False
@@ -136,25 +135,25 @@ class Soak(Ordeal):
             self.life.happen(self._chance.choice(CHANGES), self._chance.randint(0, 10_000))
 
     def _tick(self, *, calm: bool = False) -> None:
-        """What cron does once: a sync that may be killed, meet faults, or come too early."""
+        """Run one sync, which may be killed, meet faults, or come too early."""
         self._change()
         kind = "good" if calm else self._chance.choice(["good", "good", "kill", "fault", "hasty"])
         if kind == "kill":
             self._kill()
-            self._nothing_is_lost()
+            self._check_that_nothing_is_lost()
             return
         if kind == "fault":
-            self._meet_a_fault_that_stays()
+            self._meet_a_permanent_fault()
             return
         if kind == "hasty":
-            # Search may still hide what just happened: nothing is compared yet.
+            # Search may still hide the latest changes, so nothing is compared yet.
             ended = self._sync(full=False)
             assert ended.code == 0, ended
-            self._nothing_is_lost()
-        # What Search, whose index lags, is not believed yet, the next sync later than that is.
+            self._check_that_nothing_is_lost()
+        # Search lags, so the sync trusts it only after SEARCH_LAG.
         self._simulator.world.clock.advance(SEARCH_LAG + timedelta(seconds=1))
         if not calm:
-            self._inject_what_passes()
+            self._inject_transient_faults()
         full = self._chance.random() < 0.2
         ended = self._sync(full=full)
         self._clear()
@@ -163,19 +162,19 @@ class Soak(Ordeal):
         if self._unchecked:
             self._check()
 
-    def _inject_what_passes(self) -> None:
+    def _inject_transient_faults(self) -> None:
         for _ in range(self._chance.choice([0, 0, 1, 2])):
             self._simulator.inject(
                 Fault(
-                    self._chance.choice(PASSING),
+                    self._chance.choice(TRANSIENT),
                     operation=self._chance.choice(LISTING),
                     account_id=self.scope.account_id,
                     skip=self._chance.randint(0, 4),
                 )
             )
 
-    def _meet_a_fault_that_stays(self) -> None:
-        kind, code = self._chance.choice(list(STAYING.items()))
+    def _meet_a_permanent_fault(self) -> None:
+        kind, code = self._chance.choice(list(PERMANENT.items()))
         self._simulator.inject(
             Fault(
                 kind,  # type: ignore[arg-type] # the keys are kinds
@@ -187,11 +186,11 @@ class Soak(Ordeal):
         )
         ended = self._sync(full=self._chance.random() < 0.2)
         hit = self._clear()
-        # Without a call that it hits, or without a row to spoil, the sync is a good one.
+        # A fault that hits no call, or spoils no row, leaves a good sync.
         assert ended.code == code or (ended.code == 0 and (not hit or kind == "wrong_type")), ended
         assert "Traceback" not in ended.err, ended.err
         self.count.failed += ended.code != 0
-        self._nothing_is_lost()
+        self._check_that_nothing_is_lost()
 
     def _clear(self) -> int:
         self._simulator.clear_faults()
@@ -204,10 +203,10 @@ class Soak(Ordeal):
 def soak(
     folder: Path, zygotes: Zygotes, seed: int, enough: Callable[[Count], bool]
 ) -> tuple[Count, Tally]:
-    """Sync until it is enough, in as many files as it takes.
+    """Sync until `enough` holds, with as many files as needed.
 
     Raises:
-        AssertionError: Something differs from the service, or ended as it should not.
+        AssertionError: A row differs from the service, or a sync ended with the wrong code.
     """
     count, tally = Count(), Tally()
     while not enough(count):
@@ -219,26 +218,28 @@ def soak(
     return count, tally
 
 
-def told(count: Count, tally: Tally, seed: int) -> str:
-    """The outcome in one line."""
+def summary(count: Count, tally: Tally, seed: int) -> str:
+    """Return the outcome in one line."""
     return (
         f"{count.syncs:,} syncs over {count.days:.0f} days of {count.files} files, "
-        f"{count.faults:,} faults survived, {count.failed:,} syncs failed as they should, "
-        f"{tally.kills.total():,} kills, {tally.healed} files healed, "
+        f"{count.faults:,} faults met, {count.failed:,} syncs failed as expected, "
+        f"{tally.kills.total():,} kills, {tally.recovered} files recovered, "
         f"{tally.clean:,} good syncs compared, {tally.rows:,} rows compared, "
         f"{count.checks} checks of the file and its snapshot, 0 differences; seed {seed}"
     )
 
 
 def main() -> int:
-    """Soak, print, 1 on any difference."""
+    """Run a soak, print its outcome, and return 1 on any difference."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.reliability.soak",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--syncs", type=int, default=2_000)
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="or so long")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="stop after this many minutes"
+    )
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     began = time.monotonic()
@@ -254,7 +255,7 @@ def main() -> int:
             traceback.print_exc()
             print(f"a difference; seed {options.seed}")
             return 1
-    print(told(count, tally, options.seed))
+    print(summary(count, tally, options.seed))
     print(f"{time.monotonic() - began:.0f} s")
     return 0
 

@@ -1,4 +1,4 @@
-"""Processes killed at drawn moments, in backfills and increments; then one clean sync."""
+"""Syncs are killed at random moments; the next clean sync repairs everything."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ KILLS = int(os.environ.get("EXPORTER_KILLS", "10"))
 SEED = int(os.environ.get("EXPORTER_SEED", "1"))
 
 
-def test_after_any_kill_the_next_sync_ends_equal_to_the_service(
+def test_the_sync_after_any_kill_ends_equal_to_the_service(
     simulator: Simulator, zygotes: Zygotes, tmp_path: Path
 ) -> None:
     ordeal = Ordeal(simulator, zygotes, tmp_path, SEED)
     while ordeal.tally.kills.total() < KILLS:
-        # Two kills, a clean sync; and now and then from nothing again.
+        # Two kills and a clean sync; sometimes with a new account and file.
         ordeal.round(2)
         if ordeal.tally.clean % 2 == 0:
             ordeal.renew()

@@ -1,4 +1,4 @@
-"""The same jobs synced again and again; `python -m benchmarks.growth` is the long one."""
+"""Repeated syncs of the same jobs; `python -m benchmarks.growth` runs longer."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ SMALL = 1_000_000
 
 
 @pytest.mark.parametrize("changing", [False, True])
-def test_it_stays_near_the_size_of_a_fresh_one(tmp_path: Path, changing: bool) -> None:
+def test_the_file_stays_near_the_size_of_a_fresh_one(tmp_path: Path, changing: bool) -> None:
     path = tmp_path / "jobs.duckdb"
     sizes = grow(path, syncs=14, jobs=40, changing=changing)
     assert sizes[-1] < GOAL * fresh_size(path) + SMALL
-    # It has found its size soon, and keeps it.
+    # The file soon reaches its size, and keeps it.
     assert max(sizes[7:]) <= max(sizes[:7])

@@ -1,8 +1,8 @@
-"""Real processes that have imported the program already: killing 200 of them takes minutes.
+"""Forks processes that have already imported the program, so that starting one is fast.
 
-Run as `python -m tests.reliability.zygote`. It reads a JSON object a line and answers with one:
-`start` forks a child that runs the command line and says its process id; `wait` says how it
-ended. The children are processes like any other: killed, locked out and cut short for real.
+Run as `python -m tests.reliability.zygote`. It reads one JSON object per line and answers each
+with one: `start` forks a child that runs the command line, and returns its process id; `wait`
+returns how the child ended. The children are real processes, so kills and locks are real.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any, NoReturn
 import alembic.command
 import boto3
 import duckdb_engine
-import pyarrow as pa
 import pytz
 
 from exporter import cli
@@ -28,11 +27,11 @@ from exporter.sagemaker import service
 from exporter.store import migrate, view_files
 from exporter.syncing import run, worker
 
-#: Imported here, so that no child has to.
+#: Imported here once, for all children.
 import_module("mako.template")
 view_files.views()
-_LOADED = (alembic.command, boto3, duckdb_engine, pa, pytz, sync, migrate, run)
-#: What a child may do in smaller steps than in life, so that there is more to fall between.
+_LOADED = (alembic.command, boto3, duckdb_engine, pytz, sync, migrate, run)
+#: Sizes that a child may reduce, so that a sync has more boundaries.
 _STEPS = {
     "BATCH_ROWS": (worker, "BATCH_ROWS"),
     "ASK_ROWS": (worker, "ASK_ROWS"),
@@ -70,12 +69,12 @@ def _become(request: dict[str, Any]) -> NoReturn:
             _drop_capabilities()
         for name, value in request["steps"].items():
             setattr(*_STEPS[name], value)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as SIGTERM has it until the program begins
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as SIGTERM is, until the program starts
         code = cli.main(request["argv"])
         sys.stdout.flush()
         sys.stderr.flush()
     finally:
-        # Not sys.exit: nothing of the zygote's own may be cleaned up twice.
+        # Not sys.exit, which would run the zygote's own clean-up.
         os._exit(code)
 
 

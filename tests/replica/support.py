@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from exporter.replica.lister import Lister
 from exporter.simulator import Job
 from exporter.store import jobs
+from exporter.store.batches import batch
 from exporter.store.database import Database
 from exporter.store.schema import training_job_changes, training_jobs
 from exporter.store.scopes import ScopeKey
@@ -74,7 +75,7 @@ def put(database: Database, rows: Iterable[Row], *, history: bool = True) -> Non
     if not found:
         return
     with database.writing() as connection:
-        jobs.write_jobs(connection, jobs.batch(training_jobs, _columns(found)))
+        jobs.write_jobs(connection, batch(training_jobs, _columns(found)))
         if history:
             changes = [
                 {
@@ -87,7 +88,7 @@ def put(database: Database, rows: Iterable[Row], *, history: bool = True) -> Non
                 }
                 for each in found
             ]
-            jobs.append_changes(connection, jobs.batch(training_job_changes, _columns(changes)))
+            jobs.append_changes(connection, batch(training_job_changes, _columns(changes)))
 
 
 def put_scope(database: Database, scope: ScopeKey = SCOPE) -> None:

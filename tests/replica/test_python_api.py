@@ -22,7 +22,7 @@ from tests.replica.support import put, row
 def test_importing_it_loads_nothing_of_weight() -> None:
     code = (
         "import sys, exporter; from exporter import client, connect, report, sync; "
-        "print(sorted({'boto3', 'botocore', 'duckdb', 'sqlalchemy', 'pyarrow', 'click', 'rich'} "
+        "print(sorted({'boto3', 'botocore', 'duckdb', 'sqlalchemy', 'arro3', 'click', 'rich'} "
         "& set(sys.modules)))"
     )
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Ad-hoc SQL: read only in truth, whatever is tried."""
+"""Ad-hoc SQL is guaranteed read-only, whatever a statement tries."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from exporter.reports import adhoc
 from exporter.store.database import Database
 
 
-def ask(database: Database, sql: str) -> list[tuple[object, ...]]:
+def query(database: Database, sql: str) -> list[tuple[object, ...]]:
     with database.reading() as connection:
         return [tuple(row) for row in adhoc.run(connection, sql).rows]
 
 
-def test_one_statement_is_answered_with_names_and_types(database: Database) -> None:
+def test_a_result_has_the_names_and_types_of_its_columns(database: Database) -> None:
     with database.reading() as connection:
         result = adhoc.run(connection, "SELECT 1 AS a, 'x%y:z' AS b, 1.5::DECIMAL(38,12) AS c;")
         assert [(column.name, column.type) for column in result.columns] == [
@@ -27,26 +27,26 @@ def test_one_statement_is_answered_with_names_and_types(database: Database) -> N
         assert [str(row[1]) for row in result.rows] == ["x%y:z"]
 
 
-def test_columns_of_one_name_are_told_apart(database: Database) -> None:
+def test_columns_with_the_same_name_receive_numbers(database: Database) -> None:
     with database.reading() as connection:
         result = adhoc.run(connection, "SELECT 1 AS a, 2 AS a_1, 3 AS a, 4 AS a")
         names = [column.name for column in result.columns]
         assert (names, list(result.rows)) == (["a", "a_1", "a_2", "a_3"], [(1, 2, 3, 4)])
 
 
-def test_more_rows_than_one_batch(database: Database) -> None:
-    assert len(ask(database, "FROM range(25000)")) == 25_000
+def test_results_longer_than_one_batch_are_complete(database: Database) -> None:
+    assert len(query(database, "FROM range(25000)")) == 25_000
 
 
-def test_views_and_explain_and_pragmas_that_only_look_work(database: Database) -> None:
-    assert ask(database, "SELECT count(*) FROM warm_pool_costs") == [(0,)]
-    assert ask(database, "EXPLAIN SELECT * FROM daily_costs")
-    assert ask(database, "PRAGMA database_list")
-    assert ask(database, "SUMMARIZE prices")
+def test_views_explain_and_reading_pragmas_work(database: Database) -> None:
+    assert query(database, "SELECT count(*) FROM warm_pool_costs") == [(0,)]
+    assert query(database, "EXPLAIN SELECT * FROM daily_costs")
+    assert query(database, "PRAGMA database_list")
+    assert query(database, "SUMMARIZE prices")
 
 
-#: Attempts to write, to read other files, to load or to change settings. {dir} is a writable
-#: directory with a file secret.csv in it.
+#: Attempts to write, to read other files, to load extensions or to change settings. {dir} is a
+#: writable directory with a file secret.csv.
 ATTEMPTS = [
     "INSERT INTO accounts VALUES ('1', 'x')",
     "UPDATE accounts SET account_name = 'x'",
@@ -105,13 +105,16 @@ ATTEMPTS = [
     "SELECT $1",
     "SELECT no_such_column FROM accounts",
     "SELECT 1 / 'x'::INTEGER",
+    "SELECT '\udc80'",
     "SELECT getenv('HOME')",
     "CHECKPOINT no_such_database",
 ]
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS)
-def test_no_way_out(database: Database, tmp_path: Path, attempt: str) -> None:
+def test_no_statement_writes_or_reads_another_file_or_changes_a_setting(
+    database: Database, tmp_path: Path, attempt: str
+) -> None:
     directory = tmp_path / "around"
     directory.mkdir()
     secret = directory / "secret.csv"
@@ -119,9 +122,9 @@ def test_no_way_out(database: Database, tmp_path: Path, attempt: str) -> None:
     before = database.path.read_bytes()
 
     with pytest.raises(ExporterError) as caught:
-        ask(database, attempt.format(dir=directory))
+        query(database, attempt.format(dir=directory))
 
-    # DuckDB 1.4 denies a log its file only when the connection is closed.
+    # DuckDB 1.4 refuses the file of a log only when the connection closes.
     assert isinstance(caught.value, UsageError) or "enable_logging" in attempt
     assert "\n" not in str(caught.value)
     assert "hush" not in str(caught.value)
@@ -130,7 +133,7 @@ def test_no_way_out(database: Database, tmp_path: Path, attempt: str) -> None:
     assert database.path.read_bytes() == before
 
 
-def test_what_is_allowed_leaves_no_trace(database: Database, tmp_path: Path) -> None:
+def test_allowed_statements_leave_the_file_unchanged(database: Database, tmp_path: Path) -> None:
     before = database.path.read_bytes()
     for harmless in (
         "CREATE TEMP TABLE t AS SELECT 1 AS a",
@@ -138,12 +141,12 @@ def test_what_is_allowed_leaves_no_trace(database: Database, tmp_path: Path) -> 
         "SET VARIABLE a = 1",
         "PREPARE p AS DELETE FROM accounts",
     ):
-        ask(database, harmless)
+        query(database, harmless)
     assert database.path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["jobs.duckdb"]
 
 
-def test_an_error_halfway_is_a_usage_error_too(database: Database) -> None:
+def test_an_error_while_rows_are_read_is_a_usage_error(database: Database) -> None:
     with pytest.raises(UsageError, match="SQL: Conversion Error"):
-        ask(database, "SELECT CAST(CASE WHEN i = 20000 THEN 'x' ELSE '1' END AS INT) "
+        query(database, "SELECT CAST(CASE WHEN i = 20000 THEN 'x' ELSE '1' END AS INT) "
                       "FROM range(30000) AS t (i)")  # fmt: skip

@@ -1,4 +1,4 @@
-"""The catalogue: every report's header fits its SQL, and its SQL runs as it is printed."""
+"""The header of every report fits its SQL, and the printed SQL gives the same rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ def connection(migrated_file: Path) -> Iterator[sa.Connection]:
 
 
 REPORTS = list(catalogue().values())
-#: Issue 4, point 6.
 EXPECTED = {
     "warm-pool-cost", "warm-pool-jobs", "warm-pool-live", "warm-pool-waste", "warm-pool-reuse",
     "warm-pool-chains", "keep-alive-advice", "why-not-reused", "startup-time", "training-cost",
@@ -45,7 +44,7 @@ def request(report: Report, **more: object) -> running.Request:
     )
 
 
-def test_every_report_there_should_be() -> None:
+def test_the_catalogue_holds_exactly_these_reports() -> None:
     assert set(catalogue()) == EXPECTED
 
 
@@ -68,7 +67,7 @@ def test_the_header_describes_the_columns_in_their_order(
 
 
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
-def test_printed_sql_gives_the_same_rows(report: Report, connection: sa.Connection) -> None:
+def test_printed_sql_returns_the_same_rows(report: Report, connection: sa.Connection) -> None:
     sql = running.statement(report, request(report)).with_literals()
     assert not re.search(r"(?<![:\w]):[a-z]\w*", re.sub(r"'[^']*'|--.*", "", sql))
     rows = connection.exec_driver_sql(sql).all()
@@ -80,23 +79,25 @@ def test_printed_sql_gives_the_same_rows(report: Report, connection: sa.Connecti
 @pytest.mark.parametrize(
     "by", [["day", "month"], ["region", "account", "team"], ["tag:it's", "tag:$.x[0]"], ["family"]]
 )
-def test_every_dimension_runs(report: Report, connection: sa.Connection, by: list[str]) -> None:
+def test_every_dimension_works_in_every_report(
+    report: Report, connection: sa.Connection, by: list[str]
+) -> None:
     running.run(connection, report, request(report, by=by))
 
 
 @pytest.mark.parametrize("report", [r for r in REPORTS if r.by], ids=lambda report: report.name)
-def test_the_file_as_it_stands_is_the_report_with_its_own_dimensions(report: Report) -> None:
+def test_a_file_without_changes_is_the_report_with_its_default_dimensions(report: Report) -> None:
     filled = running.statement(report, request(report, by=report.by)).sql
-    assert _spaceless(filled) == _spaceless(
+    assert _without_spaces(filled) == _without_spaces(
         re.sub(r"/\*(by|names|order|notes|end)\*/", "", report.sql)
     )
 
 
-def _spaceless(sql: str) -> str:
+def _without_spaces(sql: str) -> str:
     return re.sub(r"\s", "", sql)
 
 
-def test_what_a_report_does_not_take_is_refused(bench: Bench) -> None:
+def test_unknown_options_and_wrong_values_are_usage_errors(bench: Bench) -> None:
     wrong: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("coverage", "takes no --by", {"by": ["month"]}),
         ("coverage", "takes no argument: 'x'", {"argument": "x"}),
@@ -122,7 +123,7 @@ def test_what_a_report_does_not_take_is_refused(bench: Bench) -> None:
         )
 
 
-def test_parameters_are_bound_whatever_they_hold(bench: Bench) -> None:
+def test_parameters_are_bound_and_never_part_of_the_sql(bench: Bench) -> None:
     bench.job("it's-1")
     for value in ("'; DROP TABLE training_jobs; --", "%", ":job", "$1", "?", "\x1b[31m"):
         assert bench.run("job-history", argument=value).rows == []
@@ -134,12 +135,12 @@ def test_parameters_are_bound_whatever_they_hold(bench: Bench) -> None:
     ["SELECT 1", "-- titel: x\nSELECT 1", "-- title: x\n-- nonsense\nSELECT 1",
      "-- title: x\n-- param: top number\nSELECT 1", "-- title: x\n-- column: x\nSELECT 1"],
 )  # fmt: skip
-def test_a_wrong_header_is_not_accepted(text: str) -> None:
+def test_a_wrong_header_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"x\.sql|cannot read"):
         parse("x", text)
 
 
-def test_continued_lines_and_defaults() -> None:
+def test_a_header_has_continued_lines_and_defaults() -> None:
     report = parse(
         "x",
         "-- title: T\n-- description: one\n--   two\n-- param: a integer = 3: An a\n"

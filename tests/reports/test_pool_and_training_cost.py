@@ -86,14 +86,14 @@ def test_what_is_not_known_is_counted_and_never_a_zero(bench: Bench) -> None:
     (note,) = result.notes
     assert (note.code, note.reasons) == ("unpriced", ("no price", "no details"))
     assert note.text == (
-        "Not counted, or only in part: 2 jobs, some without a price (see `report coverage`, "
-        "`prices import`), some whose details are not fetched yet (`sync` does)."
+        "Excludes all or part of the cost of 2 jobs: there is no price (run `report coverage`, "
+        "then `prices import FILE`); the details are not fetched yet (run `sync`)."
     )
     training = bench.run("training-cost")
     assert bench.total(training)["cost_usd"] is None
     assert bench.total(training)["unpriced_jobs"] == 1
     assert [note.text for note in training.notes] == [
-        "Not counted, or only in part: 1 job on a training plan, not priced on demand."
+        "Excludes all or part of the cost of 1 job: training plans are not billed on demand."
     ]
 
 
@@ -184,9 +184,9 @@ def test_notes_tell_what_a_total_rests_on(bench: Bench) -> None:
     notes = {note.code: note.text for note in bench.run("warm-pool-cost").notes}
 
     assert set(notes) == {"accruing", "estimated", "list_prices"}
-    assert notes["accruing"].startswith("2.50 USD ")
-    assert notes["estimated"].startswith("1.25 USD ")
-    assert notes["list_prices"].startswith("10.00 USD ")
+    assert notes["accruing"].startswith("Includes 2.50 USD ")
+    assert notes["estimated"].startswith("Includes 1.25 USD ")
+    assert notes["list_prices"].startswith("Includes 10.00 USD ")
 
 
 def test_no_dimension_and_no_tag_reaches_the_sql_as_text(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Results as tables, CSV, JSON, Markdown and Parquet: exact, and harmless whatever is in them."""
+"""Tables, CSV, JSON, Markdown and Parquet are exact, and harmless whatever a value holds."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def render(style: str, result: Result = RESULT) -> bytes:
     return stream.getvalue()
 
 
-def test_csv_has_all_digits_and_no_total_and_disarms_formulas() -> None:
+def test_csv_has_all_digits_no_total_and_no_formulas() -> None:
     rows = list(csv.reader(io.StringIO(render("csv").decode())))
     assert rows == [
         ["family", "day", "at", "jobs", "cost_usd", "share", "tags"],
@@ -78,7 +78,7 @@ def test_csv_has_all_digits_and_no_total_and_disarms_formulas() -> None:
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
-def test_a_cell_that_a_spreadsheet_would_run_begins_with_a_quote(first: str) -> None:
+def test_a_cell_that_looks_like_a_formula_begins_with_a_quote(first: str) -> None:
     text = f"{first}cmd|' /C calc'!A0"
     result = Result((Column("x"), Column("n", "BIGINT")), [(text, -5)])
     _, row = csv.reader(io.StringIO(render("csv", result).decode()))
@@ -86,7 +86,7 @@ def test_a_cell_that_a_spreadsheet_would_run_begins_with_a_quote(first: str) -> 
     assert row[1] == "-5"
 
 
-def test_json_is_exact_and_documented() -> None:
+def test_json_is_exact_and_has_the_documented_keys() -> None:
     text = render("json").decode()
     assert text.isascii()
     found = json.loads(text, parse_float=Decimal)
@@ -109,18 +109,18 @@ def test_json_is_exact_and_documented() -> None:
     assert found["notes"] == [{"code": "code", "text": f"A note {EVIL}"}]
 
 
-def test_json_of_an_ad_hoc_result_and_of_none() -> None:
+def test_json_of_a_query_has_no_report_and_no_total() -> None:
     found = json.loads(render("json", Result((Column("n", "BIGINT"),), [])))
     assert found["rows"] == []
     assert found["totals"] is None
     assert "report" not in found
 
 
-def test_json_has_no_nan() -> None:
+def test_json_writes_null_for_nan_and_infinity() -> None:
     assert to_json([float("nan"), float("inf"), Decimal("NaN")]) == "[null, null, null]"
 
 
-def test_markdown_cannot_be_broken_out_of() -> None:
+def test_markdown_escapes_every_value() -> None:
     lines = render("markdown").decode().splitlines()
     assert lines[0] == "| family | day | at | jobs | cost_usd | share | tags |"
     assert lines[1] == "| --- | --- | --- | ---: | ---: | ---: | --- |"
@@ -148,19 +148,19 @@ def test_parquet_keeps_types_and_digits() -> None:
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 120, 200, None])
 @pytest.mark.parametrize("colour", [False, True])
-def test_a_table_fits_and_never_cuts_a_number(width: int | None, colour: bool) -> None:
+def test_a_table_fits_its_width_and_never_cuts_a_number(width: int | None, colour: bool) -> None:
     text = table.render(RESULT, width=width, colour=colour)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert ("\x1b[" in text) is colour
     assert "\x1b" not in plain
     assert "\x9b" not in plain
-    if width and width > 20:  # nothing fits into 20
+    if width and width > 20:  # the amount with its name is wider than 20
         assert max(map(len, plain.splitlines())) <= width
     assert "12,345,678.12" in plain
     assert "total" in plain
 
 
-def test_a_wide_column_gives_way_and_the_table_says_so() -> None:
+def test_a_narrow_table_hides_wide_columns_and_names_them() -> None:
     result = Result(
         (Column("a"), Column("b", wide=True), Column("c_usd", "DECIMAL(38,12)", "money")),
         [("x" * 20, "y" * 20, Decimal(1)), ("x", "y", Decimal(2))],
@@ -173,10 +173,10 @@ def test_a_wide_column_gives_way_and_the_table_says_so() -> None:
     narrow = table.render(result, width=40)
     assert "yyyy" not in narrow
     assert "█" not in narrow
-    assert "Too narrow for b" in narrow
+    assert "Hidden: b (terminal too narrow; use --format json)." in narrow.replace("\n", " ")
 
 
-def test_no_rows_are_said_and_not_an_empty_table() -> None:
+def test_an_empty_result_says_that_there_are_no_rows() -> None:
     assert "No rows." in table.render(Result(COLUMNS, [], report="r", title="T"), width=80)
 
 
@@ -208,7 +208,7 @@ def test_no_rows_are_said_and_not_an_empty_table() -> None:
         (float("inf"), "money", "inf"),
     ],
 )
-def test_values_as_a_table_shows_them(value: object, unit: str, text: str) -> None:
+def test_a_table_shows_a_value_by_its_unit(value: object, unit: str, text: str) -> None:
     assert shown(value, unit) == text
 
 
@@ -224,11 +224,11 @@ def test_values_as_a_table_shows_them(value: object, unit: str, text: str) -> No
         ("'; DROP TABLE x; --", "'''; DROP TABLE x; --'"),
     ],
 )
-def test_values_as_literals(value: Any, text: str) -> None:
+def test_a_value_becomes_a_literal_of_sql(value: Any, text: str) -> None:
     assert literal(value) == text
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     path.write_text("before")
     path.chmod(0o640)
@@ -248,7 +248,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.csv"]
 
 
-def test_a_place_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
     with (
         pytest.raises(UsageError, match=r"Cannot write .*: No such file or directory"),
         output.target(tmp_path / "none" / "x.csv"),

@@ -1,4 +1,4 @@
-"""A database with something in it, put there by syncs."""
+"""A database that two syncs filled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.syncing import Syncer
 
 @pytest.fixture(scope="session")
 def filled_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six jobs, of which one was deleted, synced twice; to be copied."""
+    """Six jobs, one of them deleted, after two syncs. Tests copy this file."""
     path = tmp_path_factory.mktemp("filled") / "filled.duckdb"
     shutil.copyfile(migrated_file, path)
     clock = Clock(datetime(2026, 11, 1, 12, tzinfo=UTC))
@@ -38,7 +38,7 @@ def filled_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def filled(filled_file: Path, tmp_path: Path) -> Database:
-    """A copy of it."""
+    """A copy of the filled file."""
     path = tmp_path / "jobs.duckdb"
     shutil.copyfile(filled_file, path)
     return Database(path, lock_timeout=5)

@@ -1,4 +1,4 @@
-"""A file of each schema that was ever released becomes one of the newest, and loses nothing."""
+"""A file of every released schema upgrades to the newest schema and loses nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import duckdb
 import pytest
 
 from exporter.resources import folder
-from exporter.store import care
-from exporter.store.database import SCHEMA_REVISION, Database
+from exporter.store.check import check
+from exporter.store.database import Database
+from exporter.store.migrate import upgrade_locked
+from exporter.store.revision import SCHEMA_REVISION
 from exporter.store.view_files import views
 from tests.support.files import content
 
@@ -19,7 +21,7 @@ SCHEMAS = Path(__file__).parents[1] / "fixtures" / "schemas"
 RELEASED = sorted(path.name.removesuffix(".duckdb.gz") for path in SCHEMAS.glob("*.duckdb.gz"))
 
 
-def test_each_has_its_file() -> None:
+def test_every_released_schema_has_a_file() -> None:
     revisions = sorted(
         path.name[:4] for path in (folder("migrations") / "versions").glob("[0-9]*.py")
     )
@@ -28,17 +30,17 @@ def test_each_has_its_file() -> None:
 
 
 @pytest.mark.parametrize("revision", RELEASED)
-def test_its_rows_are_all_there_after_the_upgrade(revision: str, tmp_path: Path) -> None:
+def test_an_upgrade_keeps_every_row(revision: str, tmp_path: Path) -> None:
     path = tmp_path / "jobs.duckdb"
     path.write_bytes(gzip.decompress((SCHEMAS / f"{revision}.duckdb.gz").read_bytes()))
     written = json.loads(gzip.decompress((SCHEMAS / f"{revision}.json.gz").read_bytes()))
     assert len(written["training_jobs"]) == 60
     columns = columns_of(path)
-    done = care.upgrade(Database(path))
+    done = upgrade_locked(Database(path))
     assert (done.before, done.after) == (revision, SCHEMA_REVISION)
-    checked = care.check(Database(path))
+    checked = check(Database(path))
     assert (checked.faults, checked.remarks) == ([], [])
-    # What the program itself keeps about the schema is not the user's.
+    # These tables belong to the program, not to the user.
     del written["settings"], written["alembic_version"]
     with duckdb.connect(str(path), read_only=True) as connection:
         for table, rows in written.items():
@@ -47,8 +49,8 @@ def test_its_rows_are_all_there_after_the_upgrade(revision: str, tmp_path: Path)
             assert json.loads(json.dumps(found, default=str)) == rows, table
 
 
-def test_an_older_duckdb_reads_the_views_that_a_newer_one_laid(tmp_path: Path) -> None:
-    """The file is of DuckDB 2; this says something where an older one runs the tests."""
+def test_an_older_duckdb_reads_views_that_a_newer_one_created(tmp_path: Path) -> None:
+    """DuckDB 2 wrote the file, so this test matters when an older DuckDB runs it."""
     path = tmp_path / "jobs.duckdb"
     path.write_bytes(gzip.decompress((SCHEMAS / f"{SCHEMA_REVISION}.duckdb.gz").read_bytes()))
     with duckdb.connect(str(path), read_only=True) as connection:
@@ -57,7 +59,7 @@ def test_an_older_duckdb_reads_the_views_that_a_newer_one_laid(tmp_path: Path) -
     assert all(found[name] for name in ("daily_costs", "warm_pool_costs", "warm_pool_chains"))
 
 
-def test_every_table_view_and_column_has_its_comment(database: Database) -> None:
+def test_every_table_view_and_column_has_a_comment(database: Database) -> None:
     with duckdb.connect(str(database.path), read_only=True) as connection:
         bare = connection.execute("""
             SELECT table_name FROM duckdb_tables() WHERE NOT internal AND comment IS NULL
@@ -70,7 +72,7 @@ def test_every_table_view_and_column_has_its_comment(database: Database) -> None
 
 
 def columns_of(path: Path) -> dict[str, list[str]]:
-    """Columns of each table, as the older schema had them."""
+    """Return the columns of each table in the older schema."""
     found: dict[str, list[str]] = {name: [] for name in content(path)}
     with duckdb.connect(str(path), read_only=True) as connection:
         for table, column in connection.execute(

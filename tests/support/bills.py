@@ -1,13 +1,13 @@
-"""Bill exports made from the specifications' column lists: CUR 2.0, FOCUS 1.0 and 1.2.
+"""Writes bill exports with all columns of CUR 2.0, FOCUS 1.0 and FOCUS 1.2; most are empty.
 
-Column lists: AWS Data Exports' dictionaries for COST_AND_USAGE_REPORT, FOCUS_1_0_AWS and
-FOCUS_1_2_AWS. Every column is written, as an export with all columns would; most are empty.
+The columns come from the dictionaries of AWS Data Exports for COST_AND_USAGE_REPORT, FOCUS_1_0_AWS
+and FOCUS_1_2_AWS.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -82,7 +82,7 @@ FOCUS_MAPS = ["Tags", "x_CostCategories", "x_Discounts"]
 
 @dataclass(frozen=True)
 class Charge:
-    """One line of a bill, of either form."""
+    """A line of a bill, in either format."""
 
     start: datetime
     component: str
@@ -115,7 +115,7 @@ class Charge:
 
     @property
     def description(self) -> str:
-        """As on the public bill."""
+        """The description as on the public bill."""
         if self.is_storage:
             job = self.component.replace(" ML", " Job ML")
             return f"$0.154 per GB-Mo of {job}"
@@ -123,7 +123,7 @@ class Charge:
 
 
 def cur(path: Path, charges: Sequence[Charge]) -> Path:
-    """A CUR 2.0 export."""
+    """Write a CUR 2.0 export."""
     rows = [
         {
             "bill_payer_account_id": "999988887777",
@@ -153,7 +153,7 @@ def cur(path: Path, charges: Sequence[Charge]) -> Path:
 
 
 def focus(path: Path, charges: Sequence[Charge], version: str = "1.0") -> Path:
-    """A FOCUS export with AWS columns; since 1.2 it has no x_UsageType."""
+    """Write a FOCUS export with AWS columns; version 1.2 has no x_UsageType."""
     rows = [
         {
             "BillingAccountId": "999988887777",
@@ -188,7 +188,7 @@ def _write(
     times: Sequence[str],
     maps: Sequence[str],
 ) -> Path:
-    """Parquet with doubles, UTC timestamps without a zone, and maps; or a CSV of texts."""
+    """Write Parquet with doubles, UTC timestamps without a zone, and maps; or a CSV of texts."""
     parquet = path.suffix == ".parquet"
 
     def number(value: Decimal | None) -> object:
@@ -199,25 +199,21 @@ def _write(
             return value and value.astimezone(UTC).replace(tzinfo=None)
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
-    columns: dict[str, tuple[list[Any], pa.DataType]] = {}
-    for name in texts:
-        columns[name] = ([row.get(name) for row in rows], pa.string())
-    for name in numbers:
-        kind = pa.float64() if parquet else pa.string()
-        columns[name] = ([number(row.get(name)) for row in rows], kind)
-    for name in times:
-        kind = pa.timestamp("ms") if parquet else pa.string()
-        columns[name] = ([moment(row.get(name)) for row in rows], kind)
-    for name in maps:
-        found = [row.get(name) or {} for row in rows]
-        columns[name] = (
-            ([list(each.items()) for each in found], pa.map_(pa.string(), pa.string()))
-            if parquet
-            else ([json.dumps(each) for each in found], pa.string())
-        )
-    table = pa.table(
-        {name: pa.array(values, kind) for name, (values, kind) in sorted(columns.items())}
-    )
+    def pairs(value: dict[str, str] | None) -> object:
+        return list((value or {}).items()) if parquet else json.dumps(value or {})
+
+    kinds: list[tuple[Sequence[str], pa.DataType, Callable[[Any], object]]] = [
+        (texts, pa.string(), lambda value: value),
+        (numbers, pa.float64() if parquet else pa.string(), number),
+        (times, pa.timestamp("ms") if parquet else pa.string(), moment),
+        (maps, pa.map_(pa.string(), pa.string()) if parquet else pa.string(), pairs),
+    ]
+    columns = {
+        name: pa.array([convert(row.get(name)) for row in rows], kind)
+        for names, kind, convert in kinds
+        for name in names
+    }
+    table = pa.table(dict(sorted(columns.items())))
     if parquet:
         pyarrow.parquet.write_table(table, path)
     elif path.name.endswith(".gz"):

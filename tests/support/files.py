@@ -1,10 +1,13 @@
-"""What a database file holds, table by table, and other processes that meddle with it."""
+"""What a database file holds, and ways to disturb it."""
 
 from __future__ import annotations
 
+import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ Content = dict[str, list[tuple[Any, ...]]]
 
 
 def content(path: Path) -> Content:
-    """Every row of every table, through DuckDB alone."""
+    """Return every row of every table, read with DuckDB alone."""
     with duckdb.connect(str(path), read_only=True) as connection:
         names = connection.execute(
             "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY ALL"
@@ -26,7 +29,7 @@ def content(path: Path) -> Content:
 
 
 def write_and_die(path: Path, statement: str) -> None:
-    """Another process commits a statement and is killed before it can close the file."""
+    """Commit a statement in another process, and kill that process before it closes the file."""
     code = (
         "import duckdb, os, signal, sys\n"
         "connection = duckdb.connect(sys.argv[1])\n"
@@ -39,10 +42,21 @@ def write_and_die(path: Path, statement: str) -> None:
 
 
 def mode(path: Path) -> int:
-    """Permissions of a file."""
+    """Return the permissions of a file."""
     return path.stat().st_mode & 0o777
 
 
 def names(folder: Path) -> list[str]:
-    """What is in a folder."""
+    """Return the names of what is in a folder."""
     return sorted(path.name for path in folder.iterdir())
+
+
+@contextmanager
+def limited_file_size(size: int) -> Iterator[None]:
+    """Make every write of this process beyond `size` bytes of a file fail, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

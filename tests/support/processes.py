@@ -1,4 +1,4 @@
-"""The command line in processes of its own, and means to end them at a chosen moment."""
+"""Processes of the command line, and ways to end them at a chosen moment."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
-#: Longer than anything here takes; what takes longer hangs.
+#: Seconds after which a process counts as hanging.
 PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended: its exit code (negative: the signal), and what it said."""
+    """The exit code of a process (negative: the signal) and its output."""
 
     code: int
     out: str
@@ -30,7 +30,7 @@ class Ended:
 
 
 class Zygotes:
-    """Starts processes of the command line by forking one that has imported it."""
+    """Starts processes of the command line by forking one that has imported the program."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -75,7 +75,7 @@ class Zygotes:
         return self.start(argv, env, powerless, **steps).wait()
 
     def wait(self, pid: int, seconds: float) -> int | None:
-        """The exit code of a child, None where it still runs after that time."""
+        """Return the exit code of a child; None if it still runs after that time."""
         code: int | None = self._ask(do="wait", pid=pid, seconds=seconds)["code"]
         return code
 
@@ -106,24 +106,24 @@ class Running:
     code: int | None = None
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal; it is not reaped before `wait`, so the id is no other's."""
+        """Send a signal. The id belongs to this child until `wait` reaps it."""
         os.kill(self.pid, number)
 
-    def said(self) -> str:
-        """What it has written to standard error so far."""
+    def stderr(self) -> str:
+        """Return what it has written to standard error."""
         return self.err.read_text() if self.err.exists() else ""
 
     def has_ended(self) -> bool:
-        """Whether it has ended; only then, or by `wait`, is its id free for others."""
+        """Return whether it has ended. After that, its id may belong to another process."""
         if self.code is None:
             self.code = self.zygotes.wait(self.pid, 0)
         return self.code is not None
 
     def wait(self, seconds: float = PATIENCE) -> Ended:
-        """How it ended.
+        """Wait for its end, and return how it ended.
 
         Raises:
-            TimeoutError: It still runs after that time; it is killed then.
+            TimeoutError: It still runs after that time, and was killed.
         """
         if self.code is None:
             self.code = self.zygotes.wait(self.pid, seconds)
@@ -138,7 +138,7 @@ class Running:
 def program(
     argv: Sequence[str], env: Mapping[str, str], **options: Any
 ) -> Iterator[subprocess.Popen[str]]:
-    """`python -m exporter ARGV…` itself, from its first import on; gone when the block ends."""
+    """Run `python -m exporter ARGV…` without a zygote; kill it after the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "exporter", *argv],
         stdin=subprocess.DEVNULL,
@@ -160,7 +160,7 @@ def program(
 def holding(
     path: Path, *, read_only: bool, statement: str = "SELECT 1"
 ) -> Iterator[subprocess.Popen[str]]:
-    """Another process, with nothing of ours in it, that keeps a DuckDB file open."""
+    """Keep a DuckDB file open in another process that uses DuckDB alone."""
     code = (
         "import sys, duckdb\n"
         f"c = duckdb.connect({str(path)!r}, read_only={read_only})\n"
@@ -184,15 +184,15 @@ def until(condition: Any, seconds: float = 60.0) -> None:
     """Wait until a condition holds.
 
     Raises:
-        TimeoutError: It does not.
+        TimeoutError: It does not hold within that time.
     """
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError("what was waited for did not happen")
+            raise TimeoutError("the condition did not hold in time")
         time.sleep(0.005)
 
 
 def environment(more: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a process of its own."""
+    """Return the environment for another process of the program."""
     return {**os.environ, "PYTHONPATH": str(ROOT), **more}

@@ -1,0 +1,124 @@
+"""`db check`: compares the schema, reads every row, and looks for contradictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from exporter.errors import DatabaseError
+from exporter.sql import identifier
+from exporter.store import check_content, check_schema, install, view_files
+from exporter.store.database import Database
+from exporter.store.revision import check_revision, read_revision
+from exporter.text import counted
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The result of a check.
+
+    Attributes:
+        schema: Revision of the schema.
+        size: Size of the file in bytes.
+        tables: Rows by table, including the user's own tables.
+        views: Number of this program's views; the check reads each one.
+        faults: One sentence for each fault in schema or content.
+        remarks: One sentence for each fact that is no fault, but worth knowing.
+    """
+
+    schema: str
+    size: int
+    tables: dict[str, int]
+    views: int = 0
+    faults: Sequence[str] = ()
+    remarks: Sequence[str] = ()
+
+
+def check(database: Database) -> Checked:
+    """Check a database of the current schema.
+
+    Raises:
+        DatabaseError: The file cannot be read, or has an older schema.
+        SchemaNewerError: The file has a newer schema.
+        BusyError: A writer held the file for longer than the lock timeout.
+    """
+    with database.reading(check_schema=False) as connection:
+        check_revision(database.path, read_revision(connection), database.revision)
+        return _check(connection, database, database.revision)
+
+
+def check_copy(copy: Database, original: Path) -> Checked:
+    """Check a copy, which may have an older schema.
+
+    Args:
+        copy: The copy.
+        original: The file that was copied, for the messages.
+
+    Raises:
+        DatabaseError: The copy has faults, or is empty.
+        SchemaNewerError: The copy has a newer schema.
+    """
+    with copy.reading(check_schema=False) as connection:
+        found = read_revision(connection)
+        if found is None:
+            raise DatabaseError(f"{original} has no table of sagemaker-exporter.")
+        if found > copy.revision:
+            check_revision(original, found, copy.revision)
+        checked = _check(connection, copy, found)
+    if checked.faults:
+        raise DatabaseError(
+            f"{original} has {counted(len(checked.faults), 'fault')}: {checked.faults[0]}",
+            "Nothing was replaced. `sagemaker-exporter db check` lists all faults.",
+        )
+    return checked
+
+
+def _check(connection: sa.Connection, database: Database, found: str) -> Checked:
+    tables, faults = _read_every_row(connection)
+    remarks: list[str] = []
+    views = 0
+    if found == database.revision and not faults:
+        is_installed = "settings" in tables and install.is_installed(connection)
+        faults += check_schema.schema_faults(connection, comments=is_installed)
+        if is_installed:
+            faults += check_schema.view_faults(connection)
+            views = len(view_files.views())
+        else:
+            remarks.append(
+                "Another version installed the views and comments. The next sync, or "
+                "`db upgrade`, recreates them."
+            )
+    # These queries need every column.
+    if not faults:
+        faults += check_content.contradictions(connection)
+        remarks += check_content.remarks(connection)
+    return Checked(found, database.path.stat().st_size, tables, views, faults, remarks)
+
+
+def _read_every_row(connection: sa.Connection) -> tuple[dict[str, int], list[str]]:
+    """Return the rows of each table, and a fault for the first table that is unreadable.
+
+    Every value is read, because only then DuckDB verifies the checksum of each block.
+    """
+    names = connection.exec_driver_sql(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal "
+        "AND database_name = current_database() "
+        "ORDER BY schema_name <> 'main', schema_name, table_name"
+    ).all()
+    tables: dict[str, int] = {}
+    for schema, table in names:
+        name = table if schema == "main" else f"{schema}.{table}"
+        quoted = f"{identifier(schema)}.{identifier(table)}"
+        try:
+            rows = connection.exec_driver_sql(
+                f"SELECT count(*), bit_xor(hash(each)) FROM {quoted} AS each"  # noqa: S608 - quoted
+            ).all()
+        except exc.DBAPIError as error:
+            # After such an error DuckDB refuses every other query.
+            return tables, [f"{name} cannot be read: {str(error.orig).splitlines()[0]}"]
+        tables[name] = int(rows[0][0])
+    return tables, []

@@ -1,0 +1,69 @@
+"""Installs comments and views: recreates them in the database from this program's files.
+
+Comments and views are data: each version of the program brings its own. The file records which
+version installed them. Until the next sync installs its own, another version reads through
+temporary views of its connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import sqlalchemy as sa
+
+from exporter.sql import literal
+from exporter.store import view_files
+from exporter.store.schema import metadata
+from exporter.text import short_hash
+
+_SETTING: Final = "views"
+
+
+def install(connection: sa.Connection) -> None:
+    """Create or replace every comment and view, in the caller's transaction."""
+    for statement in _comments():
+        connection.exec_driver_sql(statement)
+    view_files.create_views(connection)
+    connection.execute(
+        sa.text("INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)"),
+        {"name": _SETTING, "value": _fingerprint()},
+    )
+
+
+def install_temporarily(execute: Callable[[str], object]) -> None:
+    """Create every view for one connection, which may be read-only.
+
+    DuckDB resolves names to temporary views first, in queries and in views alike.
+    """
+    for view in view_files.views():
+        execute(f"CREATE OR REPLACE TEMP VIEW {view.name} AS\n{view.sql}")
+
+
+def is_installed(connection: sa.Connection) -> bool:
+    """Return whether the views and comments are those of this version."""
+    rows = connection.execute(
+        sa.text("SELECT value FROM settings WHERE name = :name"), {"name": _SETTING}
+    ).all()
+    return [row.value for row in rows] == [_fingerprint()]
+
+
+def _fingerprint() -> str:
+    return short_hash(repr((view_files.fingerprint(), _comments())))
+
+
+def _comments() -> list[str]:
+    """Return a COMMENT statement for every table and column."""
+    statements = []
+    for table in metadata.tables.values():
+        statements.append(f"COMMENT ON TABLE {table.name} IS {literal(str(table.comment))}")
+        statements.extend(
+            f"COMMENT ON COLUMN {table.name}.{column.name} IS {literal(str(column.comment))}"
+            for column in table.columns
+        )
+    # Alembic creates this table, and readers of the file see it.
+    statements += [
+        "COMMENT ON TABLE alembic_version IS 'The schema of this file, for upgrades'",
+        "COMMENT ON COLUMN alembic_version.version_num IS 'Revision that was last applied'",
+    ]
+    return statements

@@ -1,0 +1,208 @@
+"""SIGTERM and Ctrl-C end a sync within five seconds, with its run closed in the ledger."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exporter.simulator import Behaviour, Fault, Scope, Simulator
+from exporter.store.database import Database
+from tests.reliability.ordeal import STOPS_WITHIN, query, stored
+from tests.support.processes import Ended, Running, Zygotes, holding, program, until
+from tests.support.syncing import differences
+
+SAID = "sagemaker-exporter: Interrupted. What was committed is safe.\n"
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(zygotes: Zygotes, simulator: Simulator, database: Database) -> Start:
+    """A function that starts a sync with pages of ten and commits of twenty rows."""
+
+    def start(*arguments: str) -> Running:
+        return zygotes.start(
+            ["--db", str(database.path), "sync", "--max-rps", "0", *arguments],
+            simulator.environment(),
+            PAGE=10,
+            BATCH_ROWS=20,
+        )
+
+    return start
+
+
+@pytest.fixture
+def jobs(scope: Scope) -> Scope:
+    for number in range(60):
+        scope.world.clock.advance(1)
+        scope.create_job(f"job-{number}", lives=False)
+    return scope
+
+
+def stop(process: Running, number: signal.Signals) -> Ended:
+    """Send the signal, wait, and check the exit code and the time."""
+    began = time.monotonic()
+    process.send(number)
+    ended = process.wait()
+    assert time.monotonic() - began < STOPS_WITHIN
+    return ended
+
+
+def ledger(database: Database) -> list[tuple[object, ...]]:
+    return query(
+        database,
+        "SELECT mode, outcome, error, ended_at IS NOT NULL, jobs_inserted, watermark_after "
+        "FROM sync_runs ORDER BY run_id",
+    )
+
+
+def test_a_signal_ends_a_hanging_call(
+    start: Start, simulator: Simulator, database: Database, jobs: Scope
+) -> None:
+    simulator.inject(Fault("hang", operation="ListTrainingJobs", skip=4, seconds=60))
+    process = start()
+    until(lambda: len(simulator.calls) > 5)
+    ended = stop(process, signal.SIGINT)
+    assert (ended.code, ended.out, ended.err) == (130, "", SAID)
+    assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 28, None)]
+    assert len(stored(database)) == 28
+
+    simulator.clear_faults()
+    assert start().wait().code == 0
+    assert differences(stored(database), jobs) == []
+    # The second sync continued where the first had stopped.
+    assert [row[:2] for row in ledger(database)[1:]] == [
+        ("backfill", "complete"),
+        ("incremental", "complete"),
+    ]
+
+
+def test_a_signal_ends_the_wait_between_retries(
+    start: Start, simulator: Simulator, database: Database, jobs: Scope
+) -> None:
+    simulator.inject(Fault("throttle", operation="ListTrainingJobs", skip=4, times=None))
+    process = start()
+    # After two throttles, the sync waits for at least half a second.
+    until(lambda: sum(call.fault == "throttle" for call in simulator.calls) > 1)
+    assert stop(process, signal.SIGTERM).code == 143
+    assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 28, None)]
+
+
+def test_a_signal_ends_the_wait_of_the_rate_limit(
+    zygotes: Zygotes, simulator: Simulator, database: Database, jobs: Scope
+) -> None:
+    process = zygotes.start(
+        ["--db", str(database.path), "sync", "--max-rps", "0.1"], simulator.environment(), PAGE=10
+    )
+    until(lambda: any(call.operation == "ListTrainingJobs" for call in simulator.calls))
+    assert stop(process, signal.SIGINT).code == 130
+    assert ledger(database)[0][:2] == ("backfill", "interrupted")
+
+
+def test_a_signal_ends_a_series_of_fast_calls(
+    start: Start, simulator: Simulator, database: Database, jobs: Scope, scope: Scope
+) -> None:
+    """Without Search and a rate limit, hundreds of Describes follow each other without a wait."""
+    simulator.world.behaviour = Behaviour(denied=frozenset({(None, None, "Search")}))
+    simulator.on_answer = lambda _: time.sleep(0.05)
+    process = start()
+    until(lambda: any(call.operation == "DescribeTrainingJob" for call in simulator.calls))
+    assert stop(process, signal.SIGTERM).code == 143
+    assert ledger(database)[0][:2] == ("backfill", "interrupted")
+
+
+def test_a_signal_ends_the_look_up_of_the_identity(
+    start: Start, simulator: Simulator, database: Database, jobs: Scope
+) -> None:
+    simulator.inject(Fault("hang", operation="GetCallerIdentity", seconds=60))
+    process = start()
+    until(lambda: len(simulator.calls) > 0)
+    ended = stop(process, signal.SIGTERM)
+    assert (ended.code, ended.err) == (143, SAID)
+    assert ledger(database) == []
+
+
+def test_a_signal_ends_the_wait_for_a_reader(
+    start: Start, simulator: Simulator, database: Database, jobs: Scope
+) -> None:
+    """The run cannot be closed in the ledger; the next sync closes it."""
+    opened = threading.Event()
+    simulator.on_answer = lambda _: len(simulator.calls) > 5 and opened.wait(30)
+    process = start("--lock-timeout", "60")
+    until(lambda: len(simulator.calls) > 5)
+    with holding(database.path, read_only=True) as reader:
+        opened.set()
+        until(lambda: f"PID {reader.pid}" in process.stderr())
+        ended = stop(process, signal.SIGTERM)
+    assert ended.code == 143
+    assert ended.err == (
+        f"Waiting for the database {database.path}, held by python3.11 (PID {reader.pid}).\n{SAID}"
+    ).replace("python3.11", reader_name())
+    assert ledger(database) == [("backfill", "running", None, False, 28, None)]
+    assert start().wait().code == 0
+    assert ledger(database)[0] == (
+        "backfill", "interrupted", "the process died", True, 28, None
+    )  # fmt: skip
+    assert differences(stored(database), jobs) == []
+
+
+def test_a_signal_ends_the_wait_for_another_sync(
+    start: Start, simulator: Simulator, database: Database, jobs: Scope
+) -> None:
+    simulator.inject(Fault("hang", operation="ListTrainingJobs", seconds=60))
+    first = start()
+    until(lambda: len(simulator.calls) > 1)
+    second = start()
+    until(lambda: "Waiting for another sync" in second.stderr())
+    assert stop(second, signal.SIGINT).code == 130
+    assert stop(first, signal.SIGTERM).code == 143
+
+
+def test_a_signal_works_from_the_first_moment_of_the_program(
+    simulator: Simulator, tmp_path: Path, jobs: Scope
+) -> None:
+    """Starts the program itself, without a zygote: the signal comes during imports or the sync."""
+    path = tmp_path / "own.duckdb"
+    arguments = ["--db", str(path), "sync", "--max-rps", "0"]
+    simulator.inject(Fault("hang", operation="ListTrainingJobs", seconds=60))
+    with program(arguments, simulator.environment()) as process:
+        until(lambda: any(call.operation == "ListTrainingJobs" for call in simulator.calls), 60)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+        assert time.monotonic() - began < STOPS_WITHIN
+    assert (process.returncode, out, err) == (143, "", SAID)
+    assert ledger(Database(path))[0][:2] == ("backfill", "interrupted")
+
+
+def test_commits_before_a_signal_are_kept(
+    start: Start, simulator: Simulator, database: Database, jobs: Scope
+) -> None:
+    assert start().wait().code == 0
+    before = stored(database)
+    watermark = query(database, "SELECT watermark FROM sync_scopes")
+    jobs.world.clock.advance(600)
+    jobs.create_job("one-more", lives=False)
+    simulator.inject(Fault("hang", operation="Search", seconds=60))
+    process = start()
+    until(lambda: any(call.fault == "hang" for call in simulator.calls))
+    assert stop(process, signal.SIGTERM).code == 143
+    assert stored(database).items() >= before.items()
+    # The listing was incomplete, so the watermark stays.
+    assert query(database, "SELECT watermark FROM sync_scopes") == watermark
+    assert [row[2:] for row in ledger(database)] == [
+        (None, True, 60, *watermark[0]),
+        ("interrupted", True, 1, *watermark[0]),
+    ]
+
+
+def reader_name() -> str:
+    """Return the name that DuckDB gives this process: that of its executable."""
+    import sys
+
+    return Path(sys.executable).resolve().name

@@ -1,0 +1,190 @@
+"""A sync that ends at any call or any commit loses nothing.
+
+The world does not change during a test. So every interrupted sync, followed by a clean one, must
+store the same as one undisturbed sync: jobs, details, history and scope.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from exporter.sagemaker import service
+from exporter.simulator import Behaviour, Scope, Simulator
+from exporter.store.database import Database
+from exporter.syncing import worker
+from tests.support.syncing import COLUMNS, Hooks, Killed, Row, Syncer, differences
+
+#: The suite tests every fifth boundary, a release all of them:
+#: EXPORTER_EVERY=1 pytest tests/reliability -k any_boundary
+EVERY = int(os.environ.get("EXPORTER_EVERY", "5"))
+NO_SEARCH = Behaviour(denied=frozenset({(None, None, "Search")}))
+
+
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of two and commits of three rows, so that a few jobs have every boundary."""
+    monkeypatch.setattr(service, "PAGE", 2)
+    monkeypatch.setattr(worker, "BATCH_ROWS", 3)
+    monkeypatch.setattr(worker, "ASK_ROWS", 3)
+
+
+def first_days(scope: Scope) -> None:
+    """Five jobs: a failed one, a reused pool, a retained pool, a running and a pending one."""
+    clock = scope.world.clock
+    for number in range(5):
+        # Two jobs share a second, at the boundary between two pages.
+        clock.advance(number % 2)
+        pool = 3_600 if number in (1, 2) else None
+        scope.create_job(f"job-{number}", keep_alive_seconds=pool, tags={"n": str(number)})
+    clock.advance(600)
+    for number, status in ((0, "Failed"), (1, "Completed"), (2, "Completed")):
+        scope.finish(scope.start(scope.job(f"job-{number}")), status)
+    clock.advance(60)
+    scope.settle_pool(scope.job("job-1"), "Reused", reused_by="job-2")
+    clock.advance(60)
+
+
+def another_day(scope: Scope) -> None:
+    """Create a job, reuse a name, settle a pool, and end a job."""
+    clock = scope.world.clock
+    clock.advance(7_200)
+    scope.finish(scope.start(scope.job("job-3")))
+    scope.settle_pool(scope.job("job-2"), "Terminated", silent=True)
+    scope.update(scope.job("job-4"), silent=True, secondary_status="Downloading")
+    scope.delete_job("job-0")
+    clock.advance(2)
+    scope.create_job("job-0", tags={"n": "again"})
+    scope.create_job("job-5", keep_alive_seconds=600)
+    clock.advance(1_000)
+    # Search has caught up by now.
+    clock.advance(service.SEARCH_LAG + timedelta(seconds=1))
+
+
+@dataclass
+class Boundaries:
+    """Counts the boundaries of a sync, and raises at one of them."""
+
+    at: int | None = None
+    passed: int = 0
+
+    def place(self, *_: object) -> None:
+        self.passed += 1
+        if self.passed == self.at:
+            raise Killed
+
+    def hooks(self) -> Hooks:
+        return Hooks(self.place, self.place, self.place, self.place)
+
+
+#: Everything but the moments at which it was seen, which hang on how long a call took, and
+#: which of two operations told the details.
+CONTENTS = {
+    "served": f"SELECT {COLUMNS} FROM training_jobs WHERE deleted_at IS NULL ORDER BY ALL",
+    "jobs": "SELECT * EXCLUDE (first_synced_at, updated_at, verified_at) "
+    "REPLACE (deleted_at IS NOT NULL AS deleted_at) FROM training_jobs ORDER BY ALL",
+    "details": "SELECT * EXCLUDE (fetched_at, serverless) FROM training_job_details ORDER BY ALL",
+    "history": "SELECT * EXCLUDE (observed_at, run_id) FROM training_job_changes ORDER BY ALL",
+    "scopes": "SELECT account_id, region, discovered_to, discovered_from, listing_mode, "
+    "last_error, failing_runs FROM sync_scopes ORDER BY ALL",
+    "running": "SELECT run_id FROM sync_runs WHERE outcome = 'running'",
+}
+WATERMARK = "SELECT watermark FROM sync_scopes"
+
+
+def look(database: Database) -> dict[str, list[Row]]:
+    with database.reading() as connection:
+        return {
+            name: [tuple(row) for row in connection.execute(sa.text(statement)).all()]
+            for name, statement in {**CONTENTS, "watermark": WATERMARK}.items()
+        }
+
+
+@dataclass
+class Bench:
+    """Copies of one file, each synced from the same world."""
+
+    syncer: Syncer
+    template: Path
+    folder: Path
+    options: dict[str, Any]
+
+    def copy(self, name: str) -> Syncer:
+        path = self.folder / f"{name}.duckdb"
+        shutil.copyfile(self.template, path)
+        self.syncer.database = Database(path)
+        return self.syncer
+
+    def differences(self, found: dict[str, list[Row]]) -> list[str]:
+        return differences({(row[0], row[1]): row for row in found["served"]}, self.syncer.scope)
+
+    def raise_at(self, at: int) -> dict[str, list[Row]]:
+        """Return what is stored after a sync that ended there and a clean sync."""
+        syncer = self.copy(f"raised-{at}")
+        with pytest.raises(Killed):
+            syncer.sync(Boundaries(at).hooks(), **self.options)
+        cut = look(syncer.database)
+        assert cut["running"] == []
+        # The watermark moves with the last commit or not at all.
+        if cut["watermark"] not in (self.watermark, [], [(None,)]):
+            assert self.differences(cut) == []
+        syncer.sync(**self.options)
+        return look(syncer.database)
+
+    def raise_everywhere(self) -> int:
+        """End a sync at each boundary in turn, and return their number."""
+        self.watermark = look(Database(self.template))["watermark"]
+        counting = Boundaries()
+        syncer = self.copy("undisturbed")
+        syncer.sync(counting.hooks(), **self.options)
+        # A second sync, as after the interrupted ones.
+        syncer.sync(**self.options)
+        wanted = look(syncer.database)
+        assert self.differences(wanted) == []
+        for at in range(1, counting.passed + 1, EVERY):
+            found = self.raise_at(at)
+            for name in CONTENTS:
+                assert found[name] == wanted[name], f"{name}, raised at place {at}"
+        return counting.passed
+
+
+@pytest.fixture
+def prepare(
+    simulator: Simulator, scope: Scope, migrated_file: Path, tmp_path: Path
+) -> Callable[..., Bench]:
+    def prepare(*, increment: bool, behaviour: Behaviour | None = None, **options: Any) -> Bench:
+        scope.world.behaviour = behaviour or scope.world.behaviour
+        first_days(scope)
+        syncer = Syncer(Database(migrated_file), scope, simulator)
+        bench = Bench(syncer, migrated_file, tmp_path, options)
+        if increment:
+            bench.copy("before").sync()
+            bench.template = tmp_path / "before.duckdb"
+            another_day(scope)
+        return bench
+
+    return prepare
+
+
+def test_an_error_in_a_backfill(prepare: Callable[..., Bench]) -> None:
+    assert prepare(increment=False).raise_everywhere() >= 20
+
+
+def test_an_error_in_an_incremental_sync(prepare: Callable[..., Bench]) -> None:
+    assert prepare(increment=True).raise_everywhere() >= 20
+
+
+def test_an_error_in_a_full_listing_with_deleted_jobs(prepare: Callable[..., Bench]) -> None:
+    assert prepare(increment=True, full=True).raise_everywhere() >= 20
+
+
+def test_an_error_while_jobs_are_described_one_by_one(prepare: Callable[..., Bench]) -> None:
+    assert prepare(increment=True, behaviour=NO_SEARCH).raise_everywhere() >= 20

@@ -1,0 +1,396 @@
+"""Every kind of fault, in every operation, at every position of a sync.
+
+The sync retries transient faults. A permanent fault ends the sync with its error, in one line
+that says what failed and where, and the next good sync corrects the database.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from exporter.errors import CredentialsError, ExporterError, ServiceError
+from exporter.sagemaker import service
+from exporter.sagemaker.failures import AccessDenied, RegionNotEnabled
+from exporter.simulator import Behaviour, Clock, Fault, Scope, Simulator, World
+from exporter.store.database import Database
+from tests.conftest import NOON
+from tests.reliability.ordeal import detail_differences
+from tests.support.syncing import Row, Syncer, differences
+
+LIST, SEARCH = "ListTrainingJobs", "Search"
+DESCRIBE, TAGS = "DescribeTrainingJob", "ListTags"
+#: Calls of a backfill of seven jobs in pages of three: (operation, calls that pass first).
+PLACES: Final = {
+    "the first page": (LIST, 0),
+    "in the middle of the listing": (LIST, 1),
+    "the last page": (LIST, 2),
+    "the details": (SEARCH, 0),
+    "the last of the details": (SEARCH, 2),
+    "a job by itself": (DESCRIBE, 0),
+    "the last job by itself": (DESCRIBE, 6),
+    "tags of a job": (TAGS, 0),
+    "tags of the last job": (TAGS, 2),
+}
+#: Transient faults: the next attempt succeeds.
+TRANSIENT: Final[dict[str, Fault]] = {
+    "throttle": Fault("throttle"),
+    "internal error": Fault("internal"),
+    "unavailable": Fault("unavailable"),
+    "connection reset": Fault("reset"),
+    "body cut short": Fault("truncated"),
+    "a proxy's page": Fault("foreign"),
+    "a gateway's error": Fault("foreign", status=502),
+}
+LATER = " Nothing is lost; the next run goes on from here."
+REFUSED = "The answer was refused whole and nothing of it stored. Is the endpoint really SageMaker?"
+#: Permanent faults: the fault, the class of the error, its exit code, and its message.
+PERMANENT: Final[dict[str, tuple[Fault, type[ExporterError], int, str]]] = {
+    "throttle": (Fault("throttle"), ServiceError, 7,
+                 "{op} was throttled past all retries (ThrottlingException). Nothing is lost; "
+                 "the next run goes on from here. Lower --max-rps if it stays."),
+    "internal error": (Fault("internal"), ServiceError, 7,
+                       "{op} failed past all retries (InternalFailure): The request processing "
+                       "has failed." + LATER),
+    "unavailable": (Fault("unavailable"), ServiceError, 7,
+                    "{op} failed past all retries (ServiceUnavailable): The server is too busy."
+                    + LATER),
+    "connection reset": (Fault("reset"), ServiceError, 7,
+                         "{op} failed past all retries (ConnectionClosedError): Connection was "
+                         "closed before we received a valid response from endpoint URL: "),
+    "body cut short": (Fault("truncated"), ServiceError, 7,
+                       "{op} failed past all retries (BrokenAnswer): the answer has no "),
+    "a proxy's page": (Fault("foreign"), ServiceError, 7,
+                       "{op} failed past all retries (BrokenAnswer): the answer has no "),
+    "a gateway's error": (Fault("foreign", status=502), ServiceError, 7,
+                          "{op} failed past all retries (502)"),
+    "expired": (Fault("expired"), CredentialsError, 5,
+                "{op} found no usable AWS credentials (ExpiredTokenException). Nothing is lost. "
+                "Set or renew them (AWS_PROFILE, --profile, `aws sso login`)."),
+    "region not enabled": (Fault("unrecognized"), RegionNotEnabled, 5,
+                           "The region does not accept these credentials "
+                           "(UnrecognizedClientException). Enable the region for the account, or "
+                           "leave it out with --exclude-region."),
+    "denied": (Fault("denied"), AccessDenied, 5,
+               "{op} is denied (AccessDeniedException). "
+               "Allow sagemaker:{op} for this identity (README, IAM policy)."),
+    "a missing key": (Fault("missing_field", field="TrainingJobArn", row=-1), ServiceError, 7,
+                      "{op} answered TrainingJobArn as NoneType, which the API does not promise. "
+                      + REFUSED),
+    "a missing time": (Fault("missing_field", field="CreationTime"), ServiceError, 7,
+                       "{op} answered CreationTime as NoneType, "),
+    "another type": (Fault("wrong_type", field="TrainingJobStatus"), ServiceError, 7,
+                     "{op} answered TrainingJobStatus as dict, which the API does not promise. "
+                     + REFUSED),
+    "another type of time": (Fault("wrong_type", field="CreationTime"), ServiceError, 7,
+                             "{op} answered what cannot be read (ValueError): Invalid timestamp "),
+}  # fmt: skip
+
+#: With EXPORTER_EVERY=1 pytest tests/reliability -k every_fault, a good sync follows each failure;
+#: without it, one good sync follows all failures at a position.
+EACH: Final = os.environ.get("EXPORTER_EVERY") == "1"
+FEWER: Final = [
+    "the first page",
+    "in the middle of the listing",
+    "the last of the details",
+    "the last job by itself",
+    "tags of a job",
+]
+FAILED: Final = """
+SELECT outcome, error, sync_runs.watermark_after, last_error, failing_runs
+FROM sync_runs JOIN sync_scopes USING (account_id, region)
+ORDER BY run_id DESC LIMIT 1
+"""
+_accounts = count(1)
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "PAGE", 3)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Simulator]:
+    with Simulator(World(Clock(NOON))) as simulator:
+        yield simulator
+
+
+@dataclass
+class Bench:
+    """Seven jobs, and copies of an empty database."""
+
+    simulator: Simulator
+    template: Path
+    folder: Path
+    scope: Scope = field(init=False)
+
+    def __post_init__(self) -> None:
+        world = self.simulator.world
+        world.behaviour = Behaviour()
+        self.simulator.clear_faults()
+        self.scope = world.scope(f"{next(_accounts):012}", "eu-west-1")
+        for number in range(7):
+            world.clock.advance(60)
+            job = self.scope.create_job(f"job-{number}", tags={"n": str(number)}, lives=False)
+            if number % 2:
+                self.scope.finish(self.scope.start(job))
+        world.clock.advance(3_600)
+        self.syncer = Syncer(Database(self.template), self.scope, self.simulator)
+
+    def fresh(self) -> Syncer:
+        path = self.folder / f"{next(_accounts)}.duckdb"
+        shutil.copyfile(self.template, path)
+        self.syncer.database = Database(path)
+        self.syncer.notices.clear()
+        return self.syncer
+
+    def search_is_denied(self, *, denied: bool) -> None:
+        rights = frozenset({(None, None, SEARCH)}) if denied else frozenset()
+        self.simulator.world.behaviour = Behaviour(denied=rights)
+
+    def inject(self, fault: Fault, **at: Any) -> None:
+        self.simulator.clear_faults()
+        self.simulator.calls.clear()
+        self.simulator.inject(
+            Fault(**{name: getattr(fault, name) for name in Fault.__slots__} | at)
+        )
+
+    def hits(self) -> list[str]:
+        return [call.operation for call in self.simulator.calls if call.fault]
+
+    def is_true(self) -> None:
+        assert differences(self.syncer.stored(), self.scope) == []
+        assert detail_differences(self.syncer.database, self.scope) == []
+
+
+@pytest.fixture
+def bench(running: Simulator, migrated_file: Path, tmp_path: Path) -> Bench:
+    return Bench(running, migrated_file, tmp_path)
+
+
+def ledger(syncer: Syncer) -> Row:
+    statement = "SELECT outcome, error, watermark_after, throttles FROM sync_runs ORDER BY run_id"
+    return syncer.query(statement)[-1]
+
+
+@pytest.mark.parametrize("kind", TRANSIENT)
+def test_transient_faults_are_retried(bench: Bench, kind: str) -> None:
+    """The sync retries each fault, and only its counts show them."""
+    for by_describe in (False, True):
+        bench.search_is_denied(denied=by_describe)
+        syncer = bench.fresh()
+        places = [
+            place
+            for place in PLACES.values()
+            if place[0] == LIST or (place[0] != SEARCH) == by_describe
+        ]
+        bench.simulator.clear_faults()
+        bench.simulator.calls.clear()
+        for number, (operation, skip) in enumerate(places):
+            earlier = sum(place[0] == operation for place in places[:number])
+            # Faulty calls count again, because the sync retried them.
+            bench.simulator.inject(
+                Fault(
+                    TRANSIENT[kind].kind,
+                    operation=operation,
+                    skip=skip + earlier,
+                    status=TRANSIENT[kind].status,
+                )
+            )
+        syncer.sync()
+        assert sorted(bench.hits()) == sorted(place[0] for place in places)
+        outcome, error, watermark, throttles = ledger(syncer)
+        assert (outcome, error) == ("complete", None)
+        assert watermark is not None
+        assert throttles == (len(places) if kind == "throttle" else 0)
+        bench.is_true()
+
+
+def test_a_truncated_error_is_retried(bench: Bench) -> None:
+    """A truncated "denied" is no answer; only the complete one leads to the fallback."""
+    bench.search_is_denied(denied=True)
+    syncer = bench.fresh()
+    bench.inject(Fault("truncated", operation=SEARCH))
+    syncer.sync()
+    assert bench.hits() == [SEARCH]
+    assert ledger(syncer)[:2] == ("complete", None)
+    bench.is_true()
+
+
+@pytest.mark.parametrize("place", PLACES if EACH else FEWER)
+def test_permanent_faults_end_in_their_error(bench: Bench, place: str) -> None:
+    operation, skip = PLACES[place]
+    bench.search_is_denied(denied=operation in (DESCRIBE, TAGS))
+    syncer = bench.fresh()
+    failed = 0
+    for kind, (fault, error_class, code, words) in PERMANENT.items():
+        if not applies(kind, operation):
+            continue
+        bench.inject(fault, operation=operation, skip=skip, times=None)
+        with pytest.raises(ExporterError) as error:
+            syncer.sync()
+        failed += 1
+        message = str(error.value)
+        assert bench.hits(), kind
+        assert (type(error.value), error.value.exit_code) == (error_class, code), kind
+        assert words.format(op=operation) in message, (kind, message)
+        assert "\n" not in message
+        # The ledger and the scope give the same error, and no run is complete.
+        # A region without any answer has no scope.
+        never = kind == "region not enabled" and not syncer.query("FROM sync_scopes")
+        assert never <= (EACH and place == "the first page")
+        told = error.value.text
+        expected = [] if never else [("failed", told, None, told, failed)]
+        assert syncer.query(FAILED) == expected, kind
+        if EACH:
+            bench.simulator.clear_faults()
+            syncer.sync()
+            bench.is_true()
+            syncer, failed = bench.fresh(), 0
+    if not EACH:
+        bench.simulator.clear_faults()
+        syncer.sync()
+        assert syncer.query("SELECT last_error, failing_runs FROM sync_scopes") == [(None, 0)]
+        bench.is_true()
+
+
+def applies(kind: str, operation: str) -> bool:
+    if kind == "a missing key" and operation == DESCRIBE:
+        return False  # a truncated answer is retried
+    if kind == "denied":
+        return operation == LIST  # the other actions are optional, see below
+    if operation == TAGS:
+        return "another type" not in kind and "missing" not in kind
+    return True
+
+
+@pytest.mark.parametrize(
+    ("operation", "says"),
+    [
+        (SEARCH, "Search is denied (AccessDeniedException). Allow sagemaker:Search for this "
+                 "identity (README, IAM policy). Jobs are asked for one by one instead."),
+        (DESCRIBE, "DescribeTrainingJob is denied (AccessDeniedException). Allow "
+                   "sagemaker:DescribeTrainingJob for this identity (README, IAM policy). "
+                   "Jobs are asked for by other means where there are any."),
+        (TAGS, "ListTags is denied (AccessDeniedException). Allow sagemaker:ListTags for this "
+               "identity (README, IAM policy). Tags stay unknown."),
+    ],
+)  # fmt: skip
+def test_denied_optional_actions_give_one_warning_and_a_fallback(
+    bench: Bench, operation: str, says: str
+) -> None:
+    rights = {(None, None, operation)}
+    if operation != SEARCH:
+        rights.add((None, None, SEARCH))
+    bench.simulator.world.behaviour = Behaviour(denied=frozenset(rights))
+    syncer = bench.fresh()
+    syncer.sync()
+    said = f"{bench.scope.account_id}: {says}"
+    assert [notice for notice in syncer.notices if operation in notice] == [said]
+    assert ledger(syncer)[:2] == ("complete", None)
+    assert differences(syncer.stored(), bench.scope) == []
+    # Allowed again, the next sync fetches what was missing.
+    bench.simulator.world.behaviour = Behaviour()
+    bench.simulator.world.clock.advance(service.SEARCH_LAG + timedelta(seconds=1))
+    syncer.sync()
+    bench.is_true()
+
+
+def test_unsupported_optional_actions_have_a_fallback(bench: Bench) -> None:
+    """A private endpoint may support ListTrainingJobs only."""
+    elsewhere = "Look at AWS_ENDPOINT_URL and the profile."
+    syncer = bench.fresh()
+    bench.simulator.clear_faults()
+    for operation, status in ((SEARCH, 404), (DESCRIBE, 501)):
+        bench.simulator.inject(Fault("foreign", operation=operation, times=None, status=status))
+    syncer.sync()
+    assert syncer.notices == [
+        f"{bench.scope.account_id}: Search is not offered by this endpoint (404). {elsewhere} "
+        "Jobs are asked for one by one instead.",
+        f"{bench.scope.account_id}: DescribeTrainingJob is not offered by this endpoint (501). "
+        f"{elsewhere} Jobs are asked for by other means where there are any.",
+    ]
+    assert ledger(syncer)[:2] == ("complete", None)
+    assert differences(syncer.stored(), bench.scope) == []
+    bench.inject(Fault("foreign", times=None, status=404), operation=LIST)
+    with pytest.raises(ServiceError) as error:
+        syncer.sync()
+    assert "ListTrainingJobs is not offered by this endpoint (404)." in str(error.value)
+    assert error.value.exit_code == 7
+
+
+@pytest.mark.parametrize("fault", [Fault("no_date"), Fault("wrong_date", seconds=-86_400)])
+@pytest.mark.parametrize("place", ["the first page", "the last page"])
+def test_without_a_trusted_server_time_the_watermark_stays(
+    bench: Bench, fault: Fault, place: str
+) -> None:
+    syncer = bench.fresh()
+    operation, skip = PLACES[place]
+    bench.inject(fault, operation=operation, skip=skip)
+    syncer.sync()
+    assert ledger(syncer)[:3] == ("complete", None, None)
+    assert syncer.query("SELECT watermark FROM sync_scopes") == [(None,)]
+    assert any("Date header is missing or wrong" in notice for notice in syncer.notices)
+    bench.is_true()
+    syncer.sync()
+    assert syncer.query("SELECT watermark IS NOT NULL FROM sync_scopes") == [(True,)]
+    bench.is_true()
+
+
+def test_after_a_rejected_token_the_listing_continues_by_time(bench: Bench) -> None:
+    """AWS does not document the lifetime of tokens."""
+    now = bench.simulator.world.clock.now()
+    for number in range(8):
+        bench.scope.create_job(f"burst-{number}", created_at=now)
+    syncer = bench.fresh()
+    bench.inject(Fault("rejected_token", operation=LIST, times=2))
+    syncer.sync()
+    assert bench.hits() == [LIST, LIST]
+    assert differences(syncer.stored(), bench.scope) == []
+
+    syncer = bench.fresh()
+    bench.inject(Fault("rejected_token", operation=LIST, times=None))
+    with pytest.raises(ServiceError, match=r"refused the request \(ValidationException\)"):
+        syncer.sync()
+    bench.simulator.clear_faults()
+    syncer.sync()
+    assert differences(syncer.stored(), bench.scope) == []
+
+
+def test_a_hanging_connection_times_out(bench: Bench) -> None:
+    bench.syncer = Syncer(bench.syncer.database, bench.scope, bench.simulator, read_timeout=0.5)
+    syncer = bench.fresh()
+    bench.inject(Fault("hang", operation=LIST, skip=1, seconds=5))
+    syncer.sync()
+    assert bench.hits() == [LIST]
+    bench.is_true()
+
+    syncer = bench.fresh()
+    bench.inject(Fault("hang", operation=LIST, skip=1, times=None, seconds=5))
+    with pytest.raises(ServiceError, match=r"failed past all retries \(ReadTimeoutError\)"):
+        syncer.sync()
+    assert len(bench.hits()) == 6
+    bench.simulator.clear_faults()
+    syncer.sync()
+    bench.is_true()
+
+
+def test_new_statuses_are_stored_and_new_fields_ignored(bench: Bench) -> None:
+    bench.simulator.world.behaviour = Behaviour(new_statuses=("Hibernating", "Thawing"))
+    job = bench.scope.job("job-0")
+    bench.scope.update(job, training_job_status="Hibernating", secondary_status="Thawing")
+    syncer = bench.fresh()
+    syncer.sync()
+    bench.is_true()
+    assert syncer.query(
+        "SELECT training_job_status, secondary_status FROM training_jobs "
+        "WHERE training_job_name = 'job-0'"
+    ) == [("Hibernating", "Thawing")]

@@ -1,0 +1,73 @@
+"""A file with another version's views reads as if this version had installed them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+import exporter
+from exporter.publish import run as publishing
+from exporter.store.check import check
+from exporter.store.database import Database
+from exporter.store.migrate import upgrade_locked
+from exporter.store.view_files import views
+
+
+def make_views_differ(path: Path) -> None:
+    """Drop one view, and give another one different columns and values."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("DROP VIEW pool_steps")
+        connection.execute("CREATE OR REPLACE VIEW daily_costs AS SELECT 7 AS cost_usd")
+        connection.execute("UPDATE settings SET value = 'older' WHERE name = 'views'")
+
+
+def everything(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
+    return {
+        view.name: connection.execute(f"FROM {view.name} ORDER BY ALL").fetchall()
+        for view in views()
+    }
+
+
+@pytest.fixture
+def with_other_views(filled: Database) -> Database:
+    make_views_differ(filled.path)
+    return filled
+
+
+def test_readers_get_the_views_of_this_version(filled: Database) -> None:
+    with exporter.connect(filled.path) as connection:
+        ours = everything(connection)
+    assert len(ours["training_job_costs"]) == 6
+    make_views_differ(filled.path)
+    before = filled.path.read_bytes()
+    with exporter.connect(filled.path) as connection:
+        assert everything(connection) == ours
+    with filled.reading() as read:
+        raw: Any = read.connection.driver_connection
+        assert everything(raw) == ours
+    assert filled.path.read_bytes() == before
+
+
+def test_reports_and_published_tables_use_the_views_of_this_version(
+    filled: Database, tmp_path: Path
+) -> None:
+    wanted = exporter.report(filled.path, "warm-pool-chains", since="365d")
+    make_views_differ(filled.path)
+    found = exporter.report(filled.path, "warm-pool-chains", since="365d")
+    assert (found.columns, list(found.rows)) == (wanted.columns, list(wanted.rows))
+    done = publishing.publish(filled, tmp_path / "lake", retention=timedelta(days=7))
+    assert {each.name: each.rows for each in done}["training_job_costs"] == 6
+
+
+def test_an_upgrade_installs_the_views_of_this_version(with_other_views: Database) -> None:
+    assert check(with_other_views).remarks == [
+        "Another version installed the views and comments. "
+        "The next sync, or `db upgrade`, recreates them."
+    ]
+    upgrade_locked(with_other_views)
+    checked = check(with_other_views)
+    assert (checked.faults, checked.remarks) == ([], [])

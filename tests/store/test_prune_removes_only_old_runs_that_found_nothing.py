@@ -1,0 +1,46 @@
+"""`db prune` removes old runs that found nothing, but never the last run of a scope."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from exporter.store.database import Database
+from exporter.store.prune import Pruned, prune
+from exporter.store.scopes import Run, write_run
+
+NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
+OLD, RECENT = NOW - timedelta(days=91), NOW - timedelta(days=89)
+
+NOTHING = Run("", "111122223333", "eu-west-1", "incremental", OLD, OLD, "complete")
+RUNS = {
+    "01 found nothing": NOTHING,
+    "02 failed, found nothing": replace(NOTHING, outcome="failed"),
+    "03 inserted": replace(NOTHING, jobs_inserted=1),
+    "04 changed": replace(NOTHING, jobs_changed=1),
+    "05 deleted": replace(NOTHING, jobs_deleted=1),
+    "06 running": replace(NOTHING, ended_at=None, outcome="running"),
+    "07 last complete": NOTHING,
+    "08 last of all": replace(NOTHING, outcome="interrupted"),
+    "09 other scope's only": replace(NOTHING, region="us-east-1"),
+    "10 recent": replace(NOTHING, region="us-west-2", started_at=RECENT, ended_at=RECENT),
+    "11 recent": replace(NOTHING, region="us-west-2", started_at=RECENT, ended_at=RECENT),
+}
+
+
+def ledger(database: Database) -> list[str]:
+    with database.reading() as connection:
+        return [
+            str(row[0])
+            for row in connection.exec_driver_sql("SELECT run_id FROM sync_runs ORDER BY 1").all()
+        ]
+
+
+def test_only_old_runs_that_found_nothing_are_removed(database: Database) -> None:
+    with database.writing() as connection:
+        for name, run in RUNS.items():
+            write_run(connection, replace(run, run_id=name))
+    done = prune(database, now=lambda: NOW)
+    assert done == Pruned(removed=2, kept=9, since=NOW - timedelta(days=90))
+    assert ledger(database) == list(RUNS)[2:]
+    assert prune(database, now=lambda: NOW).removed == 0

@@ -1,0 +1,45 @@
+"""A command whose extra is not installed says in one line how to install it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import environment
+
+_SCRIPT = """
+import sys
+sys.modules[sys.argv[1]] = None  # as if it were not installed
+from exporter.cli import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "extra", "command"),
+    [
+        ("deltalake", "lake", ["publish", "lake"]),
+        ("altair", "dashboard", ["dashboard", "--output", "page.html"]),
+        ("vl_convert", "dashboard", ["dashboard", "--output", "page.html"]),
+    ],
+)
+def test_it_exits_2_and_writes_nothing(
+    library: str, extra: str, command: list[str], migrated_file: Path, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, library, "--db", str(migrated_file), *command],
+        cwd=tmp_path,
+        env=environment({}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"sagemaker-exporter: `{command[0]}` needs the extra '{extra}'. "
+        f"Install it with: pip install 'sagemaker-exporter[{extra}]'\n"
+    )
+    assert list(tmp_path.iterdir()) == []
