@@ -63,18 +63,26 @@ def reporting(
             sync = metrics.Sync(started, now(), exit_code, version(), report)
             metrics.write(options.metrics_file, sync, _status(database, now(), notify))
 
-    try:
+    with _on_failure(write_metrics, notify):
         yield reports.append
+    if options.ping_url and (problem := ping.send(options.ping_url)):
+        notify(problem)
+    write_metrics(0)
+
+
+@contextmanager
+def _on_failure(
+    write_metrics: Callable[[int], None], notify: Callable[[str], None]
+) -> Iterator[None]:
+    """Write the metrics if the block fails; its own failure decides the exit code."""
+    try:
+        yield
     except BaseException as error:
-        # The sync's own failure decides the exit code; one of the metrics is a warning.
         try:
             write_metrics(_exit_code(error))
         except ExporterError as other:
             notify(str(other))
         raise
-    if options.ping_url and (problem := ping.send(options.ping_url)):
-        notify(problem)
-    write_metrics(0)
 
 
 def _status(

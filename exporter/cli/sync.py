@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -15,6 +16,9 @@ from exporter.cli.root import Command
 from exporter.config.model import SyncOptions
 from exporter.config.sources import SourceOptions, choose
 from exporter.errors import UsageError
+
+if TYPE_CHECKING:
+    from exporter.syncing.outcome import SyncReport
 
 EPILOG = """\b
 Examples:
@@ -47,11 +51,9 @@ def sync(ctx: click.Context, where: SourceOptions, how: SyncOptions, output: Jso
 
     app = app_of(ctx)
     warn = partial(app.notify, level=logging.WARNING)
-    given = {name: ctx.get_parameter_source(name) for name in ctx.params}
-    flags = [name for name, source in given.items() if source is ParameterSource.COMMANDLINE]
-    in_file = [name for name, source in given.items() if source is ParameterSource.DEFAULT_MAP]
     if how.created_after and how.created_before and how.created_after > how.created_before:
         raise UsageError("--created-after is later than --created-before.")
+    flags = _given(ctx, ParameterSource.COMMANDLINE)
     ignored = [f"--{name}" for name in ("full", "since") if name in flags]
     if how.is_filtered and ignored:
         warn(f"A one-off sync ignores {' and '.join(ignored)}.")
@@ -60,18 +62,27 @@ def sync(ctx: click.Context, where: SourceOptions, how: SyncOptions, output: Jso
         with app.progress() as progress:
             report = run_sync(
                 database,
-                choose(where, app.config_file.sources, in_file),
+                choose(where, app.config_file.sources, _given(ctx, ParameterSource.DEFAULT_MAP)),
                 how,
                 app.config_file.configuration,
                 progress=progress,
                 notify=warn,
             )
         record(report)
-        for scope in report.scopes:
-            if scope.plan is not None:
-                click.echo(f"{scope.name}: {scope.plan}", err=output.wanted)
-        if output.wanted:
-            print_json(report.to_json())
+        _print(report, output)
         app.notify(report.summary())
         if report.error is not None:
             raise report.error
+
+
+def _given(ctx: click.Context, source: ParameterSource) -> list[str]:
+    """Return the keys of the options whose values come from a source."""
+    return [name for name in ctx.params if ctx.get_parameter_source(name) is source]
+
+
+def _print(report: SyncReport, output: Json) -> None:
+    for scope in report.scopes:
+        if scope.plan is not None:
+            click.echo(f"{scope.name}: {scope.plan}", err=output.wanted)
+    if output.wanted:
+        print_json(report.to_json())

@@ -8,7 +8,7 @@ The tables that only the file has – `[[source]]`, `[accounts]`, `[[family]]`, 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -153,28 +153,25 @@ def read_options(
             file, the key, the value, what was expected, and the nearest known key.
     """
     reader = _Reader(file.path)
-    values = {}
-    for key, value in file.options.items():
+    for key in file.options:
         if key not in global_options:
             raise reader.unknown(f"key {key!r}", key, [*global_options, *TABLES, *commands])
-        values[key] = reader.value(global_options[key], key, value)
-    tables = {}
     for table, options in file.commands.items():
         if table not in commands:
             raise reader.unknown(f"table [{table}]", table, commands)
         for key in options:
-            if key not in commands[table] and key in global_options:
-                raise UsageError(
-                    f"{file.path}: {key!r} in [{table}] is a global option.",
-                    "Put it above the first table.",
-                )
             if key not in commands[table]:
-                raise reader.unknown(f"key {key!r} in [{table}]", key, commands[table])
-        tables[table] = {
+                raise reader.misplaced(key, table, commands[table], global_options)
+    values = {
+        key: reader.value(global_options[key], key, value) for key, value in file.options.items()
+    }
+    return values, {
+        table: {
             key: reader.value(commands[table][key], f"[{table}] {key}", value)
             for key, value in options.items()
         }
-    return values, tables
+        for table, options in file.commands.items()
+    }
 
 
 def _name(key: str) -> str:
@@ -252,6 +249,17 @@ class _Reader:
             f"{self._path}: unknown {what}.{did_you_mean(word, known)}",
             f"Known: {', '.join(known)}.",
         )
+
+    def misplaced(
+        self, key: str, table: str, known: Iterable[str], global_options: Collection[str]
+    ) -> UsageError:
+        """Return the error that names a key which the table of a command does not take."""
+        if key in global_options:
+            return UsageError(
+                f"{self._path}: {key!r} in [{table}] is a global option.",
+                "Put it above the first table.",
+            )
+        return self.unknown(f"key {key!r} in [{table}]", key, known)
 
     def _table(self, where: str, model: type[Model], table: Mapping[str, Any]) -> Model:
         known = {each.name: option for each, option in declared(model)}

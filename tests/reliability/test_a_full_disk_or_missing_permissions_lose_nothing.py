@@ -190,6 +190,6 @@ def test_files_of_another_user_are_refused(run: Run, database: Database, scope: 
         ended = run(database, command, powerless=True)
         assert (ended.code, ended.err) == (
             8,
-            f"sagemaker-exporter: {database.path} cannot be opened: Permission denied. "
+            f"sagemaker-exporter: Cannot open {database.path}: Permission denied. "
             "Name a file with --db.\n",
         )
