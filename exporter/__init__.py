@@ -1,6 +1,6 @@
-"""Sync Amazon SageMaker training jobs into DuckDB, and see what each warm pool cost.
+"""Copies your SageMaker training-job history into DuckDB and shows what your warm pools cost.
 
-`from exporter import client, connect, report, sync`: importing loads none of what they need.
+`from exporter import client, connect, report, sync` imports no library yet; the functions do.
 """
 
 from exporter.api import client, connect, report, sync

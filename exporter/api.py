@@ -1,6 +1,6 @@
-"""What Python code uses: the same as on the command line, as functions.
+"""The Python API: the main commands as functions.
 
-Each imports what it needs when it is called, so that `import exporter` costs next to nothing.
+Each function imports what it needs when it is called, so that `import exporter` takes no time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import duckdb
 
+    from exporter.config.kinds import Kind
     from exporter.reports.result import Result
     from exporter.store.database import Database
     from exporter.syncing.outcome import SyncReport
@@ -28,26 +29,28 @@ def client(
     region: str | None = None,
     deleted: bool = False,
 ) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time: they have no type to name
-    """A boto3 client for SageMaker whose ListTrainingJobs is answered from the database.
+    """Return a boto3 client for SageMaker that answers ListTrainingJobs from the database.
 
     `client(db).list_training_jobs(**kwargs)` and `client(db).get_paginator("list_training_jobs")`
-    take and give what boto3's do, and raise what they raise; every other operation is refused by
+    take, return and raise what those of boto3 do. The client refuses every other operation by
     name. Each call sees the newest committed sync and holds no lock when it returns; it waits up
-    to a minute for a sync that is writing. No credentials and no network are used. What differs
-    from the service, and what is kept in memory: docs/list-training-jobs.md.
+    to a minute for a sync that is writing. It uses no credentials and no network.
+    docs/list-training-jobs.md lists what differs from SageMaker, and what the client keeps in
+    memory.
 
     Args:
         db: The DuckDB file: a path, or a `duckdb:///` URL.
-        account: The account, 12 digits; may be left out where the file holds one only.
-        region: The region; likewise.
+        account: The account, 12 digits; optional if the file holds only one.
+        region: The region; optional if the file holds only one.
         deleted: Also list jobs that AWS has deleted.
 
     Raises:
-        UsageError: The file holds several accounts and regions, and which is meant was not
-            said; or it holds none that fits. Both name what there is.
-        DatabaseError: No such file, or not a database of this program; calls raise it too.
-        SchemaNewerError: The file is of a newer program; likewise.
-        BusyError: Something kept the file open for writing for longer than a minute; likewise.
+        UsageError: The file holds several accounts or regions and the arguments choose none, or
+            it holds none that they choose. The message names those that it holds.
+        DatabaseError: No such file, or not a database of this program; calls raise it as well.
+        SchemaNewerError: A newer program wrote the file; calls raise it as well.
+        BusyError: Another process had the file open for writing for over a minute; calls raise
+            it as well.
     """
     from exporter.replica import inprocess
 
@@ -55,18 +58,18 @@ def client(
 
 
 def connect(db: StrPath) -> duckdb.DuckDBPyConnection:
-    """The database, read only, for a notebook: times are UTC, and no other file is reached.
+    """Return a read-only connection to the database, in UTC and without access to other files.
 
-    A sync cannot commit while it is open: close it, use it as a context manager, or connect to a
-    snapshot (`sync --snapshot`).
+    A sync cannot commit while the connection is open: close it, use it as a context manager, or
+    connect to a snapshot (`sync --snapshot`).
 
     Args:
         db: The DuckDB file: a path, or a `duckdb:///` URL.
 
     Raises:
         DatabaseError: No such file, or not a database of this program.
-        SchemaNewerError: The file is of a newer program.
-        BusyError: A sync kept the file for longer than a minute.
+        SchemaNewerError: A newer program wrote the file.
+        BusyError: A sync kept the file open for over a minute.
     """
     import duckdb
 
@@ -75,8 +78,8 @@ def connect(db: StrPath) -> duckdb.DuckDBPyConnection:
 
     database = _database(db)
     with database.reading() as connection:
-        # Opened as the Database class does it, to the letter: DuckDB refuses a file to whoever
-        # opens it in another way while it is open, and a client or a report may want it too.
+        # The same settings as in the Database class: while the file is open, DuckDB refuses to
+        # open it with other settings, and a client or a report may have it open.
         agent = connection.exec_driver_sql("SELECT current_setting('custom_user_agent')").scalar()
         config = {**OFFLINE, **({"custom_user_agent": agent} if agent else {})}
         opened = duckdb.connect(database.path, read_only=True, config=config)
@@ -102,39 +105,44 @@ def sync(
 
     Args:
         db: The DuckDB file, created if need be: a path, or a `duckdb:///` URL.
-        regions: Regions to sync, or `("all",)`; none is the profile's own.
+        regions: Regions to sync, or `("all",)`; empty means the region of the profile.
         profile: A profile of the AWS configuration; None is the default session.
         role_arn: A role to assume.
-        external_id: The external id for the role.
-        config: A `sagemaker-exporter.toml`: its sources, unless some are given here, and its
-            families, teams, accounts and discounts. Without it there are none of these, and
-            labels that an earlier sync took from a file are made anew without it.
-        notify: Told at once, in a sentence, what the user should know.
-        options: The fields of `exporter.config.model.SyncOptions`, such as `full=True`; times
-            are aware datetimes, or texts as the command takes them.
+        external_id: The external ID for the role.
+        config: A `sagemaker-exporter.toml`: its sources, unless the arguments give one, and its
+            families, teams, accounts and discounts. Without a file, the sync removes those of an
+            earlier sync from the database and labels the jobs again.
+        notify: Receives each warning at once, as a sentence.
+        options: The fields of `exporter.config.model.SyncOptions`, such as `full=True`; texts
+            are read as the command reads them, and times may also be aware datetimes.
 
     Returns:
-        What was done, scope by scope.
+        The outcome, scope by scope.
 
     Raises:
-        ExporterError: The one that the command would exit with; PartialError where some scopes
-            are complete and others are not. Nothing is lost, and the next call goes on.
-        TypeError: An option that SyncOptions does not have, or a time without its zone.
+        ExporterError: The error that the command would exit with; PartialError if some scopes
+            are complete and others are not. Nothing is lost, and the next call continues.
+        UsageError: A text or a number does not fit its option.
+        TypeError: An option that SyncOptions does not have, or a time without a time zone.
     """
-    from exporter.config import file as settings
+    from exporter.config import file
     from exporter.config.model import Source, SyncOptions
+    from exporter.config.options import read_python
     from exporter.syncing.run import run_sync
+    from exporter.unattended import reporting
 
-    configured = settings.Settings() if config is None else settings.read(Path(config))
+    configured = file.ConfigFile() if config is None else file.read(Path(config))
     given = Source(
         profile=profile, role_arn=role_arn, external_id=external_id, regions=tuple(regions)
     )
-    sources = [given] if given != Source() else [*configured.sources()] or [given]
-    asked = SyncOptions(**{name: _read(name, value) for name, value in options.items()})
-    database = _database(db, lock_timeout=asked.lock_timeout)
-    done = run_sync(database, sources, asked, configured.configuration(), notify=notify)
-    if done.error is not None:
-        raise done.error
+    sources = [given] if given != Source() else [*configured.sources] or [given]
+    how = read_python(SyncOptions, options)
+    database = _database(db, lock_timeout=how.lock_timeout)
+    with reporting(database, how, notify=notify) as record:
+        done = run_sync(database, sources, how, configured.configuration, notify=notify)
+        record(done)
+        if done.error is not None:
+            raise done.error
     return done
 
 
@@ -151,35 +159,38 @@ def report(
 ) -> Result:
     """Run a canned report.
 
+    The period is `month`, else from `since` to `until`, else this month and the last one. All
+    three may be texts, as the command takes them: `2026-10`, `30d`.
+
     Args:
         db: The DuckDB file: a path, or a `duckdb:///` URL.
-        name: Such as `warm-pool-cost`; `sagemaker-exporter report` lists them.
-        argument: For those that take one, such as a job's name.
-        month: Any day of a calendar month; else `since` and `until`, else this month and the last.
-            All three also as the command takes them: `2026-10`, `30d`.
-        since: From this UTC day on.
-        until: Up to and without this UTC day.
-        by: Dimensions such as `family` or `tag:Project`, in the place of the report's own.
+        name: Such as `warm-pool-cost`; `sagemaker-exporter report` lists the names.
+        argument: The argument of a report that takes one, such as a job's name.
+        month: Any day of a calendar month.
+        since: Start date, UTC, inclusive.
+        until: End date, UTC, exclusive.
+        by: Dimensions such as `family` or `tag:Project`, in place of the report's own.
         params: The report's parameters, as text.
 
     Returns:
         Typed columns, rows, perhaps a total, and notes on what the total leaves out.
 
     Raises:
-        UsageError: No such report, or it does not take what is asked.
+        UsageError: No such report, or the report does not take an argument.
         DatabaseError, SchemaNewerError, BusyError: The file cannot be read.
     """
+    from exporter.config.kinds import MONTH, TIME
     from exporter.reports import periods, running
     from exporter.reports.catalogue import find
 
     chosen = find(name)
-    month, since, until = _month(month), _time(since), _time(until)
+    day, first, end = _read(MONTH, month), _read(TIME, since), _read(TIME, until)
     period = None
-    if chosen.period or month or since or until:
+    if chosen.period or day or first or end:
         period = periods.choose(
-            month=month and date(month.year, month.month, 1),
-            since=since,
-            until=until,
+            month=day and date(day.year, day.month, 1),
+            since=first,
+            until=end,
             today=datetime.now(UTC).date(),
             kind=chosen.period,
         )
@@ -194,26 +205,10 @@ def _database(db: StrPath, *, lock_timeout: float = 60.0) -> Database:
     return Database(Database.parse(os.fspath(db)), lock_timeout=lock_timeout)
 
 
-def _read(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever option it is
-    if name in ("since", "created_after", "created_before"):
-        return _time(value)
-    return Path(value) if name == "snapshot" and value is not None else value
-
-
-def _time(value: datetime | str | None) -> datetime | None:
-    from exporter.errors import UsageError
-    from exporter.times import EXPECTED_TIME, parse_time
-
-    try:
-        return parse_time(value, datetime.now(UTC)) if isinstance(value, str) else value
-    except ValueError:
-        raise UsageError(f"{value!r} is not {EXPECTED_TIME}.") from None
-
-
-def _month(value: date | str | None) -> date | None:
+def _read(kind: Kind, value: Any) -> Any:  # noqa: ANN401 - each kind has a type of its own
     from exporter.errors import UsageError
 
     try:
-        return date.fromisoformat(f"{value}-01") if isinstance(value, str) else value
-    except ValueError:
-        raise UsageError(f"{value!r} is not a month such as 2026-10.") from None
+        return kind.read_python(value)
+    except ValueError as error:
+        raise UsageError(f"{value!r} is not {error}") from None

@@ -1,7 +1,7 @@
-"""The whole of it in a minute, against the stand-in service: no AWS account, nobody's money.
+"""The program in a minute, against the stand-in service: without an AWS account, at no cost.
 
-Its database is a file of its own, never the user's; its credentials are made up, and every call
-goes to a server of this process on the loopback.
+The demo writes its own database file, never the user's. Its credentials are made up, and every
+call goes to a server of this process on the loopback.
 """
 
 from __future__ import annotations
@@ -12,28 +12,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import boto3
 import sqlalchemy as sa
 
 from exporter.config.model import Source, SyncOptions
 from exporter.errors import DatabaseError
+from exporter.reports import periods, running
+from exporter.reports.catalogue import find
+from exporter.reports.result import Result
 from exporter.simulator import Clock, Simulator, World
 from exporter.store import migrate
 from exporter.store.database import Database
+from exporter.syncing.outcome import SyncReport
+from exporter.syncing.progress import Progress
 from exporter.syncing.run import run_sync
 from exporter.text import counted
-
-if TYPE_CHECKING:
-    from exporter.reports.result import Result
-    from exporter.syncing.outcome import SyncReport
-    from exporter.syncing.progress import Progress
 
 FILE: Final = "demo.duckdb"
 ACCOUNT: Final = "111122223333"
 REGION: Final = "eu-west-1"
-#: The stand-in's prices are made up; the shipped ones are not, and say what they are.
+#: The demo uses the shipped prices: they are real, and the reports name their source. Those of the
+#: stand-in are made up.
 _OPTIONS: Final = SyncOptions(max_rps=0, prices=False)
 _MARK: Final = "demo"
 _REPORTS: Final = ("warm-pool-cost", "training-cost")
@@ -44,9 +45,9 @@ class Demo:
     """How big the demo is.
 
     Attributes:
-        path: Its database; made anew.
-        now: Where its history ends.
-        jobs: Jobs of a year.
+        path: Its database, which it makes new.
+        now: When its history ends.
+        jobs: How many jobs the year has.
         later: How much time passes between the two syncs.
     """
 
@@ -59,14 +60,20 @@ class Demo:
 def run(
     demo: Demo,
     *,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
     show: Callable[[Result], None],
     progress: Progress | None = None,
 ) -> None:
-    """Sync twice, then show what the pools cost beside the training.
+    """Sync twice, then show what the pools cost, compared with the training.
+
+    Args:
+        demo: How big the demo is.
+        notify: Receives each line that says what happens.
+        show: Receives each report.
+        progress: Shows the progress of each sync.
 
     Raises:
-        DatabaseError: There is a file of that name that is not a demo's.
+        DatabaseError: The path has a file that no demo wrote.
     """
     _make_room(demo.path)
     database = Database(demo.path)
@@ -76,35 +83,33 @@ def run(
     world.generate(jobs=demo.jobs, scopes=[scope])
     with Simulator(world) as service, _environment(service.environment(ACCOUNT, REGION)):
         jobs = counted(demo.jobs, "job")
-        say(f"A stand-in for SageMaker, with {jobs} of a year, runs at {service.url}.")
-        say("1. The first sync is a backfill.")
+        notify(f"A stand-in for SageMaker with {jobs} from one year runs at {service.url}.")
+        notify("1. The first sync is a backfill.")
         first = _sync(database, progress)
-        say(f"   {first.summary()}")
-        say(f"2. {demo.later.total_seconds() / 3600:g} hours later, at the service.")
+        notify(f"   {first.summary()}")
+        notify(f"2. {demo.later.total_seconds() / 3600:g} hours pass at the service.")
         world.advance(demo.later)
-        say("3. The second sync asks for what changed.")
+        notify("3. The second sync fetches what changed.")
         second = _sync(database, progress)
-        say(f"   {second.summary()}")
-        pages = _pages_of_the_naive_way(first)
+        notify(f"   {second.summary()}")
+        pages = _calls_by_modification_alone(first)
         calls = second.calls()
-        say(
+        notify(
             f"   It took {counted(sum(calls.values()), 'call')} ({_listed(calls)}) to find "
             f"{counted(second.total('jobs_inserted'), 'new job')} and "
-            f"{counted(second.total('jobs_changed'), 'change')}. "
-            f"LastModifiedTimeAfter alone walks the whole history: "
-            f"{counted(pages, 'call')}, and it sees no warm pool that settles in silence."
+            f"{counted(second.total('jobs_changed'), 'change')}. LastModifiedTimeAfter alone reads "
+            f"the whole history: {counted(pages, 'call')}. It misses warm pools that settle "
+            "silently."
         )
-    say("4. What the warm pools cost, beside the training.")
+    notify("4. What the warm pools cost, compared with the training.")
     with database.reading() as connection:
-        results = [
-            _report(connection, name, demo.now) for name in ("warm-pool-cost", "training-cost")
-        ]
+        results = [_report(connection, name, demo.now) for name in _REPORTS]
     for result in results:
         show(result)
 
 
 def _begin(database: Database) -> None:
-    """Make the file and mark it a demo's, so that the next demo may remove it, come what may."""
+    """Make the file and mark it first, so that the next demo may remove it in any case."""
     migrate.upgrade(database)
     with database.writing() as connection:
         connection.execute(
@@ -119,8 +124,8 @@ def _sync(database: Database, progress: Progress | None) -> SyncReport:
     return report
 
 
-def _pages_of_the_naive_way(first: SyncReport) -> int:
-    """Calls that a listing by LastModifiedTimeAfter alone takes, counted by making them."""
+def _calls_by_modification_alone(first: SyncReport) -> int:
+    """Make a listing by LastModifiedTimeAfter alone, and return how many calls it takes."""
     watermark = first.scopes[0].runs[-1].watermark_after
     client: Any = boto3.client("sagemaker")
     pages = client.get_paginator("list_training_jobs")
@@ -131,16 +136,13 @@ def _pages_of_the_naive_way(first: SyncReport) -> int:
 
 
 def _report(connection: sa.Connection, name: str, now: datetime) -> Result:
-    from exporter.reports import periods, running
-    from exporter.reports.catalogue import find
-
     period = periods.choose(month=None, since=None, until=None, today=now.date())
     request = running.Request(period=period, by=("instance_type",))
     return running.run(connection, find(name), request)
 
 
 def _make_room(path: Path) -> None:
-    """Remove the last demo's file; anything else of that name is not ours to remove."""
+    """Remove the file of the last demo, and refuse to remove any other file."""
     if not path.exists():
         return
     try:
@@ -152,7 +154,7 @@ def _make_room(path: Path) -> None:
         marks = []
     if not marks:
         raise DatabaseError(
-            f"{path} is there and is not a demo's.", "Move it away, or run the demo elsewhere."
+            f"{path} exists, and no demo wrote it.", "Move it, or run the demo in another folder."
         )
     for name in (path, Path(f"{path}.wal"), Path(f"{path}.lock")):
         name.unlink(missing_ok=True)
@@ -160,10 +162,10 @@ def _make_room(path: Path) -> None:
 
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """An environment that leads boto3 to the stand-in, whatever the user's own says."""
+    """Lead boto3 to the stand-in, whatever the user's own environment says."""
     before = dict(os.environ)
     for name in before:
-        # A proxy does not reach this machine's loopback.
+        # A proxy does not reach the loopback of this machine.
         if name.startswith("AWS_") or name.lower().endswith("_proxy"):
             del os.environ[name]
     elsewhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}

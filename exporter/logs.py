@@ -1,8 +1,8 @@
-"""Log lines on standard error: one an event, as text or as JSON, never with a secret.
+"""Log lines on standard error: one per event, as text or as JSON, never with a secret.
 
-Modules log with `logging.getLogger(__name__)`; figures go into `extra`, as in
-`log.info("page", extra={"run_id": …, "scope": …, "jobs": 100})`, and come out as
-`key=value` or as keys of the JSON object, whose fixed keys are `time`, `level` and `event`.
+Modules log with `logging.getLogger(__name__)` and pass figures as `extra`:
+`log.info("page", extra={"run_id": …, "scope": …, "jobs": 100})`. A line shows them as `key=value`,
+or as keys of the JSON object beside the fixed keys `time`, `level` and `event`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any, Final, TextIO
 from exporter.text import visible
 from exporter.times import format_time
 
-#: What makes a log record a record; everything else on it came in by `extra`.
+#: The attributes of every log record; all others came in as `extra`.
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 _SECRETS: Final = (
-    # Access key ids, and the pairs that signed URLs and configuration dumps carry.
+    # Access key IDs, and the pairs in signed URLs and dumped configurations.
     (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), "****"),
     (
         re.compile(
@@ -36,7 +36,7 @@ _SECRETS: Final = (
 
 
 def redact(text: str) -> str:
-    """The text without keys, tokens and passwords that it may quote."""
+    """Return the text without the keys, tokens and passwords that it quotes."""
     for pattern, shown in _SECRETS:
         text = pattern.sub(shown, text)
     return text
@@ -53,7 +53,7 @@ class _Formatter(logging.Formatter):
             found["error"] = f"{record.exc_info[0].__name__}: {record.exc_info[1]}"
         return found
 
-    def time(self, record: logging.LogRecord) -> str:
+    def timestamp(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC)
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -62,29 +62,29 @@ class TextFormatter(_Formatter):
     """`2026-10-03T12:00:00.000Z INFO page scope=… jobs=100`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Return one line."""
         fields = " ".join(
             f"{key}={_word(value)}"
             for key, value in self.fields(record).items()
             if value is not None
         )
-        text = f"{self.time(record)} {record.levelname} {record.getMessage()} {fields}"
+        text = f"{self.timestamp(record)} {record.levelname} {record.getMessage()} {fields}"
         return visible(redact(text.rstrip()))
 
 
 def _word(value: object) -> str:
-    """A value that stays one word: in quotes where it has spaces or quotes of its own."""
+    """Return a value as one word, in quotes if it contains spaces or quotes."""
     text = str(value)
     return json.dumps(text, ensure_ascii=False) if set(text) & set(' "') else text
 
 
 class JsonFormatter(_Formatter):
-    """One JSON object a line: time, level, event, and the fields of the event."""
+    """One JSON object per line: time, level, event, and the fields of the event."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Return one line."""
         event = {
-            "time": self.time(record),
+            "time": self.timestamp(record),
             "level": record.levelname.lower(),
             "event": redact(record.getMessage()),
         }
@@ -95,7 +95,7 @@ class JsonFormatter(_Formatter):
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to whatever standard error is at that moment: a progress bar may stand before it."""
+    """Writes to the current `sys.stderr`, which a progress bar replaces while it is shown."""
 
     @property
     def stream(self) -> TextIO:
@@ -103,11 +103,11 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
     @stream.setter
     def stream(self, value: TextIO) -> None:
-        """Ignore what the base class would keep."""
+        """Ignore the stream that the base class would keep."""
 
 
 def line(message: str, *, level: int = logging.WARNING, style: str = "text") -> str:
-    """A message for people on standard error: as it is, or as a log line of the JSON style."""
+    """Return a message for standard error: as it is, or as a log line in the JSON style."""
     if style == "json":
         return JsonFormatter().format(logging.LogRecord("", level, "", 0, message, None, None))
     return "\n".join(visible(part) for part in redact(message).splitlines())
@@ -116,11 +116,15 @@ def line(message: str, *, level: int = logging.WARNING, style: str = "text") -> 
 def configure(
     *, verbose: int = 0, quiet: bool = False, style: str = "text", stream: TextIO | None = None
 ) -> None:
-    """Send this program's log to `stream` (default: standard error).
+    """Send the log to a stream.
 
-    Warnings and errors show by default; `verbose` 1 adds information, 2 every detail of this
-    program. Quiet leaves errors. Other libraries never log below WARNING here: botocore's
-    debug log prints signed requests.
+    Other libraries never log below WARNING: botocore's debug log contains signed requests.
+
+    Args:
+        verbose: 0 logs warnings and errors, 1 adds information, 2 every detail of this program.
+        quiet: Log only errors.
+        style: `text` or `json`.
+        stream: Where to; None is standard error.
     """
     level = logging.WARNING
     if quiet:
@@ -133,11 +137,11 @@ def configure(
     for old in list(root.handlers):
         if getattr(old, "_exporter", False):
             root.removeHandler(old)
-    handler._exporter = True  # type: ignore[attr-defined]  # marks ours, to replace it only
+    handler._exporter = True  # type: ignore[attr-defined]  # so that the next call replaces this one
     root.addHandler(handler)
     root.setLevel(max(level, logging.WARNING))
     logging.getLogger("exporter").setLevel(level)
     logging.captureWarnings(capture=True)
-    # What botocore warns of before it fails, our own error says in words of its own.
+    # When botocore warns and then fails, our own error message says the same.
     for name in ("py.warnings", "botocore"):
         logging.getLogger(name).setLevel(logging.WARNING if verbose else logging.ERROR)

@@ -1,9 +1,9 @@
-"""`--metrics-file`: what a sync came to, as Prometheus text for a textfile collector.
+"""`--metrics-file`: the outcome of a sync as Prometheus text, for a textfile collector.
 
-Times are Unix times of their events, never ages: an age in a file would stand still while the
-clock goes on. A sync that could not read the database (it was busy, the disk was full) keeps the
-figures of the scopes that the file had before, which are still true of their times, so that an
-alert on them goes on ripening. docs/running.md names every metric and the alerts.
+Times are Unix times of events, never ages: an age in a file would not grow. A sync that cannot read
+the database (it is busy, or the disk is full) keeps the scope metrics of the file. They are times
+and remain true, so an alert on them can still fire. docs/running.md describes every metric and the
+alerts.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from exporter.reports.status import Status
-    from exporter.syncing.outcome import SyncReport
+from exporter.reports.output import target
+from exporter.reports.status import Status
+from exporter.syncing.outcome import SyncReport
 
 PREFIX: Final = "sagemaker_exporter_"
 _SCOPE: Final = f"{PREFIX}scope_"
@@ -25,7 +25,7 @@ _SCOPE: Final = f"{PREFIX}scope_"
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: its name without the prefix, what it says, and its labels."""
+    """A metric: its name without the prefix, its description, and its labels."""
 
     name: str
     help: str
@@ -34,9 +34,9 @@ class Metric:
 
 _SCOPE_LABELS: Final = ("account", "region")
 
-#: Of the last sync: (metric, in the order in which they are written).
+#: About the last sync, in the order of the file.
 RUN: Final = (
-    Metric("build_info", "Always 1; the label tells the version.", ("version",)),
+    Metric("build_info", "Always 1; the label holds the version.", ("version",)),
     Metric("last_sync_start_timestamp_seconds", "When the last sync began, Unix time."),
     Metric("last_sync_end_timestamp_seconds", "When the last sync ended, Unix time."),
     Metric("last_sync_duration_seconds", "How long the last sync took."),
@@ -46,14 +46,14 @@ RUN: Final = (
     ),
     Metric("last_sync_scopes", "Scopes of the last sync by outcome.", ("outcome",)),
     Metric("last_sync_calls", "Calls to AWS in the last sync, retries included.", ("operation",)),
-    Metric("last_sync_throttles", "Answers of the last sync that were 'rate exceeded'."),
+    Metric("last_sync_throttles", "Throttled calls in the last sync."),
     Metric("last_sync_pages", "Pages of ListTrainingJobs in the last sync."),
     Metric("last_sync_jobs_seen", "Rows that ListTrainingJobs returned in the last sync."),
     Metric("last_sync_jobs_inserted", "Jobs that were new in the last sync."),
     Metric("last_sync_jobs_changed", "Known jobs that had changed in the last sync."),
-    Metric("last_sync_jobs_deleted", "Jobs that the last sync found to be gone at AWS."),
+    Metric("last_sync_jobs_deleted", "Jobs that the last sync found deleted at AWS."),
 )
-#: Of each account and region, from the database.
+#: About each account and region, from the database.
 SCOPE: Final = (
     Metric(
         "scope_data_as_of_timestamp_seconds",
@@ -65,16 +65,16 @@ SCOPE: Final = (
         "Server time at which the last complete sync ended, Unix time; absent = never.",
         _SCOPE_LABELS,
     ),
-    Metric("scope_failing_runs", "For how many runs in a row the scope has failed.", _SCOPE_LABELS),
+    Metric("scope_failing_runs", "Number of consecutive failed runs of the scope.", _SCOPE_LABELS),
     Metric("scope_jobs", "Jobs in the database.", _SCOPE_LABELS),
     Metric("scope_open_jobs", "Jobs that can still change.", _SCOPE_LABELS),
-    Metric("scope_open_pools", "Warm pools that wait for a job, and cost.", _SCOPE_LABELS),
-    Metric("scope_deleted_jobs", "Jobs that AWS has forgotten.", _SCOPE_LABELS),
-    Metric("scope_jobs_without_details", "Jobs whose details are not known.", _SCOPE_LABELS),
+    Metric("scope_open_pools", "Warm pools that are idle and billed.", _SCOPE_LABELS),
+    Metric("scope_deleted_jobs", "Jobs that AWS has deleted.", _SCOPE_LABELS),
+    Metric("scope_jobs_without_details", "Jobs without details.", _SCOPE_LABELS),
     Metric("scope_jobs_without_price", "Jobs whose instance type has no price.", _SCOPE_LABELS),
     Metric(
         "scope_last_error_info",
-        "1 while the last run of the scope failed; the label holds the error.",
+        "1 if the last run of the scope failed; the label holds the error.",
         (*_SCOPE_LABELS, "error"),
     ),
 )
@@ -84,14 +84,14 @@ Samples = Sequence[tuple[Mapping[str, str], float]]
 
 @dataclass(frozen=True)
 class Sync:
-    """What is known of a sync when it is over, however it ended.
+    """A sync that is over, however it ended.
 
     Attributes:
         started: When it began.
         ended: When it ended.
-        exit_code: Of the command.
-        version: Of this program.
-        report: Its outcome; None where it ended before there was one.
+        exit_code: The exit code of the command.
+        version: The version of this program.
+        report: The outcome; None if it ended without one.
     """
 
     started: datetime
@@ -115,12 +115,12 @@ class _Text:
 
 
 def render(sync: Sync, status: Status | None, before: str = "") -> str:
-    """The whole file.
+    """Return the whole text of the file.
 
     Args:
-        sync: What the sync came to.
-        status: The figures of the scopes; None where the database could not be read.
-        before: The file as it was, whose figures of the scopes are then kept.
+        sync: The sync that is over.
+        status: The state of the scopes; None if the database could not be read.
+        before: The text of the old file, whose scope metrics are kept in that case.
     """
     text = _Text()
     samples = _of_sync(sync)
@@ -136,14 +136,12 @@ def render(sync: Sync, status: Status | None, before: str = "") -> str:
 
 
 def write(path: Path, sync: Sync, status: Status | None) -> None:
-    """Write the file beside its name, then rename it in place: a reader never sees half of it.
+    """Replace the file in one step, so that a reader never sees half of it.
 
     Raises:
         UsageError: It cannot be written there.
         DatabaseError: The disk is full.
     """
-    from exporter.reports.output import target
-
     before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     with target(path) as stream:
         stream.write(render(sync, status, before).encode())
@@ -183,7 +181,7 @@ def _of_sync(sync: Sync) -> dict[str, Samples]:
 def _of_scopes(status: Status) -> dict[str, Samples]:
     found: dict[str, list[tuple[Mapping[str, str], float]]] = {metric.name: [] for metric in SCOPE}
     for scope in status.scopes:
-        if scope.one_off:  # the file speaks of the scheduled syncs
+        if scope.one_off:  # the metrics are about scheduled syncs
             continue
         labels = {"account": scope.account_id, "region": scope.region}
         values: dict[str, float | None] = {
@@ -207,7 +205,7 @@ def _of_scopes(status: Status) -> dict[str, Samples]:
 
 
 def _kept(before: str) -> Iterator[str]:
-    """The lines of a former file that speak of scopes."""
+    """Yield the lines of an old file that are about scopes."""
     ours = re.compile(rf"(?:# (?:HELP|TYPE) )?{_SCOPE}\w")
     return (line for line in before.splitlines() if ours.match(line))
 
@@ -240,5 +238,5 @@ def _escaped(text: str) -> str:
 
 
 def documented() -> Iterable[Metric]:
-    """Every metric, in the order of the file."""
+    """Return every metric, in the order of the file."""
     return (*RUN, *SCOPE)

@@ -1,4 +1,4 @@
-"""Text for people: harmless for terminals and logs, and in good English."""
+"""Text for people: safe for terminals and logs, with correct plurals."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 
 def visible(text: str) -> str:
-    """The text with everything that could steer a terminal written out.
+    """Return the text with every control character escaped, so that it cannot steer a terminal.
 
-    Job names are tame, but tags, failure reasons and ad-hoc SQL may hold anything: escape
-    sequences, C1 controls, bidirectional overrides. Line breaks and tabs become spaces.
+    Tags, failure reasons and ad-hoc SQL can contain escape sequences, C1 controls and
+    bidirectional overrides. Line breaks and tabs become spaces.
     """
     if text.isprintable():
         return text
@@ -19,17 +19,17 @@ def visible(text: str) -> str:
 
 
 def counted(number: int, noun: str, several: str | None = None) -> str:
-    """`1 call`, `1,234 calls`; the plural takes an s where it is not given."""
+    """Return a number and its noun: `1 call`, `1,234 calls`; `several` is an irregular plural."""
     return f"{number:,} {noun if number == 1 else several or noun + 's'}"
 
 
 def last_runs(number: int) -> str:
-    """`last run`, `last 3 runs`."""
+    """Return `last run`, or `last 3 runs`."""
     return "last run" if number == 1 else f"last {counted(number, 'run')}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?` with the nearest known word, or nothing where none is near."""
+    """Return ` Did you mean 'x'?` with the nearest known word, or nothing if none is near."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else ""
 

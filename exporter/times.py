@@ -1,4 +1,4 @@
-"""Times as people write them, and as this program writes them. Pure: `now` is an argument."""
+"""Times as people write them, and as this program prints them. Pure: `now` is an argument."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ _UNITS: Final = {
 
 
 def parse_age(text: str) -> timedelta:
-    """An age: a number and one of s, m, h, d, w.
+    """Return the length of an age: a number and one of s, m, h, d, w.
 
     Raises:
-        ValueError: It is something else, or longer than a timedelta can hold.
-
+        ValueError: The text is no age, or an age longer than a timedelta can hold.
     """
     match = _AGE.fullmatch(text.strip())
     if match is None:
@@ -36,11 +35,14 @@ def parse_age(text: str) -> timedelta:
 
 
 def parse_time(text: str, now: datetime) -> datetime:
-    """A moment, aware and in UTC: ISO 8601 (without an offset: UTC), or an age before `now`.
+    """Return the moment that a text means, aware and in UTC.
+
+    Args:
+        text: ISO 8601 (UTC if it has no offset), or an age before `now`.
+        now: An aware datetime.
 
     Raises:
-        ValueError: It is neither, or lies outside the years 1 to 9999.
-
+        ValueError: The text is neither, or the moment is outside the years 1 to 9999.
     """
     text = text.strip()
     if _AGE.fullmatch(text):
@@ -56,13 +58,13 @@ def parse_time(text: str, now: datetime) -> datetime:
 
 
 def format_time(moment: datetime) -> str:
-    """ISO 8601 in UTC with a Z, as short as it is exact: 2026-10-03T12:00:00Z."""
+    """Return a moment in ISO 8601, in UTC, without loss: `2026-10-03T12:00:00Z`."""
     aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return aware.isoformat().replace("+00:00", "Z")
 
 
 def format_age(age: timedelta) -> str:
-    """An age for a reader, two units at most: 3d 4h, 12m 5s; `just now` where it is negative."""
+    """Return an age in at most two units: `3d 4h`, `12m 5s`; `just now` if it is negative."""
     seconds = int(age.total_seconds())
     if seconds < 0:
         return "just now"

@@ -1,4 +1,4 @@
-"""The command line: it parses, calls, prints. Logic lives in the packages it calls."""
+"""The command line: it parses, calls and prints. The packages that it calls hold the logic."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code (see the contract, or --help)."""
+    """Run the command line and return its exit code; --help lists the codes."""
     try:
         from exporter.cli import entry
-    except KeyboardInterrupt:  # so early that nothing has begun
+    except KeyboardInterrupt:  # before anything has begun
         return 130
     return entry.main(args)

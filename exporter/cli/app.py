@@ -1,4 +1,4 @@
-"""What every command shares: the settings in force, the database, and where words go."""
+"""What every command shares: the configuration, the database, and lines for people."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from exporter import logs
-from exporter.config.file import Settings
+from exporter.config.file import ConfigFile
 
 if TYPE_CHECKING:
     from exporter.store.database import Database
+    from exporter.syncing.progress import Progress
 
 DEFAULT_DB = "sagemaker.duckdb"
 
@@ -27,16 +29,16 @@ class App:
     """One run of the command line.
 
     Attributes:
-        settings: The configuration file.
+        config_file: The configuration file.
         defaults: The file's options of each command, by the name of its table.
-        db: The database as it was named: a path or a `duckdb:///` URL.
+        db: The database as the user named it: a path or a `duckdb:///` URL.
         verbose: How often -v was given.
-        quiet: Only errors and results.
+        quiet: Whether only errors and results are printed.
         log_format: `text` or `json`.
         given: Global options that stand after the command.
     """
 
-    settings: Settings = field(default_factory=Settings)
+    config_file: ConfigFile = field(default_factory=ConfigFile)
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     db: str = DEFAULT_DB
     verbose: int = 0
@@ -45,23 +47,31 @@ class App:
     given: set[str] = field(default_factory=set)
 
     def begin(self) -> None:
-        """Start the log; every option, before or after the command, is known by now."""
+        """Start the log, once every option before and after the command is known."""
         logs.configure(verbose=self.verbose, quiet=self.quiet, style=self.log_format)
 
     def database(self, *, lock_timeout: float = 60.0) -> Database:
-        """The database file of --db.
+        """Return the database file of --db.
 
         Raises:
             UsageError: --db is another kind of URL.
         """
         from exporter.store.database import Database
 
-        return Database(Database.parse(self.db), lock_timeout=lock_timeout, notify=self.say)
+        return Database(Database.parse(self.db), lock_timeout=lock_timeout, notify=self.notify)
 
-    def say(self, message: str, level: int = logging.INFO) -> None:
-        """One line on standard error, for a person; nothing with --quiet."""
+    def notify(self, message: str, level: int = logging.INFO) -> None:
+        """Print a line for a person on standard error, unless --quiet was given."""
         if not self.quiet:
             click.echo(logs.line(message, level=level, style=self.log_format), err=True)
+
+    def progress(self) -> AbstractContextManager[Progress | None]:
+        """Return a context that shows progress at a terminal; elsewhere its value is None."""
+        if self.quiet or self.log_format == "json" or not decorated(sys.stderr):
+            return nullcontext()
+        from exporter.cli.progress import Terminal
+
+        return Terminal()
 
     @property
     def now(self) -> datetime:
@@ -70,7 +80,7 @@ class App:
 
 
 def app_of(ctx: click.Context) -> App:
-    """The App of a command's context."""
+    """Return the App of a command's context."""
     found = ctx.find_object(App)
     if found is None:  # the root group makes it before any command runs
         raise RuntimeError("no App in this context")
@@ -81,17 +91,17 @@ pass_app = click.make_pass_decorator(App)
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a stream is a terminal."""
+    """Return whether a stream is a terminal."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def decorated(stream: TextIO) -> bool:
-    """Whether colour and progress may go to a stream: a terminal, and no NO_COLOR."""
+    """Return whether colour and progress may go to a stream: a terminal, without NO_COLOR."""
     return is_terminal(stream) and not os.environ.get("NO_COLOR")
 
 
 def width() -> int | None:
-    """Columns to fit a table into: COLUMNS, else the terminal's; None off a terminal, no limit."""
+    """Return the columns that a table may take: COLUMNS, else the terminal's; None = no limit."""
     import shutil
 
     fallback = (80 if sys.stdout.isatty() else 0, 0)
@@ -99,5 +109,5 @@ def width() -> int | None:
 
 
 def user_directory() -> Path:
-    """The user's configuration directory on this platform."""
+    """Return the user's configuration directory on this platform."""
     return Path(click.get_app_dir("sagemaker-exporter"))

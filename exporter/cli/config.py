@@ -1,21 +1,20 @@
-"""`config show`: the configuration in force, and whence each value comes."""
+"""`config show`: the configuration in force, and the origin of each value."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from exporter.cli import defaults
-from exporter.cli.app import App, app_of, decorated, width
-from exporter.cli.options import ENV_PREFIX, SECRETS, written
-from exporter.cli.root import Command, Group
-from exporter.config.file import Settings
+from exporter.cli.app import App, app_of
+from exporter.cli.options import ENV_PREFIX, declaration_of, options
+from exporter.cli.results import Json, print_json, print_table
+from exporter.cli.root import Command, Group, commands, own_options
+from exporter.config.options import SECRETS
 
 EPILOG = """\b
 Examples:
@@ -23,151 +22,115 @@ Examples:
   sagemaker-exporter config show --json
   sagemaker-exporter --config /etc/sagemaker-exporter.toml config show
 """
-_HIDDEN = "(hidden)"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A value in force; `whence` is flag, environment NAME, file PATH, or default."""
+    """A value in force.
+
+    Attributes:
+        key: Its key in the file; `command.option` for an option of a command.
+        value: As a user would write it.
+        origin: `flag`, `environment NAME`, `file PATH`, or `default`.
+    """
 
     key: str
     value: Any
-    whence: str
+    origin: str
 
 
 @click.group(cls=Group)
 def config() -> None:
-    """Look at the configuration."""
+    """Show the configuration."""
 
 
 @config.command(epilog=EPILOG, cls=Command)
-@click.option("--json", is_flag=True, help="One JSON object with documented keys.")
+@options(output=Json)
 @click.pass_context
-def show(ctx: click.Context, *, json: bool) -> None:
+def show(ctx: click.Context, output: Json) -> None:
     """Show every option that is set, and where its value comes from.
 
-    A value comes from a flag, the environment, the file or the default, in this order. Secrets
-    are hidden. Options of a command are shown as `command.option`; those that are off and not
-    set anywhere are left out.
+    A flag beats the environment, the environment beats the file, and the file beats the default.
+    Secrets are hidden. An option of a command is shown as `command.option`, unless it is off and
+    nothing sets it.
     """
     app = app_of(ctx)
     found = list(settings_in_force(app, ctx))
     warnings = [
         f"The environment variable {name} belongs to no option." for name in unknown_variables(ctx)
     ]
-    if json:
-        from exporter.reports.values import to_json
-
-        click.echo(
-            to_json(
-                {
-                    "version": 1,
-                    "file": None if app.settings.path is None else str(app.settings.path),
-                    "settings": [
-                        {"key": item.key, "value": item.value, "from": item.whence}
-                        for item in found
-                    ],
-                    "warnings": warnings,
-                }
-            )
+    if output.wanted:
+        path = app.config_file.path
+        settings = [{"key": item.key, "value": item.value, "from": item.origin} for item in found]
+        print_json(
+            {
+                "file": None if path is None else str(path),
+                "settings": settings,
+                "warnings": warnings,
+            }
         )
         return
     _print(found)
     for warning in warnings:
-        app.say(warning)
+        app.notify(warning)
 
 
 def _print(found: Sequence[Setting]) -> None:
-    from exporter.reports import table
     from exporter.reports.result import Column, Result
     from exporter.reports.values import plain
 
+    def text(value: object) -> str:
+        return ", ".join(map(plain, value)) if isinstance(value, tuple | list) else plain(value)
+
     columns = (Column("key"), Column("value"), Column("from"))
-    rows = [(item.key, _text(item.value, plain), item.whence) for item in found]
-    text = table.render(Result(columns, rows), width=width(), colour=decorated(sys.stdout))
-    click.echo(text, nl=False, color=True)
-
-
-def _text(value: object, plain: Callable[[object], str]) -> str:
-    if isinstance(value, tuple | list):
-        return ", ".join(map(plain, value))
-    return plain(value)
+    print_table(Result(columns, [(item.key, text(item.value), item.origin) for item in found]))
 
 
 def settings_in_force(app: App, ctx: click.Context) -> Iterator[Setting]:
-    """Every option of the command line, then the tables that only the file has."""
+    """Yield every option of the command line, then the tables that only the file has."""
     root = ctx.find_root()
-    for name in defaults.own_options(root.command):
+    for name in own_options(root.command):
         if name != "config":
-            yield Setting(name, getattr(app, name), _whence(root, name, app))
-    for table, command in defaults.commands(root).items():
-        context = _context(command, table, root)
-        for name, option in defaults.own_options(command).items():
-            value = _value(context, option)
-            whence = _whence(context, name, app)
-            if whence != "default" or value not in (None, (), False):
-                hidden = name in SECRETS and value
-                yield Setting(f"{table}.{name}", _HIDDEN if hidden else value, whence)
-    for key, value in _tables(app.settings):
-        yield Setting(key, value, f"file {app.settings.path}")
-
-
-def _tables(settings: Settings) -> Iterator[tuple[str, Any]]:
-    for number, source in enumerate(settings.sources(), 1):
-        for name, value in vars(source).items():
-            if value:
-                yield f"source {number}.{name}", _HIDDEN if name in SECRETS else value
-    for account, name in settings.accounts.items():
-        yield f"accounts.{account}", name
-    rules = settings.rules()
-    for number, family in enumerate(rules.families, 1):
-        yield f"family {number}", family.pattern.pattern if family.pattern else f"tag {family.tag}"
-    for number, team in enumerate(rules.teams, 1):
-        for name, value in vars(team).items():
-            if value is not None:
-                yield f"team {number}.{name}", getattr(value, "pattern", value)
-    if settings.team_tag:
-        yield "team_tag", settings.team_tag
-    if settings.local_storage_families is not None:
-        yield "local_storage_families", settings.local_storage_families
-    for number, discount in enumerate(settings.discounts, 1):
-        for name, value in vars(discount).items():
-            if value is not None:
-                yield f"discount {number}.{name}", value
+            yield Setting(name, getattr(app, name), _origin(root, name, app))
+    for table, command in commands(root).items():
+        # As if the user had called it without arguments.
+        context = command.make_context(table, [], parent=root, resilient_parsing=True)
+        for name, option in own_options(command).items():
+            value, origin = _value(context, option), _origin(context, name, app)
+            if origin != "default" or value not in (None, (), False):
+                yield Setting(f"{table}.{name}", _visible(name, value), origin)
+    for key, value in app.config_file.tables():
+        yield Setting(key, _visible(key, value), f"file {app.config_file.path}")
 
 
 def unknown_variables(ctx: click.Context) -> list[str]:
-    """Variables that look like ours and are of no option: most likely a slip of the pen."""
+    """Return variables that look like ours but belong to no option: probably misspelled."""
     root = ctx.find_root()
-    known = {_variable("", name) for name in defaults.own_options(root.command)}
-    for table, command in defaults.commands(root).items():
-        known |= {_variable(table, name) for name in defaults.own_options(command)}
+    known = {_variable("", name) for name in own_options(root.command)}
+    for table, command in commands(root).items():
+        known |= {_variable(table, name) for name in own_options(command)}
     return sorted(
         name for name in os.environ if name.startswith(f"{ENV_PREFIX}_") and name not in known
     )
 
 
-def _context(command: click.Command, table: str, root: click.Context) -> click.Context:
-    """The context the command would have if it were called without a word."""
-    return command.make_context(
-        table,
-        [],
-        parent=root,
-        resilient_parsing=True,
-    )
+def _visible(key: str, value: object) -> object:
+    return "(hidden)" if value and key.rpartition(".")[2] in SECRETS else value
 
 
 def _value(context: click.Context, option: click.Option) -> object:
-    """The value as one would write it.
+    """Return the value as a user would write it.
 
     Raises:
         click.BadParameter: The environment has a value that the command would refuse.
     """
     value = context.params.get(str(option.name))
     if context.get_parameter_source(str(option.name)) is ParameterSource.ENVIRONMENT:
-        # A context made for inspection passes over what is wrong.
+        # A context for inspection ignores wrong values.
         value = option.type_cast_value(context, option.value_from_envvar(context))
-    return written(option.type, value)
+    if value is None or option.multiple:
+        return value
+    return declaration_of(option).kind.write(value)
 
 
 def _variable(table: str, name: str) -> str:
@@ -175,12 +138,12 @@ def _variable(table: str, name: str) -> str:
     return "_".join(words).upper().replace("-", "_")
 
 
-def _whence(context: click.Context, name: str, app: App) -> str:
+def _origin(context: click.Context, name: str, app: App) -> str:
     source = context.get_parameter_source(name)
     if source is ParameterSource.COMMANDLINE or (context.parent is None and name in app.given):
         return "flag"
     if source is ParameterSource.ENVIRONMENT:
         return f"environment {context.auto_envvar_prefix}_{name.upper()}"
     if source is ParameterSource.DEFAULT_MAP:
-        return f"file {app.settings.path}"
+        return f"file {app.config_file.path}"
     return "default"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import Number, Time
+from exporter.cli.options import options
 from exporter.cli.root import Command
+from exporter.config.kinds import NUMBER, PATH, TIME
+from exporter.config.options import option
 
 EPILOG = """\b
 Examples:
@@ -22,38 +25,33 @@ The page makes no network requests, so you can mail it or put it on a share.
 """
 
 
+@dataclass(frozen=True)
+class DashboardOptions:
+    """What the page shows, and where it goes."""
+
+    output: Path = option(
+        text="HTML file to write. If an error occurs, an existing file stays as it was.", kind=PATH
+    )
+    since: datetime | None = option(
+        None,
+        "First UTC day: a date such as 2026-10-01, or an age such as 90d. "
+        "Default: the last 12 calendar months, including this one.",
+        TIME,
+    )
+    until: datetime | None = option(None, "End date (UTC), exclusive.", TIME)
+    minute_usd: Decimal | None = option(
+        None,
+        "What one minute of startup time is worth to you. With it, the page suggests keep-alive "
+        "periods.",
+        NUMBER,
+        "USD",
+    )
+
+
 @click.command(cls=Command, epilog=EPILOG)
-@click.option(
-    "--output",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="HTML file to write. If an error occurs, an existing file stays as it was.",
-)
-@click.option(
-    "--since",
-    type=Time(),
-    metavar="TIME",
-    help="First UTC day: a date such as 2026-10-01, or an age such as 90d. "
-    "Default: the last 12 calendar months, including this one.",
-)
-@click.option("--until", type=Time(), metavar="TIME", help="End date (UTC), exclusive.")
-@click.option(
-    "--minute-usd",
-    type=Number(),
-    metavar="USD",
-    help="What one minute of startup time is worth to you. With it, the page suggests "
-    "keep-alive periods.",
-)
+@options(wanted=DashboardOptions)
 @pass_app
-def dashboard(
-    app: App,
-    *,
-    output: Path,
-    since: datetime | None,
-    until: datetime | None,
-    minute_usd: Decimal | None,
-) -> None:
+def dashboard(app: App, wanted: DashboardOptions) -> None:
     """Write one HTML page with charts of what warm pools cost and how they are used.
 
     The page shows pool cost by month and instance type, reused and wasted pools, reuse by family,
@@ -63,9 +61,9 @@ def dashboard(
     from exporter.reports.output import target
     from exporter.web import figures, page
 
-    period = figures.choose_period(since=since, until=until, today=app.now.date())
-    with target(output) as stream:
+    period = figures.choose_period(since=wanted.since, until=wanted.until, today=app.now.date())
+    with target(wanted.output) as stream:
         with app.database().reading() as connection:
-            found = figures.read(connection, period, app.now, minute_usd)
+            found = figures.read(connection, period, app.now, wanted.minute_usd)
         stream.write(page.render(found).encode())
-    app.say(f"Wrote {output}.")
+    app.notify(f"Wrote {wanted.output}.")

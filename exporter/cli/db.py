@@ -1,15 +1,18 @@
-"""`db`: looking after the file."""
+"""`db`: upgrade, check, back up, restore or prune the database file."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import lock_timeout_option
+from exporter.cli.options import options
+from exporter.cli.results import Json, print_json
 from exporter.cli.root import Command, Group
+from exporter.config.model import lock_timeout
 from exporter.errors import DatabaseError
 from exporter.text import counted
 from exporter.times import format_time
@@ -33,69 +36,71 @@ Examples:
   sagemaker-exporter db restore sagemaker.duckdb.before-0002
 """
 
-json_option = click.option("--json", is_flag=True, help="The outcome as one JSON object.")
-lock_option = lock_timeout_option("a sync, or for a reader of the file")
+
+@dataclass(frozen=True)
+class FileOptions:
+    """The options of every command that works on the file."""
+
+    lock_timeout: float = lock_timeout("a sync, or for a reader of the file")
 
 
 @click.group(cls=Group)
 def db() -> None:
     """Upgrade, check, back up, restore or prune the database file.
 
-    It is the only record of jobs that AWS has deleted: back it up.
+    It is the only record of the jobs that AWS has deleted, so back it up.
     """
 
 
 @db.command(cls=Command)
-@lock_option
-@json_option
+@options(wanted=FileOptions, output=Json)
 @pass_app
-def upgrade(app: App, *, lock_timeout: float, json: bool) -> None:
-    """Create the file, or bring it to this program's schema.
+def upgrade(app: App, wanted: FileOptions, output: Json) -> None:
+    """Create the file, or upgrade it to this program's schema.
 
-    `sync` does it by itself. The file of the older schema is kept as FILE.before-REVISION, until
-    the next upgrade; going back to the older program means putting that copy back.
+    `sync` does this by itself. The file with the older schema is kept as FILE.before-REVISION
+    until the next upgrade. To go back to the older program, put that copy back.
     """
     from exporter.store.migrate import upgrade_locked
 
-    done = upgrade_locked(app.database(lock_timeout=lock_timeout), notify=app.say)
-    told = {"before": done.before, "after": done.after, "copy": done.copy}
+    done = upgrade_locked(app.database(lock_timeout=wanted.lock_timeout), notify=app.notify)
     if done.before is None:
-        sentence = f"created with schema {done.after}"
+        summary = f"created with schema {done.after}"
     elif done.before == done.after:
-        sentence = f"schema {done.after} is the newest already"
+        summary = f"the schema, {done.after}, is the newest"
     else:
-        sentence = f"from schema {done.before} to {done.after}; what was before is {done.copy}"
-    _tell(app, "upgrade", told, sentence, json=json)
+        summary = f"from schema {done.before} to {done.after}; the old file is kept as {done.copy}"
+    answer = {"before": done.before, "after": done.after, "copy": done.copy}
+    _report(app, output, answer, f"upgrade: {summary}")
 
 
 @db.command(cls=Command, epilog=CHECK_EPILOG)
-@lock_option
-@json_option
+@options(wanted=FileOptions, output=Json)
 @pass_app
-def check(app: App, *, lock_timeout: float, json: bool) -> None:
-    """Check schema, keys, ledger and views, and read every row. Exit 8 when it has a fault.
+def check(app: App, wanted: FileOptions, output: Json) -> None:
+    """Check schema, keys, ledger and views, and read every row. Exit 8 if there is a fault.
 
-    Nothing is changed, and others may read meanwhile.
+    It changes nothing, and others can read the file meanwhile.
     """
     from exporter.store.check import check as check_database
 
-    database = app.database(lock_timeout=lock_timeout)
+    database = app.database(lock_timeout=wanted.lock_timeout)
     found = check_database(database)
-    if json:
-        _print({"version": 1, "database": database.path, **_checked(found)})
+    if output.wanted:
+        print_json({"database": database.path, **_checked(found)})
     else:
         for table, rows in found.tables.items():
             click.echo(f"{table}: {counted(rows, 'row')}")
         for remark in found.remarks:
-            app.say(remark)
+            app.notify(remark)
     if found.faults:
         raise DatabaseError(
             "\n".join([f"{database.path} has faults:", *(f"  {each}" for each in found.faults)]),
-            "\nPut a backup back with `sagemaker-exporter db restore FILE`.",
+            "\nRestore a backup with `sagemaker-exporter db restore FILE`.",
         )
-    if not json:
-        app.say(
-            f"db check: sound; schema {found.schema}, "
+    if not output.wanted:
+        app.notify(
+            f"db check: no fault; schema {found.schema}, "
             f"{counted(sum(found.tables.values()), 'row')}, "
             f"{counted(found.views, 'view')}, {counted(found.size, 'byte')}"
         )
@@ -103,81 +108,65 @@ def check(app: App, *, lock_timeout: float, json: bool) -> None:
 
 @db.command(cls=Command, epilog=BACKUP_EPILOG)
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@lock_option
-@json_option
+@options(wanted=FileOptions, output=Json)
 @pass_app
-def backup(app: App, *, file: Path, lock_timeout: float, json: bool) -> None:
-    """Copy the database to FILE, checked, while others read.
+def backup(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
+    """Copy the database to FILE and check the copy, while others read.
 
-    FILE is replaced in one step when its successor is complete and checked, and is readable by
-    its owner only.
+    The copy replaces FILE in one step, when it is complete and checked. Only its owner can read
+    it.
     """
     from exporter.store.backup import backup as backup_database
 
-    found = backup_database(app.database(lock_timeout=lock_timeout), file)
-    _tell(
-        app,
-        "backup",
-        {"file": file, **_checked(found)},
-        f"{counted(sum(found.tables.values()), 'row')}, {counted(found.size, 'byte')} in {file}",
-        json=json,
-    )
+    found = backup_database(app.database(lock_timeout=wanted.lock_timeout), file)
+    rows = counted(sum(found.tables.values()), "row")
+    summary = f"backup: {rows}, {counted(found.size, 'byte')} in {file}"
+    _report(app, output, {"file": file, **_checked(found)}, summary)
 
 
 @db.command(cls=Command, epilog=RESTORE_EPILOG)
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@lock_option
-@json_option
+@options(wanted=FileOptions, output=Json)
 @pass_app
-def restore(app: App, *, file: Path, lock_timeout: float, json: bool) -> None:
-    """Put a copy of FILE, checked, in the database's place.
+def restore(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
+    """Check FILE and put a copy of it in the place of the database.
 
-    The database that it replaces is kept beside it, under another name.
+    The database that it replaces is kept in the same folder, under another name.
     """
     from exporter.store.backup import restore as restore_database
 
-    done = restore_database(app.database(lock_timeout=lock_timeout), file, notify=app.say)
-    kept = f"; what it replaced is {done.kept}" if done.kept else ""
-    _tell(
-        app,
-        "restore",
-        {"kept": done.kept, **_checked(done.checked)},
-        f"{counted(sum(done.checked.tables.values()), 'row')} from {file}{kept}",
-        json=json,
-    )
+    database = app.database(lock_timeout=wanted.lock_timeout)
+    done = restore_database(database, file, notify=app.notify)
+    kept = f"; the replaced database is kept as {done.kept}" if done.kept else ""
+    rows = counted(sum(done.checked.tables.values()), "row")
+    answer = {"kept": done.kept, **_checked(done.checked)}
+    _report(app, output, answer, f"restore: {rows} from {file}{kept}")
 
 
 @db.command(cls=Command)
-@lock_option
-@json_option
+@options(wanted=FileOptions, output=Json)
 @pass_app
-def prune(app: App, *, lock_timeout: float, json: bool) -> None:
+def prune(app: App, wanted: FileOptions, output: Json) -> None:
     """Remove runs that found nothing and are older than 90 days from the ledger.
 
     The last run of each scope stays. Jobs and their history are never removed.
     """
     from exporter.store.prune import prune as prune_ledger
 
-    done = prune_ledger(app.database(lock_timeout=lock_timeout), notify=app.say)
-    told = {"removed": done.removed, "kept": done.kept, "since": done.since}
-    sentence = (
-        f"{counted(done.removed, 'run')} that found nothing before {format_time(done.since)[:10]} "
-        f"removed, {done.kept:,} kept"
+    done = prune_ledger(app.database(lock_timeout=wanted.lock_timeout), notify=app.notify)
+    answer = {"removed": done.removed, "kept": done.kept, "since": done.since}
+    summary = (
+        f"prune: removed {counted(done.removed, 'run')} that found nothing before "
+        f"{format_time(done.since)[:10]}, kept {done.kept:,}"
     )
-    _tell(app, "prune", told, sentence, json=json)
+    _report(app, output, answer, summary)
 
 
-def _tell(app: App, command: str, told: dict[str, Any], sentence: str, *, json: bool) -> None:
-    if json:
-        _print({"version": 1, **told})
+def _report(app: App, output: Json, answer: dict[str, Any], summary: str) -> None:
+    if output.wanted:
+        print_json(answer)
     else:
-        app.say(f"db {command}: {sentence}")
-
-
-def _print(told: dict[str, Any]) -> None:
-    from exporter.reports.values import to_json
-
-    click.echo(to_json(told))
+        app.notify(f"db {summary}")
 
 
 def _checked(found: Checked) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The one place where an outcome becomes words on standard error and an exit code."""
+"""The one place that turns an outcome into a message on standard error and an exit code."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ from exporter.errors import ExporterError
 
 PROGRAM = "sagemaker-exporter"
 
-#: New objects before the collector looks for cycles. Rows and service models are none, and
-#: Python's 700 cost a backfill a seventh of its time (`python -m benchmarks.backfill`).
+#: New objects before the garbage collector searches for cycles. Rows and service models form none;
+#: with Python's default, 700, a backfill takes a sixth longer (`python -m benchmarks.backfill`).
 _COLLECT_AFTER = 50_000
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code (see the contract, or --help)."""
+def main(args: Sequence[str] | None = None, app: App | None = None) -> int:
+    """Run the command line and return its exit code; --help lists the codes."""
     gc.set_threshold(_COLLECT_AFTER)
     _open_streams()
-    app = App()
+    app = app or App()
     with stoppable():
         try:
             code = _run(app, args)
         except (ReaderLeft, BrokenPipeError):
-            # `… | head` has read what it wanted: not an error, and not a word about it.
+            # `… | head` has read enough, which is no error.
             _drop_output()
             code = 0
     return code
 
 
 def _open_streams() -> None:
-    """Give a process that was started without standard streams (`>&-`) such as lead nowhere.
+    """Open /dev/null for each standard stream that the process was started without (`>&-`).
 
-    Otherwise the next file that is opened, the database it may be, gets their number.
+    Otherwise the next file that is opened, perhaps the database, gets its number.
     """
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
-            opened = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - to the end
+            opened = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - stays open to the end
             if opened.fileno() != number:
                 os.dup2(opened.fileno(), number)
             setattr(sys, name, opened)
@@ -75,16 +75,16 @@ def _run(app: App, args: Sequence[str] | None) -> int:
         return error.exit_code
     except (ReaderLeft, BrokenPipeError):
         raise
-    except SystemExit as error:  # how click leaves after shell completion
+    except SystemExit as error:  # click exits so after shell completion
         return error.code if isinstance(error.code, int) else 1
-    except Exception as error:  # the last line of defence: no traceback for users
-        # DuckDB says "Query interrupted", a half-imported extension says something else.
+    except Exception as error:  # the last resort, so that users see no traceback
+        # A signal during a query or an import surfaces as another exception.
         if Terminated.any_came:
             return _interrupted(app)
         _show_traceback(app, error)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             _drop_output()
-            _complain(app, f"Not all of the output could be written: {error.strerror}.")
+            _complain(app, f"The output is incomplete: {error.strerror}.")
             return 8
         kind = type(error).__name__
         _complain(
@@ -97,11 +97,11 @@ def _run(app: App, args: Sequence[str] | None) -> int:
 
 def _interrupted(app: App) -> int:
     _complain(app, "Interrupted. What was committed is safe.")
-    return 143 if Terminated.came else 130
+    return Terminated.exit_code if Terminated.came else 130
 
 
 def _drop_output() -> None:
-    """What is still to be written goes nowhere: it would fail again when Python ends."""
+    """Discard output that is still buffered: writing it would fail again when Python exits."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
 
@@ -109,7 +109,7 @@ def _drop_output() -> None:
 def _complain(app: App, message: str) -> None:
     prefix = "" if app.log_format == "json" else f"{PROGRAM}: "
     text = logs.line(message, level=logging.ERROR, style=app.log_format)
-    with contextlib.suppress(OSError):  # nobody reads standard error: the exit code says it
+    with contextlib.suppress(OSError):  # nobody reads standard error; the exit code remains
         click.echo(f"{prefix}{text}", err=True)
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both unwind the program, and both are sure to."""
+"""Ctrl-C and SIGTERM: both are guaranteed to unwind the program."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-#: Seconds after which it is looked whether the program does unwind.
-_PATIENCE: Final = 1.0
-#: Seconds after which it ends without unwinding: a kill loses nothing that was committed.
+#: Seconds between two checks that the program unwinds.
+_CHECK_EVERY: Final = 1.0
+#: Seconds after which the process ends without unwinding; a kill loses nothing that is committed.
 _LONGEST: Final = 10.0
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: unwinds like Ctrl-C, so that whatever cleans up after one does for the other."""
+    """SIGTERM; it unwinds like Ctrl-C, so the same code cleans up after both.
 
-    #: Whether it came, and whether any signal came; libraries may turn an exception into another.
+    Attributes:
+        exit_code: What the program exits with.
+        came: Whether SIGTERM came; libraries may turn an exception into another one.
+        any_came: Whether either signal came.
+    """
+
+    exit_code = 143
     came = False
     any_came = False
 
@@ -29,12 +35,11 @@ class Terminated(KeyboardInterrupt):
 def stoppable() -> Iterator[None]:
     """Turn SIGINT and SIGTERM into exceptions in the main thread while the block runs.
 
-    Python drops an exception that a signal raises inside a callback (seen: an import's), and the
-    program would run on. So it is raised again each second until the main thread is seen to
-    handle it; what cleans up is never interrupted by that. DuckDB may wait for tasks that take
-    their time before it lets the exception through; after ten seconds the process ends without
-    it, also where the block was left by then: Python's own end waits for threads. A second
-    signal from outside kills.
+    Python drops an exception that a signal handler raises inside some callbacks (an import's, for
+    example), and the program would run on. So the exception is raised again each second until
+    the main thread handles it; that never interrupts a cleanup. DuckDB may finish long tasks
+    before it lets the exception through. After ten seconds the process ends without it, even if
+    the block was left by then: Python's own exit waits for threads. A second signal kills.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -60,21 +65,22 @@ def _stop(number: int, frame: FrameType | None) -> None:
     end = threading.Timer(_LONGEST, os._exit, [128 + number])
     end.daemon = True
     end.start()
-    signal.setitimer(signal.ITIMER_REAL, _PATIENCE, _PATIENCE)
+    signal.setitimer(signal.ITIMER_REAL, _CHECK_EVERY, _CHECK_EVERY)
     Terminated.any_came = True
     Terminated.came = number == signal.SIGTERM
     raise Terminated if Terminated.came else KeyboardInterrupt
 
 
 def _without_interrupts(
-    dropped: sys.UnraisableHookArgs, tell: Callable[[sys.UnraisableHookArgs], object]
+    dropped: sys.UnraisableHookArgs, otherwise: Callable[[sys.UnraisableHookArgs], object]
 ) -> None:
-    """Python would print a traceback of the exception that it dropped; it is raised again."""
+    """Keep Python from printing a traceback of an interrupt that it dropped."""
     if not isinstance(dropped.exc_value, KeyboardInterrupt):
-        tell(dropped)
+        otherwise(dropped)
 
 
 def _insist(number: int, frame: FrameType | None) -> None:
+    """Raise the interrupt again, unless the main thread is handling it."""
     error = sys.exc_info()[1]
     while error is not None:
         if isinstance(error, KeyboardInterrupt):

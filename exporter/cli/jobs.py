@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import Account, Matching, OneOf, Region, Time, Whole
-from exporter.cli.results import FORMATS, printing, style_of
+from exporter.cli.options import options
+from exporter.cli.results import FORMATS, Output, printing
 from exporter.cli.root import Command
-from exporter.cli.sync import POOL_STATUSES, STATUSES
+from exporter.config.kinds import (
+    ACCOUNT,
+    JOB_NAME_PART,
+    JOB_STATUS,
+    POOL_STATUS,
+    REGION,
+    STRING,
+    TIME,
+    one_of,
+    whole,
+)
+from exporter.config.options import option
 
 if TYPE_CHECKING:
     from exporter.replica.found import Found
@@ -28,10 +39,11 @@ Examples:
   sagemaker-exporter jobs --deleted --format csv --output all-jobs.csv
   sagemaker-exporter jobs --format aws | jq '.TrainingJobSummaries | length'
 
-The newest jobs come first, of all accounts and regions in the database. Nobody is asked: it is as
-fresh as the last sync (see `status`). What differs from the service: docs/list-training-jobs.md.
+The newest jobs of all accounts and regions in the database come first. It makes no call to AWS;
+the list is as fresh as the last sync (see `status`). docs/list-training-jobs.md lists what differs
+from SageMaker.
 """
-#: Column -> DuckDB's type, how a table shows it, and whether it goes first when room is short.
+#: Column -> DuckDB's type, how a table shows it, and whether a narrow table hides it first.
 _COLUMNS: Final = {
     "training_job_name": ("VARCHAR", "", False),
     "training_job_status": ("VARCHAR", "", False),
@@ -50,118 +62,96 @@ _COLUMNS: Final = {
 }
 
 
+@dataclass(frozen=True)
+class JobsOptions:
+    """Which jobs to list."""
+
+    region: str | None = option(None, "Only jobs in this region.", REGION)
+    account: str | None = option(None, "Only jobs of this account.", ACCOUNT)
+    name_contains: str | None = option(
+        None, "Only jobs whose name contains this text; case counts.", JOB_NAME_PART
+    )
+    status: str | None = option(None, "Only jobs with this status.", JOB_STATUS)
+    warm_pool_status: str | None = option(
+        None, "Only jobs whose warm pool has this status.", POOL_STATUS
+    )
+    training_plan_arn: str | None = option(None, "Only jobs on this training plan.", STRING, "ARN")
+    created_after: datetime | None = option(None, "Only jobs created after this time.", TIME)
+    created_before: datetime | None = option(None, "Only jobs created before this time.", TIME)
+    modified_after: datetime | None = option(None, "Only jobs modified after this time.", TIME)
+    modified_before: datetime | None = option(None, "Only jobs modified before this time.", TIME)
+    sort_by: str = option(
+        "CreationTime",
+        "What to sort by.",
+        one_of(["Name", "CreationTime", "Status"], any_case=True),
+    )
+    sort_order: str = option(
+        "Descending",
+        "In which order to sort.",
+        one_of(["Ascending", "Descending"], any_case=True),
+    )
+    max_results: int | None = option(None, "List at most this many jobs. Default: all.", whole(1))
+    next_token: str | None = option(None, "Continue where an earlier list ended.", STRING, "TOKEN")
+    deleted: bool = option(False, "Include jobs that AWS has deleted.")
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of ListTrainingJobs, by its own names."""
+        named = {
+            "NameContains": self.name_contains,
+            "StatusEquals": self.status,
+            "WarmPoolStatusEquals": self.warm_pool_status,
+            "TrainingPlanArnEquals": self.training_plan_arn,
+            "CreationTimeAfter": self.created_after,
+            "CreationTimeBefore": self.created_before,
+            "LastModifiedTimeAfter": self.modified_after,
+            "LastModifiedTimeBefore": self.modified_before,
+            "SortBy": self.sort_by,
+            "SortOrder": self.sort_order,
+            "NextToken": self.next_token,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class JobsOutput(Output):
+    """How to print them."""
+
+    format_name: str = option(
+        "table",
+        "How to print the jobs; aws: as `aws sagemaker list-training-jobs` does.",
+        one_of([*FORMATS, "aws"]),
+        flag="--format",
+    )
+
+
 @click.command(cls=Command, epilog=EPILOG)
-@click.option("--region", type=Region(), metavar="REGION", help="Only this region.")
-@click.option("--account", type=Account(), metavar="ID", help="Only this account.")
-@click.option(
-    "--name-contains",
-    type=Matching(r"[a-zA-Z0-9-]{1,63}", "up to 63 letters, digits and hyphens"),
-    metavar="TEXT",
-    help="Whose name contains this; case counts.",
-)
-@click.option("--status", type=OneOf(STATUSES, case_sensitive=False), help="With this status.")
-@click.option(
-    "--warm-pool-status",
-    type=OneOf(POOL_STATUSES, case_sensitive=False),
-    help="With this status of the warm pool.",
-)
-@click.option("--training-plan-arn", metavar="ARN", help="On this training plan.")
-@click.option("--created-after", type=Time(), metavar="TIME", help="Created after this.")
-@click.option("--created-before", type=Time(), metavar="TIME", help="Created before this.")
-@click.option("--modified-after", type=Time(), metavar="TIME", help="Last modified after this.")
-@click.option("--modified-before", type=Time(), metavar="TIME", help="Last modified before this.")
-@click.option(
-    "--sort-by",
-    type=OneOf(["Name", "CreationTime", "Status"], case_sensitive=False),
-    default="CreationTime",
-    show_default=True,
-    help="What to sort by.",
-)
-@click.option(
-    "--sort-order",
-    type=OneOf(["Ascending", "Descending"], case_sensitive=False),
-    default="Descending",
-    show_default=True,
-    help="In which direction.",
-)
-@click.option("--max-results", type=Whole(1), metavar="N", help="At most so many. Default: all.")
-@click.option("--next-token", metavar="TOKEN", help="Go on where an earlier answer ended.")
-@click.option("--deleted", is_flag=True, help="Also jobs that AWS has deleted.")
-@click.option(
-    "--format",
-    type=OneOf([*FORMATS, "aws"]),
-    default="table",
-    show_default=True,
-    help="How to print the jobs; aws: as `aws sagemaker list-training-jobs` does.",
-)
-@click.option("--json", is_flag=True, help="The same as --format json.")
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write there instead: the whole file, or nothing.",
-)
+@options(wanted=JobsOptions, output=JobsOutput)
 @pass_app
-def jobs(
-    app: App,
-    *,
-    region: str | None,
-    account: str | None,
-    name_contains: str | None,
-    status: str | None,
-    warm_pool_status: str | None,
-    training_plan_arn: str | None,
-    created_after: datetime | None,
-    created_before: datetime | None,
-    modified_after: datetime | None,
-    modified_before: datetime | None,
-    sort_by: str,
-    sort_order: str,
-    max_results: int | None,
-    next_token: str | None,
-    deleted: bool,
-    format: str,
-    json: bool,
-    output: Path | None,
-) -> None:
+def jobs(app: App, wanted: JobsOptions, output: JobsOutput) -> None:
     """List training jobs by the parameters of ListTrainingJobs, from the database.
 
-    Filters apply before anything is cut off, and jobs that AWS has forgotten are still known:
-    --deleted shows those that were deleted there.
+    Filters apply to all jobs, before --max-results. With --deleted, the list includes jobs that
+    AWS has deleted.
     """
     from exporter.replica import found
 
-    asked = {
-        "NameContains": name_contains,
-        "StatusEquals": status,
-        "WarmPoolStatusEquals": warm_pool_status,
-        "TrainingPlanArnEquals": training_plan_arn,
-        "CreationTimeAfter": created_after,
-        "CreationTimeBefore": created_before,
-        "LastModifiedTimeAfter": modified_after,
-        "LastModifiedTimeBefore": modified_before,
-        "SortBy": sort_by,
-        "SortOrder": sort_order,
-        "NextToken": next_token,
-    }
     answer = found.find(
         app.database(),
-        {name: value for name, value in asked.items() if value is not None},
-        account=account,
-        region=region,
-        deleted=deleted,
-        most=max_results,
+        wanted.parameters(),
+        account=wanted.account,
+        region=wanted.region,
+        deleted=wanted.deleted,
+        most=wanted.max_results,
     )
-    style = style_of(format, json=json)
-    if style == "aws":
+    if output.style == "aws":
         from exporter.reports.output import target
 
-        with target(output) as stream:
+        with target(output.path) as stream:
             for part in answer.as_the_aws_cli_prints():
                 stream.write(part.encode())
         return
-    with printing(app, style, output) as show:
-        show(_result(answer, deleted=deleted))
+    with printing(app, output) as show:
+        show(_result(answer, deleted=wanted.deleted))
 
 
 def _result(answer: Found, *, deleted: bool) -> Result:
@@ -171,7 +161,7 @@ def _result(answer: Found, *, deleted: bool) -> Result:
     columns = tuple(Column(name, *_COLUMNS[name]) for name in names)
     notes: tuple[Note, ...] = ()
     if answer.token is not None:
-        notes = (Note("more", f"There are more: --next-token {answer.token}"),)
+        notes = (Note("more", f"There are more jobs: --next-token {answer.token}"),)
     return Result(columns, _rows(answer, names), notes=notes, report="jobs")
 
 

@@ -1,8 +1,10 @@
-"""`prices`: the dated prices that the costs rest on."""
+"""`prices`: the dated prices that the costs are computed from."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +12,17 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import Time
-from exporter.cli.results import printing, result_options, style_of
+from exporter.cli.options import options
+from exporter.cli.results import Json, Output, print_json, printing
 from exporter.cli.root import Command, Group
+from exporter.config.kinds import STRING, TIME
+from exporter.config.options import option
 from exporter.text import counted
 
 if TYPE_CHECKING:
     from exporter.prices.listing import InForce
     from exporter.reports.result import Result
+    from exporter.store.database import Database
 
 IMPORT_EPILOG = """\b
 Examples:
@@ -44,90 +49,102 @@ Examples:
 
 @click.group(cls=Group)
 def prices() -> None:
-    """See, import or refresh the dated prices.
+    """List, import or refresh the dated prices.
 
-    An imported price beats the Price List API, and that beats the public prices that are shipped
-    with the program, whatever their dates. Within one kind the price in force on the day counts.
+    An imported price beats a price from the Price List API, and that beats a price shipped with
+    the program, whatever their dates. Among prices of one source, the one in force on the day
+    counts.
     """
 
 
 @prices.command("import", cls=Command, epilog=IMPORT_EPILOG)
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--json", is_flag=True, help="The outcome as one JSON object.")
+@options(output=Json)
 @pass_app
-def import_(app: App, *, file: Path, json: bool) -> None:
-    """Import your own prices from a CSV file: all of it, or nothing.
+def import_(app: App, file: Path, output: Json) -> None:
+    """Import your own prices from a CSV file, all of them or none.
 
-    A price that was imported before for the same thing and first day is replaced.
+    An import replaces earlier prices of the same thing with the same first day.
     """
     from exporter.prices.imports import import_csv
-    from exporter.store import migrate
-    from exporter.store.locks import sync_lock
 
-    # Prices may be there before the first sync: the file is made if need be.
-    database = app.database()
-    with sync_lock(database.path, database.lock_timeout, notify=app.say):
-        migrate.upgrade(database, notify=app.say)
-        with database.writing() as connection:
-            result = import_csv(connection, file)
-    if json:
-        from exporter.reports.values import to_json
-
-        click.echo(to_json({"version": 1, **asdict(result), "unchanged": result.unchanged}))
+    with _locked(app) as database, database.writing() as connection:
+        result = import_csv(connection, file)
+    if output.wanted:
+        print_json({**asdict(result), "unchanged": result.unchanged})
         return
-    app.say(
+    app.notify(
         f"prices import: {counted(result.prices, 'price')}, {result.new:,} new, "
-        f"{result.changed:,} changed, "
-        f"{result.unchanged:,} as before"
+        f"{result.changed:,} changed, {result.unchanged:,} unchanged"
     )
 
 
-@prices.command("refresh", cls=Command, epilog=REFRESH_EPILOG)
-@click.option("--profile", metavar="NAME", help="Profile of your AWS configuration.")
-@click.option("--json", is_flag=True, help="The outcome as one JSON object.")
-@pass_app
-def refresh_(app: App, *, profile: str | None, json: bool) -> None:
-    """Ask the Price List API for the prices of what the database uses.
-
-    `sync` does it by itself, at most once a day, where pricing:GetProducts is allowed.
-    """
-    from exporter.prices.refresh import refresh
-    from exporter.sagemaker.sessions import Sessions
+@contextmanager
+def _locked(app: App) -> Iterator[Database]:
+    """Give the database under the sync lock, created or upgraded: prices may precede a sync."""
     from exporter.store import migrate
     from exporter.store.locks import sync_lock
 
     database = app.database()
-    with sync_lock(database.path, database.lock_timeout, notify=app.say):
-        migrate.upgrade(database, notify=app.say)
-        access = Sessions().access(profile, None, None)
-        done = refresh(database, access.price_list, app.now)
-    if json:
-        from exporter.reports.values import to_json
+    with sync_lock(database.path, database.lock_timeout, notify=app.notify):
+        migrate.upgrade(database, notify=app.notify)
+        yield database
 
-        click.echo(to_json({"version": 1, **done._asdict()}))
+
+@dataclass(frozen=True)
+class RefreshOptions:
+    """How to reach the Price List API."""
+
+    profile: str | None = option(None, "Profile of your AWS configuration.", STRING, "NAME")
+
+
+@prices.command("refresh", cls=Command, epilog=REFRESH_EPILOG)
+@options(wanted=RefreshOptions, output=Json)
+@pass_app
+def refresh_(app: App, wanted: RefreshOptions, output: Json) -> None:
+    """Fetch the prices that the database needs from the Price List API.
+
+    `sync` does this by itself, at most once a day, if pricing:GetProducts is allowed.
+    """
+    from exporter.prices.refresh import refresh
+    from exporter.sagemaker.sessions import Sessions
+
+    with _locked(app) as database:
+        access = Sessions().access(wanted.profile, None, None)
+        done = refresh(database, access.price_list, app.now)
+    if output.wanted:
+        print_json(done._asdict())
         return
-    app.say(
-        f"prices refresh: {counted(done.regions, 'region')} asked, "
+    app.notify(
+        f"prices refresh: asked for {counted(done.regions, 'region')}, "
         f"{counted(done.changed, 'price')} new or changed"
     )
 
 
+@dataclass(frozen=True)
+class ListOptions:
+    """Which prices to list."""
+
+    on: datetime | None = option(
+        None, "Prices in force on this UTC day. Default: today.", TIME, "DAY"
+    )
+    every: bool = option(
+        False, "Include prices of instance types that no job uses.", flag="--all", key="every"
+    )
+
+
 @prices.command("list", cls=Command, epilog=LIST_EPILOG)
-@click.option("--on", type=Time(), metavar="DAY", help="In force on this UTC day. Default: today.")
-@click.option("--all", "every", is_flag=True, help="Also prices of types that no job uses.")
-@result_options
+@options(wanted=ListOptions, output=Output)
 @pass_app
-def list_(
-    app: App, *, on: datetime | None, every: bool, format: str, json: bool, output: Path | None
-) -> None:
-    """List the prices in force: since when, from where, and what is used without one."""
+def list_(app: App, wanted: ListOptions, output: Output) -> None:
+    """List the prices in force, their first day and source, and what has no price."""
     from exporter.prices.listing import in_force
 
-    day = (on or app.now).date()
-    with printing(app, style_of(format, json=json), output) as show:
+    day = (wanted.on or app.now).date()
+    with printing(app, output) as show:
         with app.database().reading() as connection:
             found = in_force(connection, day)
-        show(_result(found, every=every))
+        show(_result(found, every=wanted.every))
 
 
 def _result(found: InForce, *, every: bool) -> Result:
@@ -140,9 +157,16 @@ def _result(found: InForce, *, every: bool) -> Result:
         f"({counted(missing.jobs, 'job')})"
         for missing in found.unpriced
     ]
-    notes = [Note("unpriced", f"Used without a price: {', '.join(unpriced)}.")] if unpriced else []
+    notes = (
+        [Note("unpriced", f"In use without a price: {', '.join(unpriced)}.")] if unpriced else []
+    )
     if hidden:
-        notes.append(Note("unused", f"{hidden} more are of no job: --all shows them."))
+        notes.append(
+            Note(
+                "unused",
+                f"Not shown: {counted(hidden, 'price')} that no job uses; --all shows all.",
+            )
+        )
     rows = [
         (
             price.region,
@@ -164,10 +188,10 @@ def _result(found: InForce, *, every: bool) -> Result:
         Column("instance_type"),
         Column("usd_per_unit", "DECIMAL(38,12)", "rate", note="USD, after the discount"),
         Column("unit"),
-        Column("effective_from", "DATE", note="its first day; later than --on in an estimate"),
+        Column("effective_from", "DATE", note="first day of the price; after --on if estimated"),
         Column("source"),
-        Column("estimated", "BOOLEAN", wide=True, note="--on lies before the first day known"),
-        Column("account", wide=True, note="whose discount is in it; NULL = every other account"),
+        Column("estimated", "BOOLEAN", wide=True, note="--on is before the first day known"),
+        Column("account", wide=True, note="account with a discount; NULL = all other accounts"),
         Column("discount_percent", "DECIMAL(9,6)", wide=True),
     )
     title = f"Prices in force on {found.on}"

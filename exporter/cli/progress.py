@@ -1,7 +1,7 @@
-"""How a sync is getting on, for a person at a terminal: a line a scope, while it runs.
+"""The progress of a sync at a terminal: one line per scope while it runs.
 
-A listing reads creation times in ascending order, so the creation time it has reached is its
-place between the first job and now; rate and remaining time follow from that.
+A listing returns jobs by ascending creation time, so the creation time that it has reached says
+how far it has come between the first job and now. Rate and remaining time follow from that.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _DAY: Final = 86_400.0
 
 
 class Terminal:
-    """Shows progress on standard error; implements exporter.syncing.worker.Progress.
+    """Shows progress on standard error; an `exporter.syncing.progress.Progress`.
 
-    Called from the threads of the scopes; a line disappears when its scope is done.
+    The threads of the scopes call it. A line disappears when its scope is done.
     """
 
     def __init__(self) -> None:
@@ -76,16 +76,16 @@ class Terminal:
         )
 
     def asking(self, scope: ScopeKey, done: int, total: int) -> None:
-        """Show how many jobs have been asked for by name."""
+        """Show how many jobs have been looked up by name."""
         self._show(scope, f"details: {done:,} of {total:,}", done, total)
 
     def waiting(self, scope: ScopeKey, why: str, seconds: float) -> None:
-        """Say what a call waits for."""
+        """Show why a call waits."""
         if seconds >= 1:
             self._show(scope, f"waiting {seconds:.0f} s: {why}", None, None)
 
     def finished(self, scope: ScopeKey) -> None:
-        """Take the scope's line away."""
+        """Remove the line of the scope."""
         with self._guard:
             task = self._tasks.pop(scope, None)
             self._starts.pop(scope, None)

@@ -1,8 +1,8 @@
-"""`publish`: the tables for other engines."""
+"""`publish`: the tables as Delta Lake, for other engines."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import Age, lock_timeout_option
+from exporter.cli.options import options
+from exporter.cli.results import Json, print_json
 from exporter.cli.root import Command
+from exporter.config.kinds import AGE
+from exporter.config.model import lock_timeout
+from exporter.config.options import option
 from exporter.errors import UsageError
 from exporter.text import counted
 
@@ -26,54 +30,56 @@ Examples:
   sagemaker-exporter publish /lake/sagemaker --retention 7d
   sagemaker-exporter publish /lake/sagemaker --json | jq .tables
 
-TARGET is a folder; one that holds something else is refused. To serve a bucket, copy it there
+TARGET is a folder, new, empty or published before. To fill a bucket, copy the folder there
 (docs/publish.md).
 """
 
 
+@dataclass(frozen=True)
+class PublishOptions:
+    """How to publish."""
+
+    retention: timedelta = option(
+        timedelta(days=1),
+        "How long to keep files that only older versions need, for their readers; at least 1h.",
+        AGE,
+    )
+    lock_timeout: float = lock_timeout("a program that writes to the database")
+
+
 @click.command(cls=Command, epilog=EPILOG)
 @click.argument("target", metavar="TARGET")
-@click.option(
-    "--retention",
-    type=Age(),
-    default="1d",
-    show_default=True,
-    metavar="AGE",
-    help="How long files that only older versions need are kept for their readers; at least 1h.",
-)
-@lock_timeout_option("a program that writes to the database")
-@click.option("--json", is_flag=True, help="The outcome as one JSON object.")
+@options(wanted=PublishOptions, output=Json)
 @pass_app
-def publish(
-    app: App, *, target: str, retention: timedelta, lock_timeout: float, json: bool
-) -> None:
+def publish(app: App, target: str, wanted: PublishOptions, output: Json) -> None:
     """Write the tables and cost views as Delta Lake tables, for other engines.
 
-    Each becomes one table, TARGET/NAME, of the same columns and comments, all as of one moment.
-    A table is replaced in one step, and only when it differs from what was published last;
-    readers of an older version go on undisturbed. The database is held for a copy of the file
-    only.
+    Each becomes one table, TARGET/NAME, with the same columns and comments, all from the same
+    moment. A table is replaced in one step, and only if it has changed since the last publish.
+    Readers of an older version are not disturbed. The database is locked only while it is copied.
     """
     if "://" in target:
-        raise UsageError("TARGET is a folder, not a URL.", "To serve a bucket, copy it there.")
-    if retention < SHORTEST_RETENTION:
-        raise UsageError("--retention must be at least 1h.", "Readers need the time.")
+        raise UsageError(
+            "TARGET must be a folder, not a URL.", "To fill a bucket, copy the folder there."
+        )
+    if wanted.retention < SHORTEST_RETENTION:
+        raise UsageError(
+            "--retention must be at least 1h.", "Readers of older versions need that time."
+        )
     from exporter.publish import run
 
     done = run.publish(
-        app.database(lock_timeout=lock_timeout),
+        app.database(lock_timeout=wanted.lock_timeout),
         Path(target).expanduser(),
-        retention=retention,
-        notify=lambda table: None if json else click.echo(_line(table)),
+        retention=wanted.retention,
+        notify=lambda table: None if output.wanted else click.echo(_line(table)),
     )
-    if json:
-        from exporter.reports.values import to_json
-
-        told = {"target": target, "format": "delta", "tables": [asdict(each) for each in done]}
-        click.echo(to_json({"version": 1, **told}))
+    if output.wanted:
+        tables = [asdict(each) for each in done]
+        print_json({"target": target, "format": "delta", "tables": tables})
     else:
         written = sum(each.written for each in done)
-        app.say(f"publish: {written} of {counted(len(done), 'table')} written to {target}")
+        app.notify(f"publish: {written} of {counted(len(done), 'table')} written to {target}")
 
 
 def _line(table: Published) -> str:

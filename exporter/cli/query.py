@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.results import printing, result_options, style_of
+from exporter.cli.options import options
+from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
 from exporter.errors import UsageError
 
@@ -24,28 +24,25 @@ Examples:
 
 @click.command(cls=Command, epilog=EPILOG)
 @click.argument("sql")
-@result_options
+@options(output=Output)
 @pass_app
-def query(app: App, *, sql: str, format: str, json: bool, output: Path | None) -> None:
-    """Run one SQL statement, read only; `-` reads it from standard input.
+def query(app: App, sql: str, output: Output) -> None:
+    """Run one SQL statement, read-only; `-` reads it from standard input.
 
-    The database is opened read-only, without access to other files, to the network or to
-    extensions: no statement can change anything.
+    The database is opened read-only, without access to other files, the network or extensions. No
+    statement can change anything.
     """
     from exporter.reports import adhoc
 
     text = _text(sql)
-    with (
-        printing(app, style_of(format, json=json), output) as show,
-        app.database().reading() as connection,
-    ):
+    with printing(app, output) as show, app.database().reading() as connection:
         show(adhoc.run(connection, text))
 
 
 def _text(sql: str) -> str:
     try:
         text = sys.stdin.read() if sql == "-" else sql
-        text.encode()  # some locales let bytes pass that are no text
+        text.encode()  # some locales let bytes pass that are not valid text
     except UnicodeError:
         raise UsageError("The SQL is not valid UTF-8.") from None
     return text

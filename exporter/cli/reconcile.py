@@ -1,8 +1,8 @@
-"""`reconcile`: a bill beside our own hours and money."""
+"""`reconcile`: a bill compared with the hours and the money of the database."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.results import printing, result_options, style_of
+from exporter.cli.options import options
+from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
+from exporter.config.kinds import PATH
+from exporter.config.options import option
 from exporter.errors import PartialError
 from exporter.text import counted
 
@@ -28,50 +31,47 @@ Examples:
   sagemaker-exporter reconcile cur.csv --rates rates.csv
   sagemaker-exporter prices import rates.csv
 
-The export is a CUR 2.0 or FOCUS file, Parquet or CSV, or a folder with its parts. Hours and
-GB-months come first: they need no price. What rounding explains is no difference. Exports with
-resource ids name the jobs behind a difference; others can only name the jobs of the day.
+FILE is a CUR 2.0 or FOCUS export, Parquet or CSV, or a folder with its parts. Hours and GB-months
+come first, because they need no price. A deviation that rounding explains is not a difference. An
+export with resource IDs names the jobs behind a difference; for any other export, the command names
+the jobs of that day.
 """
+
+
+@dataclass(frozen=True)
+class ReconcileOptions:
+    """What to compare and to write."""
+
+    every: bool = option(False, "Also show the lines that agree.", flag="--all", key="every")
+    rates: Path | None = option(
+        None,
+        "Write the rates that the bill charged, as a file for `prices import`.",
+        PATH,
+        "CSV",
+    )
+    check: bool = option(False, "Exit 3 if hours or GB-months differ.")
 
 
 @click.command(cls=Command, epilog=EPILOG)
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--all", "every", is_flag=True, help="Also show the lines that agree.")
-@click.option(
-    "--rates",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="CSV",
-    help="Write what the bill really charged, as a file for `prices import`.",
-)
-@click.option("--check", is_flag=True, help="Exit 3 when hours or GB-months differ.")
-@result_options
+@options(wanted=ReconcileOptions, output=Output)
 @pass_app
-def reconcile(
-    app: App,
-    *,
-    file: Path,
-    every: bool,
-    rates: Path | None,
-    check: bool,
-    format: str,
-    json: bool,
-    output: Path | None,
-) -> None:
+def reconcile(app: App, file: Path, wanted: ReconcileOptions, output: Output) -> None:
     """Compare a bill with the database: hours and GB-months first, then money."""
     from exporter.reconcile import rates_csv
     from exporter.reconcile import reconcile as compare
-    from exporter.reports import output as outputs
+    from exporter.reports.output import target
 
-    style = style_of(format, json=json)
-    with printing(app, style, output) as show:
+    with printing(app, output) as show:
         with app.database().reading() as connection:
             found = compare(connection, file)
-        show(_result(found, every=every, as_data=style in ("json", "parquet")))
-    if rates is not None:
-        with outputs.target(rates) as stream:
+        show(_result(found, every=wanted.every, as_data=output.style in ("json", "parquet")))
+    if wanted.rates is not None:
+        with target(wanted.rates) as stream:
             stream.write(rates_csv(found.rates).encode())
-    if check and found.differences:
-        raise PartialError(f"{counted(len(found.differences), 'line')} not as in the bill.")
+    if wanted.check and found.differences:
+        lines = counted(len(found.differences), "line")
+        raise PartialError(f"{lines} of the bill and the database differ.")
 
 
 def _result(found: Reconciliation, *, every: bool, as_data: bool) -> Result:
@@ -90,7 +90,7 @@ def _result(found: Reconciliation, *, every: bool, as_data: bool) -> Result:
         Column("ours", "DECIMAL(38,12)", "hours", note="in the database"),
         Column("difference", "DECIMAL(38,12)", "hours", note="ours − billed"),
         Column("billed_usd", "DECIMAL(38,12)", "money"),
-        Column("our_usd", "DECIMAL(38,12)", "money", note="as far as it is known"),
+        Column("our_usd", "DECIMAL(38,12)", "money", note="where the price is known"),
         Column("differs", "BOOLEAN", wide=True, note="more than rounding explains"),
         Column("usd_differs", "BOOLEAN", wide=True, note="more than rounding explains"),
         Column("jobs", "JSON" if as_data else "VARCHAR", note="jobs that explain the difference"),
@@ -101,7 +101,7 @@ def _result(found: Reconciliation, *, every: bool, as_data: bool) -> Result:
         _totals(found),
         tuple(_notes(found, len(lines))),
         report="reconcile",
-        title=f"The bill ({found.export.kind}) beside our figures",
+        title=f"The bill ({found.export.kind}) compared with the database",
         period=Period(found.export.since, found.export.until),
     )
 
@@ -130,7 +130,7 @@ def _named(job: Job) -> str:
 
 
 def _totals(found: Reconciliation) -> tuple[Any, ...]:
-    """The money of every line, shown or not; hours and GB-months do not add up."""
+    """Return the money of every line, shown or not; hours and GB-months have no common total."""
     billed = sum(line.billed_usd for line in found.lines)
     ours = sum(line.our_usd for line in found.lines)
     return (*[None] * 9, billed, ours, None, None, None)
@@ -145,9 +145,8 @@ def _notes(found: Reconciliation, shown: int) -> Iterator[Note]:
     yield Note(
         "export",
         f"{counted(export.lines, 'line')} of training in {counted(len(export.files), 'file')}, "
-        f"{export.since} to "
-        f"{last}, compared by {days}: {lines - len(found.differences):,} of {lines:,} agree in "
-        "hours and GB-months.",
+        f"{export.since} to {last}, compared by {days}: {lines - len(found.differences):,} of "
+        f"{lines:,} agree in hours and GB-months.",
     )
     if lines > shown:
         agreeing = counted(lines - shown, "line")
@@ -156,16 +155,23 @@ def _notes(found: Reconciliation, shown: int) -> Iterator[Note]:
         yield Note(
             "money",
             f"The money of {counted(len(found.usd_differences), 'line')} differs: "
-            "--rates FILE writes what the bill really charged, for `prices import`.",
+            "--rates FILE writes the rates that the bill charged, for `prices import`.",
         )
     if unknown := sum(line.unknown for line in found.lines):
-        yield Note("unknown", f"Without quantity or money yet: {counted(unknown, 'row')} of ours.")
+        yield Note(
+            "unknown",
+            f"In the database without a quantity or a cost yet: {counted(unknown, 'row')}.",
+        )
     if found.differences and not export.resources:
-        yield Note("no_resources", "The export names no jobs: those named are of the same day.")
+        yield Note(
+            "no_resources", "The export names no jobs; the jobs above are those of the same day."
+        )
     if export.unclear:
         yield Note(
-            "unclear", f"Not to be sorted: {counted(export.unclear, 'line')} of SageMaker training."
+            "unclear", f"Not classified: {counted(export.unclear, 'line')} of SageMaker training."
         )
     if found.not_billed:
         accounts = ", ".join(found.not_billed)
-        yield Note("not_billed", f"Not in the export, so not compared: account {accounts}.")
+        yield Note(
+            "not_billed", f"Not compared, because the export does not have it: account {accounts}."
+        )

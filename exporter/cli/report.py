@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from exporter.cli.app import App, app_of
-from exporter.cli.options import Many, Month, Number, Time
-from exporter.cli.results import printing, result_options, style_of
+from exporter.cli.options import options
+from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
+from exporter.config.kinds import MONTH, NUMBER, STRING, TIME
+from exporter.config.options import option
 from exporter.errors import PartialError, UsageError
 
 if TYPE_CHECKING:
     from exporter.reports.catalogue import Report
     from exporter.reports.result import Result
     from exporter.reports.running import Request
-
-#: Options that mean nothing to the list of reports.
-_OF_A_REPORT: Final = {"month", "since", "until", "by", "param", "sql", "fail_over"}
 
 EPILOG = """\b
 Examples:
@@ -39,17 +37,17 @@ Examples:
 
 
 class _Report(Command):
-    """Whose --help, after a report's name, is that report's own."""
+    """A command whose --help, after the name of a report, describes that report."""
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """The --help option, processed after the name."""
+        """Return the --help option, processed after the name."""
         option = super().get_help_option(ctx)
         if option is not None:
             option.is_eager = False
         return option
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the help of the command, or of the report that was named."""
+        """Write the help of the command, or of the report that the user named."""
         name = ctx.params.get("name")
         if not isinstance(name, str):
             super().format_help(ctx, formatter)
@@ -70,93 +68,106 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
     ]
 
 
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a report is about."""
+
+    month: date | None = option(None, "A calendar month, UTC.", MONTH)
+    since: datetime | None = option(None, "Start date, UTC, inclusive: 2026-10-01, 30d.", TIME)
+    until: datetime | None = option(None, "End date, UTC, exclusive. Default: no end date.", TIME)
+    by: tuple[str, ...] = option(
+        (),
+        "Group by day, month, instance_type, region, account, family, team or tag:KEY; repeatable.",
+        STRING,
+        "DIMENSION",
+    )
+    param: tuple[str, ...] = option(
+        (),
+        "Set a parameter of the report; repeatable.",
+        STRING,
+        "NAME=VALUE",
+    )
+    sql: bool = option(False, "Print the SQL with its values, ready to paste.")
+    fail_over: Decimal | None = option(
+        None,
+        "Exit 3 if the total of the report is above this, after printing it.",
+        NUMBER,
+        "USD",
+    )
+
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters of the report.
+
+        Raises:
+            UsageError: One is not NAME=VALUE.
+        """
+        found = {}
+        for text in self.param:
+            name, sign, value = text.partition("=")
+            if not sign or not name:
+                raise UsageError(f"--param {text!r}: expected NAME=VALUE.")
+            found[name] = value
+        return found
+
+
 @click.command(cls=_Report, epilog=EPILOG)
-# Eager, so that --help knows it (click reads options before arguments).
+# Eager, so that --help knows the name (click reads options before arguments).
 @click.argument("name", required=False, metavar="[NAME]", is_eager=True, shell_complete=_complete)
 @click.argument("argument", required=False, metavar="[ARG]")
-@click.option("--month", type=Month(), metavar="YYYY-MM", help="A calendar month, UTC.")
-@click.option("--since", type=Time(), metavar="TIME", help="From this UTC day on: 2026-10-01, 30d.")
-@click.option(
-    "--until", type=Time(), metavar="TIME", help="Up to and without this UTC day. Default: all."
-)
-@click.option(
-    "--by",
-    cls=Many,
-    metavar="DIMENSION",
-    help="day, month, instance_type, region, account, family, team or tag:KEY; repeatable.",
-)
-@click.option(
-    "--param", cls=Many, metavar="NAME=VALUE", help="A parameter of the report; repeatable."
-)
-@click.option("--sql", is_flag=True, help="Print the SQL with its values, ready to paste.")
-@click.option(
-    "--fail-over",
-    type=Number(),
-    metavar="USD",
-    help="Exit 3 when the report's total is above this, after printing it.",
-)
-@result_options
+@options(wanted=ReportOptions, output=Output)
 @click.pass_context
 def report(
     ctx: click.Context,
-    *,
     name: str | None,
     argument: str | None,
-    month: date | None,
-    since: datetime | None,
-    until: datetime | None,
-    by: Sequence[str],
-    param: Sequence[str],
-    sql: bool,
-    fail_over: Decimal | None,
-    format: str,
-    json: bool,
-    output: Path | None,
+    wanted: ReportOptions,
+    output: Output,
 ) -> None:
-    """Run a canned report; without a name, list them.
+    """Run a canned report; without a name, list the reports.
 
-    The period is this month and the last unless --month, --since or --until say otherwise; days
-    are UTC days. Notes on what a total leaves out stand under it. `report NAME --help` tells
-    what a report shows and which parameters it has.
+    The period is this month and the last one, unless --month, --since or --until changes it. Days
+    are UTC days. Notes below the table say what a total leaves out. `report NAME --help` describes
+    a report and its parameters.
     """
     from exporter.reports import periods, running
     from exporter.reports.catalogue import find
 
     app = app_of(ctx)
-    style = style_of(format, json=json)
     if name is None:
-        if lost := _flags(ctx) & _OF_A_REPORT:
-            raise UsageError(f"--{min(lost).replace('_', '-')} goes with the name of a report.")
-        with printing(app, style, output) as show:
+        if lost := _flags(ctx) & {each.name for each in fields(ReportOptions)}:
+            raise UsageError(f"--{min(lost).replace('_', '-')} needs the name of a report.")
+        with printing(app, output) as show:
             show(_listing())
         return
     chosen = find(name)
-    unfit = _unfit(ctx, chosen)
-    month = None if "month" in unfit else month
-    since = None if "since" in unfit else since
-    until = None if "until" in unfit else until
-    fail_over = None if "fail_over" in unfit else fail_over
+    wanted = replace(
+        wanted, **{name: getattr(ReportOptions(), name) for name in _unfit(ctx, chosen)}
+    )
     period = None
-    if chosen.period or month or since or until:
+    if chosen.period or wanted.month or wanted.since or wanted.until:
         period = periods.choose(
-            month=month, since=since, until=until, today=app.now.date(), kind=chosen.period
+            month=wanted.month,
+            since=wanted.since,
+            until=wanted.until,
+            today=app.now.date(),
+            kind=chosen.period,
         )
     request = running.Request(
-        period=period, by=() if "by" in unfit else by, params=_parameters(param), argument=argument
+        period=period, by=wanted.by, params=wanted.parameters(), argument=argument
     )
-    if sql:
+    if wanted.sql:
         from exporter.reports.output import target
 
-        with target(output) as stream:
+        with target(output.path) as stream:
             stream.write(running.statement(chosen, request).with_literals().encode())
         return
-    if fail_over is not None and not chosen.limit:
+    if wanted.fail_over is not None and not chosen.limit:
         raise UsageError(f"The report {chosen.name} has no total for --fail-over.")
-    with printing(app, style, output) as show:
+    with printing(app, output) as show:
         result = _run(app, chosen, request)
         show(result)
-    if fail_over is not None:
-        _check_limit(chosen, result, fail_over)
+    if wanted.fail_over is not None:
+        _check_limit(chosen, result, wanted.fail_over)
 
 
 def _flags(ctx: click.Context) -> set[str]:
@@ -166,9 +177,9 @@ def _flags(ctx: click.Context) -> set[str]:
 
 
 def _unfit(ctx: click.Context, chosen: Report) -> set[str]:
-    """Options that the file or the environment set for all reports and this one does not take.
+    """Return options set for all reports, by the file or the environment, that this one refuses.
 
-    A flag that does not fit is the user's mistake and is told; a standing default is none.
+    A flag that does not fit is the user's mistake and an error; a standing default is not.
     """
     flags = _flags(ctx)
     unfit = set()
@@ -186,19 +197,9 @@ def _unfit(ctx: click.Context, chosen: Report) -> set[str]:
 def _run(app: App, chosen: Report, request: Request) -> Result:
     from exporter.reports import running
 
-    running.statement(chosen, request)  # a wrong option is told before the file is opened
+    running.statement(chosen, request)  # refuse a wrong option before opening the file
     with app.database().reading() as connection:
         return running.run(connection, chosen, request)
-
-
-def _parameters(texts: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for text in texts:
-        name, sign, value = text.partition("=")
-        if not sign or not name:
-            raise UsageError(f"--param {text!r}: expected NAME=VALUE.")
-        found[name] = value
-    return found
 
 
 def _check_limit(chosen: Report, result: Result, most: Decimal) -> None:
@@ -210,7 +211,7 @@ def _check_limit(chosen: Report, result: Result, most: Decimal) -> None:
         from exporter.reports.values import money
 
         raise PartialError(
-            f"{chosen.limit} is {money(total)} USD: over the limit of {money(most)} USD."
+            f"{chosen.limit} is {money(total)} USD, over the limit of {money(most)} USD."
         )
 
 
@@ -241,12 +242,12 @@ def _describe(chosen: Report, formatter: click.HelpFormatter) -> None:
             )
     if chosen.by:
         with formatter.section("Grouped by"):
-            formatter.write_text(f"{', '.join(chosen.by)}, unless --by says otherwise")
+            formatter.write_text(f"{', '.join(chosen.by)}, unless you give --by")
     with formatter.section("Columns"):
         formatter.write_dl([(item.name, item.note) for item in chosen.columns.values()])
     if chosen.examples:
         with formatter.section("Examples"):
-            for example in chosen.examples:  # not wrapped: they are to be pasted
+            for example in chosen.examples:  # not wrapped: people paste them
                 formatter.write(f"  sagemaker-exporter report {chosen.name} {example}\n")
 
 

@@ -12,15 +12,16 @@ import click
 from click.core import ParameterSource
 
 from exporter.cli.app import DEFAULT_DB, App, app_of, user_directory
-from exporter.cli.defaults import check, table_name
-from exporter.cli.options import ENV_PREFIX, OneOf
-from exporter.config import file as files
-from exporter.config.file import Settings
+from exporter.cli.options import ENV_PREFIX, Value, declaration_of
+from exporter.config import file
+from exporter.config.file import ConfigFile
+from exporter.config.kinds import one_of
+from exporter.config.options import Option
 from exporter.errors import UsageError
 from exporter.text import did_you_mean
 
-#: Command -> where it is, and what `--help` says of it. A module is imported only when its
-#: command is asked for.
+#: Command -> where it is, and its line in `--help`. A module is imported only when the user names
+#: its command.
 COMMANDS: Final = {
     "sync": (
         "exporter.cli.sync:sync",
@@ -32,11 +33,11 @@ COMMANDS: Final = {
     ),
     "query": (
         "exporter.cli.query:query",
-        "Run one SQL statement, read only.",
+        "Run one SQL statement, read-only.",
     ),
     "jobs": (
         "exporter.cli.jobs:jobs",
-        "List training jobs, from the database.",
+        "List training jobs from the database.",
     ),
     "serve": (
         "exporter.cli.serve:serve",
@@ -52,7 +53,7 @@ COMMANDS: Final = {
     ),
     "prices": (
         "exporter.cli.prices:prices",
-        "See, import or refresh the dated prices.",
+        "List, import or refresh the dated prices.",
     ),
     "reconcile": (
         "exporter.cli.reconcile:reconcile",
@@ -64,7 +65,7 @@ COMMANDS: Final = {
     ),
     "db": (
         "exporter.cli.db:db",
-        "Look after the database file: check, backup, restore, …",
+        "Check, back up, restore or prune the database file.",
     ),
     "config": (
         "exporter.cli.config:config",
@@ -72,22 +73,23 @@ COMMANDS: Final = {
     ),
     "demo": (
         "exporter.cli.demo:demo",
-        "Show all of it, without an AWS account.",
+        "Try everything, without an AWS account.",
     ),
 }
 
 
 EPILOG: Final = """\b
 Examples:
-  sagemaker-exporter demo                    all of it, without an AWS account
+  sagemaker-exporter demo                    try it without an AWS account
   sagemaker-exporter sync --region eu-west-1 the first run is a backfill
-  sagemaker-exporter report                  the reports there are
+  sagemaker-exporter report                  list the reports
   sagemaker-exporter report warm-pool-cost --by family
   sagemaker-exporter status
 
-Every option may also come from the environment (SAGEMAKER_EXPORTER_DB, and with the
-command in the name SAGEMAKER_EXPORTER_SYNC_MAX_RPS) or from sagemaker-exporter.toml:
-flag, then environment, then file. `config show` prints what is in force.
+You can also set every option in the environment (SAGEMAKER_EXPORTER_DB, or with the
+command in the name SAGEMAKER_EXPORTER_SYNC_MAX_RPS) or in sagemaker-exporter.toml.
+A flag beats the environment, and the environment beats the file. `config show` prints
+the values in force.
 
 \b
 Exit codes:
@@ -95,17 +97,17 @@ Exit codes:
   1 a bug                    6 the database is newer than the program
   2 usage or configuration   7 the service or network failed
   3 done in part, stale,     8 the database file or the disk
-    or over the limit asked  130, 143 interrupted
-  4 busy: a lock was kept
+    or over a limit          130, 143 interrupted
+  4 busy: another process holds the database
 
 \b
-Completion of words in the shell, for bash (zsh and fish likewise):
+Shell completion for bash (zsh and fish work the same way):
   eval "$(_SAGEMAKER_EXPORTER_COMPLETE=bash_source sagemaker-exporter)"
 """
 
 
 def _global_options() -> list[click.Option]:
-    """The global options, new ones at each call: they stand at the root and at every command."""
+    """Return new global options; the root and every command have their own."""
     return [
         click.Option(
             ["--db"],
@@ -117,26 +119,27 @@ def _global_options() -> list[click.Option]:
         click.Option(
             ["--config"],
             metavar="FILE",
-            help=f"Configuration; else {files.FILE_NAME} here or in your configuration directory.",
+            help=f"Configuration file. Default: {file.FILE_NAME} here, or in your configuration "
+            "directory.",
         ),
         click.Option(
             ["-v", "--verbose"],
             count=True,
-            help="Say what is done; twice: every detail. Shows the traceback of a bug.",
+            help="Log each step; twice: every detail. Also shows the traceback of a bug.",
         ),
-        click.Option(["-q", "--quiet"], is_flag=True, help="Nothing but results and errors."),
+        click.Option(["-q", "--quiet"], is_flag=True, help="Print only results and errors."),
         click.Option(
             ["--log-format"],
-            type=OneOf(["text", "json"]),
+            type=Value(one_of(["text", "json"])),
             default="text",
             show_default=True,
-            help="Log lines on standard error as text or as JSON.",
+            help="Write log lines on standard error as text or as JSON.",
         ),
     ]
 
 
 def _after_the_command(ctx: click.Context, param: click.Parameter, value: object) -> None:
-    """A global option that stands after the command beats the one before it."""
+    """Let a global option after the command beat the one before it."""
     name = str(param.name)
     if ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
         return
@@ -148,11 +151,11 @@ def _after_the_command(ctx: click.Context, param: click.Parameter, value: object
 
 
 class ReaderLeft(Exception):
-    """Nobody reads standard output any more, as with `… | head`."""
+    """The reader of standard output has left, as in `… | head`."""
 
 
 class _WithGlobals(click.Command):
-    """A command that takes the global options too, and lists them apart in its help."""
+    """A command with the global options, which its help lists separately."""
 
     def make_context(
         self,
@@ -161,13 +164,13 @@ class _WithGlobals(click.Command):
         parent: click.Context | None = None,
         **extra: Any,  # noqa: ANN401 - click's own signature
     ) -> click.Context:
-        """Hand it the defaults that the file has for it, and no other command's."""
+        """Make a context with the defaults that the file has for this command."""
         if parent is not None and (app := parent.find_object(App)) is not None:
-            extra["default_map"] = app.defaults.get(table_name(parent, info_name), {})
+            extra["default_map"] = app.defaults.get(_table_name(parent, info_name), {})
         return super().make_context(info_name, args, parent, **extra)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Its own parameters and the global ones."""
+        """Return its own parameters and the global ones."""
         return [*super().get_params(ctx), *self._copies()]
 
     def _copies(self) -> list[click.Option]:
@@ -176,7 +179,7 @@ class _WithGlobals(click.Command):
             for option in self._global_copies:
                 option.expose_value = False
                 option.callback = _after_the_command
-                # Only the root reads the environment and the file for these.
+                # Only the root reads these from the environment and the file.
                 option.allow_from_autoenv = False
                 option.show_default = False
         return self._global_copies
@@ -204,8 +207,25 @@ class Command(_WithGlobals):
         return super().invoke(ctx)
 
 
-class Group(_WithGlobals, click.Group):
-    """A command of several words, such as `db check`."""
+class _SuggestingGroup(click.Group):
+    """A group that names the nearest command if there is none of a name."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name the nearest."""
+        names = self.list_commands(ctx)
+        is_name = args and not ctx.resilient_parsing and not args[0].startswith("-")
+        if is_name and args[0] not in names:
+            raise UsageError(
+                f"No such command {args[0]!r}.{did_you_mean(args[0], names)}",
+                f"Commands: {', '.join(names)}.",
+            )
+        return super().resolve_command(ctx, args)
+
+
+class Group(_WithGlobals, _SuggestingGroup):
+    """A group of commands of two words, such as `db check`."""
 
     command_class = Command
 
@@ -214,23 +234,16 @@ class Group(_WithGlobals, click.Group):
         super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or name the nearest."""
-        _check_command(self, ctx, args)
-        return super().resolve_command(ctx, args)
 
-
-class Root(click.Group):
+class Root(_SuggestingGroup):
     """The group of all commands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every command, in the order in which a newcomer meets them."""
+        """Return every command, in the order in which a new user needs them."""
         return list(COMMANDS)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write a line for each, without importing any."""
+        """Write a line for each command, without importing it."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
@@ -242,15 +255,8 @@ class Root(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or name the nearest."""
-        _check_command(self, ctx, args)
-        return super().resolve_command(ctx, args)
-
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
-        """Run the command; what would make click print or exit by itself gets another name."""
+        """Run the command; translate the exceptions on which click would print or exit itself."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -259,28 +265,35 @@ class Root(click.Group):
             raise ReaderLeft from None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the configuration file first: it holds defaults of every option."""
+        """Read the configuration file first: it has defaults for every option."""
         asks_for_help = not args or "--help" in args or "--version" in args
         app = ctx.ensure_object(App)
         if not ctx.resilient_parsing and not asks_for_help:
-            app.settings = _read_settings(args)
-            ctx.default_map, app.defaults = check(app.settings, ctx)
+            app.config_file = _read_config_file(args)
+            ctx.default_map, app.defaults = self._defaults(ctx, app.config_file)
         rest = super().parse_args(ctx, args)
         for name in ("db", "verbose", "quiet", "log_format"):
             setattr(app, name, ctx.params[name])
         return rest
 
+    def _defaults(
+        self, ctx: click.Context, found: ConfigFile
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Return the file's global options, and its options of each command."""
+        global_options = _declarations(self)
+        del global_options["config"]  # a file cannot name itself
+        known: dict[str, dict[str, Option]] = {}
+        if found.commands or found.options.keys() - global_options:  # else import no command
+            known = {name: _declarations(command) for name, command in commands(ctx).items()}
+        return file.read_options(found, global_options, known)
+
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: object) -> None:
     if not value or ctx.resilient_parsing:
         return
-    from importlib import metadata
+    from exporter.resources import version
 
-    try:
-        version = metadata.version("sagemaker-exporter")
-    except metadata.PackageNotFoundError:
-        version = "(a checkout that is not installed)"
-    click.echo(f"sagemaker-exporter {version}")
+    click.echo(f"sagemaker-exporter {version()}")
     ctx.exit()
 
 
@@ -302,39 +315,71 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: object) ->
     help="Show the version and exit.",
 )
 def root(**_: object) -> None:
-    """Sync Amazon SageMaker training jobs into DuckDB, and see what warm pools cost.
+    """Copies your SageMaker training-job history into DuckDB and shows what your warm pools cost.
 
-    It reads ListTrainingJobs and its like, never writes to AWS, and keeps one row for each
-    job that ever was, also after AWS forgot it.
+    It only reads from AWS. It keeps one row per job, even after AWS deletes it.
     """
 
 
 root.params[:0] = _global_options()
 
 
-def _check_command(group: click.Group, ctx: click.Context, args: list[str]) -> None:
-    names = group.list_commands(ctx)
-    if args and not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in names:
-        raise UsageError(
-            f"No such command {args[0]!r}.{did_you_mean(args[0], names)}",
-            f"Commands: {', '.join(names)}.",
-        )
-
-
-def _read_settings(args: Sequence[str]) -> Settings:
+def _read_config_file(args: Sequence[str]) -> ConfigFile:
     named = _named_config(args)
     if named is not None:
-        return files.read(Path(named).expanduser())
+        return file.read(Path(named).expanduser())
     try:
         here = Path.cwd()
-    except OSError:  # it was removed, or is not ours to look at: it has nothing for us
+    except OSError:  # it was removed, or this user may not enter it
         here = user_directory()
-    path = files.find(here, user_directory())
-    return Settings() if path is None else files.read(path)
+    path = file.find(here, user_directory())
+    return ConfigFile() if path is None else file.read(path)
+
+
+def commands(root: click.Context) -> dict[str, click.Command]:
+    """Return every command that does something, by the name of its table in the file."""
+    found: dict[str, click.Command] = {}
+
+    def walk(group: click.Group, prefix: str) -> None:
+        for name in group.list_commands(root):
+            command = group.get_command(root, name)
+            if isinstance(command, click.Group):
+                walk(command, f"{prefix}{name}-")
+            elif command is not None:
+                found[f"{prefix}{name}"] = command
+
+    if isinstance(root.command, click.Group):
+        walk(root.command, "")
+    return found
+
+
+def own_options(command: click.Command) -> dict[str, click.Option]:
+    """Return the options of a command that may come from the file, by key."""
+    return {
+        str(param.name): param
+        for param in command.params
+        if isinstance(param, click.Option) and param.expose_value
+    }
+
+
+def _declarations(command: click.Command) -> dict[str, Option]:
+    return {name: declaration_of(param) for name, param in own_options(command).items()}
+
+
+def _table_name(parent: click.Context, name: str | None) -> str:
+    """Return the table of a command in the file: its words joined by `-`, such as `db-prune`.
+
+    TOML does not allow `[db.prune]` and the global option `db = "…"` in one file.
+    """
+    words = [name or ""]
+    while parent.parent is not None:
+        words.insert(0, parent.info_name or "")
+        parent = parent.parent
+    return "-".join(words)
 
 
 def _named_config(args: Sequence[str]) -> str | None:
-    """The file of --config, wherever it stands: its defaults must be known before click parses."""
+    """Return the file of --config: click needs its defaults before it parses the arguments."""
     found = os.environ.get(f"{ENV_PREFIX}_CONFIG") or None
     for number, word in enumerate(args):
         if word == "--":

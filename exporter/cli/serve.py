@@ -9,8 +9,9 @@ import threading
 import click
 
 from exporter.cli.app import App, is_terminal, pass_app
-from exporter.cli.options import Whole
+from exporter.cli.options import Value
 from exporter.cli.root import Command
+from exporter.config.kinds import whole
 
 EPILOG = """\b
 Examples:
@@ -34,7 +35,7 @@ docs/list-training-jobs.md.
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to bind.")
 @click.option(
     "--port",
-    type=Whole(0, 65535),
+    type=Value(whole(0, 65535)),
     default=8025,
     show_default=True,
     help="The port; 0 = any. The first line on standard output has it.",
@@ -58,7 +59,7 @@ def serve(app: App, *, host: str, port: int, token: str | None) -> None:
         try:
             click.echo(replica.url)
             if app.verbose or is_terminal(sys.stderr):
-                app.say(f"export AWS_ENDPOINT_URL_SAGEMAKER={replica.url}")
+                app.notify(f"export AWS_ENDPOINT_URL_SAGEMAKER={replica.url}")
             threading.Event().wait()
         except KeyboardInterrupt:
             # SIGTERM too: the way to end a server, not an interruption. It is stopped in here,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from exporter.cli.app import App, decorated, pass_app, width
-from exporter.cli.options import Age, Whole
+from exporter.cli.app import App, pass_app
+from exporter.cli.options import options
+from exporter.cli.results import Json, print_json, print_table
 from exporter.cli.root import Command
+from exporter.config.kinds import AGE, whole
+from exporter.config.options import option
 from exporter.errors import PartialError
 from exporter.text import last_runs
 from exporter.times import format_age
@@ -29,52 +31,45 @@ Examples:
 """
 
 
+@dataclass(frozen=True)
+class StatusOptions:
+    """What to show, and what counts as stale."""
+
+    max_age: timedelta | None = option(
+        None, "Exit 3 if the data of any scope is older than this: 2h, 90m, 1d.", AGE
+    )
+    runs: int = option(5, "How many of the last runs to show.", whole(0))
+
+
 @click.command(cls=Command, epilog=EPILOG)
-@click.option(
-    "--max-age",
-    type=Age(),
-    metavar="AGE",
-    help="Exit 3 when the data of any scope is older than this: 2h, 90m, 1d.",
-)
-@click.option("--runs", type=Whole(0), default=5, show_default=True, help="Latest runs.")
-@click.option("--json", is_flag=True, help="One JSON object with documented keys.")
+@options(wanted=StatusOptions, output=Json)
 @pass_app
-def status(app: App, *, max_age: timedelta | None, runs: int, json: bool) -> None:
+def status(app: App, wanted: StatusOptions, output: Json) -> None:
     """Show how fresh each scope is, what is open or missing, and the last runs.
 
     A scope is an account and a region. Its age is the time since which its data is known to be
-    complete, so a sync that fails lets it grow.
+    complete, so it grows while syncs fail.
     """
     from exporter.reports import status as figures
 
     with app.database().reading() as connection:
-        found = figures.read(connection, app.now, runs=runs)
-    if json:
-        from exporter.reports.values import to_json
-
-        click.echo(to_json({"database": app.db, **found.to_json()}))
+        found = figures.read(connection, app.now, runs=wanted.runs)
+    if output.wanted:
+        print_json({"database": app.db, **found.to_json()})
     else:
         _show(found)
-    if max_age is not None and (stale := found.stale(max_age)):
-        raise PartialError(f"Older than {format_age(max_age)}: {'; '.join(stale)}.")
+    if wanted.max_age is not None and (stale := found.stale(wanted.max_age)):
+        raise PartialError(f"Older than {format_age(wanted.max_age)}: {'; '.join(stale)}.")
 
 
 def _show(found: Status) -> None:
     if not found.scopes:
         click.echo("Nothing has been synced into this database yet. Run `sagemaker-exporter sync`.")
         return
-    _print(_scopes(found.scopes, found))
+    print_table(_scopes(found.scopes, found))
     if found.runs:
         click.echo()
-        _print(_runs(found))
-
-
-def _print(result: Result) -> None:
-    from exporter.reports import table
-
-    click.echo(
-        table.render(result, width=width(), colour=decorated(sys.stdout)), nl=False, color=True
-    )
+        print_table(_runs(found))
 
 
 def _scopes(scopes: Sequence[Scope], found: Status) -> Result:

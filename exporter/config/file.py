@@ -1,41 +1,32 @@
 """The configuration file `sagemaker-exporter.toml`: where it is, and what it may say.
 
-Options of the command line (top-level keys, `[sync]`, `[report]`, …) pass through as they are:
-the command line knows their types. The tables that only the file has – `[[source]]`,
-`[accounts]`, `[[family]]`, `[[team]]`, `[[discount]]` – are checked here.
+The tables that only the file has – `[[source]]`, `[accounts]`, `[[family]]`, `[[team]]`,
+`[[discount]]` – are read against their models at once. The options of commands (top-level keys,
+`[sync]`, `[report]`, …) are read against the commands that declare them, by `read_options`.
 """
 
 from __future__ import annotations
 
-import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from exporter.config.kinds import ACCOUNT, TEXT
+from exporter.config.labels import FamilyRule, LabelRules, TeamRule
+from exporter.config.model import Configuration, Discount, Source
+from exporter.config.options import Model, Option, declared, shown
 from exporter.errors import UsageError
 from exporter.text import did_you_mean
 
-if TYPE_CHECKING:  # importing these pulls the whole of syncing in: too slow for --help
-    from exporter.config.labels import LabelRules
-    from exporter.config.model import Configuration, Discount, Source
-
 FILE_NAME: Final = "sagemaker-exporter.toml"
 
-#: What `discount.component` may be: the components of the table `prices`.
-COMPONENTS: Final = (
-    "Training",
-    "Training Warm Pool",
-    "Training ML storage",
-    "Training Warm Pool ML storage",
-)
 #: Keys of the file that are no option of a command: name -> what it must be.
 TABLES: Final = {
     "source": "an array of tables, [[source]]",
-    "accounts": "a table, [accounts], of account ids and names",
+    "accounts": "a table, [accounts], of account IDs and names",
     "family": "an array of tables, [[family]]",
     "team": "an array of tables, [[team]]",
     "team_tag": "the key of a tag, a string",
@@ -45,72 +36,59 @@ TABLES: Final = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class ConfigFile:
     """What a configuration file says; all empty without one.
 
     Attributes:
         path: The file; None = there is none.
         options: Global options, as written.
         commands: Command (its words joined by `-`) -> its options, as written.
-        accounts: Account id -> name.
-        discounts: In the order of the file.
-        team_tag: Tag that names the team where no `[[team]]` does.
-        local_storage_families: Instance families not charged for storage; None = as shipped.
+        sources: The `[[source]]` tables, in order.
+        configuration: The part that reports see.
     """
 
     path: Path | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     commands: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    accounts: Mapping[str, str] = field(default_factory=dict)
-    discounts: tuple[Discount, ...] = ()
-    team_tag: str | None = None
-    local_storage_families: tuple[str, ...] | None = None
-    _sources: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
-    _families: tuple[Mapping[str, Any], ...] = ()
-    _teams: tuple[Mapping[str, Any], ...] = ()
+    sources: tuple[Source, ...] = ()
+    configuration: Configuration = field(default_factory=Configuration)
 
-    def sources(self) -> tuple[Source, ...]:
-        """The `[[source]]` tables, in order."""
-        from exporter.config.model import Source
-
-        return tuple(Source(**values) for values in self._sources)
-
-    def configuration(self) -> Configuration:
-        """What of it reports see; the next sync puts it into the database."""
-        from exporter.config.model import Configuration
-
-        return Configuration(
-            self.rules(), self.accounts, self.discounts, self.local_storage_families
-        )
-
-    def rules(self) -> LabelRules:
-        """The `[[family]]` and `[[team]]` tables and `team_tag`."""
-        from exporter.config.labels import FamilyRule, LabelRules, TeamRule
-
-        return LabelRules(
-            families=tuple(FamilyRule(**values) for values in self._families),
-            teams=tuple(TeamRule(**values) for values in self._teams),
-            team_tag=self.team_tag,
-        )
+    def tables(self) -> Iterator[tuple[str, Any]]:
+        """Yield each key and value of the tables that only the file has."""
+        configuration = self.configuration
+        for number, source in enumerate(self.sources, 1):
+            yield from _set_fields(f"source {number}", source)
+        for account, name in configuration.accounts.items():
+            yield f"accounts.{account}", name
+        for number, family in enumerate(configuration.rules.families, 1):
+            pattern = family.pattern
+            yield f"family {number}", pattern.pattern if pattern else f"tag {family.tag}"
+        for number, team in enumerate(configuration.rules.teams, 1):
+            yield from _set_fields(f"team {number}", team)
+        if configuration.rules.team_tag:
+            yield "team_tag", configuration.rules.team_tag
+        if configuration.local_storage_families is not None:
+            yield "local_storage_families", configuration.local_storage_families
+        for number, discount in enumerate(configuration.discounts, 1):
+            yield from _set_fields(f"discount {number}", discount)
 
 
 def find(cwd: Path, user_directory: Path) -> Path | None:
-    """The file in use where none is named: the working directory's, else the user's."""
+    """Return the file in use if none is named: the working directory's, else the user's."""
     for directory in (cwd, user_directory):
-        # A home that is somebody else's (`sudo -u`, a container's user) has nothing for us.
+        # Under `sudo -u` or in a container, the home may be a folder that this user may not enter.
         with suppress(PermissionError):
             if (path := directory / FILE_NAME).is_file():
                 return path
     return None
 
 
-def read(path: Path) -> Settings:
+def read(path: Path) -> ConfigFile:
     """Read and check a configuration file.
 
     Raises:
         UsageError: It cannot be read, is not TOML, or one of its own tables is wrong; the
             message names the file, the key, the value, and what was expected.
-
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -121,195 +99,183 @@ def read(path: Path) -> Settings:
     return parse(data, path)
 
 
-def parse(data: Mapping[str, Any], path: Path) -> Settings:
-    """The settings in parsed TOML.
+def parse(data: Mapping[str, Any], path: Path) -> ConfigFile:
+    """Return what parsed TOML says.
 
     Raises:
         UsageError: One of the file's own tables is wrong.
-
     """
-    check = _Check(path)
-    own = {key: value for key, value in data.items() if key in TABLES}
+    reader = _Reader(path)
     rest = {key: value for key, value in data.items() if key not in TABLES}
-    settings = Settings(
+    sources = reader.sources(data.get("source", []))
+    return ConfigFile(
         path=path,
-        options={_name(key): value for key, value in rest.items() if not _is_table(value)},
+        options={
+            _name(key): value for key, value in rest.items() if not isinstance(value, Mapping)
+        },
         commands={
             key.replace("_", "-"): {_name(name): value for name, value in table.items()}
             for key, table in rest.items()
             if isinstance(table, Mapping)
         },
-        accounts=check.accounts(own.get("accounts", {})),
-        discounts=tuple(
-            _discount(values) for values in check.tables("discount", own.get("discount", []))
+        sources=sources,
+        configuration=Configuration(
+            rules=LabelRules(
+                families=reader.tables("family", FamilyRule, data.get("family", [])),
+                teams=reader.tables("team", TeamRule, data.get("team", [])),
+                team_tag=reader.value(Option(kind=TEXT), "team_tag", data.get("team_tag")),
+            ),
+            accounts=reader.accounts(data.get("accounts", {})),
+            discounts=reader.discounts(data.get("discount", []), sources),
+            local_storage_families=reader.value(
+                Option(kind=TEXT, repeatable=True),
+                "local_storage_families",
+                data.get("local_storage_families"),
+            ),
         ),
-        team_tag=check.text("team_tag", own["team_tag"]) if "team_tag" in own else None,
-        local_storage_families=check.texts("local_storage_families", own["local_storage_families"])
-        if "local_storage_families" in own
-        else None,
-        _sources=check.tables("source", own.get("source", [])),
-        _families=check.tables("family", own.get("family", [])),
-        _teams=check.tables("team", own.get("team", [])),
     )
-    check.sources_by_name(settings._sources, settings.discounts)
-    return settings
 
 
-def _discount(values: Mapping[str, Any]) -> Discount:
-    from exporter.config.model import Discount
+def read_options(
+    file: ConfigFile,
+    global_options: Mapping[str, Option],
+    commands: Mapping[str, Mapping[str, Option]],
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the file's global options, and its options of each command by the command's table.
 
-    return Discount(**values)
+    Args:
+        file: The file.
+        global_options: The global options that a file may set, by key.
+        commands: The options of each command, by table and key.
+
+    Raises:
+        UsageError: No command has a key, or a value is of the wrong kind; the message names the
+            file, the key, the value, what was expected, and the nearest known key.
+    """
+    reader = _Reader(file.path)
+    for key in file.options:
+        if key not in global_options:
+            raise reader.unknown(f"key {key!r}", key, [*global_options, *TABLES, *commands])
+    for table, options in file.commands.items():
+        if table not in commands:
+            raise reader.unknown(f"table [{table}]", table, commands)
+        for key in options:
+            if key not in commands[table]:
+                raise reader.misplaced(key, table, commands[table], global_options)
+    values = {
+        key: reader.value(global_options[key], key, value) for key, value in file.options.items()
+    }
+    return values, {
+        table: {
+            key: reader.value(commands[table][key], f"[{table}] {key}", value)
+            for key, value in options.items()
+        }
+        for table, options in file.commands.items()
+    }
 
 
 def _name(key: str) -> str:
     return key.replace("-", "_")
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, Mapping)
+def _set_fields(table: str, model: object) -> Iterator[tuple[str, Any]]:
+    """Yield the fields that a table of the file set."""
+    for name, value in vars(model).items():
+        if value is not None and value is not False and value != ():
+            yield f"{table}.{name}", getattr(value, "pattern", value)
 
 
-class _Check:
-    """Turns values of the file into values of ours, or says what is wrong with which key."""
+class _Reader:
+    """Turns values of a file into values of the models, or says which key is wrong and how."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
 
-    def wrong(self, key: str, value: object, expected: str, hint: str = "") -> UsageError:
-        shown = "…" if key.endswith("external_id") else repr(value)
-        return UsageError(f"{self._path}: {key} = {shown}: expected {expected}.{hint}")
-
-    def text(self, key: str, value: object) -> str:
-        if not isinstance(value, str) or not value:
-            raise self.wrong(key, value, "a string that is not empty")
-        return value
-
-    def flag(self, key: str, value: object) -> bool:
-        if not isinstance(value, bool):
-            raise self.wrong(key, value, "true or false")
-        return value
-
-    def texts(self, key: str, value: object) -> tuple[str, ...]:
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(",")]
-        if not isinstance(value, list):
-            raise self.wrong(key, value, "a list of strings")
-        return tuple(self.text(key, item) for item in value)
-
-    def pattern(self, key: str, value: object) -> re.Pattern[str]:
+    def value(self, option: Option, key: str, value: object) -> Any:  # noqa: ANN401 - any kind
+        """Return the value of a key; None stays None."""
+        if value is None:
+            return None
         try:
-            return re.compile(self.text(key, value))
-        except re.error as error:
-            raise self.wrong(key, value, f"a regular expression ({error})") from None
+            return option.read_toml(value)
+        except ValueError as error:
+            raise self._wrong(key, value, str(error)) from None
 
-    def family(self, key: str, value: object) -> re.Pattern[str]:
-        pattern = self.pattern(key, value)
-        if "family" not in pattern.groupindex:
-            raise self.wrong(key, value, "a regular expression with a group (?P<family>…)")
-        return pattern
+    def tables(self, name: str, model: type[Model], value: object) -> tuple[Model, ...]:
+        """Return the models that an array of tables describes."""
+        if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+            raise self._wrong(name, value, f"{TABLES[name]}.")
+        return tuple(
+            self._table(f"[[{name}]] {number}", model, item) for number, item in enumerate(value, 1)
+        )
 
-    def percent(self, key: str, value: object) -> Decimal:
-        expected = "a number of per cent from 0 to 100"
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise self.wrong(key, value, expected)
-        try:
-            percent = Decimal(str(value))
-        except InvalidOperation:
-            raise self.wrong(key, value, expected) from None
-        if not percent.is_finite() or not 0 <= percent <= 100:
-            raise self.wrong(key, value, expected)
-        return percent
-
-    def account(self, key: str, value: object) -> str:
-        if not isinstance(value, str) or not re.fullmatch(r"\d{12}", value, re.ASCII):
-            raise self.wrong(key, value, "an account id, a string of 12 digits")
-        return value
-
-    def component(self, key: str, value: object) -> str:
-        if value not in COMPONENTS:
-            hint = did_you_mean(str(value), COMPONENTS)
-            raise self.wrong(key, value, "one of " + ", ".join(COMPONENTS), hint)
-        return str(value)
-
-    def accounts(self, value: object) -> dict[str, str]:
-        if not isinstance(value, Mapping):
-            raise self.wrong("accounts", value, TABLES["accounts"])
-        return {
-            self.account("[accounts] id", key): self.text(f"[accounts] {key}", name)
-            for key, name in value.items()
-        }
-
-    def tables(self, kind: str, value: object) -> tuple[dict[str, Any], ...]:
-        if not isinstance(value, list) or not all(map(_is_table, value)):
-            raise self.wrong(kind, value, TABLES[kind])
-        return tuple(self._table(kind, number, item) for number, item in enumerate(value, 1))
-
-    def _table(self, kind: str, number: int, table: Mapping[str, Any]) -> dict[str, Any]:
-        where = f"[[{kind}]] {number}"
-        kinds = _KEYS[kind]
-        values: dict[str, Any] = {"name": f"source {number}"} if kind == "source" else {}
-        for key, value in table.items():
-            if _name(key) not in kinds:
-                known = ", ".join(kinds)
-                raise UsageError(
-                    f"{self._path}: unknown key {key!r} in {where}.{did_you_mean(key, kinds)}",
-                    f"Known: {known}.",
-                )
-            values[_name(key)] = kinds[_name(key)](self, f"{where} {key}", value)
-        for choice in _NEEDS[kind]:
-            if not any(key in values for key in choice):
-                raise UsageError(f"{self._path}: {where} needs {' or '.join(choice)}.")
-        if kind == "family" and len(values) > 1:
-            raise UsageError(f"{self._path}: {where} takes pattern or tag, not both.")
-        if "value" in values and "tag" not in values:
-            raise UsageError(f"{self._path}: {where} value needs tag, whose value it matches.")
-        return values
-
-    def sources_by_name(
-        self, sources: Sequence[Mapping[str, Any]], discounts: Sequence[Discount]
-    ) -> None:
-        names = [source["name"] for source in sources]
+    def sources(self, value: object) -> tuple[Source, ...]:
+        """Return the sources, each with a name of its own; those without one are numbered."""
+        if isinstance(value, list):
+            value = [
+                {"name": f"source {number}", **each} if isinstance(each, Mapping) else each
+                for number, each in enumerate(value, 1)
+            ]
+        sources = self.tables("source", Source, value)
+        names = [source.name for source in sources]
         for name in names:
             if names.count(name) > 1:
-                raise self.wrong("[[source]] name", name, "a name for each source alone")
+                raise self._wrong("[[source]] name", name, "a name that no other source has.")
+        return sources
+
+    def discounts(self, value: object, sources: Sequence[Source]) -> tuple[Discount, ...]:
+        """Return the discounts; one that names a source names one of these."""
+        names = [source.name for source in sources]
+        discounts = self.tables("discount", Discount, value)
         for discount in discounts:
             if discount.source is not None and discount.source not in names:
-                hint = did_you_mean(discount.source, names)
-                raise self.wrong(
-                    "[[discount]] source", discount.source, "the name of a [[source]]", hint
-                )
+                expected = f"the name of a [[source]].{did_you_mean(discount.source, names)}"
+                raise self._wrong("[[discount]] source", discount.source, expected)
+        return discounts
 
+    def accounts(self, value: object) -> dict[str, str]:
+        """Return the names of accounts by their IDs."""
+        if not isinstance(value, Mapping):
+            raise self._wrong("accounts", value, f"{TABLES['accounts']}.")
+        return {
+            self.value(Option(kind=ACCOUNT), "[accounts] id", account): self.value(
+                Option(kind=TEXT), f"[accounts] {account}", name
+            )
+            for account, name in value.items()
+        }
 
-_KEYS: Final = {
-    "source": {
-        "name": _Check.text,
-        "profile": _Check.text,
-        "role_arn": _Check.text,
-        "external_id": _Check.text,
-        "regions": _Check.texts,
-        "exclude_regions": _Check.texts,
-        "optional": _Check.flag,
-    },
-    "family": {"pattern": _Check.family, "tag": _Check.text},
-    "team": {
-        "team": _Check.text,
-        "tag": _Check.text,
-        "value": _Check.pattern,
-        "name": _Check.pattern,
-        "role": _Check.pattern,
-        "account": _Check.pattern,
-    },
-    "discount": {
-        "percent": _Check.percent,
-        "account": _Check.account,
-        "component": _Check.component,
-        "source": _Check.text,
-    },
-}
-#: For each kind of table, groups of keys of which one must be there.
-_NEEDS: Final[Mapping[str, Sequence[Sequence[str]]]] = {
-    "source": [],
-    "family": [["pattern", "tag"]],
-    "team": [["team"], ["tag", "name", "role", "account"]],
-    "discount": [["percent"]],
-}
+    def unknown(self, what: str, word: str, known: Iterable[str]) -> UsageError:
+        """Return the error that names an unknown word, the nearest known one, and all of them."""
+        return UsageError(
+            f"{self._path}: unknown {what}.{did_you_mean(word, known)}",
+            f"Known: {', '.join(known)}.",
+        )
+
+    def misplaced(
+        self, key: str, table: str, known: Iterable[str], global_options: Collection[str]
+    ) -> UsageError:
+        """Return the error that names a key which the table of a command does not take."""
+        if key in global_options:
+            return UsageError(
+                f"{self._path}: {key!r} in [{table}] is a global option.",
+                "Put it above the first table.",
+            )
+        return self.unknown(f"key {key!r} in [{table}]", key, known)
+
+    def _table(self, where: str, model: type[Model], table: Mapping[str, Any]) -> Model:
+        known = {each.name: option for each, option in declared(model)}
+        values = {}
+        for key, value in table.items():
+            if _name(key) not in known:
+                raise self.unknown(f"key {key!r} in {where}", key, known)
+            values[_name(key)] = self.value(known[_name(key)], f"{where} {key}", value)
+        for each in fields(model):
+            if each.default is MISSING and each.name not in values:
+                raise UsageError(f"{self._path}: {where} needs {each.name}.")
+        try:
+            return model(**values)
+        except ValueError as error:
+            raise UsageError(f"{self._path}: {where} {error}.") from None
+
+    def _wrong(self, key: str, value: object, expected: str) -> UsageError:
+        value = shown(key.split()[-1], value)
+        return UsageError(f"{self._path}: {key} = {value}: expected {expected}")

@@ -1,12 +1,12 @@
-"""Which family and which team a job belongs to, and the rule that said so.
+"""Which family and which team a job belongs to, and which rule matched.
 
-Pure: a job's name, tags, role and tuning job in, labels out. The labels are computed once,
-when a job is stored or the rules change, so that no report runs regular expressions.
+Pure: a job's name, tags, role and tuning job go in, labels come out. The labels are computed
+once, when a job is stored or the rules change, so that no report runs regular expressions.
 
-Sources of the built-in patterns: names made by the SDK (`<base>-<yyyy-mm-dd-hh-mm-ss-mmm>`),
-by Pipelines (`pipelines-<execution>-<step>-<token>`) and by tuning jobs
-(`<base>-001-1a2b3c4d`); sagemaker-python-sdk#6299 and #3946 tell why a suffix alone is not
-enough: each pipeline execution would become a family of its own.
+The built-in patterns match the names that the SDK (`<base>-<yyyy-mm-dd-hh-mm-ss-mmm>`), Pipelines
+(`pipelines-<execution>-<step>-<token>`) and tuning jobs (`<base>-001-1a2b3c4d`) make.
+sagemaker-python-sdk#6299 and #3946 show why removing a suffix is not enough: each execution of a
+pipeline would become a family of its own.
 """
 
 from __future__ import annotations
@@ -14,88 +14,136 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, NamedTuple
 
+from exporter.config.kinds import FAMILY_PATTERN, PATTERN, TEXT
+from exporter.config.options import option
 from exporter.text import short_hash
 
-#: (rule, pattern) in the order they are tried; one counts only if the family keeps a letter.
+#: (rule, pattern) in the order in which they are tried; the family must keep a letter.
 _BUILT_IN: Final = (
-    ("pipeline", re.compile(r"pipelines-[a-z0-9]{12}-(?P<family>.+)-[A-Za-z0-9]{10}")),
-    ("token", re.compile(r"(?P<family>.+?)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")),
+    ("pipeline", r"pipelines-[a-z0-9]{12}-(?P<family>.+)-[A-Za-z0-9]{10}"),
+    ("token", r"(?P<family>.+?)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     (
         "timestamp",
-        re.compile(r"(?P<family>.+?)-\d{4}-\d{2}-\d{2}-\d{2}-\d{2}-\d{2}(?:-\d{1,6})?(?:-.*)?"),
+        r"(?P<family>.+?)-\d{4}-\d{2}-\d{2}-\d{2}-\d{2}-\d{2}(?:-\d{1,6})?(?:-.*)?",
     ),
-    ("timestamp", re.compile(r"(?P<family>.+?)-\d{8}[T-]?\d{4,6}Z?(?:-[0-9a-z]+)?")),
-    # An execution and its token. Tokens are random and may lack a digit; then only an execution
-    # with a leading zero tells them from words (`imagenet-2012-resnet` is no execution).
-    ("execution", re.compile(r"(?P<family>.+?)-\d{4,}-(?=[a-z]*\d)(?=\d*[a-z])\w+(?:-\d+)?")),
-    ("execution", re.compile(r"(?P<family>.+?)-0\d{3,}-[0-9a-z]{4,12}(?:-\d+)?")),
-    ("execution", re.compile(r"(?P<family>.+?)-\d{3}-(?=[a-f]*\d)[0-9a-f]{8}")),
-    # An execution in hexadecimal and its token: random, so one of the two has a digit.
+    ("timestamp", r"(?P<family>.+?)-\d{8}[T-]?\d{4,6}Z?(?:-[0-9a-z]+)?"),
+    # An execution and its token. A token is random and may lack a digit. Only an execution with a
+    # leading zero then distinguishes it from a word (`imagenet-2012-resnet` has no execution).
+    ("execution", r"(?P<family>.+?)-\d{4,}-(?=[a-z]*\d)(?=\d*[a-z])\w+(?:-\d+)?"),
+    ("execution", r"(?P<family>.+?)-0\d{3,}-[0-9a-z]{4,12}(?:-\d+)?"),
+    ("execution", r"(?P<family>.+?)-\d{3}-(?=[a-f]*\d)[0-9a-f]{8}"),
+    # A hexadecimal execution and its token; both are random, so one of them has a digit.
     (
         "execution",
-        re.compile(
-            r"(?P<family>.+?)-(?=[a-f]*\d|[a-f]+-[a-f]*\d)[0-9a-f]{7,12}-[0-9a-f]{6,12}(?:-\d+)?"
-        ),
+        r"(?P<family>.+?)-(?=[a-f]*\d|[a-f]+-[a-f]*\d)[0-9a-f]{7,12}-[0-9a-f]{6,12}(?:-\d+)?",
     ),
-    ("token", re.compile(r"(?P<family>.+?)-(?=[a-f]*\d)[0-9a-f]{8,40}(?:-\d+)?")),
-    ("counter", re.compile(r"(?P<family>.+?)(?:-\d+)+")),
+    ("token", r"(?P<family>.+?)-(?=[a-f]*\d)[0-9a-f]{8,40}(?:-\d+)?"),
+    ("counter", r"(?P<family>.+?)(?:-\d+)+"),
 )
-_TUNING: Final = re.compile(r"(?P<family>.+)-\d{3,}-[0-9a-f]{8}")
+#: The name of a job of a tuning job.
+_TUNING: Final = r"(?P<family>.+)-\d{3,}-[0-9a-f]{8}"
 
 
 @dataclass(frozen=True)
 class FamilyRule:
-    """A `[[family]]` entry: a regular expression with a group `family`, or a tag's key."""
+    """A `[[family]]` of the file; it has one of the two.
 
-    pattern: re.Pattern[str] | None = None
-    tag: str | None = None
+    Attributes:
+        pattern: A regular expression with a group `family`, searched for in the name.
+        tag: The key of a tag whose value is the family.
+
+    Raises:
+        ValueError: Both are set, or neither.
+    """
+
+    pattern: re.Pattern[str] | None = option(None, kind=FAMILY_PATTERN)
+    tag: str | None = option(None, kind=TEXT)
+
+    def __post_init__(self) -> None:
+        if self.pattern is None and self.tag is None:
+            raise ValueError("needs pattern or tag")
+        if self.pattern is not None and self.tag is not None:
+            raise ValueError("takes pattern or tag, not both")
 
 
 @dataclass(frozen=True)
 class TeamRule:
-    """A `[[team]]` entry; every pattern that is given must match for the rule to count.
+    """A `[[team]]` of the file; a job must match every pattern that is set.
 
-    `tag` is a tag's key and `value` a pattern for its value (absent: any value).
+    Attributes:
+        team: The team of the jobs that match.
+        tag: The key of a tag that a job must have.
+        value: A pattern for the value of that tag; None is any value.
+        name: A pattern for the job's name.
+        role: A pattern for the ARN of its role.
+        account: A pattern for its account ID.
+
+    Raises:
+        ValueError: No pattern is set, or a value without its tag.
     """
 
-    team: str
-    tag: str | None = None
-    value: re.Pattern[str] | None = None
-    name: re.Pattern[str] | None = None
-    role: re.Pattern[str] | None = None
-    account: re.Pattern[str] | None = None
+    team: str = option(kind=TEXT)
+    tag: str | None = option(None, kind=TEXT)
+    value: re.Pattern[str] | None = option(None, kind=PATTERN)
+    name: re.Pattern[str] | None = option(None, kind=PATTERN)
+    role: re.Pattern[str] | None = option(None, kind=PATTERN)
+    account: re.Pattern[str] | None = option(None, kind=PATTERN)
+
+    def __post_init__(self) -> None:
+        if self.value is not None and self.tag is None:
+            raise ValueError("value needs tag, whose value it matches")
+        if not (self.tag or self.name or self.role or self.account):
+            raise ValueError("needs tag or name or role or account")
 
 
 @dataclass(frozen=True)
 class LabelRules:
-    """The rules of the configuration, tried before the built-in patterns."""
+    """The rules of the file, tried before the built-in patterns.
+
+    Attributes:
+        families: The first one that matches counts.
+        teams: The first one that matches counts.
+        team_tag: The key of the tag that names the team of a job that no rule matches.
+    """
 
     families: tuple[FamilyRule, ...] = ()
     teams: tuple[TeamRule, ...] = ()
     team_tag: str | None = None
 
     def fingerprint(self) -> str:
-        """Short hash of the rules in force, to know when stored labels are out of date."""
+        """Return a short hash of the rules, to see whether stored labels are out of date."""
         families = [(_text(rule.pattern), rule.tag) for rule in self.families]
         teams = [
             (rule.team, rule.tag, *map(_text, (rule.value, rule.name, rule.role, rule.account)))
             for rule in self.teams
         ]
-        built_in = [(rule, _text(pattern)) for rule, pattern in (*_BUILT_IN, ("", _TUNING))]
-        said = repr((families, teams, self.team_tag, built_in))
-        return short_hash(said)
+        built_in = [(rule, _text(pattern)) for rule, pattern in (*_built_in(), ("", _tuning()))]
+        rules = repr((families, teams, self.team_tag, built_in))
+        return short_hash(rules)
+
+
+@cache
+def _built_in() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Compile the built-in patterns at their first use: every start imports this module."""
+    return tuple((rule, re.compile(pattern)) for rule, pattern in _BUILT_IN)
+
+
+@cache
+def _tuning() -> re.Pattern[str]:
+    return re.compile(_TUNING)
 
 
 def _text(pattern: re.Pattern[str] | None) -> tuple[str, int] | None:
-    """All of a pattern; its own repr leaves out what is beyond 200 characters."""
+    """Return the whole of a pattern; its repr stops after 200 characters."""
     return None if pattern is None else (pattern.pattern, pattern.flags)
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """What the rules look at."""
+    """What the rules know of a job."""
 
     name: str
     account_id: str
@@ -105,7 +153,7 @@ class Labelled:
 
 
 class Labels(NamedTuple):
-    """Columns of training_jobs."""
+    """The columns of training_jobs that hold labels."""
 
     job_family: str
     family_rule: str
@@ -114,7 +162,7 @@ class Labels(NamedTuple):
 
 
 def label(job: Labelled, rules: LabelRules) -> Labels:
-    """Family and team of a job, each with the rule that matched."""
+    """Return the family and the team of a job, each with the rule that matched."""
     return Labels(*_family(job, rules), *_team(job, rules))
 
 
@@ -125,14 +173,14 @@ def _family(job: Labelled, rules: LabelRules) -> tuple[str, str]:
         match = rule.pattern.search(job.name) if rule.pattern is not None else None
         if rule.pattern is not None and match and (family := (match["family"] or "").strip()):
             return family, f"family {number}: {rule.pattern.pattern}"
-    if job.tuning_job_arn and (match := _TUNING.fullmatch(job.name)):
-        # A tuning job has a name of its own, which may end in a timestamp or a number.
-        return _stripped(match["family"])[0], "tuning job"
-    return _stripped(job.name)
+    if job.tuning_job_arn and (match := _tuning().fullmatch(job.name)):
+        # The tuning job's own name may end in a timestamp or a number.
+        return _without_suffix(match["family"])[0], "tuning job"
+    return _without_suffix(job.name)
 
 
-def _stripped(name: str) -> tuple[str, str]:
-    for rule, pattern in _BUILT_IN:
+def _without_suffix(name: str) -> tuple[str, str]:
+    for rule, pattern in _built_in():
         match = pattern.fullmatch(name)
         if match and any(character.isalpha() for character in match["family"]):
             return match["family"].rstrip("-"), rule
@@ -149,7 +197,7 @@ def _team(job: Labelled, rules: LabelRules) -> tuple[str | None, str | None]:
 
 
 def _matches(rule: TeamRule, job: Labelled) -> bool:
-    wanted = [
+    conditions = [
         (rule.name, job.name),
         (rule.role, job.role_arn or ""),
         (rule.account, job.account_id),
@@ -157,5 +205,5 @@ def _matches(rule: TeamRule, job: Labelled) -> bool:
     if rule.tag is not None:
         if rule.tag not in job.tags:
             return False
-        wanted.append((rule.value, job.tags[rule.tag]))
-    return all(pattern is None or pattern.search(text) for pattern, text in wanted)
+        conditions.append((rule.value, job.tags[rule.tag]))
+    return all(pattern is None or pattern.search(text) for pattern, text in conditions)

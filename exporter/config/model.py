@@ -1,4 +1,4 @@
-"""What a sync is asked to do, as plain frozen values."""
+"""The configuration as plain frozen values: what to sync, how, and what reports see of it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,29 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, Final
 
+from exporter.config.kinds import (
+    ACCOUNT,
+    COMPONENT,
+    JOB_NAME_PART,
+    JOB_STATUS,
+    MODE,
+    PATH,
+    PERCENT,
+    PLAN_ARN,
+    POOL_STATUS,
+    TEXT,
+    TIME,
+    URL,
+    real,
+    whole,
+)
 from exporter.config.labels import LabelRules
+from exporter.config.options import option
 
 #: Options that make a sync a one-off: it upserts what it finds and moves no watermark.
-FILTERS = (
+FILTERS: Final = (
     "created_after",
     "created_before",
     "name_contains",
@@ -21,73 +39,125 @@ FILTERS = (
 )
 
 
+def lock_timeout(waits_for: str) -> Any:  # noqa: ANN401 - as dataclasses.field
+    """Return the field of the option --lock-timeout, for a command that waits for this."""
+    return option(60.0, f"How long to wait for {waits_for}.", real(0), "SECONDS")
+
+
 @dataclass(frozen=True)
 class Source:
-    """One way into an account: a profile, perhaps a role, and the regions to ask there.
+    """One way into an account, a `[[source]]` of the file.
 
-    `regions` holds region names or the one word `all`; empty means the session's own region.
-    `optional` sources neither make a run exit 3 nor hold back its ping.
+    Attributes:
+        name: What messages call it.
+        profile: A profile of the AWS configuration; None is the default session.
+        role_arn: A role to assume.
+        external_id: The external ID for the role.
+        regions: Names of regions, or the one word `all`; empty means the session's own region.
+        exclude_regions: Regions to leave out.
+        optional: Whether a failure here neither makes a run exit 3 nor holds back its ping.
     """
 
-    name: str = "default"
-    profile: str | None = None
-    role_arn: str | None = None
-    external_id: str | None = field(default=None, repr=False)
-    regions: tuple[str, ...] = ()
-    exclude_regions: tuple[str, ...] = ()
-    optional: bool = False
+    name: str = option("default", kind=TEXT)
+    profile: str | None = option(None, kind=TEXT)
+    role_arn: str | None = option(None, kind=TEXT)
+    external_id: str | None = option(None, kind=TEXT, secret=True)
+    regions: tuple[str, ...] = option((), kind=TEXT)
+    exclude_regions: tuple[str, ...] = option((), kind=TEXT)
+    optional: bool = option(False)
 
 
 @dataclass(frozen=True)
 class SyncOptions:
-    """The options of `sync`, as in the contract. Times are aware UTC, durations are seconds.
+    """How to sync: the options of `sync`. Times are aware UTC, durations are seconds.
 
     Raises:
         TypeError: A time is not an aware datetime.
     """
 
-    full: bool = False
-    since: datetime | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    name_contains: str | None = None
-    status: str | None = None
-    warm_pool_status: str | None = None
-    training_plan_arn: str | None = None
-    overlap: int = 300
-    max_rps: float = 1.0
-    details: bool = True
-    refresh_tags: bool = False
-    lock_timeout: float = 60.0
-    snapshot: Path | None = None
-    snapshot_mode: int = 0o444
-    upgrade: bool = True
+    full: bool = option(False, "List every job again, and find those that AWS deleted.")
+    since: datetime | None = option(
+        None,
+        "How far back the first backfill goes. An earlier time, given later, fetches the rest.",
+        TIME,
+    )
+    created_after: datetime | None = option(None, "One-off: jobs created after this time.", TIME)
+    created_before: datetime | None = option(None, "One-off: jobs created before this time.", TIME)
+    name_contains: str | None = option(
+        None, "One-off: jobs whose name contains this text.", JOB_NAME_PART
+    )
+    status: str | None = option(None, "One-off: jobs with this status.", JOB_STATUS)
+    warm_pool_status: str | None = option(
+        None, "One-off: jobs whose warm pool has this status.", POOL_STATUS
+    )
+    training_plan_arn: str | None = option(None, "One-off: jobs on this training plan.", PLAN_ARN)
+    overlap: int = option(
+        300,
+        "How much of the time before the watermark to list again.",
+        whole(0, 1_000_000_000),  # thirty years: SageMaker takes no time before the year 1
+        "SECONDS",
+    )
+    max_rps: float = option(
+        1.0,
+        "List calls per second for an account and region, retries included; 0 = no limit. "
+        "AWS allows 2, shared with everything else that runs there.",
+        real(0),
+    )
+    details: bool = option(
+        True, "Fetch instance types, times and tags as well.", flag="--details/--no-details"
+    )
+    refresh_tags: bool = option(False, "Read the tags of all jobs again.")
+    lock_timeout: float = lock_timeout("another sync, or for a reader of the file")
+    snapshot: Path | None = option(
+        None,
+        "Publish a copy for readers to this file, in one step, after each sync that changed "
+        "something.",
+        PATH,
+    )
+    snapshot_mode: int = option(0o444, "Permissions of that copy, in octal.", MODE)
+    metrics_file: Path | None = option(
+        None,
+        "Write the outcome of the sync as Prometheus text, for a textfile collector.",
+        PATH,
+    )
+    ping_url: str | None = option(
+        None,
+        "Send a GET request to this URL when every required scope is complete: a dead-man's "
+        "switch.",
+        URL,
+        secret=True,
+    )
+    upgrade: bool = option(True, "Do not create or upgrade the schema.", flag="--no-upgrade")
+    dry_run: bool = option(False, "Print what a sync would list, and change nothing.")
     prices: bool = True
-    dry_run: bool = False
 
     def __post_init__(self) -> None:
         for name in ("since", "created_after", "created_before"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, datetime) and value.tzinfo):
-                raise TypeError(f"{name} is to be an aware datetime, not {value!r}")
+                raise TypeError(f"{name} must be an aware datetime, not {value!r}")
 
     @property
     def is_filtered(self) -> bool:
-        """Whether this sync is a one-off (contract, "Command line")."""
+        """Whether this sync is a one-off."""
         return any(getattr(self, name) is not None for name in FILTERS)
 
 
 @dataclass(frozen=True)
 class Discount:
-    """Per cent off every price that is not imported, for what it names; None means every.
+    """A percentage off every price that is not imported, a `[[discount]]` of the file.
 
-    `source` is the name of a `[[source]]`: it stands for the accounts that it led to.
+    Attributes:
+        percent: From 0 to 100.
+        account: The account that gets it; None is every account.
+        component: A component of the table `prices`; None is every component.
+        source: The name of a `[[source]]`, for the accounts that it leads to.
     """
 
-    percent: Decimal
-    account: str | None = None
-    component: str | None = None
-    source: str | None = None
+    percent: Decimal = option(kind=PERCENT)
+    account: str | None = option(None, kind=ACCOUNT)
+    component: str | None = option(None, kind=COMPONENT)
+    source: str | None = option(None, kind=TEXT)
 
 
 @dataclass(frozen=True)
@@ -96,8 +166,8 @@ class Configuration:
 
     Attributes:
         rules: Families and teams.
-        accounts: Account id -> name.
-        discounts: Of several for the same account and component the last counts.
+        accounts: Account ID -> name.
+        discounts: If several fit an account and a component, the last one counts.
         local_storage_families: Instance families not charged for storage; None = as shipped.
     """
 

@@ -1,7 +1,7 @@
-"""What the configuration puts into the database, so that plain views and other tools see it.
+"""The part of the configuration that the database keeps, for views and other tools.
 
-Account names, discounts, families with local storage, and the labels of every job by the rules
-in force. It is written when it has changed, in one transaction, by the next sync.
+It holds account names, discounts, instance families with local storage, and the labels of every
+job. The next sync writes it in one transaction if it has changed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from exporter.store.database import Database
 from exporter.store.schema import accounts, discounts, settings
 from exporter.text import short_hash
 
-#: Accounts by the source that led to them.
+#: The accounts that each source led to, by the name of the source.
 Reached = Mapping[str, Sequence[str]]
 
 _SETTING: Final = "configuration"
@@ -30,7 +30,7 @@ _BATCH: Final = 50_000
 
 
 def fingerprint(configuration: Configuration, reached: Reached) -> str:
-    """Short hash of all of it, to know whether the database is up to date."""
+    """Return a short hash of the whole, to see whether the database is up to date."""
     parts = (
         configuration.rules.fingerprint(),
         shipped.fingerprint(configuration.local_storage_families),
@@ -43,7 +43,7 @@ def fingerprint(configuration: Configuration, reached: Reached) -> str:
 def discounts_by_account(
     configuration: Configuration, reached: Reached
 ) -> dict[tuple[str, str], Decimal]:
-    """Per cent by account and component; empty stands for every."""
+    """Return percentages by account and component; an empty string stands for every one."""
     return {
         (account, discount.component or ""): discount.percent
         for discount in configuration.discounts
@@ -56,14 +56,15 @@ def discounts_by_account(
 
 
 def apply(database: Database, configuration: Configuration, reached: Reached) -> bool:
-    """Bring the database up to the configuration; says whether it had to.
-
-    Call it with the sync lock held.
+    """Write the configuration into the database if it differs. The caller holds the sync lock.
 
     Args:
         database: The file.
-        configuration: What it is to be brought up to.
-        reached: Accounts that each source led to in this run; those of earlier runs are known.
+        configuration: What the database is to hold.
+        reached: The accounts of this run; the database keeps those of earlier runs.
+
+    Returns:
+        Whether it differed.
 
     Raises:
         BusyError, DatabaseError: As `Database.writing`.
@@ -73,11 +74,11 @@ def apply(database: Database, configuration: Configuration, reached: Reached) ->
         reached = json.loads(stored.get(_SOURCES, "{}")) | {
             name: sorted(accounts) for name, accounts in reached.items()
         }
-        wanted = {
+        target = {
             _SETTING: fingerprint(configuration, reached),
             _SOURCES: json.dumps(reached, sort_keys=True),
         }
-        if all(stored.get(name) == value for name, value in wanted.items()):
+        if all(stored.get(name) == value for name, value in target.items()):
             return False
         relabelled = _relabelled(connection, configuration.rules)
     with database.writing() as connection:
@@ -103,8 +104,8 @@ def apply(database: Database, configuration: Configuration, reached: Reached) ->
         for start in range(0, len(relabelled), _BATCH):
             batch = relabelled[start : start + _BATCH]
             jobs.relabel(connection, {name: [row[name] for row in batch] for name in batch[0]})
-        connection.execute(sa.delete(settings).where(settings.c.name.in_(wanted)))
-        rows = [{"name": name, "value": value} for name, value in wanted.items()]
+        connection.execute(sa.delete(settings).where(settings.c.name.in_(target)))
+        rows = [{"name": name, "value": value} for name, value in target.items()]
         connection.execute(sa.insert(settings), rows)
     return True
 
@@ -116,7 +117,7 @@ def _replace(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[
 
 
 def _relabelled(connection: sa.Connection, rules: LabelRules) -> list[dict[str, object]]:
-    """Jobs whose labels change under these rules, with the new ones."""
+    """Return the keys and the new labels of the jobs whose labels change."""
     changed = []
     for row in jobs.labelled_jobs(connection):
         tags = json.loads(row["tags"]) if row["tags"] else {}

@@ -1,4 +1,4 @@
-"""The command as people run it: in this process where that is enough, else in its own."""
+"""The command as people run it: in this process if that is enough, else in its own."""
 
 from __future__ import annotations
 
@@ -7,24 +7,22 @@ import pty
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
-from exporter.cli import main
+from exporter.cli.app import App
+from exporter.cli.entry import main
 from exporter.store.database import Database
-
-ROOT = Path(__file__).parents[2]
-CREATED = datetime(2026, 10, 3, 12, tzinfo=UTC)
+from tests.support.processes import ROOT
+from tests.support.rows import CREATED, insert, put_job
 
 
 @dataclass
 class Answer:
-    """What a run came to."""
+    """How a run ended."""
 
     code: int
     out: str
@@ -33,22 +31,22 @@ class Answer:
 
 @dataclass
 class Command:
-    """`sagemaker-exporter` in an empty directory, with no configuration but what a test sets."""
+    """`sagemaker-exporter` in an empty directory, with only the configuration of the test."""
 
     directory: Path
     env: dict[str, str] = field(default_factory=dict)
     capture: pytest.CaptureFixture[str] | None = None
 
-    def __call__(self, *args: str) -> Answer:
+    def __call__(self, *args: str, app: App | None = None) -> Answer:
         """Run it in this process."""
         assert self.capture is not None
         self.capture.readouterr()
-        code = main(list(args))
+        code = main(list(args), app)
         out, err = self.capture.readouterr()
         return Answer(code, out, err)
 
     def process(self, *args: str, stdin: str = "", **env: str) -> Answer:
-        """Run it as a process of its own; standard streams are pipes."""
+        """Run it in its own process; the standard streams are pipes."""
         done = subprocess.run(
             [sys.executable, "-m", "exporter", *args],
             cwd=self.directory,
@@ -62,7 +60,7 @@ class Command:
         return Answer(done.returncode, done.stdout, done.stderr)
 
     def at_terminal(self, *args: str, **env: str) -> Answer:
-        """Run it with all its streams at a terminal of 80 columns; what that shows is `out`."""
+        """Run it with all streams at a terminal of 80 columns; `out` is what that shows."""
         main, side = pty.openpty()
         with subprocess.Popen(
             [sys.executable, "-m", "exporter", *args],
@@ -84,7 +82,7 @@ class Command:
         return Answer(process.returncode, shown.decode().replace("\r\n", "\n"), "")
 
     def environment(self, **more: str) -> dict[str, str]:
-        """The environment of a process of its own."""
+        """Return the environment of its own process."""
         return {**os.environ, "PYTHONPATH": str(ROOT), **self.env, **more}
 
 
@@ -102,58 +100,9 @@ def command(
     return Command(work, capture=capfd)
 
 
-def insert(connection: sa.Connection, table: str, **row: Any) -> None:
-    """Insert a row; what it leaves out is NULL."""
-    names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-    connection.execute(
-        sa.text(f"INSERT INTO {table} ({names}) VALUES ({marks})"),
-        row,
-    )
-
-
-def put_job(connection: sa.Connection, name: str, hours: int, pool: int | None) -> None:
-    """A job of October 2026 on one ml.m5.xlarge: hours trained, seconds of pool retained."""
-    key = {
-        "training_job_arn": f"arn:aws:sagemaker:eu-west-1:123456789012:training-job/{name}",
-        "creation_time": CREATED,
-    }
-    end = CREATED + timedelta(hours=hours)
-    insert(
-        connection,
-        "training_jobs",
-        **key,
-        account_id="123456789012",
-        region="eu-west-1",
-        training_job_name=name,
-        training_job_status="Completed",
-        training_end_time=end,
-        last_modified_time=end,
-        warm_pool_status=None if pool is None else "Terminated",
-        warm_pool_retained_seconds=pool,
-        first_synced_at=end,
-        updated_at=end,
-        verified_at=end,
-        details_due=False,
-        job_family=name.partition("-")[0],
-        family_rule="token",
-    )
-    insert(
-        connection,
-        "training_job_details",
-        **key,
-        instance_type="ml.m5.xlarge",
-        instance_count=1,
-        volume_size_gb=30,
-        training_start_time=CREATED,
-        billable_seconds=hours * 3600,
-        fetched_at=end,
-        final=True,
-    )
-
-
 @pytest.fixture
 def filled(database: Database) -> Database:
-    """Two jobs, one of them with an hour of pool; a dollar an hour, no price for storage."""
+    """Two jobs, one of which retained its pool for an hour; no price for storage."""
     with database.writing() as connection:
         put_job(connection, "bert-1", hours=2, pool=3600)
         put_job(connection, "resnet-1", hours=3, pool=None)

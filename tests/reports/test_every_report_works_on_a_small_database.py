@@ -16,7 +16,7 @@ from exporter.reports import output
 from exporter.reports.catalogue import catalogue
 from exporter.store import migrate
 from exporter.store.database import Database
-from tests.cli.conftest import CREATED, insert, put_job
+from tests.support.rows import CREATED, insert, put_job
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""A sync as cron runs it, in a directory of its own, and somebody who listens for pings."""
+"""A sync as cron runs it, in its own directory, and a server that receives pings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 
 from exporter.cli import main
-from exporter.sagemaker import api as sagemaker_api
-from exporter.sagemaker.failures import Kind
 from exporter.simulator import Scope, Simulator
 
 
@@ -43,22 +41,26 @@ def sync(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr(sagemaker_api, "LONGEST_BACKOFF", 0.01)
-    monkeypatch.setattr(sagemaker_api, "ATTEMPTS", {Kind.THROTTLE: 3, Kind.PASSING: 3})
     scope.create_job("nightly-1")
     return Sync(tmp_path, simulator, capfd)
 
 
 @dataclass
 class Listener:
-    """A dead-man's switch: what it was asked, and what it answers."""
+    """A dead-man's switch.
+
+    Attributes:
+        url: What to ping.
+        answers: The status of each answer; the last one repeats.
+        requests: The paths of the requests.
+    """
 
     url: str
     answers: Sequence[int] = (200,)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     def answer(self) -> int:
-        return self.answers[min(len(self.asked), len(self.answers)) - 1]
+        return self.answers[min(len(self.requests), len(self.answers)) - 1]
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def listener() -> Iterator[Listener]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found.asked.append(self.path)
+            found.requests.append(self.path)
             self.send_response(found.answer())
             self.send_header("Content-Length", "0")
             self.end_headers()

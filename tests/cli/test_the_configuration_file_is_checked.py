@@ -1,4 +1,4 @@
-"""The configuration file: what it gives, and how it says no."""
+"""The configuration file gives typed values, or names the key that is wrong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import file as settings
+from exporter.config import file
+from exporter.config.file import ConfigFile
 from exporter.config.model import Configuration, Discount, Source
 from exporter.errors import UsageError
 
@@ -70,11 +71,11 @@ source = "prod"
 """
 
 
-def parse(text: str) -> settings.Settings:
-    return settings.parse(tomllib.loads(text), PATH)
+def parse(text: str) -> ConfigFile:
+    return file.parse(tomllib.loads(text), PATH)
 
 
-def test_everything_the_file_may_say() -> None:
+def test_every_table_of_the_file_is_read() -> None:
     found = parse(FULL)
 
     assert found.options == {"db": "jobs.duckdb", "log_format": "json"}
@@ -82,9 +83,9 @@ def test_everything_the_file_may_say() -> None:
         "sync": {"max_rps": 0.5, "exclude_region": ["us-east-1"]},
         "db-prune": {"days": 30},
     }
-    assert found.accounts == {"123456789012": "production"}
-    assert found.configuration() == Configuration(
-        rules=found.rules(),
+    rules = found.configuration.rules
+    assert found.configuration == Configuration(
+        rules=rules,
         accounts={"123456789012": "production"},
         discounts=(
             Discount(Decimal("12.5")),
@@ -93,7 +94,7 @@ def test_everything_the_file_may_say() -> None:
         ),
         local_storage_families=("g5", "p4d"),
     )
-    assert found.sources() == (
+    assert found.sources == (
         Source(
             name="prod",
             profile="p",
@@ -105,7 +106,6 @@ def test_everything_the_file_may_say() -> None:
         ),
         Source(name="source 2", regions=("all",)),
     )
-    rules = found.rules()
     assert rules.team_tag == "Team"
     assert [(rule.pattern and rule.pattern.pattern, rule.tag) for rule in rules.families] == [
         ("^(?P<family>[a-z]+)-run", None),
@@ -117,9 +117,9 @@ def test_everything_the_file_may_say() -> None:
     ]
 
 
-def test_an_empty_file_says_nothing() -> None:
+def test_an_empty_file_sets_nothing() -> None:
     found = parse("")
-    assert (found.sources(), found.discounts, found.options, found.commands) == ((), (), {}, {})
+    assert found == ConfigFile(path=PATH)
 
 
 @pytest.mark.parametrize(
@@ -131,15 +131,19 @@ def test_an_empty_file_says_nothing() -> None:
         ),
         ("source = 3", "source = 3: expected an array of tables, [[source]]"),
         ("[[source]]\noptional = 'yes'", "[[source]] 1 optional = 'yes': expected true or false"),
-        ("[[source]]\nregions = 7", "[[source]] 1 regions = 7: expected a list of strings"),
+        ("[[source]]\nregions = 7", "[[source]] 1 regions = 7: expected a list, each a string"),
         (
             "[[source]]\nname = 'a'\n[[source]]\nname = 'a'",
             "[[source]] name = 'a': expected a name",
         ),
-        ("[accounts]\n123 = 'x'", "[accounts] id = '123': expected an account id"),
+        ("[accounts]\n123 = 'x'", "[accounts] id = '123': expected an account ID"),
         ("[accounts]\n123456789012 = 5", "[accounts] 123456789012 = 5: expected a string"),
         ("accounts = 'x'", "accounts = 'x': expected a table, [accounts]"),
-        ("[[family]]\npattern = '('", "[[family]] 1 pattern = '(': expected a regular expression"),
+        (
+            "[[family]]\npattern = '('",
+            "pattern = '(': expected a regular expression with a group (?P<family>…) "
+            "(missing ), unterminated subpattern at position 0).",
+        ),
         ("[[family]]\npattern = 'x'", "expected a regular expression with a group (?P<family>…)"),
         ("[[family]]", "[[family]] 1 needs pattern or tag"),
         ("[[family]]\ntag='a'\npattern='(?P<family>x)'", "takes pattern or tag, not both"),
@@ -148,20 +152,20 @@ def test_an_empty_file_says_nothing() -> None:
         ("[[team]]\nteam='a'\nname='x'\nvalue='y'", "[[team]] 1 value needs tag"),
         (
             "[[discount]]\npercent = 101",
-            "percent = 101: expected a number of per cent from 0 to 100",
+            "percent = 101: expected a percentage from 0 to 100",
         ),
-        ("[[discount]]\npercent = nan", "expected a number of per cent from 0 to 100"),
-        ("[[discount]]\npercent = true", "expected a number of per cent from 0 to 100"),
+        ("[[discount]]\npercent = nan", "expected a percentage from 0 to 100"),
+        ("[[discount]]\npercent = true", "expected a percentage from 0 to 100"),
         ("[[discount]]\npercent=1\ncomponent='Trainin'", "Did you mean 'Training'?"),
         (
             "[[discount]]\npercent = 1\nsource = 'x'",
             "source = 'x': expected the name of a [[source]]",
         ),
-        ("local_storage_families = [5]", "local_storage_families = 5: expected a string"),
+        ("local_storage_families = [5]", "local_storage_families = [5]: expected a string"),
         ("team_tag = ''", "team_tag = '': expected a string that is not empty"),
     ],
 )
-def test_what_is_wrong_is_named_with_what_was_expected(text: str, message: str) -> None:
+def test_an_error_names_the_key_the_value_and_what_was_expected(text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(text)
     assert message in str(caught.value)
@@ -175,22 +179,22 @@ def test_a_secret_is_not_quoted_in_an_error() -> None:
     assert "s3cret" not in repr(parse(FULL))
 
 
-def test_the_working_directory_beats_the_users(tmp_path: Path) -> None:
+def test_the_file_of_the_working_directory_beats_the_users(tmp_path: Path) -> None:
     here, home = tmp_path / "here", tmp_path / "home"
     here.mkdir()
     home.mkdir()
-    assert settings.find(here, home) is None
-    (home / settings.FILE_NAME).touch()
-    assert settings.find(here, home) == home / settings.FILE_NAME
-    (here / settings.FILE_NAME).touch()
-    assert settings.find(here, home) == here / settings.FILE_NAME
+    assert file.find(here, home) is None
+    (home / file.FILE_NAME).touch()
+    assert file.find(here, home) == home / file.FILE_NAME
+    (here / file.FILE_NAME).touch()
+    assert file.find(here, home) == here / file.FILE_NAME
 
 
-def test_a_file_that_cannot_be_read_or_is_not_toml(tmp_path: Path) -> None:
+def test_a_file_that_is_unreadable_or_no_toml_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"Cannot read the configuration .*: No such file"):
-        settings.read(tmp_path / "none.toml")
+        file.read(tmp_path / "none.toml")
     broken = tmp_path / "broken.toml"
     for content in (b"db = ", b"\xff\xfe"):
         broken.write_bytes(content)
         with pytest.raises(UsageError, match=r"broken\.toml is not valid TOML"):
-            settings.read(broken)
+            file.read(broken)

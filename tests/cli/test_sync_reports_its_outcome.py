@@ -1,4 +1,4 @@
-"""sync as a command, against the stand-in service."""
+"""sync against the stand-in service: its line, its JSON, its log, its exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def service(simulator: Simulator, world: World, scope: Scope) -> None:
     world.generate(jobs=30, scopes=[scope])
 
 
-def test_a_sync_says_one_line_and_the_next_finds_nothing_new(command: Command) -> None:
+def test_a_sync_prints_one_line_and_the_next_finds_nothing_new(command: Command) -> None:
     first = command("sync", "--max-rps", "0")
     assert (first.code, first.out) == (0, "")
     (line,) = first.err.splitlines()
@@ -56,13 +56,13 @@ def test_no_upgrade_makes_no_file(command: Command) -> None:
     assert not list(command.directory.glob("*.duckdb"))
 
 
-def test_verbose_tells_each_step_with_its_figures(command: Command) -> None:
+def test_verbose_logs_each_step_with_its_figures(command: Command) -> None:
     command("sync", "--max-rps", "0", "--created-before", "2020-01-01")
     answer = command("sync", "--max-rps", "0", "--log-format", "json", "-v")
     lines = [json.loads(line) for line in answer.err.splitlines()]
     assert all({"time", "level", "event"} <= line.keys() for line in lines)
-    told = {line["event"]: line for line in lines}
-    assert list(told)[:-1] == [
+    events = {line["event"]: line for line in lines}
+    assert list(events)[:-1] == [
         "sync",
         "listing",
         "page",
@@ -71,21 +71,21 @@ def test_verbose_tells_each_step_with_its_figures(command: Command) -> None:
         "scope done",
         "prices",
     ]
-    assert {key: told["listing"][key] for key in ("scope", "mode", "reason")} == {
+    assert {key: events["listing"][key] for key in ("scope", "mode", "reason")} == {
         "scope": "111122223333/eu-west-1",
         "mode": "backfill",
         "reason": "first sync",
     }
-    assert (told["page"]["jobs"], told["page"]["more"]) == (30, False)
-    assert (told["asked by name"]["jobs"], told["committed"]["inserted"]) == (30, 30)
-    assert told["committed"]["outcome"] == told["scope done"]["outcome"] == "complete"
-    # Twice: each answer too, with what AWS support would ask for.
+    assert (events["page"]["jobs"], events["page"]["more"]) == (30, False)
+    assert (events["asked by name"]["jobs"], events["committed"]["inserted"]) == (30, 30)
+    assert events["committed"]["outcome"] == events["scope done"]["outcome"] == "complete"
+    # -vv also logs each answer with its request ID, which AWS support asks for.
     deep = command("sync", "--max-rps", "0", "-vv").err
     assert " DEBUG answer scope=111122223333/eu-west-1 operation=ListTrainingJobs " in deep
     assert " request_id=" in deep
 
 
-def test_at_a_terminal_progress_is_shown_unless_no_color_is_set(command: Command) -> None:
+def test_a_terminal_shows_progress_unless_no_color_is_set(command: Command) -> None:
     shown = command.at_terminal("sync", "--max-rps", "0")
     assert (shown.code, "111122223333/eu-west-1" in shown.out, "\x1b[" in shown.out) == (
         0,
@@ -98,10 +98,10 @@ def test_at_a_terminal_progress_is_shown_unless_no_color_is_set(command: Command
     assert line.startswith("sync: 1 of 1 scope complete, 0 new, ")
 
 
-def test_what_says_nothing_in_a_sync_is_told(command: Command) -> None:
+def test_options_that_contradict_a_sync_are_named(command: Command) -> None:
     one_off = command("sync", "--max-rps", "0", "--status", "Completed", "--full", "--since", "9d")
     assert one_off.code == 0
-    assert "passes over --full and --since" in one_off.err.splitlines()[0]
+    assert "A one-off sync ignores --full and --since." in one_off.err.splitlines()[0]
     backwards = command("sync", "--created-after", "1d", "--created-before", "2d")
     assert (backwards.code, backwards.out) == (2, "")
     nowhere = command("sync", "--exclude-region", "eu-west-1")
@@ -112,7 +112,7 @@ def test_what_says_nothing_in_a_sync_is_told(command: Command) -> None:
     assert len(command("sync", "--max-rps", "0", "--since", "1d").err.splitlines()) == 1
 
 
-def test_no_credentials_are_exit_5(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_exit_5(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     answer = command("sync", "--region", "eu-west-1")
     assert answer.code == 5

@@ -1,4 +1,4 @@
-"""Log lines: one an event, text or JSON, and never a secret."""
+"""Log lines: one per event, as text or JSON, and never a secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from exporter import logs
 def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before = (root.level, list(root.handlers), logging.getLogger("exporter").level)
-    # A command run in this process before left it on, and pytest put its own hook back since.
+    # A command that ran in this process left it on, and pytest has restored its own hook since.
     logging.captureWarnings(capture=False)
     yield io.StringIO()
     root.setLevel(before[0])
@@ -35,7 +35,7 @@ def test_an_event_is_one_line_with_its_figures(stream: io.StringIO) -> None:
     assert line.endswith("Z INFO page read with \\x1b[31mcolour scope=1/eu-west-1 jobs=100")
 
 
-def test_as_json_each_line_is_an_object(stream: io.StringIO) -> None:
+def test_in_json_each_line_is_one_object(stream: io.StringIO) -> None:
     logs.configure(verbose=2, style="json", stream=stream)
     logging.getLogger("exporter").debug("page", extra={"jobs": 3, "scope": "a", "late": None})
     try:
@@ -48,7 +48,7 @@ def test_as_json_each_line_is_an_object(stream: io.StringIO) -> None:
     assert second["error"] == "ValueError: no\nline"
 
 
-def test_levels(stream: io.StringIO) -> None:
+def test_verbose_and_quiet_choose_the_level(stream: io.StringIO) -> None:
     for verbose, quiet, shown in (
         (0, False, "we"),
         (1, False, "iwe"),
@@ -93,11 +93,11 @@ def test_other_libraries_never_log_their_details(stream: io.StringIO) -> None:
         ("token: t0ps3cret", "t0ps3cret"),
     ],
 )
-def test_secrets_are_blotted_out(text: str, secret: str) -> None:
+def test_secrets_are_redacted(text: str, secret: str) -> None:
     assert secret in text
     assert secret not in logs.redact(text)
 
 
-def test_ordinary_text_is_left_alone() -> None:
+def test_text_without_a_secret_is_unchanged() -> None:
     text = "NextToken expired for arn:aws:sagemaker:eu-west-1:123456789012:training-job/a-1"
     assert logs.redact(text) == text

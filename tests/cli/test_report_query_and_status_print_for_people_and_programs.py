@@ -1,7 +1,9 @@
-"""report, query and status as commands: what they print where, and when they exit 3."""
+"""report, query and status: what they print where, and when they exit 3."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 from datetime import UTC, datetime, timedelta
@@ -14,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from exporter.store.database import Database
-from tests.cli.conftest import CREATED, insert
+from tests.support.rows import CREATED, insert
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
@@ -27,7 +29,7 @@ def at_the_database(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAGEMAKER_EXPORTER_DB", str(filled.path))
 
 
-def test_reports_are_listed_and_described(command: Command) -> None:
+def test_reports_are_listed_and_each_has_a_help_page(command: Command) -> None:
     assert "warm-pool-cost" in command("report").out
     listed = json.loads(command("report", "--json").out)
     assert {"report", "shows"} == set(listed["rows"][0])
@@ -36,7 +38,7 @@ def test_reports_are_listed_and_described(command: Command) -> None:
         assert said in page
 
 
-def test_the_same_money_in_every_format(command: Command, tmp_path: Path) -> None:
+def test_every_format_has_the_same_money(command: Command, tmp_path: Path) -> None:
     table = command(*POOLS).out
     assert "1.00" in table
     assert "Excludes all or part of the cost of 1 job: there is no price" in table
@@ -54,24 +56,24 @@ def test_the_same_money_in_every_format(command: Command, tmp_path: Path) -> Non
     assert pq.read_table(path).to_pylist()[0]["cost_usd"] == Decimal(1)
 
 
-def test_the_sql_runs_as_it_is_printed(command: Command, filled: Database) -> None:
+def test_the_printed_sql_runs_as_it_is(command: Command, filled: Database) -> None:
     sql = command(*POOLS, "--by", "family", "--by", "tag:it's", "--sql").out
     with duckdb.connect(str(filled.path), read_only=True) as connection:
         rows = connection.execute(sql).fetchall()
     assert [row[0] for row in rows] == ["bert", "resnet", None]
 
 
-def test_over_the_limit_is_exit_3_after_the_report(command: Command) -> None:
+def test_a_total_over_the_limit_is_exit_3_after_the_report(command: Command) -> None:
     answer = command(*POOLS, "--fail-over", "0.99")
     assert answer.code == 3
     assert "ml.m5.xlarge" in answer.out
-    assert "cost_usd is 1.00 USD: over the limit of 0.99 USD." in answer.err
+    assert "cost_usd is 1.00 USD, over the limit of 0.99 USD." in answer.err
     assert command(*POOLS, "--fail-over", "1").code == 0
     empty = command("report", "warm-pool-cost", "--month", "2020-01", "--fail-over", "0")
     assert empty.code == 0
 
 
-def test_a_default_that_a_report_does_not_take_is_passed_over(
+def test_a_report_ignores_a_default_that_it_does_not_take(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (command.directory / "sagemaker-exporter.toml").write_text(
@@ -88,7 +90,7 @@ def test_a_default_that_a_report_does_not_take_is_passed_over(
     assert command("report", "warm-pool-live", "--by", "family").code == 2
 
 
-def test_a_query_in_every_format(command: Command, tmp_path: Path) -> None:
+def test_a_query_prints_every_format(command: Command, tmp_path: Path) -> None:
     sql = "SELECT training_job_name AS name, 1.50::DECIMAL(9,2) AS x FROM training_jobs ORDER BY 1"
     assert command("query", sql, "--format", "csv").out == "name,x\nbert-1,1.5\nresnet-1,1.5\n"
     assert json.loads(command("query", sql, "--json").out)["rows"][0] == {
@@ -104,21 +106,31 @@ def test_a_query_in_every_format(command: Command, tmp_path: Path) -> None:
     assert not (tmp_path / "y.csv").exists()
 
 
-def test_the_database_is_closed_before_a_word_is_printed(
-    command: Command, filled: Database, monkeypatch: pytest.MonkeyPatch
+class Reader(io.StringIO):
+    """Writes into a database when it is given the first line."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self.database = database
+
+    def write(self, text: str) -> int:
+        with Database(self.database.path, lock_timeout=0).writing() as connection:
+            insert(connection, "accounts", account_id=f"{self.tell():012}", account_name="x")
+        return super().write(text)
+
+
+@pytest.mark.parametrize("args", [("query", "FROM training_jobs"), POOLS])
+def test_the_database_is_closed_before_the_first_line_is_printed(
+    command: Command, filled: Database, args: tuple[str, ...]
 ) -> None:
-    from exporter.reports import output
-
-    def write_meanwhile(_: object) -> None:
-        with Database(filled.path, lock_timeout=0).writing() as connection:
-            connection.exec_driver_sql("INSERT INTO accounts VALUES ('123456789012', 'prod')")
-
-    monkeypatch.setattr(output, "_copy_to_stdout", write_meanwhile)
-    assert command("query", "FROM training_jobs").code == 0
-    assert command(*POOLS).code == 1  # the name is taken: it did get to write
+    with contextlib.redirect_stdout(Reader(filled)) as reader:
+        assert command(*args).code == 0
+    assert reader.getvalue()
+    with filled.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM accounts").scalar_one() == 1
 
 
-def test_status_for_people_and_for_programs(command: Command, filled: Database) -> None:
+def test_status_prints_for_people_and_for_programs(command: Command, filled: Database) -> None:
     with filled.writing() as connection:
         connection.exec_driver_sql(
             """
@@ -166,7 +178,7 @@ def test_status_for_people_and_for_programs(command: Command, filled: Database) 
     assert found["runs"][0]["seconds"] == 90
 
 
-def test_output_goes_where_a_link_or_a_pipe_leads(command: Command, tmp_path: Path) -> None:
+def test_output_follows_a_link_and_writes_into_a_pipe(command: Command, tmp_path: Path) -> None:
     real, link, pipe = tmp_path / "real.sql", tmp_path / "link", tmp_path / "pipe"
     link.symlink_to(real)
     assert command(*POOLS, "--sql", "--output", str(link)).out == ""
@@ -184,7 +196,7 @@ def test_output_goes_where_a_link_or_a_pipe_leads(command: Command, tmp_path: Pa
     assert answer.err.endswith("Cannot write .: it is a directory.\n")
 
 
-def test_one_failed_run_is_the_last_one(command: Command, filled: Database) -> None:
+def test_one_failed_run_is_called_the_last_run(command: Command, filled: Database) -> None:
     with filled.writing() as connection:
         connection.exec_driver_sql("UPDATE sync_scopes SET failing_runs = 1, last_error = 'no'")
     assert "123456789012/eu-west-1: failed in the last run: no" in command("status").out
@@ -192,7 +204,7 @@ def test_one_failed_run_is_the_last_one(command: Command, filled: Database) -> N
     assert "123456789012/eu-west-1 failed in its last run: no" in [note["text"] for note in notes]
 
 
-def test_stale_is_exit_3(command: Command, filled: Database) -> None:
+def test_stale_data_is_exit_3(command: Command, filled: Database) -> None:
     answer = command("status", "--max-age", "2h", "--json")
     assert answer.code == 3
     assert json.loads(answer.out)["scopes"]
@@ -209,7 +221,7 @@ def test_stale_is_exit_3(command: Command, filled: Database) -> None:
     assert command("status", "--max-age", "2h").code == 0
 
 
-def test_what_one_off_syncs_brought_is_shown_and_never_stale(
+def test_scopes_of_one_off_syncs_are_shown_and_never_stale(
     command: Command, filled: Database
 ) -> None:
     with filled.writing() as connection:
@@ -232,7 +244,7 @@ def test_what_one_off_syncs_brought_is_shown_and_never_stale(
     assert answer.err.endswith("Older than 2h: nothing has been synced yet.\n")
 
 
-def test_the_last_runs_name_the_account_where_there_are_several(
+def test_the_last_runs_name_the_account_if_there_are_several(
     command: Command, filled: Database
 ) -> None:
     def run_of(account: str) -> None:
@@ -262,7 +274,7 @@ def test_the_last_runs_name_the_account_where_there_are_several(
     ]
 
 
-def test_jobs_without_price_or_details_are_counted(command: Command, filled: Database) -> None:
+def test_status_counts_jobs_without_price_or_details(command: Command, filled: Database) -> None:
     with filled.writing() as connection:
         for name, instance, groups, plan in (
             ("priced-2", "ml.m5.xlarge", None, None),

@@ -1,4 +1,4 @@
-"""`--ping-url`: a dead-man's switch hears of good syncs only, and its URL stays a secret."""
+"""`--ping-url`: only a complete sync pings, and the URL stays a secret."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ from pathlib import Path
 
 import pytest
 
+import exporter
 from exporter import ping
+from exporter.errors import UsageError
 from exporter.simulator import Fault
 from tests.unattended.conftest import Listener, Sync
 
 
-def test_a_good_sync_pings_once(sync: Sync, listener: Listener) -> None:
+def test_a_complete_sync_pings_once(sync: Sync, listener: Listener) -> None:
     assert sync("--ping-url", listener.url)[0] == 0
-    assert listener.asked == ["/ping/S3CRET-UUID?token=S3CRET"]
+    assert listener.requests == ["/ping/S3CRET-UUID?token=S3CRET"]
 
 
-def test_a_failed_sync_is_silent(sync: Sync, listener: Listener) -> None:
-    sync.simulator.inject(Fault("unavailable", "ListTrainingJobs", times=None))
+def test_a_failed_sync_sends_no_ping(sync: Sync, listener: Listener) -> None:
+    sync.simulator.inject(Fault("wrong_type", "ListTrainingJobs", times=None))
     assert sync("--ping-url", listener.url)[0] == 7
-    assert listener.asked == []
+    assert listener.requests == []
 
 
-def test_a_required_scope_left_behind_is_silence(sync: Sync, listener: Listener) -> None:
+def test_a_failed_required_scope_prevents_the_ping(sync: Sync, listener: Listener) -> None:
     sync.simulator.inject(Fault("denied", region="us-east-1", times=None))
     regions = ("--region", "eu-west-1", "--region", "us-east-1")
     assert sync("--ping-url", listener.url, *regions)[0] == 3
-    assert listener.asked == []
+    assert listener.requests == []
 
 
-def test_an_optional_scope_left_behind_is_not(
+def test_a_failed_optional_scope_does_not_prevent_the_ping(
     sync: Sync, listener: Listener, tmp_path: Path
 ) -> None:
     (tmp_path / "sagemaker-exporter.toml").write_text(
@@ -49,16 +51,16 @@ def test_an_optional_scope_left_behind_is_not(
     sync.simulator.inject(Fault("denied", region="us-east-1", times=None))
     code, _ = sync()
     assert code == 0
-    assert len(listener.asked) == 1
+    assert len(listener.requests) == 1
 
 
-def test_one_offs_and_dry_runs_do_not_ping(sync: Sync, listener: Listener) -> None:
+def test_one_offs_and_dry_runs_send_no_ping(sync: Sync, listener: Listener) -> None:
     assert sync("--ping-url", listener.url, "--name-contains", "nightly")[0] == 0
     assert sync("--ping-url", listener.url, "--dry-run")[0] == 0
-    assert listener.asked == []
+    assert listener.requests == []
 
 
-def test_a_ping_that_fails_is_a_warning_without_the_secret(sync: Sync, listener: Listener) -> None:
+def test_a_failed_ping_is_a_warning_without_the_secret(sync: Sync, listener: Listener) -> None:
     listener.answers = (404,)
     code, err = sync("-v", "-v", "--ping-url", listener.url)
     assert code == 0
@@ -69,37 +71,38 @@ def test_a_ping_that_fails_is_a_warning_without_the_secret(sync: Sync, listener:
 @pytest.mark.parametrize(
     "url", ["ftp://example.org/S3CRET", "S3CRET", "http:///S3CRET", "http://[S3CRET"]
 )
-def test_a_url_that_cannot_be_pinged_is_refused_without_being_repeated(
-    sync: Sync, url: str
-) -> None:
+def test_a_bad_url_is_refused_without_being_printed(sync: Sync, url: str) -> None:
     code, err = sync("--ping-url", url)
     assert code == 2
     assert "--ping-url" in err
     assert "S3CRET" not in err
+    with pytest.raises(UsageError) as caught:
+        exporter.sync(sync.directory / "jobs.duckdb", ping_url=url)
+    assert "S3CRET" not in str(caught.value)
 
 
-def test_passing_trouble_is_tried_again(listener: Listener) -> None:
+def test_a_transient_failure_is_retried(listener: Listener) -> None:
     listener.answers = (503, 429, 200)
     pauses: list[float] = []
     assert ping.send(listener.url, sleep=pauses.append) is None
-    assert len(listener.asked) == 3
+    assert len(listener.requests) == 3
     assert pauses == [1.0, 2.0]
 
 
-def test_trouble_that_stays_ends_after_three_tries(listener: Listener) -> None:
+def test_the_ping_gives_up_after_three_tries(listener: Listener) -> None:
     listener.answers = (500,)
     problem = ping.send(listener.url, sleep=lambda _: None)
     assert problem == "The ping to http://127.0.0.1/… failed: it answered HTTP 500."
-    assert len(listener.asked) == 3
+    assert len(listener.requests) == 3
 
 
-def test_a_refusal_is_not_repeated(listener: Listener) -> None:
+def test_a_permanent_failure_is_not_retried(listener: Listener) -> None:
     listener.answers = (403,)
     assert ping.send(listener.url, sleep=lambda _: None)
-    assert len(listener.asked) == 1
+    assert len(listener.requests) == 1
 
 
-def test_nobody_there_and_nobody_who_answers() -> None:
+def test_no_server_and_no_answer_are_told_apart() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         problem = ping.send(

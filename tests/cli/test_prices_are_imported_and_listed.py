@@ -1,4 +1,4 @@
-"""prices as a command: import all or nothing, list what is in force."""
+"""prices: an import is all or nothing, and the list shows what is in force."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_an_import_changes_the_costs(command: Command, filled: Database, rates: 
     db = ("--db", str(filled.path))
     answer = command("prices", "import", str(rates), *db)
     assert (answer.code, answer.out) == (0, "")
-    assert answer.err == "prices import: 2 prices, 1 new, 1 changed, 0 as before\n"
+    assert answer.err == "prices import: 2 prices, 1 new, 1 changed, 0 unchanged\n"
     again = json.loads(command("prices", "import", str(rates), "--json", *db).out)
     assert again == {
         "version": 1, "file": str(rates), "prices": 2, "new": 0, "changed": 0, "unchanged": 2,
@@ -40,7 +40,7 @@ def test_an_import_changes_the_costs(command: Command, filled: Database, rates: 
     assert found["totals"]["cost_usd"] == Decimal("2.50") + found["totals"]["storage_usd"]
 
 
-def test_prices_may_come_before_the_first_sync(command: Command, rates: Path) -> None:
+def test_prices_can_be_imported_before_the_first_sync(command: Command, rates: Path) -> None:
     assert command("prices", "import", str(rates)).code == 0
     assert command("status").code == 0
     found = json.loads(command("prices", "list", "--all", "--json").out)
@@ -60,10 +60,12 @@ def test_a_wrong_file_is_one_line_and_changes_nothing(
         "eu-west-1,Training,ml.m5.xlarge,1,Hrs,2026-10-03,contract,false,,",
         "eu-west-1,Training Warm Pool,ml.m5.xlarge,1,Hrs,2026-10-03,contract,false,,",
     ]
-    assert "Used without a price: Training ML storage in eu-west-1 (2 jobs)." in listed.err
+    assert "In use without a price: Training ML storage in eu-west-1 (2 jobs)." in listed.err
 
 
-def test_the_list_of_an_earlier_day_is_an_estimate(command: Command, filled: Database) -> None:
+def test_prices_of_a_day_before_the_first_known_one_are_estimated(
+    command: Command, filled: Database
+) -> None:
     answer = command("prices", "list", "--on", "2020-02-02", "--json", "--db", str(filled.path))
     found = json.loads(answer.out)
     assert found["title"] == "Prices in force on 2020-02-02"

@@ -1,4 +1,4 @@
-"""reconcile as a command: what differs, whose it is, and the rates of the bill."""
+"""reconcile: what differs, which jobs explain it, and the rates of the bill."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_differences_are_shown_with_the_jobs_behind_them(
     answer = command("reconcile", str(bill), *db)
     assert (answer.code, answer.err) == (0, "")
     assert "bert-1 (differs)" in answer.out
-    assert "--rates FILE writes what the bill really charged" in answer.out
+    assert "--rates FILE writes the rates that the bill charged" in answer.out
     found = json.loads(command("reconcile", str(bill), "--json", *db).out, parse_float=Decimal)
     rows = {row["component"]: row for row in found["rows"]}
     assert (rows["Training"]["differs"], rows["Training"]["usd_differs"]) == (False, True)
@@ -72,7 +72,9 @@ def test_the_rates_of_the_bill_can_be_imported(
     assert json.loads(answer.out)["totals"]["cost_usd"] == 2.5
 
 
-def test_what_is_no_bill_is_one_line(command: Command, filled: Database, tmp_path: Path) -> None:
+def test_a_file_that_is_no_bill_is_refused_in_one_line(
+    command: Command, filled: Database, tmp_path: Path
+) -> None:
     junk = tmp_path / "junk.csv"
     junk.write_text("a,b\n1,2\n")
     for path in (junk, tmp_path / "none.csv"):

@@ -1,4 +1,4 @@
-"""`--metrics-file`: read by the official client's parser, after syncs that end in every way."""
+"""`--metrics-file`: the official parser reads it, however the sync ended."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import exporter
 from exporter import metrics
 from exporter.reports.status import Scope as ScopeFigures
 from exporter.reports.status import Status
@@ -40,7 +41,7 @@ def one(found: Samples, name: str, **labels: str) -> float:
     return found[f"sagemaker_exporter_{name}"][tuple(sorted(labels.items()))]
 
 
-def test_a_complete_sync(sync: Sync, tmp_path: Path) -> None:
+def test_a_complete_sync_writes_its_counts_and_its_scopes(sync: Sync, tmp_path: Path) -> None:
     path = tmp_path / "exporter.prom"
     assert sync("--metrics-file", str(path))[0] == 0
     found = read(path.read_text())
@@ -60,11 +61,17 @@ def test_a_complete_sync(sync: Sync, tmp_path: Path) -> None:
     assert one(found, "last_sync_duration_seconds") > 0
 
 
+def test_a_sync_from_python_writes_them_as_well(sync: Sync, tmp_path: Path) -> None:
+    path = tmp_path / "exporter.prom"
+    exporter.sync(sync.directory / "jobs.duckdb", max_rps=0, metrics_file=str(path))
+    assert one(read(path.read_text()), "last_sync_jobs_inserted") == 1
+
+
 def test_a_failed_sync_names_its_error_and_keeps_the_watermark(sync: Sync, tmp_path: Path) -> None:
     path = tmp_path / "exporter.prom"
     sync("--metrics-file", str(path))
     before = read(path.read_text())
-    sync.simulator.inject(Fault("unavailable", "ListTrainingJobs", times=None))
+    sync.simulator.inject(Fault("wrong_type", "ListTrainingJobs", times=None))
     assert sync("--metrics-file", str(path))[0] == 7
     found = read(path.read_text())
     assert one(found, "last_sync_exit_code") == 7
@@ -77,7 +84,9 @@ def test_a_failed_sync_names_its_error_and_keeps_the_watermark(sync: Sync, tmp_p
     assert dict(labels)["error"]
 
 
-def test_a_sync_that_cannot_open_the_database_keeps_the_scopes(sync: Sync, tmp_path: Path) -> None:
+def test_a_sync_that_cannot_open_the_database_keeps_the_scope_metrics(
+    sync: Sync, tmp_path: Path
+) -> None:
     path = tmp_path / "exporter.prom"
     sync("--metrics-file", str(path))
     before = read(path.read_text())
@@ -93,7 +102,7 @@ def test_a_sync_that_cannot_open_the_database_keeps_the_scopes(sync: Sync, tmp_p
     assert {name: found[name] for name in scopes} == {name: before[name] for name in scopes}
 
 
-def test_a_one_off_and_a_dry_run_leave_the_file_alone(sync: Sync, tmp_path: Path) -> None:
+def test_one_offs_and_dry_runs_do_not_write_the_file(sync: Sync, tmp_path: Path) -> None:
     path = tmp_path / "exporter.prom"
     code, err = sync("--metrics-file", str(path), "--status", "Failed")
     assert code == 0
@@ -103,16 +112,14 @@ def test_a_one_off_and_a_dry_run_leave_the_file_alone(sync: Sync, tmp_path: Path
     assert not path.exists()
 
 
-def test_a_directory_that_is_not_there_is_told_before_a_call_is_made(
-    sync: Sync, tmp_path: Path
-) -> None:
+def test_a_missing_directory_is_refused_before_the_first_call(sync: Sync, tmp_path: Path) -> None:
     code, err = sync("--metrics-file", str(tmp_path / "nowhere" / "exporter.prom"))
     assert code == 2
     assert "--metrics-file" in err
     assert not (tmp_path / "jobs.duckdb").exists()
 
 
-def test_the_file_is_replaced_and_nothing_is_left_beside_it(sync: Sync, tmp_path: Path) -> None:
+def test_the_file_is_replaced_in_one_step(sync: Sync, tmp_path: Path) -> None:
     folder = tmp_path / "textfile"
     folder.mkdir()
     path = folder / "exporter.prom"
@@ -141,7 +148,7 @@ def figures(**more: Any) -> ScopeFigures:
     return ScopeFigures(**{**given, **counts, **more})
 
 
-def test_awkward_texts_survive_the_format() -> None:
+def test_quotes_and_backslashes_survive_the_format() -> None:
     error = 'a "quoted" path C:\\temp\nand a second line {} # é'
     status = Status(NOW, (figures(account_id="1", region="r", last_error=error),), ())
     sync = metrics.Sync(NOW, NOW + timedelta(seconds=1.5), 3, "1.0")

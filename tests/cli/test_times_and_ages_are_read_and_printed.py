@@ -39,24 +39,24 @@ def test_a_time_is_iso_8601_or_an_age_and_comes_out_in_utc(text: str, expected: 
     ["", "yesterday", "30", "d", "-3d", "3 d", "1e3d", "2026-13-01", "2026-10", "٣d", "999999999w",
      "0001-01-01T00:00+14:00", "30d12h"],
 )  # fmt: skip
-def test_what_is_neither_is_refused_with_what_was_expected(text: str) -> None:
+def test_other_text_is_refused_with_what_was_expected(text: str) -> None:
     with pytest.raises(ValueError, match="expected an ISO 8601 time"):
         parse_time(text, NOW)
 
 
-def test_an_age_alone() -> None:
+def test_an_age_is_a_number_and_a_unit() -> None:
     assert parse_age("2h") == timedelta(hours=2)
     for text in ("2026-10-03", "2", "999999999w"):
         with pytest.raises(ValueError, match="expected an age"):
             parse_age(text)
 
 
-def test_now_in_another_zone_is_the_same_now() -> None:
+def test_an_age_counts_from_now_in_any_time_zone() -> None:
     tokyo = NOW.astimezone(timezone(timedelta(hours=9)))
     assert parse_time("1h", tokyo) == NOW - timedelta(hours=1)
 
 
-def test_times_and_ages_as_they_are_printed() -> None:
+def test_times_and_ages_are_printed_in_utc_and_two_units() -> None:
     assert format_time(NOW) == "2026-11-23T17:00:00Z"
     assert format_time(NOW.replace(tzinfo=None)) == "2026-11-23T17:00:00Z"
     assert format_time(NOW.astimezone(timezone(timedelta(hours=9)))) == "2026-11-23T17:00:00Z"
