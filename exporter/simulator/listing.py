@@ -1,4 +1,4 @@
-"""ListTrainingJobs: which jobs a page holds, and where the next one begins.
+"""ListTrainingJobs: the jobs of a page, and the position of the next page.
 
 Pure: an index, parameters and a behaviour in, jobs and a position out.
 """
@@ -22,7 +22,7 @@ Bound = Callable[[datetime], bool]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's jobs, and the JSON position at which the next page begins, None at the end."""
+    """The jobs of a page, and the position of the next page as JSON; None at the end."""
 
     jobs: list[Job]
     position: Any
@@ -31,16 +31,16 @@ class Page:
 def cut_page(
     index: JobIndex,
     params: Mapping[str, Any],
-    position: Any,  # noqa: ANN401 - what an earlier page gave
+    position: Any,  # noqa: ANN401 - JSON
     behaviour: Behaviour,
     now: datetime,
 ) -> Page:
-    """Cut one page of a listing.
+    """Return one page of a listing.
 
     Args:
         index: The live jobs.
-        params: The request's parameters by the model's names, with datetimes.
-        position: What the page before gave as its position, None for the first.
+        params: The parameters of the request by the names of the model, with datetimes.
+        position: The position that the previous page returned; None for the first page.
         behaviour: How the service behaves.
         now: The world's time.
     """
@@ -69,7 +69,7 @@ def cut_page(
 
 
 def filters(params: Mapping[str, Any], behaviour: Behaviour, now: datetime) -> list[Test]:
-    """Give the tests that the parameters put to each job of a page."""
+    """Return the tests that the jobs of a page must pass."""
     tests: list[Test] = []
     if "StatusEquals" in params:
         status = params["StatusEquals"]
@@ -92,7 +92,7 @@ def filters(params: Mapping[str, Any], behaviour: Behaviour, now: datetime) -> l
 
 
 class _Walk:
-    """A window walked in one direction; steps count from its first job in that direction."""
+    """A window read in one direction; steps count from its first job in that direction."""
 
     def __init__(self, window: Window, *, descending: bool) -> None:
         self._window = window
@@ -110,13 +110,13 @@ class _Walk:
         return list(window.jobs[window.low + begin : window.low + end])
 
     def position(self, step: int, *, by_offset: bool) -> Any:  # noqa: ANN401 - JSON
-        """Describe the place before a step, as a count or by the last job passed."""
+        """Return the position before a step: a count, or the sort key of the previous job."""
         if by_offset or step == 0:
             return step
         return _written(self._window.key(self.at(step - 1)))
 
     def resume(self, position: Any) -> int:  # noqa: ANN401 - JSON
-        """Give the step that a position means in the list as it is now."""
+        """Return the step of a position in the current list."""
         if position is None:
             return 0
         if isinstance(position, int):
@@ -136,7 +136,7 @@ def _filtered(walk: _Walk, tests: list[Test], begin: int, size: int) -> tuple[li
         job = walk.at(step)
         if all(test(job) for test in tests):
             if len(jobs) == size:
-                return jobs, end  # there is one more, so the next page will not be empty
+                return jobs, end  # another job matches, so the next page is not empty
             jobs.append(job)
             end = step + 1
         step += 1

@@ -1,10 +1,10 @@
-"""GetProducts: the Price List API's answer for SageMaker.
+"""GetProducts: the SageMaker products of the Price List API.
 
-The shape – JSON in strings, a product with attributes, terms with price dimensions – is
-the Price List API's; attribute names are those that users of SageMaker's list filter by
-(``instanceName``, ``regionCode``, ``component``, ``platoinstancetype``, usage types such
-as ``USE1-Train:ml.m5.large``). The prices are the stand-in's own, near public ones, those
-of the bill in the project's notes exact for eu-west-1.
+The shape is that of the API: JSON in strings, a product with attributes, terms with price
+dimensions. Users filter SageMaker's list by these attributes: `instanceName`, `regionCode`,
+`component`, `platoinstancetype`, and usage types such as `USE1-Train:ml.m5.large`. The prices
+are made up, close to public ones. For eu-west-1, those of a published bill are exact:
+aws-samples/sagemaker-ssh-helper, Sample_Costs.md, December 2023 [R].
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from typing import Any
 from exporter.wire import ApiError, Call
 
 ENDPOINTS = frozenset({"us-east-1", "eu-central-1", "ap-south-1"})
-"""Where the Price List API answers, whatever region is asked about. [D]"""
+"""The regions with an endpoint of the Price List API, which has the prices of all regions. [D]"""
 
 _SERVICE = "AmazonSageMaker"
 _PUBLISHED = "2026-10-30T00:00:00Z"
@@ -28,7 +28,7 @@ _PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A region as the list names it: its usage types' prefix, its name, its price level."""
+    """A region in the price list: the prefix of its usage types, its name, its price level."""
 
     prefix: str
     location: str
@@ -66,7 +66,7 @@ HOURLY: Mapping[str, Decimal] = {
         "ml.trn1.32xlarge": "24.781",
     }.items()
 }
-"""USD an hour of training at level 1."""
+"""The price of an hour of training in USD, at level 1."""
 
 _EXACT: Mapping[tuple[str, str], Decimal] = {
     ("eu-west-1", "ml.m5.xlarge"): Decimal("0.257"),
@@ -78,13 +78,13 @@ _EXACT: Mapping[tuple[str, str], Decimal] = {
 _STORAGE = Decimal("0.14")
 _EXACT_STORAGE: Mapping[str, Decimal] = {"eu-west-1": Decimal("0.154")}
 
-# Component, infix of the usage type, share of the training price.
+# Component, infix of the usage type, price relative to that of training.
 _COMPUTE = (
     ("Training", "Train", Decimal(1)),
     ("Training Warm Pool", "Train-WarmPool", Decimal(1)),
     ("Hosting", "Host", Decimal("1.2")),
     ("Notebook", "Notebk", Decimal(1)),
-    # Debugger's built-in rules run on instances for nothing: a 0.00 row to be passed over.
+    # Debugger's built-in rules are free: clients must skip rows of 0.00.
     ("Training", "DebuggerBuiltInRule", Decimal(0)),
 )
 _VOLUMES = (
@@ -95,7 +95,7 @@ _VOLUMES = (
 
 
 def price_of(region: str, instance_type: str) -> Decimal | None:
-    """Give the price of an hour of training in USD, None where it is not offered."""
+    """Return the price of an hour of training in USD; None if there is no such offer."""
     if region not in REGIONS or instance_type not in HOURLY:
         return None
     exact = _EXACT.get((region, instance_type))
@@ -103,39 +103,35 @@ def price_of(region: str, instance_type: str) -> Decimal | None:
 
 
 def storage_price_of(region: str) -> Decimal | None:
-    """Give the price of a GB-month of training storage in USD, None where there is none."""
+    """Return the price of a GB-month of training storage in USD; None if there is no offer."""
     if region not in REGIONS:
         return None
     exact = _EXACT_STORAGE.get(region)
     return exact or (_STORAGE * REGIONS[region].level).quantize(Decimal("0.0001"))
 
 
-class PriceList:
-    """Today's price list; the same for every account."""
+def products(call: Call) -> dict[str, Any]:
+    """Answer GetProducts; the list is the same for every account.
 
-    def products(self, call: Call) -> dict[str, Any]:
-        """Answer GetProducts.
-
-        Raises:
-            ApiError: The API is not offered in the region called, the service is unknown,
-                or the NextToken is not one of this list.
-        """
-        if call.region not in ENDPOINTS:
-            raise ApiError(
-                "UnrecognizedClientException",
-                f"The Price List API is not offered in {call.region}",
-            )
-        params = call.params
-        if params["ServiceCode"] != _SERVICE:
-            raise ApiError("NotFoundException", f"{params['ServiceCode']} is not listed here")
-        wanted = params.get("Filters", ())
-        found = [text for product, text in _catalogue() if _matches(product, wanted)]
-        begin = _position(params.get("NextToken"), wanted)
-        end = begin + int(params.get("MaxResults", _PAGE))
-        answer: dict[str, Any] = {"FormatVersion": "aws_v1", "PriceList": found[begin:end]}
-        if end < len(found):
-            answer["NextToken"] = f"{_binding(wanted)}:{end}"
-        return answer
+    Raises:
+        ApiError: The region has no endpoint of the API, the service is unknown, or the
+            NextToken belongs to another request.
+    """
+    if call.region not in ENDPOINTS:
+        raise ApiError(
+            "UnrecognizedClientException", f"The Price List API is not offered in {call.region}"
+        )
+    params = call.params
+    if params["ServiceCode"] != _SERVICE:
+        raise ApiError("NotFoundException", f"{params['ServiceCode']} is not listed here")
+    wanted = params.get("Filters", ())
+    found = [text for product, text in _catalogue() if _matches(product, wanted)]
+    begin = _position(params.get("NextToken"), wanted)
+    end = begin + int(params.get("MaxResults", _PAGE))
+    answer: dict[str, Any] = {"FormatVersion": "aws_v1", "PriceList": found[begin:end]}
+    if end < len(found):
+        answer["NextToken"] = f"{_binding(wanted)}:{end}"
+    return answer
 
 
 def _matches(product: Mapping[str, Any], wanted: list[dict[str, str]]) -> bool:
@@ -145,7 +141,7 @@ def _matches(product: Mapping[str, Any], wanted: list[dict[str, str]]) -> bool:
         "ServiceCode": _SERVICE,
         "sku": product["sku"],
     }
-    # The API's field names do not mind case.
+    # The API ignores the case of field names.
     known = {name.lower(): value for name, value in fields.items()}
     return all(
         _fits(each["Type"], known.get(each["Field"].lower()), each["Value"]) for each in wanted
@@ -179,7 +175,7 @@ def _binding(wanted: list[dict[str, str]]) -> str:
 
 @cache
 def _catalogue() -> list[tuple[dict[str, Any], str]]:
-    """Give all products, each with its entry of the list as a JSON string."""
+    """Return all products, each with its entry in the list as a JSON string."""
     made = []
     for region in REGIONS:
         for product, price, unit in (*_compute(region), *_storage(region)):

@@ -1,8 +1,7 @@
-"""Search over training jobs: whose records could match, which do, in which order.
+"""Search over training jobs: the candidates, those that match, and their order.
 
-A million jobs are not turned into records to find a hundred by name: what an expression
-says about names and creation times narrows the candidates first, and the expression
-itself decides about those that are left.
+Finding a hundred of a million jobs by name does not build a million records. The names and
+creation times in an expression narrow the candidates first; the expression tests the rest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,13 +27,13 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Outside of this nothing can match.
+    """Bounds outside which no job can match.
 
     Attributes:
-        names: The only names that can, None for any.
-        first: The earliest creation time, included.
-        last: The latest, included.
-        exact: Everything inside matches; no test is needed.
+        names: The only possible names; None for any.
+        first: The earliest creation time, inclusive.
+        last: The latest creation time, inclusive.
+        exact: Every job within the bounds matches; no test is needed.
     """
 
     names: frozenset[str] | None
@@ -45,36 +44,36 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """One page: jobs with the states they are shown in, and the next page's position."""
+    """The jobs of a page with the states to show, and the position of the next page."""
 
     hits: Sequence[Hit]
     position: int | None
 
 
 def seen_at(now: datetime, behaviour: Behaviour) -> datetime:
-    """Give the moment whose world the index shows."""
+    """Return the moment that the lagging index shows."""
     return now - timedelta(seconds=behaviour.search_lag_seconds)
 
 
 def search(scope: Scope, params: Mapping[str, Any], position: int | None, seen: datetime) -> Hits:
-    """Find one page of jobs.
+    """Return one page of results.
 
     Args:
-        scope: Whose jobs.
-        params: The request's parameters by the model's names.
-        position: What the page before gave.
-        seen: The moment whose world the index shows.
+        scope: The account and region.
+        params: The parameters of the request by the names of the model.
+        position: The position that the previous page returned; None for the first page.
+        seen: The moment that the index shows.
 
     Raises:
-        ApiError: ValidationException for an expression the service would not take.
+        ApiError: ValidationException: the service would reject the expression.
     """
     wanted = params.get("SearchExpression", {})
-    expression.check_limits(wanted, scope.world.behaviour.search_max_filters)
+    expression.check_limits(wanted, scope.behaviour.search_max_filters)
     begin = position or 0
     end = begin + int(params.get("MaxResults", DEFAULT_PAGE_SIZE))
     limits = reach(wanted)
-    if limits.exact and params.get("SortBy") == "CreationTime" and not _gone_since(scope, seen):
-        # The index is in this order already: a page of a million costs what a page costs.
+    if limits.exact and params.get("SortBy") == "CreationTime" and not _deleted_since(scope, seen):
+        # The index has this order, so a page costs the same in a history of any size.
         low, high = scope.index.between(limits.first, min(limits.last, seen), inclusive=True)
         first, last = low + begin, min(low + end, high)
         if _descending(params):
@@ -84,16 +83,16 @@ def search(scope: Scope, params: Mapping[str, Any], position: int | None, seen: 
     key = (scope.index.version, seen, repr({**params, "NextToken": 0, "MaxResults": 0}))
     if scope.last_search is None or scope.last_search[0] != key:
         found = list(_matching(scope, wanted, limits, seen))
-        scope.last_search = key, _ordered(found, params, seen, scope.world.behaviour)
+        scope.last_search = key, _ordered(found, params, seen, scope.behaviour)
     ordered = scope.last_search[1]
     return Hits(ordered[begin:end], end if end < len(ordered) else None)
 
 
 def reach(wanted: Mapping[str, Any]) -> Reach:
-    """Give how far an expression can reach.
+    """Return the bounds that an expression sets.
 
     Raises:
-        ApiError: ValidationException for a creation time in another form.
+        ApiError: ValidationException: a creation time has the wrong form.
     """
     filters, below = wanted.get("Filters", ()), wanted.get("SubExpressions", ())
     plain = not wanted.get("NestedFilters")
@@ -119,7 +118,7 @@ def _of_filter(wanted: Mapping[str, Any]) -> Reach:
         return Reach(frozenset(names), _FIRST, _LAST, exact=False)
     if value is not None and name == "CreationTime":
         when = expression.read_time(value)
-        # Filters have whole seconds and jobs milliseconds, so every bound can be included.
+        # Filters have whole seconds and jobs milliseconds, so inclusive bounds suffice.
         ranges = {
             "Equals": (when, when + _SECOND - _MILLISECOND),
             "GreaterThan": (when + _MILLISECOND, _LAST),
@@ -135,7 +134,7 @@ def _of_filter(wanted: Mapping[str, Any]) -> Reach:
 def _matching(
     scope: Scope, wanted: Mapping[str, Any], limits: Reach, seen: datetime
 ) -> Iterator[Hit]:
-    behaviour = scope.world.behaviour
+    behaviour = scope.behaviour
     test = expression.compiled(wanted)
     for job in _candidates(scope, limits, seen):
         state = job.state_at(seen)
@@ -144,7 +143,7 @@ def _matching(
 
 
 def _candidates(scope: Scope, limits: Reach, seen: datetime) -> Iterator[Job]:
-    """Give the jobs that the index knew at a moment, within the reach."""
+    """Yield the jobs within the bounds that the index holds at a moment."""
     last = min(limits.last, seen)
     if limits.names is not None:
         named = (scope.find(name) for name in sorted(limits.names))
@@ -152,17 +151,17 @@ def _candidates(scope: Scope, limits: Reach, seen: datetime) -> Iterator[Job]:
     else:
         low, high = scope.index.between(limits.first, last, inclusive=True)
         yield from scope.index.jobs[low:high]
-    for job in _gone_since(scope, seen):
+    for job in _deleted_since(scope, seen):
         named_so = limits.names is None or job.name in limits.names
         if named_so and limits.first <= job.creation_time <= last:
             yield job
 
 
-def _gone_since(scope: Scope, seen: datetime) -> list[Job]:
-    """Give the jobs deleted since a moment, which the index still shows."""
+def _deleted_since(scope: Scope, seen: datetime) -> list[Job]:
+    """Return the jobs deleted since a moment; the index still shows them."""
     found = []
-    for job, gone in reversed(scope.deleted):
-        if gone <= seen:
+    for job, when in reversed(scope.deleted):
+        if when <= seen:
             break
         found.append(job)
     return found

@@ -8,21 +8,22 @@ from typing import Any
 from botocore.model import StructureShape
 
 from exporter.simulator.behaviour import Behaviour
-from exporter.simulator.job import FINAL_STATUSES, Job, JobSpec, JobState, Transition
+from exporter.simulator.job import Job, JobSpec, JobState, Transition
+from exporter.simulator.life import transitions
 from exporter.wire.model import service_model, shape_at
 
 SUMMARY = ("ListTrainingJobs", "output", "TrainingJobSummaries", "[]")
-"""Where the model describes a summary."""
+"""The place of a summary in botocore's model."""
 
 DESCRIPTION = ("DescribeTrainingJob", "output")
-"""Where the model describes a description."""
+"""The place of a description in botocore's model."""
 
 SEARCH_RECORD = ("Search", "output", "Results", "[]")
-"""Where the model describes what Search gives."""
+"""The place of a result of Search in botocore's model."""
 
 
 def warm_pool(state: JobState, now: datetime, behaviour: Behaviour) -> dict[str, Any] | None:
-    """Give ``WarmPoolStatus`` as it is shown, None while or where there is none."""
+    """Return `WarmPoolStatus` as the API shows it; None while it shows nothing."""
     status = state.warm_pool_status
     if status is None or _status_is_late(state, now, behaviour):
         return None
@@ -36,7 +37,7 @@ def warm_pool(state: JobState, now: datetime, behaviour: Behaviour) -> dict[str,
 
 
 def may_change_by_itself(state: JobState, now: datetime, behaviour: Behaviour) -> bool:
-    """Say whether the mere passing of time will change what is shown of a state."""
+    """Return whether the API will show a state differently later, though nothing happens."""
     if state.warm_pool_status is None:
         return False
     growing = (
@@ -52,7 +53,7 @@ def may_change_by_itself(state: JobState, now: datetime, behaviour: Behaviour) -
 
 
 def summary(job: Job, state: JobState, now: datetime, behaviour: Behaviour) -> dict[str, Any]:
-    """Give a ``TrainingJobSummary`` with aware datetimes."""
+    """Return a `TrainingJobSummary` with aware datetimes."""
     shown: dict[str, Any] = {
         "TrainingJobName": job.name,
         "TrainingJobArn": job.arn,
@@ -73,10 +74,10 @@ def summary(job: Job, state: JobState, now: datetime, behaviour: Behaviour) -> d
 
 
 def description(job: Job, state: JobState, now: datetime, behaviour: Behaviour) -> dict[str, Any]:
-    """Give a ``DescribeTrainingJobResponse`` with aware datetimes."""
+    """Return a `DescribeTrainingJobResponse` with aware datetimes."""
     spec = job.spec
-    account = job.scope.account_id
-    bucket = f"s3://sagemaker-{job.scope.region}-{account}"
+    account = job.place.account_id
+    bucket = f"s3://sagemaker-{job.place.region}-{account}"
     stopping: dict[str, Any] = {"MaxRuntimeInSeconds": spec.max_runtime_seconds}
     if spec.managed_spot:
         stopping["MaxWaitTimeInSeconds"] = 2 * spec.max_runtime_seconds
@@ -103,7 +104,9 @@ def description(job: Job, state: JobState, now: datetime, behaviour: Behaviour) 
         "TrainingStartTime": state.training_start_time,
         "TrainingEndTime": state.training_end_time,
         "LastModifiedTime": state.last_modified_time,
-        "SecondaryStatusTransitions": [_transition(each) for each in transitions(job, state)],
+        "SecondaryStatusTransitions": [
+            _transition(each) for each in transitions(job.creation_time, state)
+        ],
         "EnableNetworkIsolation": spec.network_isolation,
         "EnableInterContainerTrafficEncryption": spec.encrypt_traffic,
         "EnableManagedSpotTraining": spec.managed_spot,
@@ -117,9 +120,9 @@ def description(job: Job, state: JobState, now: datetime, behaviour: Behaviour) 
 
 
 def search_record(job: Job, state: JobState, now: datetime, behaviour: Behaviour) -> dict[str, Any]:
-    """Give the ``TrainingJob`` of a SearchRecord: a description, with tags.
+    """Return the `TrainingJob` of a SearchRecord: a description with tags.
 
-    What the shape does not have, such as ServerlessJobConfig, Search does not show. [D]
+    Search does not show what that shape lacks, such as ServerlessJobConfig. [D]
     """
     known = _members("TrainingJob")
     shown = description(job, state, now, behaviour)
@@ -129,30 +132,14 @@ def search_record(job: Job, state: JobState, now: datetime, behaviour: Behaviour
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Give tags as the API lists them."""
+    """Return tags as the API lists them."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
-
-
-def transitions(job: Job, state: JobState) -> tuple[Transition, ...]:
-    """Give the secondary statuses so far, worked out from the times if none were kept."""
-    if state.transitions is not None:
-        return state.transitions
-    started, ended = state.training_start_time, state.training_end_time
-    made = [
-        Transition("Starting", job.creation_time, started or ended, "Starting the training job")
-    ]
-    if started is not None:
-        made.append(Transition("Downloading", started, started, "Downloading input data"))
-        made.append(Transition("Training", started, ended, "Training image download completed."))
-    if ended is not None and state.training_job_status in FINAL_STATUSES:
-        made.append(Transition(state.training_job_status, ended, ended, "Training job ended"))
-    return tuple(made)
 
 
 def _status_is_late(state: JobState, now: datetime, behaviour: Behaviour) -> bool:
     late = behaviour.pool_status_late_seconds
     ended = state.training_end_time
-    # An unbounded lateness is not a timedelta, so seconds are compared.
+    # In seconds: a timedelta cannot hold an infinite delay.
     return bool(late) and ended is not None and (now - ended).total_seconds() < late
 
 
@@ -198,10 +185,7 @@ def _resource_config(spec: JobSpec) -> dict[str, Any] | None:
 def _vpc_config(spec: JobSpec) -> dict[str, Any] | None:
     if not spec.subnets:
         return None
-    return {
-        "SecurityGroupIds": list(spec.security_group_ids),
-        "Subnets": list(spec.subnets),
-    }
+    return {"SecurityGroupIds": list(spec.security_group_ids), "Subnets": list(spec.subnets)}
 
 
 def _transition(transition: Transition) -> dict[str, Any]:
@@ -215,7 +199,7 @@ def _transition(transition: Transition) -> dict[str, Any]:
 
 @cache
 def _members(shape_name: str) -> frozenset[str]:
-    # An older botocore knows fewer members; what it does not know it cannot be told.
+    # The installed botocore may be older and have fewer members; others would be rejected.
     if shape_name == "DescribeTrainingJobResponse":
         shape = shape_at("sagemaker", "DescribeTrainingJob", "output")
     else:

@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exporter.wire import query
-from exporter.wire.http import Request, Response
+from exporter.wire.calls import Answer, ApiError, Backend, Body, Call, Outcome
 from exporter.wire.model import checked, operation_model, request_params, service_model, to_json
+from exporter.wire.server import Request, Response
 from exporter.wire.times import http_date
-from exporter.wire.types import Answer, ApiError, Backend, Body, Call, Outcome
 
 _JSON = "application/x-amz-json-1.1"
 _CREDENTIAL = re.compile(

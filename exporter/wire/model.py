@@ -20,9 +20,9 @@ from botocore.model import (
     StructureShape,
 )
 
+from exporter.wire.calls import ApiError
 from exporter.wire.constraints import Check, Constraints, Problem
 from exporter.wire.times import epoch_seconds, from_seconds
-from exporter.wire.types import ApiError
 
 _ENCODER = json.JSONEncoder(default=epoch_seconds, separators=(",", ":"))
 

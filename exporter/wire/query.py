@@ -12,8 +12,8 @@ from xml.sax.saxutils import escape
 
 from botocore.model import ListShape, Shape, StructureShape
 
+from exporter.wire.calls import ApiError
 from exporter.wire.times import iso
-from exporter.wire.types import ApiError
 
 
 def read_form(body: bytes) -> dict[str, str]:

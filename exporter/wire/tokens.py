@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from exporter.wire.calls import ApiError
 from exporter.wire.times import epoch_seconds
-from exporter.wire.types import ApiError
 
 _UNBOUND = frozenset({"NextToken", "MaxResults"})
 _DIGEST = 12

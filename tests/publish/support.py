@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from exporter.cli import main
-from exporter.simulator import Scope
+from exporter.simulator import World
 from exporter.store.database import Database
 from exporter.syncing.options import Configuration, Source, SyncOptions
 from exporter.syncing.run import run_sync
 
 
-def filled(database: Database, scope: Scope) -> None:
+def filled(database: Database, world: World) -> None:
     """Sync some jobs with pools, and tags, from the service."""
-    scope.world.generate(jobs=60, scopes=[scope])
+    world.generate(jobs=60)
     done = run_sync(database, [Source()], SyncOptions(max_rps=0), Configuration())
     assert done.exit_code == 0
 

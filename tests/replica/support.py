@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from exporter.replica.lister import Lister
-from exporter.simulator import Job
+from exporter.simulator import Job, Scope
 from exporter.store import jobs
 from exporter.store.database import Database
 from exporter.store.schema import training_job_changes, training_jobs
@@ -49,14 +49,14 @@ def row(name: str, after: float = 0, scope: ScopeKey = SCOPE, **values: Any) -> 
     }
 
 
-def row_of(job: Job) -> Row:
-    """The row that a sync makes of a job of the simulator."""
-    shown = job.summary()
+def row_of(scope: Scope, job: Job) -> Row:
+    """Return the row that a sync makes of a job of the simulator."""
+    shown = scope.summary(job)
     pool = shown.get("WarmPoolStatus", {})
     return row(
         job.name,
         (shown["CreationTime"] - START).total_seconds(),
-        ScopeKey(job.scope.account_id, job.scope.region),
+        ScopeKey(*scope.place),
         training_job_status=shown["TrainingJobStatus"],
         secondary_status=shown["SecondaryStatus"],
         training_end_time=shown.get("TrainingEndTime"),

@@ -142,7 +142,7 @@ def test_a_whole_sync_between_two_pages(
 ) -> None:
     for number in range(6):
         scope.create_job(f"job-{number}", lives=False)
-        scope.world.clock.advance(1)
+        scope.clock.advance(1)
     syncer = Syncer(database, scope, simulator)
     syncer.sync()
     lister = Lister(MirrorSource(database.path, lock_timeout=5))
@@ -154,7 +154,7 @@ def test_a_whole_sync_between_two_pages(
     for number in range(6):
         scope.finish(scope.job(f"job-{number}"), "Failed" if number % 2 else "Stopped")
     scope.create_job("late", lives=False)
-    scope.world.clock.advance(60)
+    scope.clock.advance(60)
     syncer.sync()
 
     rest = on_the_wire(

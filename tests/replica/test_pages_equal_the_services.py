@@ -99,7 +99,7 @@ def test_joined_pages_equal_the_services(database: Database) -> None:
             )
             spec = replace(JobSpec(), training_plan_arn=PLAN if planned else None)
             scope.add(name, when, spec, state)
-        put(database, map(row_of, scope.jobs()), history=False)
+        put(database, (row_of(scope, job) for job in scope.jobs()), history=False)
 
         there: list[Row] = []
         token: dict[str, str] = {}

@@ -75,7 +75,7 @@ def test_each_request_sees_the_newest_sync(
     with Replica(database.path) as replica:
         asked = sdk(replica.url, scope.account_id, region=scope.region)
         for number in range(1, 5):
-            scope.world.clock.advance(1)
+            scope.clock.advance(1)
             scope.finish(scope.job(f"job-{number - 1}"))
             scope.create_job(f"job-{number}", lives=False)
             calls = len(simulator.calls)

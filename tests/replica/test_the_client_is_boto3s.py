@@ -289,12 +289,12 @@ def test_it_gives_what_boto3_gives_of_the_service(
 ) -> None:
     for number in range(5):
         job = scope.create_job(f"job-{number}", keep_alive_seconds=600)
-        scope.world.clock.advance(61.5)
+        scope.clock.advance(61.5)
         if number % 2:
             scope.start(job)
-            scope.world.clock.advance(30)
+            scope.clock.advance(30)
             scope.finish(job)
-    put(database, map(row_of, scope.jobs()))
+    put(database, (row_of(scope, job) for job in scope.jobs()))
     here = client(database.path).list_training_jobs(MaxResults=100)
     there = boto3.client("sagemaker").list_training_jobs(MaxResults=100)
     assert here["TrainingJobSummaries"] == there["TrainingJobSummaries"]

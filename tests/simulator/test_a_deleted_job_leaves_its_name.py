@@ -44,7 +44,7 @@ def test_a_name_is_used_again(sagemaker: Any, scope: Scope, clock: Clock) -> Non
     second = scope.create_job("job")
     assert first.arn == second.arn
     assert first.creation_time != second.creation_time
-    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == [second.summary()]
+    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == [scope.summary(second)]
 
 
 def test_only_what_is_there_can_be_deleted(scope: Scope) -> None:

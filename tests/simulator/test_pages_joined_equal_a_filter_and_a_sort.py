@@ -80,7 +80,7 @@ def expected(scope: Scope, asked: dict[str, Any], behaviour: Behaviour) -> list[
 
     descending = asked.get("SortOrder", behaviour.default_sort_order) == "Descending"
     found = sorted((job for job in scope.jobs() if wanted(job)), key=key, reverse=descending)
-    return [job.summary() for job in found]
+    return [scope.summary(job) for job in found]
 
 
 @settings(

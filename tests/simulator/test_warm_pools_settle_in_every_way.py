@@ -155,7 +155,7 @@ def test_without_quota_there_is_no_pool(
 def test_spot_groups_and_the_unasked_have_no_pool(scope: Scope, spec: dict[str, Any]) -> None:
     job = scope.create_job("job", **{"keep_alive_seconds": 1800, **spec})
     scope.finish(scope.start(job))
-    assert "WarmPoolStatus" not in job.summary()
+    assert "WarmPoolStatus" not in scope.summary(job)
     with pytest.raises(ValueError, match="no pool"):
         scope.settle_pool(job)
 
@@ -163,8 +163,8 @@ def test_spot_groups_and_the_unasked_have_no_pool(scope: Scope, spec: dict[str, 
 def test_a_single_job_may_lack_its_pool_or_keep_one(scope: Scope) -> None:
     without = scope.start(scope.create_job("without", keep_alive_seconds=1800))
     failed = scope.start(scope.create_job("failed", keep_alive_seconds=1800))
-    assert "WarmPoolStatus" not in scope.finish(without, pool=False).summary()
-    assert "WarmPoolStatus" in scope.finish(failed, "Failed", pool=True).summary()
+    assert "WarmPoolStatus" not in scope.summary(scope.finish(without, pool=False))
+    assert "WarmPoolStatus" in scope.summary(scope.finish(failed, "Failed", pool=True))
 
 
 def test_a_failed_job_leaves_no_pool_and_perhaps_no_times(

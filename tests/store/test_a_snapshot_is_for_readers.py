@@ -103,7 +103,7 @@ def test_a_sync_publishes_what_it_moved_the_watermark_included(
     sync()
     assert content(target) == content(database.path)
     assert mode(target) == 0o440
-    scope.world.clock.advance(60)
+    scope.clock.advance(60)
     first = target.stat()
     sync()
     assert content(target) == content(database.path)
