@@ -66,8 +66,9 @@ class _AsReceived(SigV4Auth):
 
 def _signature(request: Request, found: re.Match[str], stamp: str, secret: str) -> str:
     signed = {name: request.headers.get(name, "") for name in found["headers"].split(";")}
-    # The host in the URL plays no part: the signed header names it.
-    copy = AWSRequest(request.method, f"http://host{request.target}", signed, request.body)
+    # The host in the URL has no effect: the signed Host header counts.
+    url = f"http://host/{request.target.removeprefix('/')}"
+    copy = AWSRequest(request.method, url, signed, request.body)
     copy.context["timestamp"] = stamp
     auth = _AsReceived(Credentials(found["key"], secret), found["service"], found["region"])
     return auth.signature(auth.string_to_sign(copy, auth.canonical_request(copy)), copy)

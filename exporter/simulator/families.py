@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exporter.simulator.job import JobSpec, Place
 
@@ -127,6 +127,10 @@ def families(place: Place, variants: int) -> list[Family]:
     return [_variant(each, place, number) for number in range(variants) for each in _CATALOGUE]
 
 
+def _group(name: str, instance_type: str, count: int) -> Mapping[str, Any]:
+    return {"InstanceType": instance_type, "InstanceCount": count, "InstanceGroupName": name}
+
+
 _CATALOGUE: tuple[Family, ...] = (
     Family(
         "resnet",
@@ -212,20 +216,7 @@ _CATALOGUE: tuple[Family, ...] = (
         sdk_name,
         (
             JobSpec(
-                None,
-                None,
-                (
-                    {
-                        "InstanceType": "ml.g5.xlarge",
-                        "InstanceCount": 1,
-                        "InstanceGroupName": "gpu",
-                    },
-                    {
-                        "InstanceType": "ml.c5.2xlarge",
-                        "InstanceCount": 2,
-                        "InstanceGroupName": "data",
-                    },
-                ),
+                None, None, (_group("gpu", "ml.g5.xlarge", 1), _group("data", "ml.c5.2xlarge", 2))
             ),
         ),
         {"team": "vision"},

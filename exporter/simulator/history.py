@@ -9,7 +9,6 @@ from itertools import count
 from random import Random
 from typing import NamedTuple
 
-from exporter.simulator.behaviour import Behaviour
 from exporter.simulator.families import Family, families
 from exporter.simulator.job import FINAL_STATUSES, Job, JobState
 from exporter.simulator.life import Life, PoolEnd, gets_pool, state_at, steps
@@ -64,14 +63,7 @@ class History:
         self._families: dict[Scope, list[Family]] = {}
         self.jobs_per_day = 0.0
 
-    def write(
-        self,
-        scopes: list[Scope],
-        jobs: int,
-        since: datetime,
-        until: datetime,
-        behaviour: Behaviour,
-    ) -> None:
+    def write(self, scopes: list[Scope], jobs: int, since: datetime, until: datetime) -> None:
         """Give scopes a history of jobs, in their states at its end.
 
         Args:
@@ -79,31 +71,27 @@ class History:
             jobs: The exact number of jobs, in all scopes together.
             since: Begin of the history.
             until: End of the history; a few sessions are still running then.
-            behaviour: How the service behaves all the time.
         """
         self.jobs_per_day = jobs / max((until - since) / _DAY, 1e-6)
         with _no_garbage_collection():
             for scope, share in zip(scopes, _shares(jobs, len(scopes)), strict=True):
-                self._write_scope(scope, share, since, until, behaviour)
+                self._write_scope(scope, share, since, until)
 
-    def _write_scope(
-        self, scope: Scope, jobs: int, since: datetime, until: datetime, behaviour: Behaviour
-    ) -> None:
+    def _write_scope(self, scope: Scope, jobs: int, since: datetime, until: datetime) -> None:
         variants = min(_MOST_VARIANTS, 1 + jobs // _JOBS_PER_VARIANT)
         self._families[scope] = families(scope.place, variants)
         rows = []
         going_on: list[Life] = []
-        for life in self._past(scope, jobs, since, until, behaviour):
-            rows.append((life.name, life.created, life.spec, state_at(life, until, behaviour)))
+        for life in self._past(scope, jobs, since, until):
+            state = state_at(life, until, scope.behaviour)
+            rows.append((life.name, life.created, life.spec, state))
             if life.over > until:
                 going_on.append(life)
         scope.add_all(rows)
         for life in going_on:
-            self._follow(scope, life, scope.job(life.name), until, behaviour)
+            self._follow(scope, life, scope.job(life.name), until)
 
-    def live(
-        self, scopes: Iterable[Scope], since: datetime, until: datetime, behaviour: Behaviour
-    ) -> int:
+    def live(self, scopes: Iterable[Scope], since: datetime, until: datetime) -> int:
         """Let time pass and return the number of events.
 
         Args:
@@ -111,22 +99,19 @@ class History:
                 generated history.
             since: The end of the previous call; everything until then has happened.
             until: The new time.
-            behaviour: How the service behaves.
         """
         for scope in scopes:
             for job in scope.taken_by_hand():
-                life = self._adopted(job, since, behaviour)
+                life = self._adopted(scope, job, since)
                 if life is not None:
-                    self._follow(scope, life, job, since, behaviour)
-        self._begin_sessions(since, until, behaviour)
+                    self._follow(scope, life, job, since)
+        self._begin_sessions(since, until)
         happened = 0
         while self._events and self._events[0].when <= until:
-            happened += self._happen(heapq.heappop(self._events), behaviour)
+            happened += self._happen(heapq.heappop(self._events))
         return happened
 
-    def _past(
-        self, scope: Scope, jobs: int, since: datetime, until: datetime, behaviour: Behaviour
-    ) -> Iterable[Life]:
+    def _past(self, scope: Scope, jobs: int, since: datetime, until: datetime) -> Iterator[Life]:
         taken = {job.name for job in scope.index.jobs}
         recent = min(_MOST_RECENT_JOBS, max(16, jobs // _RECENT_SHARE), jobs)
         made = 0
@@ -134,7 +119,7 @@ class History:
             # The last sessions begin within hours of the end, so some are still running then.
             late = jobs - made <= recent
             begins = self._moment(max(since, until - _RECENT) if late else since, until, late)
-            planned = list(self._session(scope, begins, behaviour))
+            planned = list(self._session(scope, begins))
             if not taken.isdisjoint(life.name for life in planned):
                 continue
             past = [life for life in planned if life.created <= until]
@@ -146,10 +131,10 @@ class History:
             for life in planned[len(past) :]:
                 self._push(life.created, scope, life, None)
 
-    def _session(self, scope: Scope, begins: datetime, behaviour: Behaviour) -> Iterable[Life]:
+    def _session(self, scope: Scope, begins: datetime) -> Iterator[Life]:
         known = self._families[scope]
         family = self._chance.choices(known, [each.habits.weight for each in known])[0]
-        return session(family, scope.place, begins, self._chance, behaviour)
+        return session(family, scope.place, begins, self._chance, scope.behaviour)
 
     def _moment(self, since: datetime, until: datetime, evenly: bool) -> datetime:
         """Draw the begin of a session; unless evenly, more in working hours and later months."""
@@ -162,7 +147,7 @@ class History:
             if evenly or self._chance.random() < busy:
                 return when
 
-    def _begin_sessions(self, since: datetime, until: datetime, behaviour: Behaviour) -> None:
+    def _begin_sessions(self, since: datetime, until: datetime) -> None:
         scopes = list(self._families)
         if not scopes or not self.jobs_per_day:
             return
@@ -172,12 +157,11 @@ class History:
         due = int(due) + (self._chance.random() < due % 1)
         while due > 0:
             scope = self._chance.choices(scopes, shares)[0]
-            begins = self._moment(since, until, True)
-            for life in self._session(scope, begins, behaviour):
+            for life in self._session(scope, self._moment(since, until, True)):
                 self._push(life.created, scope, life, None)
                 due -= 1
 
-    def _adopted(self, job: Job, now: datetime, behaviour: Behaviour) -> Life | None:
+    def _adopted(self, scope: Scope, job: Job, now: datetime) -> Life | None:
         """Plan the rest of the life of a hand-made job; None if it is over."""
         state, spec = job.state, job.spec
         created, chance = job.creation_time, self._chance
@@ -191,7 +175,7 @@ class History:
         else:
             return None
         pool = None
-        if gets_pool(spec, behaviour):
+        if gets_pool(spec, scope.behaviour):
             expires = after(ended, spec.keep_alive_seconds or 0)
             pool = PoolEnd(max(expires, now), "Terminated")
         return Life(
@@ -206,25 +190,24 @@ class History:
             pool=pool,
         )
 
-    def _follow(
-        self, scope: Scope, life: Life, job: Job, now: datetime, behaviour: Behaviour
-    ) -> None:
+    def _follow(self, scope: Scope, life: Life, job: Job, now: datetime) -> None:
         """Queue the next step of a life."""
-        coming = next((step.when for step in steps(life, behaviour) if step.when > now), None)
+        moments = (step.when for step in steps(life, scope.behaviour))
+        coming = next((when for when in moments if when > now), None)
         if coming is not None:
             self._push(coming, scope, life, job)
 
-    def _happen(self, event: Event, behaviour: Behaviour) -> bool:
+    def _happen(self, event: Event) -> bool:
         """Carry an event out and return whether it still applied."""
         scope, life, job = event.scope, event.life, event.job
         if scope.find(life.name) is not job or (job and job.state is not event.expected):
             return False
-        state = state_at(life, event.when, behaviour)
+        state = state_at(life, event.when, scope.behaviour)
         if job is None:
             job = scope.add(life.name, life.created, life.spec, state)
         else:
             scope.set_state(job, state, event.when)
-        self._follow(scope, life, job, event.when, behaviour)
+        self._follow(scope, life, job, event.when)
         return True
 
     def _push(self, when: datetime, scope: Scope, life: Life, job: Job | None) -> None:

@@ -66,16 +66,10 @@ def finished(
     billable_seconds: int | None = None,
     failure_reason: str | None = None,
 ) -> Changes:
-    """Return the changes when a job ends.
+    """Return the changes when a job ends; its pool, if it gets one, becomes Available.
 
-    Args:
-        began: When training began; None for never.
-        when: When the job ends.
-        status: Completed, Failed or Stopped.
-        pool: Whether the instances stay in an Available pool.
-        behaviour: How the service behaves.
-        billable_seconds: None takes the seconds since training began, at least 1.
-        failure_reason: None takes a common reason, for a Failed job.
+    Without `billable_seconds`, the seconds since training `began` count, at least 1. A Failed
+    job without a `failure_reason` gets a common one.
     """
     changes: Changes = {
         "training_job_status": status,
@@ -96,21 +90,11 @@ def finished(
 
 
 def settled(
-    ended: datetime,
-    when: datetime,
-    status: str,
-    *,
-    seconds: int | None = None,
-    reused_by: str | None = None,
+    ended: datetime, when: datetime, status: str, seconds: int | None, reused_by: str | None
 ) -> Changes:
-    """Return the changes when a waiting pool ends.
+    """Return the changes when a waiting pool ends, Reused or Terminated.
 
-    Args:
-        ended: When the job ended.
-        when: When the pool ends.
-        status: Reused or Terminated.
-        seconds: `ResourceRetainedBillableTimeInSeconds`; None takes the seconds since `ended`.
-        reused_by: The name of the next job, for Reused.
+    Without `seconds`, those since the job `ended` count.
     """
     changes: Changes = {
         "warm_pool_status": status,
@@ -264,7 +248,7 @@ def _state_after_end(
     if pool is not None:
         changes["warm_pool_changed_at"] = life.ended
     if pool is not None and when >= pool.when:
-        changes |= settled(life.ended, pool.when, pool.status, reused_by=pool.reused_by)
+        changes |= settled(life.ended, pool.when, pool.status, None, pool.reused_by)
         changes["warm_pool_changed_at"] = pool.when
         if behaviour.pool_moves_last_modified:
             changes["last_modified_time"] = pool.when

@@ -7,7 +7,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from exporter.simulator.behaviour import Behaviour
@@ -17,7 +16,6 @@ from exporter.simulator.views import warm_pool
 from exporter.wire.times import from_millis, to_millis
 
 Test = Callable[[Job], bool]
-Bound = Callable[[datetime], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def cut_page(
     size = int(params.get("MaxResults", behaviour.default_page_size))
     begin = walk.resume(position)
     if behaviour.filter_before_cut:
-        jobs, end = _filtered(walk, tests, begin, size)
+        jobs, end = _filled(walk, tests, begin, size)
         full = len(jobs) == size
     else:
         end = min(begin + size, walk.count)
@@ -71,23 +69,20 @@ def cut_page(
 def filters(params: Mapping[str, Any], behaviour: Behaviour, now: datetime) -> list[Test]:
     """Return the tests that the jobs of a page must pass."""
     tests: list[Test] = []
-    if "StatusEquals" in params:
-        status = params["StatusEquals"]
+    if (status := params.get("StatusEquals")) is not None:
         tests.append(lambda job: job.state.training_job_status == status)
-    if "NameContains" in params:
-        part = params["NameContains"]
+    if (part := params.get("NameContains")) is not None:
         tests.append(lambda job: part in job.name)
-    if "TrainingPlanArnEquals" in params:
-        plan = params["TrainingPlanArnEquals"]
+    if (plan := params.get("TrainingPlanArnEquals")) is not None:
         tests.append(lambda job: job.spec.training_plan_arn == plan)
-    if "WarmPoolStatusEquals" in params:
-        pool = params["WarmPoolStatusEquals"]
-        tests.append(lambda job: _pool_status(job, now, behaviour) == pool)
-    modified = _bounds(params, "LastModifiedTime", behaviour.inclusive_bounds)
-    tests += [partial(_modified_within, bound) for bound in modified]
+    if (pool := params.get("WarmPoolStatusEquals")) is not None:
+        tests.append(lambda job: (warm_pool(job.state, now, behaviour) or {}).get("Status") == pool)
+    inclusive = behaviour.inclusive_bounds
+    modified = _bounds(params, "LastModifiedTime", inclusive)
+    tests.append(lambda job: all(within(job.state.last_modified_time) for within in modified))
     if not behaviour.creation_time_is_range:
-        created = _bounds(params, "CreationTime", behaviour.inclusive_bounds)
-        tests += [partial(_created_within, bound) for bound in created]
+        created = _bounds(params, "CreationTime", inclusive)
+        tests.append(lambda job: all(within(job.creation_time) for within in created))
     return tests
 
 
@@ -121,48 +116,35 @@ class _Walk:
             return 0
         if isinstance(position, int):
             return min(position, self.count)
-        window, key = self._window, _read(position)
+        jobs, low, high, key = self._window
         if self._descending:
-            return window.high - bisect_left(
-                window.jobs, key, window.low, window.high, key=window.key
-            )
-        return bisect_right(window.jobs, key, window.low, window.high, key=window.key) - window.low
+            return high - bisect_left(jobs, _read(position), low, high, key=key)
+        return bisect_right(jobs, _read(position), low, high, key=key) - low
 
 
-def _filtered(walk: _Walk, tests: list[Test], begin: int, size: int) -> tuple[list[Job], int]:
+def _filled(walk: _Walk, tests: list[Test], begin: int, size: int) -> tuple[list[Job], int]:
     jobs: list[Job] = []
-    step = end = begin
-    while step < walk.count:
+    end = begin
+    for step in range(begin, walk.count):
         job = walk.at(step)
         if all(test(job) for test in tests):
             if len(jobs) == size:
                 return jobs, end  # another job matches, so the next page is not empty
             jobs.append(job)
             end = step + 1
-        step += 1
     return jobs, walk.count
 
 
-def _pool_status(job: Job, now: datetime, behaviour: Behaviour) -> str | None:
-    shown = warm_pool(job.state, now, behaviour)
-    return None if shown is None else str(shown["Status"])
-
-
-def _bounds(params: Mapping[str, Any], name: str, inclusive: bool) -> list[Bound]:
-    bounds: list[Bound] = []
-    if (after := params.get(f"{name}After")) is not None:
+def _bounds(
+    params: Mapping[str, Any], name: str, inclusive: bool
+) -> list[Callable[[datetime], bool]]:
+    after, before = params.get(f"{name}After"), params.get(f"{name}Before")
+    bounds = []
+    if after is not None:
         bounds.append(after.__le__ if inclusive else after.__lt__)
-    if (before := params.get(f"{name}Before")) is not None:
+    if before is not None:
         bounds.append(before.__ge__ if inclusive else before.__gt__)
     return bounds
-
-
-def _modified_within(bound: Bound, job: Job) -> bool:
-    return bound(job.state.last_modified_time)
-
-
-def _created_within(bound: Bound, job: Job) -> bool:
-    return bound(job.creation_time)
 
 
 def _written(key: SortKey) -> Any:  # noqa: ANN401 - JSON

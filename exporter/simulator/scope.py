@@ -267,9 +267,7 @@ class Scope:
         if silent is None:
             silent = not self.behaviour.pool_moves_last_modified
         following = reused_by.name if isinstance(reused_by, Job) else reused_by
-        changes = life.settled(
-            ended, self.clock.now(), status, seconds=seconds, reused_by=following
-        )
+        changes = life.settled(ended, self.clock.now(), status, seconds, following)
         return self.update(job, silent=silent, **changes)
 
     def delete_job(self, name: str) -> Job:
@@ -325,12 +323,9 @@ class Scope:
         """Return a job's summary as JSON, checked against the model and cached if it lasts."""
         if job.fragment is not None:
             return job.fragment
-        written = encoded(
-            views.summary(job, job.state, now, self.behaviour),
-            "sagemaker",
-            *views.SUMMARY,
-            open_enums=bool(self.behaviour.new_statuses),
-        )
+        shown = views.summary(job, job.state, now, self.behaviour)
+        new = bool(self.behaviour.new_statuses)
+        written = encoded(shown, "sagemaker", *views.SUMMARY, open_enums=new)
         if not views.may_change_by_itself(job.state, now, self.behaviour):
             job.fragment = written
             self._cached.append(job)

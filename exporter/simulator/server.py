@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 from exporter.simulator.access import access_key_of
 from exporter.simulator.faults import Fault, Faults, damaged, error_of
@@ -48,7 +48,7 @@ class RecordedCall:
     next_token: bool
 
 
-class Simulator:
+class Simulator(Server):
     """Serves a world to unmodified AWS SDKs; a context manager.
 
     Args:
@@ -89,18 +89,7 @@ class Simulator:
         self._service = Service(world, monotonic)
         self._hits: dict[str, Fault] = {}
         self._lock = threading.Lock()
-        front = Front(self, world.clock.now, self._finish)
-        self._server = Server(front.handle, host, port)
-
-    @property
-    def url(self) -> str:
-        """The endpoint, for `AWS_ENDPOINT_URL`."""
-        return self._server.url
-
-    @property
-    def port(self) -> int:
-        """The bound port."""
-        return self._server.port
+        super().__init__(Front(self, world.clock.now, self._finish).handle, host, port)
 
     def environment(self, account: str | None = None, region: str | None = None) -> dict[str, str]:
         """Return the environment variables that lead any AWS SDK to this service.
@@ -109,11 +98,10 @@ class Simulator:
             account: The owner of the keys; None is the account of the first scope.
             region: The default region; None is the first region of the account.
         """
-        scopes = self.world.scopes()
-        account = account or (scopes[0].account_id if scopes else DEFAULT_SCOPE[0])
-        region = region or next(
-            (each.region for each in scopes if each.account_id == account), DEFAULT_SCOPE[1]
-        )
+        scopes = [each.place for each in self.world.scopes()] or [DEFAULT_SCOPE]
+        account = account or scopes[0].account_id
+        regions = [each.region for each in scopes if each.account_id == account]
+        region = region or next(iter(regions), DEFAULT_SCOPE.region)
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": access_key_of(account),
@@ -131,21 +119,6 @@ class Simulator:
         """Remove all faults."""
         self._faults.clear()
 
-    def start(self) -> Self:
-        """Answer calls in the background from now on."""
-        self._server.start()
-        return self
-
-    def stop(self, grace: float = 2.0) -> None:
-        """Finish running calls, for at most `grace` seconds, and stop."""
-        self._server.stop(grace)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
     def answer(self, call: Call) -> Answer:
         """Answer a call, unless a fault replaces the answer."""
         fault = self._faults.hit(call, self._account(call))
@@ -162,17 +135,8 @@ class Simulator:
             fault = self._hits.pop(call.request_id, None)
         if fault is not None:
             response = damaged(fault, response)
-        recorded = self._recorded(call, outcome, response, fault)
-        if self._record:
-            self.calls.append(recorded)
-        if self.on_answer is not None:
-            self.on_answer(recorded)
-        return response
-
-    def _recorded(
-        self, call: Call, outcome: Outcome, response: Response, fault: Fault | None
-    ) -> RecordedCall:
-        return RecordedCall(
+        rows, next_token = _contents(outcome)
+        recorded = RecordedCall(
             at=self.world.clock.now(),
             service=call.service,
             operation=call.operation,
@@ -181,10 +145,15 @@ class Simulator:
             params=call.params,
             status=response.status,
             error=outcome.code if isinstance(outcome, ApiError) else None,
-            rows=_rows(outcome),
+            rows=rows,
             fault=fault.kind if fault else None,
-            next_token=_has_token(outcome),
+            next_token=next_token,
         )
+        if self._record:
+            self.calls.append(recorded)
+        if self.on_answer is not None:
+            self.on_answer(recorded)
+        return response
 
     def _account(self, call: Call) -> str | None:
         try:
@@ -193,18 +162,11 @@ class Simulator:
             return None
 
 
-def _rows(outcome: Outcome) -> int:
+def _contents(outcome: Outcome) -> tuple[int, bool]:
+    """Return the number of records in an answer, and whether it has a NextToken."""
     if isinstance(outcome, ApiError):
-        return 0
+        return 0, False
     if isinstance(outcome, Body):
-        return outcome.rows
+        return outcome.rows, b'"NextToken":' in outcome.content[-12_000:]
     lists = [value for value in outcome.values() if isinstance(value, list)]
-    return len(lists[0]) if lists else 1
-
-
-def _has_token(outcome: Outcome) -> bool:
-    if isinstance(outcome, ApiError):
-        return False
-    if isinstance(outcome, Body):
-        return b'"NextToken":' in outcome.content[-12_000:]
-    return "NextToken" in outcome
+    return len(lists[0]) if lists else 1, "NextToken" in outcome

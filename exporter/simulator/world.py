@@ -82,7 +82,7 @@ class World:
             chosen = list(scopes or self.scopes()) or [self.scope(*DEFAULT_SCOPE)]
             end = until or self.clock.now()
             begin = since or end - timedelta(days=365)
-            self._history.write(chosen, jobs, begin, end, self.behaviour)
+            self._history.write(chosen, jobs, begin, end)
             self._lived_until = end
 
     def advance(self, by: float | timedelta) -> int:
@@ -100,7 +100,7 @@ class World:
             now = self.clock.advance(by)
             # Somebody may have moved the clock alone; what was due then happens now.
             since = before if self._lived_until is None else min(self._lived_until, before)
-            happened = self._history.live(self.scopes(), since, now, self.behaviour)
+            happened = self._history.live(self.scopes(), since, now)
             self._lived_until = now
             return happened
 

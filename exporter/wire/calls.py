@@ -7,18 +7,18 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, understood: which operation, for whom, with which parameters.
+    """One request that the front has understood.
 
     Attributes:
-        service: The service's name in botocore, such as ``sagemaker``.
-        operation: The operation's name, such as ``ListTrainingJobs``.
+        service: botocore's name of the service, such as `sagemaker`.
+        operation: Such as `ListTrainingJobs`.
         params: The parameters by the names of the model; times are aware UTC datetimes.
-        access_key: The access key id of the SigV4 credential; the signature itself is
-            not verified, since a stand-in holds nobody's secrets.
-        region: The region of the SigV4 credential scope.
-        session_token: ``X-Amz-Security-Token``, None without one.
-        headers: All request headers, their names in lower case.
-        request_id: What the answer will carry as ``x-amzn-RequestId``.
+        access_key: The access key id in the credential scope. The front does not verify the
+            signature.
+        region: The region in the credential scope.
+        session_token: `X-Amz-Security-Token`, or None.
+        headers: All request headers, by lower-case name.
+        request_id: The `x-amzn-RequestId` of the answer.
     """
 
     service: str
@@ -32,16 +32,15 @@ class Call:
 
 
 class ApiError(Exception):
-    """An error as the service reports it.
+    """An error as the service reports it; `str()` is the code and the message.
 
     Attributes:
-        code: The error's name, such as ``ThrottlingException``.
+        code: The name of the error, such as `ThrottlingException`.
         message: The sentence for the caller.
-        status: The HTTP status, 400 unless told otherwise.
+        status: The HTTP status.
     """
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
-        """Keep the three parts; ``str()`` gives the code and the message."""
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
@@ -50,14 +49,14 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """An answer that the back end has already written in the protocol's own bytes.
+    """An answer that the back end has already written as the protocol's bytes.
 
-    A page of 100 rows is joined from fragments that were checked against the model when
-    their jobs changed; checking them again for each page would cost more than the rest.
+    Back ends join a page from rows that were checked against the model when they were
+    encoded. Checking the page again would take longer than everything else.
 
     Attributes:
-        content: The whole response body.
-        rows: How many records it holds, for the ledger of calls.
+        content: The complete response body.
+        rows: The number of records in it.
     """
 
     content: bytes
@@ -65,25 +64,25 @@ class Body:
 
 
 Answer = Mapping[str, Any] | Body
-"""What a back end gives: a mapping by the model's names, or finished bytes."""
+"""The answer of a back end: a mapping by the names of the model, or finished bytes."""
 
 Outcome = Answer | ApiError
-"""What became of a call."""
+"""The result of a call."""
 
 
 class Backend(Protocol):
-    """Who answers behind the front."""
+    """Answers the calls that the front understands."""
 
     @property
     def operations(self) -> Mapping[str, frozenset[str]]:
-        """The operations that are served, by service; all others are refused by name."""
+        """The served operations by service; the front refuses all others by name."""
         ...
 
     def answer(self, call: Call) -> Answer:
         """Answer one validated call.
 
         Raises:
-            ApiError: What the caller is told instead. Anything else that is raised
-                reaches the caller as a 500 InternalFailure.
+            ApiError: The error for the caller. Any other exception becomes a 500
+                InternalFailure.
         """
         ...

@@ -1,12 +1,11 @@
-"""What a botocore shape allows, compiled once into checks that are cheap to run.
+"""What a botocore shape allows, compiled once into checks that run fast.
 
-botocore's own ``validate`` knows types, required members, unknown members and lower
-bounds; the service also enforces upper bounds, patterns and enumerations, and names them
-in its own words. Both are here, from the same model, so that neither can drift from it;
-a test compares the first half with ``botocore.validate``.
+`botocore.validate` checks types, required and unknown members and lower bounds. The service
+also checks upper bounds, patterns and enumerations, and has its own words for all of them.
+These checks come from the same model; a test compares them with `botocore.validate`.
 
-A check takes a value and gives None, or the problems found, so that a value without
-problems – each row of each page – costs no allocation.
+A check returns None or the problems that it found. A valid value, such as each row of each
+page, costs no allocation.
 """
 
 import re
@@ -21,10 +20,10 @@ class Problem(NamedTuple):
     """One violation.
 
     Attributes:
-        path: Where, as the service writes it: ``searchExpression.filters.1.member.value``.
-        value: The value found, None when it is missing.
-        constraint: The rule in the service's words; for a wrong type, the type wanted.
-        kind: ``constraint``, ``type`` or ``unknown`` (a member the model does not have).
+        path: The place as the service writes it: `searchExpression.filters.1.member.value`.
+        value: The value found there; None if it is missing.
+        constraint: The rule in the words of the service; for a wrong type, the right one.
+        kind: `constraint`, `type` or `unknown` (a member that the model does not have).
     """
 
     path: str
@@ -35,32 +34,42 @@ class Problem(NamedTuple):
 
 Check = Callable[[Any], list[Problem] | None]
 
+# The word of the service for a type, and the Python types that it accepts.
+_SCALARS: Mapping[str, tuple[str, tuple[type[Any], ...]]] = {
+    "integer": ("an Integer", (int,)),
+    "long": ("an Integer", (int,)),
+    "float": ("a Double", (int, float)),
+    "double": ("a Double", (int, float)),
+    "boolean": ("a Boolean", (bool,)),
+    "timestamp": ("a Timestamp", (datetime,)),
+    "blob": ("a Blob", (bytes, str)),
+}
+
 
 class Constraints:
     """Compiles the shapes of one service into checks, each shape once.
 
     Args:
-        open_enums: Leave enumerations unchecked. For answers: a status that the model
-            does not know yet is not a malformed answer ("subject to change").
+        open_enums: Do not check enumerations. For answers: they may have statuses that the
+            installed model does not know yet.
     """
 
     def __init__(self, *, open_enums: bool = False) -> None:
-        """Start with nothing compiled."""
         self._open_enums = open_enums
         self._compiled: dict[str, Check] = {}
 
     def check(self, shape: Shape) -> Check:
-        """Give the check of a shape; shapes may contain themselves (SearchExpression)."""
+        """Return the check of a shape; a shape may contain itself (SearchExpression)."""
         known = self._compiled.get(shape.name)
         if known is not None:
             return known
-        # Found by whatever refers back to this shape while it is being compiled.
+        # A reference back to this shape finds this while the shape is being compiled.
         self._compiled[shape.name] = lambda value: self._compiled[shape.name](value)
-        made = self._make(shape)
+        made = self._made(shape)
         self._compiled[shape.name] = made
         return made
 
-    def _make(self, shape: Shape) -> Check:
+    def _made(self, shape: Shape) -> Check:
         if isinstance(shape, StructureShape):
             return self._structure(shape)
         if isinstance(shape, ListShape):
@@ -69,24 +78,14 @@ class Constraints:
             return self._map(shape)
         if shape.type_name == "string":
             return _string(shape, self._open_enums)
-        if shape.type_name in ("integer", "long"):
-            return _number(shape, (int,), "an Integer")
-        if shape.type_name in ("float", "double"):
-            return _number(shape, (int, float), "a Double")
-        if shape.type_name == "boolean":
-            return lambda value: None if isinstance(value, bool) else [_wrong(value, "a Boolean")]
-        if shape.type_name == "timestamp":
-            return lambda v: None if isinstance(v, datetime) else [_wrong(v, "a Timestamp")]
-        if shape.type_name == "blob":
-            return lambda v: None if isinstance(v, bytes | str) else [_wrong(v, "a Blob")]
-        raise NotImplementedError(f"no check for {shape.type_name}, the type of {shape.name}")
+        return _scalar(shape, *_SCALARS[shape.type_name])
 
     def _structure(self, shape: StructureShape) -> Check:
         members = {name: (_camel(name), self.check(each)) for name, each in shape.members.items()}
         required = [(name, _camel(name)) for name in shape.metadata.get("required", ())]
 
         def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
-            # dict first: asking for the abstract Mapping costs as much as all the rest.
+            # dict first: a check for the abstract Mapping takes as long as all the rest.
             if not isinstance(value, dict) and not isinstance(value, Mapping):
                 return [_wrong(value, "a structure")]
             found: list[Problem] | None = None
@@ -114,9 +113,7 @@ class Constraints:
                 return [_wrong(value, "a list")]
             found = [Problem("", value, text) for text in size(len(value))]
             for position, each in enumerate(value, 1):
-                problems = member(each)
-                if problems:
-                    found.extend(_below(f"{position}.member", problems))
+                found += _below(f"{position}.member", member(each) or [])
             return found or None
 
         return check
@@ -130,23 +127,23 @@ class Constraints:
                 return [_wrong(value, "a map")]
             found = [Problem("", value, text) for text in size(len(value))]
             for key, each in value.items():
-                found.extend(_below(f"{key}.key", key_check(key) or []))
-                found.extend(_below(f"{key}.value", value_check(each) or []))
+                found += _below(f"{key}.key", key_check(key) or [])
+                found += _below(f"{key}.value", value_check(each) or [])
             return found or None
 
         return check
 
 
 def java_pattern(pattern: str) -> re.Pattern[str] | None:
-    r"""Compile a pattern of the model, None where Python has no equal for it.
+    r"""Return a pattern of the model as a Python pattern; None if Python has no equivalent.
 
-    The models hold Java's dialect. Its Unicode classes become the nearest of Python's,
-    which let a little more through: ``\\w`` for letters, digits and marks, ``\\s`` for
-    separators, and everything printable for symbols and punctuation.
+    The models use Java's dialect. Its Unicode classes become the nearest ones of Python, which
+    match a little more: `\w` for letters, digits and marks, `\s` for separators, and every
+    printable character for symbols and punctuation.
     """
     classes = {"Alnum": "a-zA-Z0-9", "L": r"\w", "N": r"\w", "M": r"\w", "Z": r"\s"}
     text = re.sub(r"\\p\{(Alnum|L|N|M|Z)\}", lambda found: classes[found[1]], pattern)
-    # Nobody asks what a group caught, and a group that need not remember is a third faster.
+    # Nobody reads the groups, and matching is a third faster without capturing them.
     text = re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\((?!\?)", lambda found: found[1] or "(?:", text)
     text = re.sub(r"\\p\{[SP]\}", r"!-/:-@\[-`{-~\\u00a1-\\u2fff\\u3001-\\U0010ffff", text)
     try:
@@ -167,32 +164,29 @@ def _string(shape: Shape, open_enums: bool) -> Check:
     def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
         if not isinstance(value, str):
             return [_wrong(value, "a String")]
-        if (
-            low <= len(value) <= high
-            and (matches is None or matches(value))
-            and (allowed is None or value in allowed)
-        ):
+        matched = matches is None or bool(matches(value))
+        named = allowed is None or value in allowed
+        if low <= len(value) <= high and matched and named:
             return None
-        found = [Problem("", value, each) for each in size(len(value))]
-        if matches is not None and not matches(value):
-            rule = f"Member must satisfy regular expression pattern: {text}"
-            found.append(Problem("", value, rule))
-        if allowed is not None and value not in allowed:
-            rule = f"Member must satisfy enum value set: [{', '.join(names)}]"
-            found.append(Problem("", value, rule))
-        return found
+        rules = size(len(value))
+        if not matched:
+            rules.append(f"Member must satisfy regular expression pattern: {text}")
+        if not named:
+            rules.append(f"Member must satisfy enum value set: [{', '.join(names)}]")
+        return [Problem("", value, rule) for rule in rules]
 
     return check
 
 
-def _number(shape: Shape, types: tuple[type[int | float], ...], wanted: str) -> Check:
+def _scalar(shape: Shape, wanted: str, types: tuple[type[Any], ...]) -> Check:
     size = _bounds(shape, "value")
+    bounded = shape.type_name in ("integer", "long", "float", "double")
 
     def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
-        # bool is an int to Python, not to the service.
-        if isinstance(value, bool) or not isinstance(value, types):
+        # bool is an int in Python, but not in JSON.
+        if not isinstance(value, types) or (bounded and isinstance(value, bool)):
             return [_wrong(value, wanted)]
-        return [Problem("", value, text) for text in size(value)] or None
+        return [Problem("", value, rule) for rule in size(value)] or None if bounded else None
 
     return check
 

@@ -1,7 +1,6 @@
-"""The query protocol: form fields in, XML out. STS still speaks it.
+"""The query protocol, which STS speaks: form fields in, XML out.
 
-Source: the AWS query protocol as botocore writes and reads it (``QuerySerializer``,
-``QueryParser``).
+Source: botocore, which writes and reads the other side (`QuerySerializer`, `QueryParser`).
 """
 
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from exporter.wire.times import iso
 
 
 def read_form(body: bytes) -> dict[str, str]:
-    """Give the fields of a form body.
+    """Return the fields of a form.
 
     Raises:
         ApiError: The body is not a form.
@@ -29,18 +28,18 @@ def read_form(body: bytes) -> dict[str, str]:
 
 
 def read_params(shape: Shape | None, form: Mapping[str, str]) -> dict[str, Any]:
-    """Give nested parameters from flat fields such as ``Tags.member.1.Key``."""
+    """Return nested parameters from flat fields such as `Tags.member.1.Key`."""
     if not isinstance(shape, StructureShape):
         return {}
     flat = {name: value for name, value in form.items() if name not in ("Action", "Version")}
     known = {name: _read(each, name, flat) for name, each in shape.members.items()}
     params = {name: value for name, value in known.items() if value is not None}
-    # What no member claims is passed on under its own name, to be refused by name.
+    # Unknown fields keep their names, so that the front refuses them by name.
     params |= {name: value for name, value in flat.items() if name.split(".")[0] not in params}
     return params
 
 
-def _read(shape: Shape, prefix: str, flat: Mapping[str, str]) -> Any:  # noqa: ANN401 - any
+def _read(shape: Shape, prefix: str, flat: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
     if isinstance(shape, StructureShape):
         if not any(name.startswith(f"{prefix}.") for name in flat):
             return None
@@ -66,7 +65,7 @@ def _read(shape: Shape, prefix: str, flat: Mapping[str, str]) -> Any:  # noqa: A
 def write_answer(
     operation: str, shape: Shape | None, answer: Mapping[str, Any], namespace: str, request_id: str
 ) -> bytes:
-    """Write an answer as the XML that the query protocol wraps it in."""
+    """Return an answer as XML."""
     inner = _write(shape, answer) if shape is not None else ""
     return (
         f'<{operation}Response xmlns="{escape(namespace)}">'
@@ -77,7 +76,7 @@ def write_answer(
 
 
 def write_error(error: ApiError, namespace: str, request_id: str) -> bytes:
-    """Write an error as the query protocol does."""
+    """Return an error as XML."""
     fault = "Sender" if error.status < 500 else "Receiver"
     return (
         f'<ErrorResponse xmlns="{escape(namespace)}"><Error><Type>{fault}</Type>'
@@ -86,7 +85,7 @@ def write_error(error: ApiError, namespace: str, request_id: str) -> bytes:
     ).encode()
 
 
-def _write(shape: Shape, value: Any) -> str:  # noqa: ANN401 - any value of the model
+def _write(shape: Shape, value: Any) -> str:  # noqa: ANN401 - any member
     if isinstance(shape, StructureShape):
         return "".join(
             f"<{name}>{_write(member, value[name])}</{name}>"

@@ -5,13 +5,13 @@ bodies, responses that misbehave on request, and a stop that lets running reques
 """
 
 import socket
-import socketserver
 import struct
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 from typing import Final, Self
 
 MAX_BODY: Final = 1 << 20
@@ -53,38 +53,53 @@ class Response:
 Handler = Callable[[Request], Response]
 
 
-class Server:
-    """An HTTP server on a thread of its own; a context manager.
+class Server(ThreadingTCPServer):
+    """An HTTP server on threads of its own; a context manager.
+
+    Not a subclass of `http.server.HTTPServer`, which looks its host name up in the DNS.
 
     Args:
         handler: Answers each request; called from many threads.
         host: The address to bind.
         port: The port; 0 picks any free one.
 
+    Attributes:
+        handler: As passed in.
+        stopping: Set once the server has begun to stop.
+
     Raises:
         OSError: The address cannot be bound.
     """
 
+    daemon_threads = True
+    block_on_close = False  # stop() waits, with a limit
+    allow_reuse_address = True
+    request_queue_size = 256
+
     def __init__(self, handler: Handler, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._listener = _Listener(handler, host, port)
+        if ":" in host:
+            self.address_family = socket.AF_INET6
+        self.handler = handler
+        self.stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._busy: dict[_Connection, bool] = {}
+        self._changed = threading.Condition()
+        super().__init__((host, port), _Connection)
 
     @property
     def port(self) -> int:
         """The bound port."""
-        return int(self._listener.server_address[1])
+        return int(self.server_address[1])
 
     @property
     def url(self) -> str:
         """The base URL, `http://host:port`."""
-        host = str(self._listener.server_address[0])
+        host = str(self.server_address[0])
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def start(self) -> Self:
         """Answer requests in the background from now on."""
-        self._thread = threading.Thread(
-            target=self._listener.serve_forever, args=(0.02,), name="wire", daemon=True
-        )
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         return self
 
@@ -94,36 +109,25 @@ class Server:
         Args:
             grace: Seconds that running requests get to finish.
         """
-        self._listener.stopping.set()
+        self.stopping.set()
         if self._thread is not None:
-            self._listener.shutdown()
+            self.shutdown()
             self._thread.join()
             self._thread = None
-        self._listener.drain(grace)
-        self._listener.server_close()
+        with self._changed:
+            for connection in [each for each, busy in self._busy.items() if not busy]:
+                connection.hang_up()
+            self._changed.wait_for(lambda: not self._busy, grace)
+            for connection in self._busy:
+                connection.hang_up()
+            self._changed.wait_for(lambda: not self._busy, 1.0)
+        self.server_close()
 
     def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-class _Listener(socketserver.ThreadingTCPServer):
-    # Not http.server.HTTPServer: it looks its own host name up in the DNS when it binds.
-    daemon_threads = True
-    block_on_close = False  # drain() waits, with a limit
-    allow_reuse_address = True
-    request_queue_size = 256
-
-    def __init__(self, handler: Handler, host: str, port: int) -> None:
-        if ":" in host:
-            self.address_family = socket.AF_INET6
-        self.answer = handler
-        self.stopping = threading.Event()
-        self._busy: dict[_Connection, bool] = {}
-        self._changed = threading.Condition()
-        super().__init__((host, port), _Connection)
 
     def note(self, connection: "_Connection", busy: bool | None) -> None:
         """Record whether a connection has a running request; None when it has ended."""
@@ -134,19 +138,10 @@ class _Listener(socketserver.ThreadingTCPServer):
                 self._busy[connection] = busy
             self._changed.notify_all()
 
-    def drain(self, grace: float) -> None:
-        with self._changed:
-            for connection in [each for each, busy in self._busy.items() if not busy]:
-                connection.hang_up()
-            self._changed.wait_for(lambda: not self._busy, grace)
-            for connection in list(self._busy):
-                connection.hang_up()
-            self._changed.wait_for(lambda: not self._busy, 1.0)
-
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore connections that clients broke off; print everything else, which is a bug."""
         if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]  # both unused
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # unused there
 
 
 class _Connection(BaseHTTPRequestHandler):
@@ -157,7 +152,7 @@ class _Connection(BaseHTTPRequestHandler):
     wbufsize = 1 << 18  # one write for a page of 100 rows
     error_content_type = "text/plain"
     error_message_format = "%(message)s\n"
-    server: _Listener
+    server: Server
 
     def handle(self) -> None:
         try:
@@ -167,7 +162,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         self.server.note(self, False)
-        # After the note: drain() hangs up every connection noted as idle before it looked.
+        # Checked after the note: stop() hangs up the connections that it finds idle.
         if self.server.stopping.is_set():
             self.close_connection = True
         else:
@@ -187,14 +182,14 @@ class _Connection(BaseHTTPRequestHandler):
     def version_string(self) -> str:
         return "sagemaker-exporter"
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing: callers log what they answer."""
+    def log_message(self, *_: object) -> None:
+        """Log nothing: the handlers do."""
 
     def _answer(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self._body(headers)
         if body is not None:
-            self._send(self.server.answer(Request(self.command, self.path, headers, body)))
+            self._send(self.server.handler(Request(self.command, self.path, headers, body)))
 
     do_DELETE = do_GET = do_OPTIONS = do_PATCH = do_POST = do_PUT = _answer  # noqa: N815 - theirs
 
