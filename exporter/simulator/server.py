@@ -89,7 +89,7 @@ class Simulator(Server):
         self._service = Service(world, monotonic)
         self._hits: dict[str, Fault] = {}
         self._lock = threading.Lock()
-        super().__init__(Front(self, world.clock.now, self._finish).handle, host, port)
+        super().__init__(Front(self, world.clock.now, finish=self._finish).handle, host, port)
 
     def environment(self, account: str | None = None, region: str | None = None) -> dict[str, str]:
         """Return the environment variables that lead any AWS SDK to this service.

@@ -42,18 +42,21 @@ class Front:
 
     Args:
         backend: Answers the calls.
-        now: The server's clock, for the `Date` header.
-        finish: Called for each understood call before its response is sent.
+        now: Returns the current time, for the `Date` header.
+        admit: Called with each request; raises ApiError to refuse it.
+        finish: Called with each understood call before its response is sent.
     """
 
     def __init__(
         self,
         backend: Backend,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        admit: Callable[[Request], None] = lambda _request: None,
         finish: Finish = lambda _call, _outcome, response: response,
     ) -> None:
         self._backend = backend
         self._now = now
+        self._admit = admit
         self._finish = finish
         metadata = {name: service_model(name).metadata for name in backend.operations}
         self._prefixes = {
@@ -71,6 +74,7 @@ class Front:
         target, call = _Target("", ""), None
         outcome: Outcome
         try:
+            self._admit(request)
             target = self._target(request)
             call = _call(target, request, request_id)
             self._refuse_unknown(target, request)

@@ -15,8 +15,9 @@ import pytest
 
 from exporter import client
 from exporter.cli import main
-from exporter.replica import found
+from exporter.replica.found import find
 from exporter.store.database import Database
+from exporter.store.listing import Listed
 from exporter.store.scopes import ScopeKey
 from tests.replica.support import ACCOUNT, PLAN, REGION, START, arn, put, row
 
@@ -101,10 +102,17 @@ def test_pages_of_any_length_and_where_they_end(jobs: Jobs) -> None:
     assert "Invalid NextToken" in err
 
 
-def test_a_long_list_is_read_in_chunks(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    every = [*named(jobs("--json")), *named(jobs("--json", "--sort-by", "Name"))]
-    monkeypatch.setattr(found, "_CHUNK", 5)
-    assert [*named(jobs("--json")), *named(jobs("--json", "--sort-by", "Name"))] == every
+@pytest.mark.parametrize("params", [{}, {"SortBy": "Name"}])
+def test_a_long_list_is_read_in_chunks(filled: Database, params: dict[str, str]) -> None:
+    def listed(chunk: int) -> list[Listed]:
+        found = find(
+            filled, params, account=None, region=None, deleted=False, most=None, chunk=chunk
+        )
+        assert found.token is None
+        return list(found.jobs)
+
+    assert listed(5) == listed(100)
+    assert len(listed(5)) == 12
 
 
 def test_deleted_jobs_are_listed_when_asked_for(jobs: Jobs, filled: Database) -> None:

@@ -6,19 +6,22 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
+import duckdb
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
 from exporter import client
 from exporter.errors import BusyError, DatabaseError, UsageError
-from exporter.replica import sources
+from exporter.replica.sources import FileSource
 from exporter.simulator import Scope, Simulator
 from exporter.store.database import Database
+from exporter.store.listing import Listing
 from exporter.store.scopes import ScopeKey
 from tests.replica.support import ACCOUNT, PLAN, REGION, START, arn, put, put_scope, row, row_of
 
@@ -188,38 +191,36 @@ def test_no_lock_is_held_between_calls(filled: Database) -> None:
     assert len(names(asked.list_training_jobs(MaxResults=100))) == 12
 
 
-def test_a_sync_of_the_same_process_is_waited_for(filled: Database) -> None:
-    asked = client(filled.path)
-    entered, seen = threading.Event(), []
+def test_reading_waits_for_a_sync_in_the_same_process(filled: Database) -> None:
+    writing, waiting = threading.Event(), threading.Event()
 
     def write() -> None:
         with filled.writing() as connection:
             connection.exec_driver_sql("UPDATE training_jobs SET training_job_status = 'Failed'")
-            # The file changes, and is open for writing while the client wants it.
-            os.utime(filled.path)
-            entered.set()
-            threading.Event().wait(0.3)
+            writing.set()
+            waiting.wait(30)
+
+    def sleep(seconds: float) -> None:
+        waiting.set()
+        time.sleep(seconds)
 
     thread = threading.Thread(target=write)
     thread.start()
-    entered.wait(10)
-    seen += asked.list_training_jobs()["TrainingJobSummaries"]
+    writing.wait(30)
+    source = FileSource(Database(filled.path, lock_timeout=30), sleep=sleep)
+    found = source.rows(Listing(), None, None).jobs
     thread.join()
-    # It did not answer from before the commit, nor beside it.
-    assert {job["TrainingJobStatus"] for job in seen} == {"Failed"}
+    assert waiting.is_set()
+    assert {job.training_job_status for job in found} == {"Failed"}
 
 
-def test_a_file_held_open_in_another_way_is_told(
-    filled: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import duckdb
-
-    monkeypatch.setattr(sources, "_OTHERWISE", 0.1)
+def test_a_file_opened_in_another_way_by_this_process_is_reported(filled: Database) -> None:
+    source = FileSource(Database(filled.path, lock_timeout=0.1))
     with (
         duckdb.connect(filled.path, read_only=True),
-        pytest.raises(BusyError, match="This very process has the database"),
+        pytest.raises(BusyError, match="This process has the database"),
     ):
-        client(filled.path)
+        source.scopes()
 
 
 def test_a_fork_reads_for_itself(filled: Database) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -98,9 +97,8 @@ def test_a_hang_ends_by_the_clients_timeout(
 
 def test_a_hang_may_end_by_itself(sagemaker: Any, simulator: Simulator) -> None:
     simulator.inject(Fault("hang", seconds=0.2))
-    began = time.monotonic()
     assert sagemaker.list_training_jobs()["TrainingJobSummaries"]
-    assert time.monotonic() - began >= 0.2
+    assert simulator.calls[0].fault == "hang"
 
 
 def test_it_happens_at_the_chosen_call(sagemaker: Any, simulator: Simulator) -> None:

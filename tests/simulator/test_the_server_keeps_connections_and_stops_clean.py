@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from exporter.simulator import Scope, Simulator, World
+from exporter.simulator import Behaviour, Scope, Simulator, World
 from exporter.wire import Request, Response, Server
 
 HEADERS = {
@@ -78,6 +77,16 @@ def test_what_is_not_http_is_refused(simulator: Simulator, sent: bytes, status: 
     assert raw(simulator.url, sent).split()[1] == status
 
 
+def test_a_client_may_wait_for_100_continue(simulator: Simulator) -> None:
+    where = urlsplit(simulator.url)
+    head = b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+        connection.sendall(head)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"{}")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 404 ")
+
+
 def test_half_a_request_ends_with_its_connection(
     simulator: Simulator, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,15 +137,15 @@ def test_what_is_under_way_is_finished_first() -> None:
 
     def slow(request: Request) -> Response:
         entered.set()
-        time.sleep(0.3)
+        assert server.stopping.wait(30)
         return Response(200, {}, request.body)
 
     server = Server(slow).start()
     connection = opened(server.url)
-    connection.request("POST", "/", "the whole of it")
-    entered.wait(5)
-    server.stop()
-    assert connection.getresponse().read() == b"the whole of it"
+    connection.request("POST", "/", "all of it")
+    entered.wait(30)
+    server.stop(grace=30)
+    assert connection.getresponse().read() == b"all of it"
     connection.close()
 
 
@@ -150,17 +159,16 @@ def test_the_simulator_serves_the_loopback_only(world: World, host: str) -> None
         Simulator(world, host=host)
 
 
-def test_a_bug_behind_the_front_is_told_as_the_services_own(
+def test_a_bug_behind_the_front_becomes_an_internal_failure(
+    world: World,
     simulator: Simulator,
-    scope: Scope,
-    monkeypatch: pytest.MonkeyPatch,
     post: Callable[..., tuple[int, Any, bytes]],
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(scope.index, "window", None)
+    world.behaviour = Behaviour(default_page_size="ten")  # type: ignore[arg-type]  # the bug
     status, _, content = post("ListTrainingJobs", {})
     assert (status, json.loads(content)["__type"]) == (500, "InternalFailure")
-    assert "TypeError" in capfd.readouterr().err
+    assert "ValueError" in capfd.readouterr().err
     assert simulator.calls[-1].error == "InternalFailure"
 
 
