@@ -72,7 +72,7 @@ def row_of(scope: Scope, job: Job) -> Row:
 
 
 def put(database: Database, rows: Iterable[Row], *, history: bool = True) -> None:
-    """Upsert rows in one commit, each with a row of its history."""
+    """Upsert rows and append their changes in one commit."""
     found = list(rows)
     if not found:
         return

@@ -1,4 +1,4 @@
-"""The copy in memory is the file, after every commit, and the file is opened only then."""
+"""The copy in memory equals the file after each commit, and opens it only then."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.replica.support import (
 
 EVERYTHING = Listing(deleted=True, sort_by="Name", descending=False)
 
-#: Rows upserted by number, each with a value that changes; or all of them changed by hand.
+#: Commits: the rows to upsert by number, each with its new status.
 commits = st.lists(
     st.dictionaries(
         st.integers(0, 30), st.sampled_from(["InProgress", "Failed", None]), max_size=8
@@ -56,16 +56,16 @@ def change(number: int, seen: int, value: str | None) -> Row:
         warm_pool_status=value,
         warm_pool_retained_seconds=None if value is None else seen,
         deleted_at=START if value == "Failed" else None,
-        # Two commits may have one time: the service's clock shows whole seconds.
+        # Two commits may have the same time: the service's clock shows whole seconds.
         updated_at=START + timedelta(seconds=seen // 2),
     )
 
 
-def test_whatever_was_committed(database: Database) -> None:
+def test_the_mirror_equals_the_file_after_any_commits(database: Database) -> None:
     @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(steps=commits, begins=st.booleans())
     def property_holds(steps: list[dict[int, str | None]], begins: bool) -> None:
-        # Either one that has seen the examples before, or one that begins with this.
+        # Either a mirror that has seen earlier examples, or a new one.
         mirror = small_mirror() if begins else old
         for seen, step in enumerate(steps):
             put(database, [change(number, seen, value) for number, value in step.items()])
@@ -78,8 +78,8 @@ def test_whatever_was_committed(database: Database) -> None:
     property_holds()
 
 
-def test_what_no_column_tells_is_found_too(database: Database) -> None:
-    """A change that keeps updated_at, a row that is gone, a scope without jobs."""
+def test_changes_that_no_column_shows_are_copied(database: Database) -> None:
+    """Changes without a new updated_at, missing rows, and scopes without jobs."""
     put(database, [change(number, 0, None) for number in range(20)])
     mirror = small_mirror()
     statements = (
@@ -160,8 +160,8 @@ def test_the_file_is_opened_only_after_a_commit(database: Database) -> None:
     assert source.refresh() > version
 
 
-def test_no_answer_from_before_a_commit_is_given(database: Database) -> None:
-    """A file that has changed and cannot be read is no reason for an old answer."""
+def test_no_answer_is_older_than_the_newest_commit(database: Database) -> None:
+    """If a changed file cannot be read, there is no answer instead of an old one."""
     put(database, [row("a")])
     source = MirrorSource(database.path, lock_timeout=0.1)
     assert len(source.rows(EVERYTHING, None, None).jobs) == 1

@@ -1,4 +1,4 @@
-"""Every record validates against botocore's model and equals the job it shows."""
+"""Every record is valid in botocore's model and equals the job that it shows."""
 
 from datetime import UTC, timedelta
 from typing import Any
@@ -50,14 +50,14 @@ def test_tags_equal_their_jobs(sagemaker: Any, history: Scope) -> None:
         assert {tag["Key"]: tag["Value"] for tag in tags} == dict(job.state.tags)
 
 
-def test_many_tags_come_in_pages(sagemaker: Any, scope: Scope) -> None:
+def test_many_tags_need_several_pages(sagemaker: Any, scope: Scope) -> None:
     job = scope.create_job("tagged", tags={f"key-{number}": "" for number in range(120)})
     pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=job.arn)
     sizes = [len(page["Tags"]) for page in pages]
     assert sizes == [50, 50, 20]
 
 
-def test_botocore_finds_nothing_wrong_with_a_history(history: Scope) -> None:
+def test_botocore_accepts_every_job_of_a_history(history: Scope) -> None:
     check = ParamValidator().validate
     summary = shape_at("sagemaker", "ListTrainingJobs", "output", "TrainingJobSummaries", "[]")
     description = shape_at("sagemaker", "DescribeTrainingJob", "output")
@@ -66,7 +66,7 @@ def test_botocore_finds_nothing_wrong_with_a_history(history: Scope) -> None:
         assert not check(history.describe(job), description).has_errors()
 
 
-def test_a_record_that_the_model_does_not_allow_cannot_be_made(scope: Scope) -> None:
+def test_the_model_rejects_impossible_jobs(scope: Scope) -> None:
     with pytest.raises(ValueError, match="trainingJobName"):
         scope.create_job("not_a_name")
     assert scope.jobs() == []
@@ -78,7 +78,7 @@ def test_a_record_that_the_model_does_not_allow_cannot_be_made(scope: Scope) -> 
         scope.create_job("other", colour="red")
 
 
-def test_statuses_beyond_the_model_are_played_when_asked_for(
+def test_statuses_beyond_the_model_can_be_played(
     world: World,
     scope: Scope,
     sagemaker: Any,
@@ -102,7 +102,7 @@ def test_times_keep_their_milliseconds(sagemaker: Any, scope: Scope, clock: Cloc
     assert row["CreationTime"].astimezone(UTC).isoformat() == "2026-11-02T12:00:00.001000+00:00"
 
 
-def test_the_servers_clock_is_the_worlds(sagemaker: Any, clock: Clock) -> None:
+def test_the_date_header_shows_the_worlds_time(sagemaker: Any, clock: Clock) -> None:
     clock.advance(timedelta(days=400))
     headers = sagemaker.list_training_jobs()["ResponseMetadata"]["HTTPHeaders"]
     assert headers["date"] == "Tue, 07 Dec 2027 12:00:00 GMT"
@@ -110,7 +110,7 @@ def test_the_servers_clock_is_the_worlds(sagemaker: Any, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("code", ["ValidationException", "ResourceNotFound"])
-def test_a_missing_job_is_refused_in_either_way(
+def test_a_missing_job_gets_either_error(
     world: World,
     sagemaker: Any,
     code: str,

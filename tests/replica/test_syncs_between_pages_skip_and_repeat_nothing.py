@@ -1,4 +1,4 @@
-"""Neither skipped nor repeated: whatever is committed between two pages."""
+"""Commits between two pages make a listing skip no job and repeat none."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.sync.support import Syncer
 
 STATUSES = ["Completed", "Failed", "InProgress", "Stopped"]
 
-#: A commit: each change is what happens, to which job, and a number to choose by.
+#: A commit. Each change is an action, the number of a job, and a number that chooses a value.
 changes = st.lists(
     st.tuples(
         st.sampled_from(["create", "status", "status", "delete"]),
@@ -53,7 +53,7 @@ accounts = count(1)
 
 @dataclass
 class Jobs:
-    """The jobs of an example, and what becomes of them."""
+    """The jobs of an example, and their changes."""
 
     database: Database
     scope: ScopeKey
@@ -73,7 +73,7 @@ class Jobs:
                     self.rows[name] |= {"deleted_at": START}
                 else:
                     self.rows[name] |= {"training_job_status": STATUSES[number % len(STATUSES)]}
-            # Several commits within a second, as the service's clock has it.
+            # Several commits share a second of the service's clock.
             seen = START + timedelta(hours=1, seconds=self.commits // 3)
             changed[name] = self.rows[name] = {**self.rows[name], "updated_at": seen}
         put(self.database, changed.values())
@@ -88,7 +88,7 @@ class Jobs:
         }
 
 
-def test_every_job_that_was_there_all_along_comes_once(database: Database) -> None:
+def test_each_job_that_matches_all_the_time_appears_once(database: Database) -> None:
     listers = [
         Lister(FileSource(database)),
         Lister(MirrorSource(database.path, lock_timeout=5)),
@@ -120,7 +120,7 @@ def test_every_job_that_was_there_all_along_comes_once(database: Database) -> No
             shown = [answer["TrainingJobSummaries"] for answer in answers]
             assert shown[0] == shown[1]
             came += [job["TrainingJobName"] for job in shown[0]]
-            # What is shown is the newest that is known.
+            # Each job shows its newest status.
             for job in shown[0]:
                 stored = jobs.rows[job["TrainingJobName"]]
                 assert job["TrainingJobStatus"] == stored["training_job_status"]
@@ -137,7 +137,7 @@ def test_every_job_that_was_there_all_along_comes_once(database: Database) -> No
 
 
 @pytest.mark.parametrize("order", ["Ascending", "Descending"])
-def test_a_whole_sync_between_two_pages(
+def test_a_sync_between_two_pages_skips_and_repeats_nothing(
     database: Database, scope: Scope, simulator: Simulator, order: str
 ) -> None:
     for number in range(6):
@@ -150,7 +150,7 @@ def test_a_whole_sync_between_two_pages(
     asked: Row = {"SortBy": "Status", "SortOrder": order, "MaxResults": 3}
     first = on_the_wire(lister.page(key, asked))
 
-    # Those that were shown go on in the order, and those to come go back in it.
+    # The shown jobs move forward in the order, and the others back.
     for number in range(6):
         scope.finish(scope.job(f"job-{number}"), "Failed" if number % 2 else "Stopped")
     scope.create_job("late", lives=False)
@@ -165,13 +165,13 @@ def test_a_whole_sync_between_two_pages(
         for job in (*first["TrainingJobSummaries"], *rest["TrainingJobSummaries"])
     ]
     wanted = [f"job-{number}" for number in range(6)]
-    # All had one status when the listing began; the job that came later is the newest of them.
+    # All had one status when the listing began, and the late job is the newest.
     assert came == ([*wanted, "late"] if order == "Ascending" else wanted[::-1])
     shown = {job["TrainingJobStatus"] for job in rest["TrainingJobSummaries"][:3]}
     assert shown == {"Failed", "Stopped"}
 
 
-def test_a_name_that_is_used_again_is_another_job(database: Database) -> None:
+def test_a_reused_name_is_another_job(database: Database) -> None:
     put(database, [row("a", 0), row("b", 1), row("c", 2)])
     lister = Lister(FileSource(database))
     key = ScopeKey("111122223333", REGION)

@@ -1,4 +1,4 @@
-"""`jobs`: every parameter as an option, every format, over the same listing."""
+"""The `jobs` command has an option for each parameter, and prints in every format."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ FIFTH = (START + timedelta(seconds=5)).isoformat()
     ],
     ids=str,
 )
-def test_an_option_is_a_parameter(
+def test_each_option_is_a_parameter(
     jobs: Jobs, filled: Database, options: list[str], params: dict[str, Any]
 ) -> None:
     there = client(filled.path).list_training_jobs(**{"MaxResults": 100, **params})
@@ -90,7 +90,7 @@ def test_all_scopes_are_listed_unless_one_is_named(jobs: Jobs, filled: Database)
     assert f"no jobs of ap-south-1. It holds {ACCOUNT}/{REGION}, {OTHER}." in err
 
 
-def test_pages_of_any_length_and_where_they_end(jobs: Jobs) -> None:
+def test_pages_may_have_any_length_and_name_the_next_token(jobs: Jobs) -> None:
     code, out, err = jobs("--format", "csv", "--max-results", "5", "--sort-by", "Status")
     first = [line["training_job_name"] for line in csv.DictReader(io.StringIO(out))]
     assert (code, len(first)) == (0, 5)
@@ -139,7 +139,7 @@ def test_deleted_jobs_are_listed_when_asked_for(jobs: Jobs, filled: Database) ->
     }
 
 
-def test_every_format(jobs: Jobs, tmp_path: Path) -> None:
+def test_jobs_are_printed_in_every_format(jobs: Jobs, tmp_path: Path) -> None:
     _, out, _ = jobs("--max-results", "2", "--format", "markdown")
     assert out.startswith("| training_job_name | training_job_status |")
     _, out, _ = jobs("--max-results", "2")
@@ -152,7 +152,9 @@ def test_every_format(jobs: Jobs, tmp_path: Path) -> None:
     assert [each["training_job_name"] for each in rows] == named(jobs("--json"))
 
 
-def test_the_format_of_the_aws_cli(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_aws_format_equals_that_of_the_aws_cli(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     import time
 
@@ -188,7 +190,7 @@ def test_the_format_of_the_aws_cli(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) 
     )
 
 
-def test_the_format_of_the_aws_cli_says_where_it_ends(jobs: Jobs) -> None:
+def test_the_aws_format_has_the_next_token(jobs: Jobs) -> None:
     _, out, _ = jobs("--format", "aws", "--max-results", "7")
     page = json.loads(out)
     assert list(page) == ["TrainingJobSummaries", "NextToken"]
@@ -214,7 +216,7 @@ def test_the_format_of_the_aws_cli_says_where_it_ends(jobs: Jobs) -> None:
     ],
     ids=str,
 )
-def test_a_wrong_value_is_told(jobs: Jobs, options: list[str], message: str) -> None:
+def test_an_invalid_option_is_a_usage_error(jobs: Jobs, options: list[str], message: str) -> None:
     code, out, err = jobs(*options)
     assert (code, out) == (2, "")
     assert message in err

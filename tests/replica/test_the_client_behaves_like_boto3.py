@@ -1,4 +1,4 @@
-"""Code written for boto3 takes `exporter.client` unchanged."""
+"""Code written for boto3 works unchanged with `exporter.client`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_response_has_the_members_and_types_of_the_reference(filled: Database)
         "SecondaryStatus",
         "WarmPoolStatus",
     ]
-    # What is not known is absent, not None.
+    # Unknown members are absent, not None.
     shown = page["TrainingJobSummaries"]
     assert set(shown[3]) - set(shown[4]) == {"WarmPoolStatus"}
     assert set(shown[3]) - set(shown[5]) == {"SecondaryStatus", "TrainingEndTime"}
@@ -94,7 +94,7 @@ def test_the_paginator_is_botocores(filled: Database) -> None:
     assert list(found) == ["job-07"]
 
 
-def test_times_may_be_written_as_boto3_takes_them(filled: Database) -> None:
+def test_times_may_have_every_form_of_boto3(filled: Database) -> None:
     asked = client(filled.path)
     bound = START + timedelta(seconds=9)
     for written in (bound, bound.isoformat(), bound.timestamp(), bound.astimezone()):
@@ -111,7 +111,7 @@ def test_times_may_be_written_as_boto3_takes_them(filled: Database) -> None:
         ({"StatusEquals": None}, "Invalid type for parameter StatusEquals"),
     ],
 )
-def test_what_boto3_refuses_is_refused_by_boto3(
+def test_boto3_refuses_invalid_parameters(
     filled: Database, params: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ParamValidationError, match=message):
@@ -133,7 +133,7 @@ REFUSED_BY_THE_SERVICE: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("params", REFUSED_BY_THE_SERVICE, ids=",".join)
-def test_what_the_service_refuses_is_refused_in_its_words(
+def test_the_client_refuses_requests_in_the_services_words(
     filled: Database, scope: Scope, simulator: Simulator, params: dict[str, Any]
 ) -> None:
     del scope
@@ -156,7 +156,7 @@ def test_other_operations_are_refused_by_name(filled: Database) -> None:
     assert no.value.operation_name == "StopTrainingJob"
 
 
-def test_nothing_of_the_callers_aws_configuration_has_a_say(
+def test_the_aws_configuration_of_the_caller_is_ignored(
     filled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trouble = {
@@ -223,7 +223,7 @@ def test_a_file_opened_in_another_way_by_this_process_is_reported(filled: Databa
         source.scopes()
 
 
-def test_a_fork_reads_for_itself(filled: Database) -> None:
+def test_a_forked_process_reads_the_file_again(filled: Database) -> None:
     code = f"""
 import os
 from exporter import client
@@ -241,7 +241,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
     )
 
 
-def test_of_several_scopes_one_must_be_named(filled: Database) -> None:
+def test_one_of_several_scopes_must_be_named(filled: Database) -> None:
     put_scope(filled, OTHER)
     put(filled, [row("far", 50, OTHER)])
     with pytest.raises(UsageError) as several:
@@ -261,7 +261,7 @@ def test_a_synced_scope_without_jobs_is_an_empty_list(database: Database) -> Non
     assert names(client(database.path).list_training_jobs()) == []
 
 
-def test_a_file_that_is_not_there_is_told(filled: Database, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(filled: Database, tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="There is no database at"):
         client(tmp_path / "none.duckdb")
     with pytest.raises(UsageError, match="is not a DuckDB file"):
@@ -272,7 +272,7 @@ def test_a_file_that_is_not_there_is_told(filled: Database, tmp_path: Path) -> N
         asked.list_training_jobs()
 
 
-def test_a_file_in_the_place_of_another_is_read_anew(
+def test_a_replaced_file_is_read_again(
     filled: Database, migrated_file: Path, tmp_path: Path
 ) -> None:
     asked = client(filled.path)
@@ -285,7 +285,7 @@ def test_a_file_in_the_place_of_another_is_read_anew(
     assert names(asked.list_training_jobs()) == ["restored"]
 
 
-def test_it_gives_what_boto3_gives_of_the_service(
+def test_the_client_returns_what_boto3_returns(
     database: Database, scope: Scope, simulator: Simulator
 ) -> None:
     for number in range(5):
@@ -307,13 +307,13 @@ def test_it_gives_what_boto3_gives_of_the_service(
     assert simulator.calls
 
 
-def test_a_token_is_good_for_its_listing_only(filled: Database) -> None:
+def test_a_token_is_valid_for_its_listing_only(filled: Database) -> None:
     put_scope(filled, OTHER)
     put(filled, [row(f"far-{number}", number, OTHER) for number in range(3)])
     asked = client(filled.path, account=ACCOUNT)
     params: dict[str, Any] = {"SortBy": "Name", "StatusEquals": "Completed"}
     token = asked.list_training_jobs(**params, MaxResults=1)["NextToken"]
-    # MaxResults may change, and another process may go on.
+    # MaxResults may change between pages.
     assert len(names(asked.list_training_jobs(**params, MaxResults=3, NextToken=token))) == 3
     others = [
         (asked, {**params, "StatusEquals": "Failed"}, token),
@@ -331,7 +331,7 @@ def test_a_token_is_good_for_its_listing_only(filled: Database) -> None:
         assert refused.value.response["Error"]["Code"] == "ValidationException"
 
 
-def test_a_listing_by_status_does_not_go_on_in_another_history(
+def test_a_listing_by_status_does_not_continue_in_another_history(
     filled: Database, migrated_file: Path
 ) -> None:
     asked = client(filled.path)
@@ -343,7 +343,7 @@ def test_a_listing_by_status_does_not_go_on_in_another_history(
         asked.list_training_jobs(SortBy="Status", NextToken=token)
 
 
-def test_a_status_that_botocore_does_not_know_is_shown(filled: Database) -> None:
+def test_a_status_unknown_to_botocore_is_shown(filled: Database) -> None:
     put(filled, [row("new", 99, training_job_status="Hibernating")])
     page = client(filled.path).list_training_jobs(MaxResults=1)
     assert page["TrainingJobSummaries"][0]["TrainingJobStatus"] == "Hibernating"

@@ -1,4 +1,4 @@
-"""boto3's own client and paginator pointed at `serve` get what `exporter.client` gives."""
+"""boto3's client and paginator get from `serve` what `exporter.client` returns."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ PARAMETERS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("params", PARAMETERS, ids=",".join)
-def test_boto3_gets_what_the_client_gives(
+def test_boto3_gets_the_same_pages_as_the_client(
     replica: Replica, filled: Database, sdk: Sdk, params: dict[str, Any]
 ) -> None:
     here, there = client(filled.path), sdk(replica.url)
-    for _ in range(2):  # the second time from the pages that were kept
+    for _ in range(2):  # the second time from kept pages
         assert pages_of(there, params) == pages_of(here, params)
 
 
@@ -82,13 +82,13 @@ def test_each_request_sees_the_newest_sync(
             assert len(simulator.calls) > calls
             found = asked.list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
             assert [job["TrainingJobName"] for job in found] == [f"job-{number}"]
-            # The service was asked by the sync, and by nobody else.
+            # Only the sync has called the service.
             calls = len(simulator.calls)
             asked.list_training_jobs()
             assert len(simulator.calls) == calls
 
 
-def test_many_ask_while_a_sync_commits_and_none_fails(
+def test_no_request_fails_while_a_sync_commits(
     filled: Database, replica: Replica, sdk: Sdk
 ) -> None:
     stop, failures, answers = threading.Event(), [], []
@@ -107,7 +107,7 @@ def test_many_ask_while_a_sync_commits_and_none_fails(
     ]
     for thread in threads:
         thread.start()
-    # From a process of its own, as a sync is: only there DuckDB's lock counts.
+    # In another process, like a sync: DuckDB's lock has no effect within one.
     code = f"""
 from pathlib import Path
 from exporter.store.database import Database
@@ -130,10 +130,8 @@ for number in range(8):
     assert len(answers) > 8
 
 
-def test_the_account_is_told_by_the_access_key_id(
-    filled: Database, replica: Replica, sdk: Sdk
-) -> None:
-    # While it is the only one there, any key will do: a real one tells nothing of its account.
+def test_the_access_key_id_names_the_account(filled: Database, replica: Replica, sdk: Sdk) -> None:
+    # With one account in the file any key works: a real key does not contain its account.
     assert sdk(replica.url, "AKIAIOSFODNN7EXAMPLE").list_training_jobs()["TrainingJobSummaries"]
     other = ScopeKey("444455556666", REGION)
     put(filled, [row("other", 1, other)])
@@ -176,7 +174,7 @@ def test_the_token_is_the_secret_access_key(filled: Database, sdk: Sdk) -> None:
         assert refused.value.response["Error"]["Code"] == "InvalidSignatureException"
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
         assert TOKEN not in str(refused.value)
-        # Whatever is changed on the way, the signature is no longer that of the request.
+        # The signature does not match a request that was changed on the way.
         signed = _signed(replica.url, sdk)
         assert _post(replica.url, *signed)[0] == 200
         body, headers = signed
@@ -213,15 +211,15 @@ def test_beyond_the_loopback_a_token_is_required(filled: Database) -> None:
         Replica(filled.path, token="  ")
 
 
-def test_a_page_in_a_browser_cannot_read_it(replica: Replica) -> None:
-    """A name of an attacker's that was made to mean 127.0.0.1 (DNS rebinding)."""
+def test_a_page_in_a_browser_cannot_read_the_jobs(replica: Replica) -> None:
+    """An attacker's host name may resolve to 127.0.0.1 (DNS rebinding)."""
     status, answer = _post(replica.url, b"{}", {"Host": "evil.example", **_anybody()})
     assert (status, json.loads(answer)["__type"]) == (403, "AccessDeniedException")
     for host in ("localhost:1", "127.0.0.1", "[::1]:8025", "LOCALHOST"):
         assert _post(replica.url, b"{}", {"Host": host, **_anybody()})[0] == 200
 
 
-def test_a_sync_that_does_not_end_is_a_503_that_sdks_try_again(filled: Database, sdk: Sdk) -> None:
+def test_a_sync_that_does_not_end_causes_a_503(filled: Database, sdk: Sdk) -> None:
     with Replica(filled.path, lock_timeout=0.1) as replica:
         asked = sdk(replica.url)
         asked.list_training_jobs()
@@ -264,7 +262,7 @@ def test_sigterm_lets_a_running_answer_finish(filled: Database, sdk: Sdk, tmp_pa
     assert {job["TrainingJobStatus"] for job in found[0]} == {"Stopped"}
 
 
-def test_a_port_that_is_taken_is_told(
+def test_a_port_in_use_is_reported(
     filled: Database, replica: Replica, capfd: pytest.CaptureFixture[str]
 ) -> None:
     port = str(urlsplit(replica.url).port)
@@ -274,7 +272,7 @@ def test_a_port_that_is_taken_is_told(
     assert f"Cannot serve on 127.0.0.1 port {port}" in err
 
 
-def test_the_token_is_written_nowhere(filled: Database, sdk: Sdk, tmp_path: Path) -> None:
+def test_the_token_is_never_printed(filled: Database, sdk: Sdk, tmp_path: Path) -> None:
     environment = {"SAGEMAKER_EXPORTER_SERVE_TOKEN": TOKEN}
     options = ("-vv", "--host", "0.0.0.0")  # noqa: S104 - that is what the token is for
     with _serving(filled.path, tmp_path, *options, **environment) as (process, url):
@@ -290,7 +288,7 @@ def test_the_token_is_written_nowhere(filled: Database, sdk: Sdk, tmp_path: Path
 
 
 @pytest.mark.skipif(shutil.which("aws") is None, reason="the AWS CLI is not installed")
-def test_the_aws_cli_prints_what_the_command_prints(
+def test_the_aws_cli_and_the_command_print_the_same(
     filled: Database, replica: Replica, tmp_path: Path
 ) -> None:
     config = tmp_path / "config"
@@ -331,7 +329,7 @@ def _anybody() -> dict[str, str]:
 
 
 def _signed(url: str, sdk: Sdk) -> tuple[bytes, dict[str, str]]:
-    """A request as botocore signs it."""
+    """Return a request as botocore signs it."""
     sent: list[Any] = []
     asked = sdk(url, secret=TOKEN)
     asked.meta.events.register("before-send", lambda request, **_: sent.append(request))

@@ -1,4 +1,4 @@
-"""Whatever the parameters and the behaviour: the pages, joined, are a filter and a sort."""
+"""With any parameters and behaviour, all pages together equal a filter and a sort."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ PLAN = "arn:aws:sagemaker:eu-west-1:111122223333:training-plan/reserved"
 STATUSES = ["InProgress", "Completed", "Failed", "Stopped"]
 POOLS = [None, "Available", "Reused", "Terminated"]
 
-# Times are few, so that many jobs share one and fall onto the bounds.
+# Few different times, so many jobs share one or are exactly at a bound.
 seconds = st.integers(0, 8)
 times = seconds.map(lambda after: START + timedelta(seconds=after))
 jobs = st.lists(
@@ -53,7 +53,7 @@ numbers = count()
 
 
 def expected(scope: Scope, asked: dict[str, Any], behaviour: Behaviour) -> list[dict[str, Any]]:
-    """Filter and sort in the plainest way there is."""
+    """Filter and sort in the simplest way."""
 
     def within(name: str, when: datetime) -> bool:
         after, before = asked.get(f"{name}After"), asked.get(f"{name}Before")

@@ -1,4 +1,4 @@
-"""The HTTP front: kept connections, one write a response, loopback only, a clean stop."""
+"""The server keeps connections, binds the loopback only, and stops cleanly."""
 
 import http.client
 import json
@@ -51,7 +51,7 @@ def test_a_connection_serves_many_requests(simulator: Simulator, scope: Scope) -
     connection.close()
 
 
-def test_a_client_may_close_it(simulator: Simulator) -> None:
+def test_a_client_may_close_its_connection(simulator: Simulator) -> None:
     connection = opened(simulator.url)
     connection.request("POST", "/", "{}", {**HEADERS, "Connection": "close"})
     response = connection.getresponse()
@@ -73,7 +73,7 @@ def test_a_client_may_close_it(simulator: Simulator) -> None:
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
     ],
 )
-def test_what_is_not_http_is_refused(simulator: Simulator, sent: bytes, status: bytes) -> None:
+def test_malformed_http_is_refused(simulator: Simulator, sent: bytes, status: bytes) -> None:
     assert raw(simulator.url, sent).split()[1] == status
 
 
@@ -87,7 +87,7 @@ def test_a_client_may_wait_for_100_continue(simulator: Simulator) -> None:
         assert connection.recv(4096).startswith(b"HTTP/1.1 404 ")
 
 
-def test_half_a_request_ends_with_its_connection(
+def test_half_a_request_closes_its_connection(
     simulator: Simulator, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert raw(simulator.url, b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n{}") == b""
@@ -96,7 +96,7 @@ def test_half_a_request_ends_with_its_connection(
     assert capfd.readouterr().err == ""
 
 
-def test_many_call_at_once(simulator: Simulator, scope: Scope) -> None:
+def test_many_clients_may_call_at_once(simulator: Simulator, scope: Scope) -> None:
     scope.create_job("job")
     statuses: list[int] = []
 
@@ -118,7 +118,7 @@ def test_many_call_at_once(simulator: Simulator, scope: Scope) -> None:
     assert len(simulator.calls) == 120
 
 
-def test_it_stops_with_idle_connections_open(world: World) -> None:
+def test_the_server_stops_despite_idle_connections(world: World) -> None:
     simulator = Simulator(world).start()
     connection = opened(simulator.url)
     connection.request("POST", "/", "{}", HEADERS)
@@ -132,7 +132,7 @@ def test_it_stops_with_idle_connections_open(world: World) -> None:
     connection.close()
 
 
-def test_what_is_under_way_is_finished_first() -> None:
+def test_a_running_request_is_finished_before_the_stop() -> None:
     entered = threading.Event()
 
     def slow(request: Request) -> Response:
@@ -149,7 +149,7 @@ def test_what_is_under_way_is_finished_first() -> None:
     connection.close()
 
 
-def test_a_server_that_was_never_started_can_be_stopped(world: World) -> None:
+def test_a_server_can_be_stopped_before_it_was_started(world: World) -> None:
     Simulator(world).stop()
 
 
@@ -172,7 +172,7 @@ def test_a_bug_behind_the_front_becomes_an_internal_failure(
     assert simulator.calls[-1].error == "InternalFailure"
 
 
-def test_it_runs_alone(tmp_path: Path) -> None:
+def test_the_simulator_runs_as_a_program(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "exporter.simulator", "--jobs", "50", "--seed", "1"]
     environment = {**os.environ, "PYTHONPATH": str(root)}
