@@ -40,12 +40,6 @@ class Caller:
     session: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Session:
-    arn: str
-    expires: float
-
-
 class Access:
     """Identifies callers, checks their permissions, and hands out role sessions.
 
@@ -56,7 +50,7 @@ class Access:
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
         self._lock = threading.Lock()
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: dict[str, tuple[str, float]] = {}
 
     def caller(self, access_key: str) -> Caller:
         """Return the owner of a key.
@@ -72,12 +66,12 @@ class Access:
         if found[1] == "AKIA":
             return Caller(account, f"arn:aws:iam::{account}:user/stand-in", session=False)
         with self._lock:
-            session = self._sessions.get(access_key)
-        if session is None:
+            arn, expires = self._sessions.get(access_key, (None, 0.0))
+        if arn is None:
             raise unrecognized()
-        if self._wall() >= session.expires:
+        if self._wall() >= expires:
             raise expired()
-        return Caller(account, session.arn, session=True)
+        return Caller(account, arn, session=True)
 
     def admit(self, call: Call, caller: Caller, behaviour: Behaviour) -> None:
         """Check that a caller may make a call in its region.
@@ -89,15 +83,14 @@ class Access:
         if not behaviour.enables(caller.account_id, call.region):
             raise unrecognized()
         if behaviour.denies(caller.account_id, call.region, call.operation):
-            code = "AccessDenied" if call.service == "sts" else "AccessDeniedException"
-            status = 403 if call.service == "sts" else 400
+            sts = call.service == "sts"
+            code, status = ("AccessDenied", 403) if sts else ("AccessDeniedException", 400)
             action = f"{call.service}:{call.operation}"
-            raise ApiError(
-                code,
+            message = (
                 f"User: {caller.arn} is not authorized to perform: {action} because no "
-                f"identity-based policy allows the {action} action",
-                status,
+                f"identity-based policy allows the {action} action"
             )
+            raise ApiError(code, message, status)
 
     def identity(self, caller: Caller) -> dict[str, Any]:
         """Answer GetCallerIdentity."""
@@ -142,7 +135,7 @@ class Access:
         expires = self._wall() + seconds
         with self._lock:
             key = f"ASIA{account}{len(self._sessions):08d}"
-            self._sessions[key] = _Session(arn, expires)
+            self._sessions[key] = arn, expires
         return {
             "Credentials": {
                 "AccessKeyId": key,

@@ -6,7 +6,6 @@ million jobs, and only those who request such an order wait for it.
 """
 
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
@@ -49,7 +48,7 @@ class JobIndex:
         self._jobs: list[Job] = []
         self._times: list[datetime] = []
         self._version = 0
-        self._sorted: OrderedDict[tuple[str, int, int, int], list[Job]] = OrderedDict()
+        self._sorted: dict[tuple[str, int, int], list[Job]] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -98,23 +97,19 @@ class JobIndex:
         self._sorted.clear()
 
     def window(
-        self,
-        sort_by: SortBy,
-        after: datetime | None,
-        before: datetime | None,
-        inclusive: bool,
+        self, sort_by: SortBy, after: datetime | None, before: datetime | None, inclusive: bool
     ) -> Window:
         """Return the jobs created between two times in an order; None is no bound."""
         key = _KEYS[sort_by]
         low, high = self.between(after, before, inclusive)
         if sort_by == "CreationTime":
             return Window(self._jobs, low, high, key)
-        wanted = (sort_by, low, high, self._version)
-        found = self._sorted.get(wanted)
+        found = self._sorted.get((sort_by, low, high))
         if found is None:
-            found = self._sorted[wanted] = sorted(self._jobs[low:high], key=_SORTS[sort_by])
             if len(self._sorted) > 4:
-                self._sorted.popitem(last=False)
+                self._sorted.clear()
+            found = sorted(self._jobs[low:high], key=_SORTS[sort_by])
+            self._sorted[sort_by, low, high] = found
         return Window(found, 0, len(found), key)
 
     def between(

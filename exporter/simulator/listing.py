@@ -13,7 +13,7 @@ from exporter.simulator.behaviour import Behaviour
 from exporter.simulator.index import JobIndex, SortKey, Window
 from exporter.simulator.job import Job
 from exporter.simulator.views import warm_pool
-from exporter.wire.times import from_millis, to_millis
+from exporter.wire.times import epoch_seconds, from_seconds
 
 Test = Callable[[Job], bool]
 
@@ -150,12 +150,12 @@ def _bounds(
 def _written(key: SortKey) -> Any:  # noqa: ANN401 - JSON
     first, number = key
     if isinstance(first, tuple):
-        return [first[0], to_millis(first[1]), number]
-    return [to_millis(first) if isinstance(first, datetime) else first, None, number]
+        return [first[0], epoch_seconds(first[1]), number]
+    return [epoch_seconds(first) if isinstance(first, datetime) else first, None, number]
 
 
 def _read(position: Any) -> SortKey:  # noqa: ANN401 - JSON
     first, created, number = position
     if created is not None:
-        return (first, from_millis(created)), number
-    return from_millis(first) if isinstance(first, int) else first, number
+        return (first, from_seconds(created)), number
+    return first if isinstance(first, str) else from_seconds(first), number

@@ -5,9 +5,8 @@ creation times in an expression narrow the candidates first; the expression test
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from exporter.simulator import expression, views
 from exporter.simulator.behaviour import Behaviour
@@ -21,12 +20,9 @@ Hit = tuple[Job, JobState]
 
 _SECOND = timedelta(seconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
-_FIRST = datetime.min.replace(tzinfo=UTC)
-_LAST = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(NamedTuple):
     """Bounds outside which no job can match.
 
     Attributes:
@@ -36,14 +32,13 @@ class Reach:
         exact: Every job within the bounds matches; no test is needed.
     """
 
-    names: frozenset[str] | None
-    first: datetime
-    last: datetime
-    exact: bool
+    names: frozenset[str] | None = None
+    first: datetime = datetime.min.replace(tzinfo=UTC)
+    last: datetime = datetime.max.replace(tzinfo=UTC)
+    exact: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Hits:
+class Hits(NamedTuple):
     """The jobs of a page with the states to show, and the position of the next page."""
 
     hits: Sequence[Hit]
@@ -97,15 +92,14 @@ def reach(wanted: Mapping[str, Any]) -> Reach:
     filters, below = wanted.get("Filters", ()), wanted.get("SubExpressions", ())
     plain = not wanted.get("NestedFilters")
     parts = [_of_filter(each) for each in filters] + [reach(each) for each in below]
+    names = [each.names for each in parts if each.names is not None]
     if wanted.get("Operator", "And") == "Or" and len(parts) > 1:
-        names = [each.names for each in parts if each.names is not None]
         whole = plain and len(names) == len(parts)
-        return Reach(frozenset().union(*names) if whole else None, _FIRST, _LAST, exact=False)
-    known = [each.names for each in parts if each.names is not None]
+        return Reach(frozenset().union(*names)) if whole else Reach()
     return Reach(
-        frozenset.intersection(*known) if known else None,
-        max((each.first for each in parts), default=_FIRST),
-        min((each.last for each in parts), default=_LAST),
+        frozenset.intersection(*names) if names else None,
+        max(each.first for each in (*parts, Reach())),
+        min(each.last for each in (*parts, Reach())),
         plain and all(each.exact for each in parts),
     )
 
@@ -115,20 +109,19 @@ def _of_filter(wanted: Mapping[str, Any]) -> Reach:
     value = wanted.get("Value")
     if value is not None and name == "TrainingJobName" and operator in ("Equals", "In"):
         names = value.split(",") if operator == "In" else [value]
-        return Reach(frozenset(names), _FIRST, _LAST, exact=False)
+        return Reach(frozenset(names))
     if value is not None and name == "CreationTime":
         when = expression.read_time(value)
         # Filters have whole seconds and jobs milliseconds, so inclusive bounds suffice.
         ranges = {
-            "Equals": (when, when + _SECOND - _MILLISECOND),
-            "GreaterThan": (when + _MILLISECOND, _LAST),
-            "GreaterThanOrEqualTo": (when, _LAST),
-            "LessThan": (_FIRST, when - _MILLISECOND),
-            "LessThanOrEqualTo": (_FIRST, when),
+            "Equals": Reach(first=when, last=when + _SECOND - _MILLISECOND, exact=True),
+            "GreaterThan": Reach(first=when + _MILLISECOND, exact=True),
+            "GreaterThanOrEqualTo": Reach(first=when, exact=True),
+            "LessThan": Reach(last=when - _MILLISECOND, exact=True),
+            "LessThanOrEqualTo": Reach(last=when, exact=True),
         }
-        if operator in ranges:
-            return Reach(None, *ranges[operator], exact=True)
-    return Reach(None, _FIRST, _LAST, exact=False)
+        return ranges.get(operator, Reach())
+    return Reach()
 
 
 def _matching(

@@ -85,19 +85,16 @@ def _in_turn(
         created = after(life.ended, pause)
         has_pool = pools and life.status == "Completed"
         warm = has_pool and pause < keep
+        end = PoolEnd(after(life.ended, keep), "Terminated")
         following = None
         if number <= count:
             start = _WARM_START if warm else _COLD_START
             following = _life(family, spec, key, number, created, chance, start)
-        if has_pool:
-            end = PoolEnd(after(life.ended, keep), "Terminated")
-            if warm and following is not None:
+            if warm:
                 end = PoolEnd(after(created, 2), "Reused", following.name)
-            life = life._replace(pool=end)
-        yield life
-        if following is None:
-            return
-        life = following
+        yield life._replace(pool=end) if has_pool else life
+        if following is not None:
+            life = following
 
 
 def _life(

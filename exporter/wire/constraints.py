@@ -4,8 +4,7 @@
 also checks upper bounds, patterns and enumerations, and has its own words for all of them.
 These checks come from the same model; a test compares them with `botocore.validate`.
 
-A check returns None or the problems that it found. A valid value, such as each row of each
-page, costs no allocation.
+A check returns None or the problems that it found.
 """
 
 import re
@@ -34,15 +33,19 @@ class Problem(NamedTuple):
 
 Check = Callable[[Any], list[Problem] | None]
 
-# The word of the service for a type, and the Python types that it accepts.
-_SCALARS: Mapping[str, tuple[str, tuple[type[Any], ...]]] = {
-    "integer": ("an Integer", (int,)),
-    "long": ("an Integer", (int,)),
-    "float": ("a Double", (int, float)),
-    "double": ("a Double", (int, float)),
-    "boolean": ("a Boolean", (bool,)),
-    "timestamp": ("a Timestamp", (datetime,)),
-    "blob": ("a Blob", (bytes, str)),
+Rule = tuple[Callable[[Any], bool], str]
+"""A test that a value must pass, and the constraint in the words of the service."""
+
+# The word of the service for a type, and the Python types of its values. bool is no int in JSON.
+_SCALARS: Mapping[str, tuple[str, frozenset[type]]] = {
+    "string": ("a String", frozenset({str})),
+    "integer": ("an Integer", frozenset({int})),
+    "long": ("an Integer", frozenset({int})),
+    "float": ("a Double", frozenset({int, float})),
+    "double": ("a Double", frozenset({int, float})),
+    "boolean": ("a Boolean", frozenset({bool})),
+    "timestamp": ("a Timestamp", frozenset({datetime})),
+    "blob": ("a Blob", frozenset({bytes, str})),
 }
 
 
@@ -76,42 +79,35 @@ class Constraints:
             return self._list(shape)
         if isinstance(shape, MapShape):
             return self._map(shape)
-        if shape.type_name == "string":
-            return _string(shape, self._open_enums)
-        return _scalar(shape, *_SCALARS[shape.type_name])
+        return self._scalar(shape)
 
     def _structure(self, shape: StructureShape) -> Check:
-        members = {name: (_camel(name), self.check(each)) for name, each in shape.members.items()}
-        required = [(name, _camel(name)) for name in shape.metadata.get("required", ())]
+        members = {name: self.check(each) for name, each in shape.members.items()}
+        required = shape.metadata.get("required", ())
 
         def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
             # dict first: a check for the abstract Mapping takes as long as all the rest.
-            if not isinstance(value, dict) and not isinstance(value, Mapping):
+            if not isinstance(value, dict | Mapping):
                 return [_wrong(value, "a structure")]
-            found: list[Problem] | None = None
-            for name, camel in required:
-                if name not in value:
-                    found = [*(found or ()), Problem(camel, None, "Member must not be null")]
+            missing = (name for name in required if name not in value)
+            found = [Problem(_camel(name), None, "Member must not be null") for name in missing]
             for name, each in value.items():
-                member = members.get(name)
-                if member is None:
-                    found = [*(found or ()), Problem(str(name), each, "", "unknown")]
-                    continue
-                problems = member[1](each)
-                if problems:
-                    found = [*(found or ()), *_below(member[0], problems)]
-            return found
+                if name not in members:
+                    found.append(Problem(str(name), each, "", "unknown"))
+                elif problems := members[name](each):
+                    found += _below(_camel(name), problems)
+            return found or None
 
         return check
 
     def _list(self, shape: ListShape) -> Check:
-        size = _bounds(shape, "length")
+        rules = _bounds(shape, "length", len)
         member = self.check(shape.member)
 
         def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
             if not isinstance(value, list | tuple):
                 return [_wrong(value, "a list")]
-            found = [Problem("", value, text) for text in size(len(value))]
+            found = _broken(rules, value)
             for position, each in enumerate(value, 1):
                 found += _below(f"{position}.member", member(each) or [])
             return found or None
@@ -119,17 +115,32 @@ class Constraints:
         return check
 
     def _map(self, shape: MapShape) -> Check:
-        size = _bounds(shape, "length")
+        rules = _bounds(shape, "length", len)
         key_check, value_check = self.check(shape.key), self.check(shape.value)
 
         def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
             if not isinstance(value, Mapping):
                 return [_wrong(value, "a map")]
-            found = [Problem("", value, text) for text in size(len(value))]
+            found = _broken(rules, value)
             for key, each in value.items():
                 found += _below(f"{key}.key", key_check(key) or [])
                 found += _below(f"{key}.value", value_check(each) or [])
             return found or None
+
+        return check
+
+    def _scalar(self, shape: Shape) -> Check:
+        word, types = _SCALARS[shape.type_name]
+        rules: list[Rule] = []
+        if shape.type_name == "string":
+            rules = _string_rules(shape, self._open_enums)
+        elif types & {int, float}:
+            rules = _bounds(shape, "value", lambda value: value)
+
+        def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
+            if type(value) not in types:
+                return [_wrong(value, word)]
+            return _broken(rules, value) or None
 
         return check
 
@@ -152,57 +163,34 @@ def java_pattern(pattern: str) -> re.Pattern[str] | None:
         return None
 
 
-def _string(shape: Shape, open_enums: bool) -> Check:
-    size = _bounds(shape, "length")
-    low, high = shape.metadata.get("min", 0), shape.metadata.get("max", float("inf"))
+def _string_rules(shape: Shape, open_enums: bool) -> list[Rule]:
+    rules = _bounds(shape, "length", len)
     text = shape.metadata.get("pattern", ".*")
     compiled = None if text == ".*" else java_pattern(text)
-    matches = compiled.fullmatch if compiled else None
-    names: list[str] = shape.metadata.get("enum", [])
-    allowed = frozenset(names) if names and not open_enums else None
-
-    def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
-        if not isinstance(value, str):
-            return [_wrong(value, "a String")]
-        matched = matches is None or bool(matches(value))
-        named = allowed is None or value in allowed
-        if low <= len(value) <= high and matched and named:
-            return None
-        rules = size(len(value))
-        if not matched:
-            rules.append(f"Member must satisfy regular expression pattern: {text}")
-        if not named:
-            rules.append(f"Member must satisfy enum value set: [{', '.join(names)}]")
-        return [Problem("", value, rule) for rule in rules]
-
-    return check
+    if compiled is not None:
+        rule = f"Member must satisfy regular expression pattern: {text}"
+        rules.append((lambda value: compiled.fullmatch(value) is not None, rule))
+    names = shape.metadata.get("enum", ())
+    if names and not open_enums:
+        rule = f"Member must satisfy enum value set: [{', '.join(names)}]"
+        rules.append((frozenset(names).__contains__, rule))
+    return rules
 
 
-def _scalar(shape: Shape, wanted: str, types: tuple[type[Any], ...]) -> Check:
-    size = _bounds(shape, "value")
-    bounded = shape.type_name in ("integer", "long", "float", "double")
-
-    def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
-        # bool is an int in Python, but not in JSON.
-        if not isinstance(value, types) or (bounded and isinstance(value, bool)):
-            return [_wrong(value, wanted)]
-        return [Problem("", value, rule) for rule in size(value)] or None if bounded else None
-
-    return check
-
-
-def _bounds(shape: Shape, measure: str) -> Callable[[float], list[str]]:
+def _bounds(shape: Shape, measure: str, size: Callable[[Any], float]) -> list[Rule]:
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    rules: list[Rule] = []
+    if low is not None:
+        rule = f"Member must have {measure} greater than or equal to {low}"
+        rules.append((lambda value: size(value) >= low, rule))
+    if high is not None:
+        rule = f"Member must have {measure} less than or equal to {high}"
+        rules.append((lambda value: size(value) <= high, rule))
+    return rules
 
-    def check(size: float) -> list[str]:
-        found = []
-        if low is not None and size < low:
-            found.append(f"Member must have {measure} greater than or equal to {low}")
-        if high is not None and size > high:
-            found.append(f"Member must have {measure} less than or equal to {high}")
-        return found
 
-    return check
+def _broken(rules: list[Rule], value: Any) -> list[Problem]:  # noqa: ANN401 - any JSON value
+    return [Problem("", value, rule) for passes, rule in rules if not passes(value)]
 
 
 def _wrong(value: object, wanted: str) -> Problem:

@@ -6,6 +6,7 @@ model once, on first use.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -153,20 +154,16 @@ def _json_kind(value: object) -> str:
     return _JSON_KINDS.get(type(value), "NULL_VALUE")
 
 
-def _with_datetimes(shape: Shape, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _with_datetimes(shape: Shape | None, value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
-        known = shape.members
+        # AWS treats null as a missing member.
+        present = {name: each for name, each in value.items() if each is not None}
         return {
-            name: _with_datetimes(known[name], each) if name in known else each
-            for name, each in value.items()
-            # AWS treats null as a missing member.
-            if each is not None
+            name: _with_datetimes(shape.members.get(name), each) for name, each in present.items()
         }
     if isinstance(shape, ListShape) and isinstance(value, list):
         return [_with_datetimes(shape.member, each) for each in value]
-    if shape.type_name == "timestamp" and type(value) in (int, float):
-        try:
+    if shape is not None and shape.type_name == "timestamp" and type(value) in (int, float):
+        with suppress(OverflowError, ValueError):
             return from_seconds(value)
-        except (OverflowError, ValueError):
-            return value
     return value

@@ -28,38 +28,40 @@ def read_form(body: bytes) -> dict[str, str]:
 
 
 def read_params(shape: Shape | None, form: Mapping[str, str]) -> dict[str, Any]:
-    """Return nested parameters from flat fields such as `Tags.member.1.Key`."""
-    if not isinstance(shape, StructureShape):
-        return {}
-    flat = {name: value for name, value in form.items() if name not in ("Action", "Version")}
-    known = {name: _read(each, name, flat) for name, each in shape.members.items()}
-    params = {name: value for name, value in known.items() if value is not None}
-    # Unknown fields keep their names, so that the front refuses them by name.
-    params |= {name: value for name, value in flat.items() if name.split(".")[0] not in params}
-    return params
+    """Return nested parameters from flat fields such as `Tags.member.1.Key`.
+
+    Unknown fields keep their names, so that the front refuses them by name.
+    """
+    nested: dict[str, Any] = {}
+    for name, text in form.items():
+        *path, last = name.split(".")
+        level = nested
+        for part in path:
+            level = level.setdefault(part, {})
+            if not isinstance(level, dict):
+                raise ApiError("MalformedQueryString", f"{name} is not a structure")
+        level[last] = text
+    params: dict[str, Any] = _typed(shape, nested)
+    return {name: value for name, value in params.items() if name not in ("Action", "Version")}
 
 
-def _read(shape: Shape, prefix: str, flat: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(shape, StructureShape):
-        if not any(name.startswith(f"{prefix}.") for name in flat):
-            return None
-        known = {
-            name: _read(each, f"{prefix}.{name}", flat) for name, each in shape.members.items()
-        }
-        return {name: value for name, value in known.items() if value is not None}
-    if isinstance(shape, ListShape):
-        items: list[Any] = []
-        while (item := _read(shape.member, f"{prefix}.member.{len(items) + 1}", flat)) is not None:
-            items.append(item)
-        return items or None
-    text = flat.get(prefix)
-    if text is None:
-        return None
-    if shape.type_name in ("integer", "long"):
-        return int(text) if text.lstrip("-").isdecimal() else text
-    if shape.type_name == "boolean":
-        return {"true": True, "false": False}.get(text, text)
-    return text
+def _typed(shape: Shape | None, value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        if isinstance(shape, StructureShape):
+            return {name: _typed(shape.members.get(name), each) for name, each in value.items()}
+        if isinstance(shape, ListShape):
+            # "10" comes after "9".
+            items = sorted(value.get("member", {}).items(), key=lambda item: (len(item[0]), item))
+            return [_typed(shape.member, each) for _, each in items]
+        return value
+    return _scalar(shape.type_name, value) if shape else value
+
+
+def _scalar(kind: str, text: str) -> str | int:
+    """Return the value of a text; the text itself if it has the wrong form, to be refused."""
+    if kind in ("integer", "long") and text.lstrip("-").isdecimal():
+        return int(text)
+    return {"true": True, "false": False}.get(text, text) if kind == "boolean" else text
 
 
 def write_answer(

@@ -8,18 +8,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
-
-
-def to_millis(when: datetime) -> int:
-    """Return whole milliseconds from the epoch to an aware datetime, rounded down."""
-    return (when - EPOCH) // _MILLISECOND
-
-
-def from_millis(millis: int) -> datetime:
-    """Return the aware UTC datetime of milliseconds since the epoch, exactly."""
-    # Not fromtimestamp(millis / 1000): a float is not exact.
-    return EPOCH + timedelta(milliseconds=millis)
 
 
 def from_seconds(seconds: float) -> datetime:
