@@ -38,7 +38,6 @@ class Behaviour:
         describe_rps: The same for DescribeTrainingJob; AWS publishes no figure.
         search_rps: The same for Search.
         list_tags_rps: The same for ListTags.
-        burst_seconds: A limit allows the calls of so many seconds at once.
         last_modified_in_summaries: Whether summaries have LastModifiedTime, which the model
             does not require. [D]
         pool_moves_last_modified: Whether Available, Reused and Terminated move
@@ -85,7 +84,6 @@ class Behaviour:
     describe_rps: float | None = None
     search_rps: float | None = None
     list_tags_rps: float | None = None
-    burst_seconds: float = 1.0
     last_modified_in_summaries: bool = True
     pool_moves_last_modified: bool = False
     secondary_moves_last_modified: bool = True

@@ -8,19 +8,11 @@ from typing import Any, NamedTuple
 
 from exporter.simulator.job import JobSpec, Place
 
-_IMAGES = "763104351884.dkr.ecr.{region}.amazonaws.com"
+_IMAGE = "763104351884.dkr.ecr.{region}.amazonaws.com/pytorch-training:2.3-cpu"
 
 
 class Naming(NamedTuple):
-    """What a name is made of.
-
-    Attributes:
-        base: The part that all names of the family share.
-        created: When the job is created.
-        session: A hexadecimal id of the session.
-        number: The number of the job within its session, from 1.
-        chance: The source of randomness.
-    """
+    """What a name is made of; the session has a hexadecimal id and numbers its jobs from 1."""
 
     base: str
     created: datetime
@@ -259,12 +251,15 @@ def _variant(family: Family, place: Place, number: int) -> Family:
 
 
 def _placed(spec: JobSpec, place: Place) -> JobSpec:
-    """Fill the account and the region into the ARNs of a specification."""
-    names = {"account": place.account_id, "region": place.region}
+    """Fill the account and the region into the names of a specification."""
+
+    def filled(name: str | None) -> str | None:
+        return name and name.format(account=place.account_id, region=place.region)
+
     return replace(
         spec,
-        training_image=f"{_IMAGES.format(**names)}/pytorch-training:2.3-cpu",
-        training_plan_arn=spec.training_plan_arn and spec.training_plan_arn.format(**names),
-        volume_kms_key_id=spec.volume_kms_key_id and spec.volume_kms_key_id.format(**names),
-        role_arn=spec.role_arn and spec.role_arn.format(**names),
+        training_image=_IMAGE.format(region=place.region),
+        training_plan_arn=filled(spec.training_plan_arn),
+        volume_kms_key_id=filled(spec.volume_kms_key_id),
+        role_arn=filled(spec.role_arn),
     )

@@ -25,14 +25,10 @@ _HAND_MADE_MINUTES = 20.0
 
 
 class Event(NamedTuple):
-    """A future event: the creation of a job, or the next step of its life.
+    """A future event: the creation of a job (None until then), or the next step of its life.
 
     Attributes:
-        when: The time.
         number: Decides ties, so that the steps of a life stay in order.
-        scope: The account and region.
-        life: The planned job.
-        job: The job, None before its creation.
         expected: The state that this life gave the job last. If the job has another one by
             now, a test has moved it by hand.
     """

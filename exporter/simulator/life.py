@@ -48,7 +48,7 @@ def gets_pool(spec: JobSpec, behaviour: Behaviour) -> bool:
     )
 
 
-def started(when: datetime, *, pool: bool, behaviour: Behaviour) -> Changes:
+def started(when: datetime, pool: bool, behaviour: Behaviour) -> Changes:
     """Return the changes when training begins; a job that gets a pool may show InUse."""
     changes: Changes = {"secondary_status": "Training", "training_start_time": when}
     if pool and behaviour.pool_in_use_while_running:
@@ -60,11 +60,10 @@ def finished(
     began: datetime | None,
     when: datetime,
     status: str,
-    *,
     pool: bool,
     behaviour: Behaviour,
-    billable_seconds: int | None = None,
-    failure_reason: str | None = None,
+    billable_seconds: int | None,
+    failure_reason: str | None,
 ) -> Changes:
     """Return the changes when a job ends; its pool, if it gets one, becomes Available.
 
@@ -217,7 +216,7 @@ def state_at(life: Life, when: datetime, behaviour: Behaviour) -> JobState:
         return _state_after_end(life, when, known, behaviour)
     changes: Changes = {}
     if life.started is not None and when >= life.started:
-        changes = started(life.started, pool=life.pool is not None, behaviour=behaviour)
+        changes = started(life.started, life.pool is not None, behaviour)
         if "warm_pool_status" in changes:
             changes["warm_pool_changed_at"] = life.started
     changes |= {
@@ -231,24 +230,17 @@ def state_at(life: Life, when: datetime, behaviour: Behaviour) -> JobState:
 def _state_after_end(
     life: Life, when: datetime, known: tuple[Transition, ...] | None, behaviour: Behaviour
 ) -> JobState:
-    began, pool = life.started, life.pool
+    began, ended, pool = life.started, life.ended, life.pool
     billable = None
     if began is not None:
-        billable = max(1, int(life.billed * max(1, (life.ended - began) // _SECOND)))
-    changes: Changes = {"training_start_time": began, "last_modified_time": life.ended}
-    changes |= finished(
-        began,
-        life.ended,
-        life.status,
-        pool=pool is not None,
-        behaviour=behaviour,
-        billable_seconds=billable,
-        failure_reason=life.failure_reason,
-    )
+        billable = max(1, int(life.billed * max(1, (ended - began) // _SECOND)))
+    reason, has_pool = life.failure_reason, pool is not None
+    changes: Changes = {"training_start_time": began, "last_modified_time": ended}
+    changes |= finished(began, ended, life.status, has_pool, behaviour, billable, reason)
     if pool is not None:
-        changes["warm_pool_changed_at"] = life.ended
+        changes["warm_pool_changed_at"] = ended
     if pool is not None and when >= pool.when:
-        changes |= settled(life.ended, pool.when, pool.status, None, pool.reused_by)
+        changes |= settled(ended, pool.when, pool.status, None, pool.reused_by)
         changes["warm_pool_changed_at"] = pool.when
         if behaviour.pool_moves_last_modified:
             changes["last_modified_time"] = pool.when

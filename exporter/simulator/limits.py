@@ -43,7 +43,7 @@ class RateLimits:
         rate = rate_of(operation, behaviour)
         if rate is None:
             return
-        size = max(1.0, rate * behaviour.burst_seconds)
+        size = max(1.0, rate)  # the calls of one second at once
         with self._lock:
             now = self._monotonic()
             bucket = self._buckets.setdefault((operation, *place), _Bucket(size, now))

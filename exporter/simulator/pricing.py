@@ -101,6 +101,8 @@ def products(call: Call) -> dict[str, Any]:
     if params["ServiceCode"] != _SERVICE:
         raise ApiError("NotFoundException", f"{params['ServiceCode']} is not listed here")
     wanted = params.get("Filters", ())
+    if any(each["Type"] not in ("TERM_MATCH", "EQUALS") for each in wanted):
+        raise ApiError("InvalidParameterException", "Only filters of type TERM_MATCH are served")
     binding = _digest(json.dumps(list(wanted), sort_keys=True))
     bound, _, position = (params.get("NextToken") or f"{binding}:0").partition(":")
     if bound != binding or not position.isdecimal():
@@ -118,23 +120,9 @@ def _matches(product: Mapping[str, Any], wanted: list[dict[str, str]]) -> bool:
         "ServiceCode": _SERVICE,
         "sku": product["sku"],
     }
-    # The API ignores the case of field names.
-    known = {name.lower(): value for name, value in fields.items()}
-    return all(
-        _fits(each["Type"], known.get(each["Field"].lower()), each["Value"]) for each in wanted
-    )
-
-
-def _fits(kind: str, found: str | None, wanted: str) -> bool:
-    if kind == "NONE_OF":
-        return found not in wanted.split(",")
-    if found is None:
-        return False
-    if kind == "ANY_OF":
-        return found in wanted.split(",")
-    if kind == "CONTAINS":
-        return wanted.lower() in found.lower()
-    return found.lower() == wanted.lower()
+    # The API ignores the case of names and values.
+    known = {name.lower(): value.lower() for name, value in fields.items()}
+    return all(known.get(each["Field"].lower()) == each["Value"].lower() for each in wanted)
 
 
 @cache

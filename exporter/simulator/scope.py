@@ -205,7 +205,7 @@ class Scope:
     def start(self, job: Job, **changes: Any) -> Job:  # noqa: ANN401 - as for update
         """Begin training now; see `life.started`. `changes` are further fields of the state."""
         pool = life.gets_pool(job.spec, self.behaviour)
-        begun = life.started(self.clock.now(), pool=pool, behaviour=self.behaviour)
+        begun = life.started(self.clock.now(), pool, self.behaviour)
         silent = not self.behaviour.secondary_moves_last_modified
         return self.update(job, silent=silent, **{**begun, **changes})
 
@@ -217,26 +217,16 @@ class Scope:
         failure_reason: str | None = None,
         pool: bool | None = None,
     ) -> Job:
-        """End a job now; see `life.finished`.
+        """End a job now, as Completed, Failed or Stopped; see `life.finished`.
 
-        Args:
-            job: A job that has not ended.
-            status: Completed, Failed or Stopped.
-            billable_seconds: None takes the seconds since training began, at least 1.
-            failure_reason: Why it failed.
-            pool: Whether its instances stay. None follows the rules: those of a completed
-                job that requested a pool and may have one.
+        `pool` tells whether its instances stay. None follows the rules: a completed job keeps
+        them if it requested a pool and may have one.
         """
         if pool is None:
             pool = status == "Completed" and life.gets_pool(job.spec, self.behaviour)
+        began, now = job.state.training_start_time, self.clock.now()
         changes = life.finished(
-            job.state.training_start_time,
-            self.clock.now(),
-            status,
-            pool=pool,
-            behaviour=self.behaviour,
-            billable_seconds=billable_seconds,
-            failure_reason=failure_reason,
+            began, now, status, pool, self.behaviour, billable_seconds, failure_reason
         )
         return self.update(job, **changes)
 
@@ -249,14 +239,10 @@ class Scope:
         reused_by: Job | str | None = None,
         silent: bool | None = None,
     ) -> Job:
-        """End the pool of a job now; see `life.settled`.
+        """End the Available pool of a job now, as Reused or Terminated; see `life.settled`.
 
-        Args:
-            job: A job with an Available pool.
-            status: Reused or Terminated.
-            seconds: `ResourceRetainedBillableTimeInSeconds`; None takes those since the end.
-            reused_by: The next job, or its name, for Reused.
-            silent: Whether LastModifiedTime stays; None follows the behaviour.
+        `reused_by` is the next job or its name. `silent` leaves LastModifiedTime as it is; None
+        follows the behaviour.
 
         Raises:
             ValueError: The job has no pool.
