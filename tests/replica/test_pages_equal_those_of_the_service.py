@@ -19,6 +19,7 @@ from exporter.store.database import Database
 from exporter.store.scopes import ScopeKey
 from exporter.wire import Call
 from tests.replica.support import PLAN, REGION, START, Row, on_the_wire, pages, put, row_of
+from tests.simulator.support import list_requests
 
 STATUSES = ["InProgress", "Completed", "Failed", "Stopped", "Stopping"]
 POOLS = [None, "Available", "Reused", "Terminated", "InUse"]
@@ -32,21 +33,12 @@ histories = st.dictionaries(
     st.tuples(moments, moments, st.sampled_from(STATUSES), st.sampled_from(POOLS), st.booleans()),
     max_size=25,
 )
-parameters = st.fixed_dictionaries(
-    {},
-    optional={
-        "CreationTimeAfter": times,
-        "CreationTimeBefore": times,
-        "LastModifiedTimeAfter": times,
-        "LastModifiedTimeBefore": times,
-        "NameContains": st.sampled_from(["1", "a-", "j", "B", "zz"]),
-        "StatusEquals": st.sampled_from(STATUSES),
-        "WarmPoolStatusEquals": st.sampled_from(POOLS[1:]),
-        "TrainingPlanArnEquals": st.just(PLAN),
-        "SortBy": st.sampled_from(["Name", "CreationTime", "Status"]),
-        "SortOrder": st.sampled_from(["Ascending", "Descending"]),
-        "MaxResults": st.integers(1, 12),
-    },
+requests = list_requests(
+    times,
+    parts=["1", "a-", "j", "B", "zz"],
+    statuses=STATUSES,
+    pools=["Available", "Reused", "Terminated", "InUse"],
+    plan=PLAN,
 )
 accounts = count(1)
 
@@ -77,12 +69,19 @@ def test_joined_pages_equal_those_of_the_service(database: Database) -> None:
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
     )
-    @given(history=histories, params=parameters, filtered_first=st.booleans())
+    @given(
+        history=histories,
+        request=requests,
+        size=st.none() | st.integers(1, 12),
+        filtered_first=st.booleans(),
+    )
     def property_holds(
         history: dict[str, tuple[float, float, str, str | None, bool]],
-        params: Row,
+        request: Row,
+        size: int | None,
         filtered_first: bool,
     ) -> None:
+        params = request if size is None else {**request, "MaxResults": size}
         world.behaviour = Behaviour(filter_before_cut=filtered_first)
         # Each example has its own account in the common file.
         scope = world.scope(f"{next(accounts):012}", REGION)
@@ -124,8 +123,7 @@ def test_joined_pages_equal_those_of_the_service(database: Database) -> None:
         assert [key(row, params) for row in joined] == [key(row, params) for row in there]
         assert joined == in_order(there, params)
         # Pages are full, and a token promises another job.
-        size = params.get("MaxResults", 10)
-        assert [len(page) for page in here[:-1]] == [size] * (len(here) - 1)
+        assert [len(page) for page in here[:-1]] == [size or 10] * (len(here) - 1)
         assert here[-1] or len(here) == 1
 
     property_holds()

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.simulator import Behaviour, Job, JobSpec, JobState, Scope, Simulator, World
+from tests.simulator.support import list_requests
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 PLAN = "arn:aws:sagemaker:eu-west-1:111122223333:training-plan/reserved"
@@ -23,20 +24,12 @@ jobs = st.lists(
     st.tuples(seconds, seconds, st.sampled_from(STATUSES), st.sampled_from(POOLS), st.booleans()),
     max_size=25,
 )
-filters = st.fixed_dictionaries(
-    {},
-    optional={
-        "CreationTimeAfter": times,
-        "CreationTimeBefore": times,
-        "LastModifiedTimeAfter": times,
-        "LastModifiedTimeBefore": times,
-        "NameContains": st.sampled_from(["1", "a-", "job", "zz"]),
-        "StatusEquals": st.sampled_from(STATUSES),
-        "WarmPoolStatusEquals": st.sampled_from(["Available", "Reused", "InUse"]),
-        "TrainingPlanArnEquals": st.just(PLAN),
-        "SortBy": st.sampled_from(["Name", "CreationTime", "Status"]),
-        "SortOrder": st.sampled_from(["Ascending", "Descending"]),
-    },
+requests = list_requests(
+    times,
+    parts=["1", "a-", "job", "zz"],
+    statuses=STATUSES,
+    pools=["Available", "Reused", "InUse"],
+    plan=PLAN,
 )
 behaviours = st.builds(
     Behaviour,
@@ -88,7 +81,7 @@ def expected(scope: Scope, asked: dict[str, Any], behaviour: Behaviour) -> list[
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(made=jobs, asked=filters, behaviour=behaviours, size=st.none() | st.integers(1, 12))
+@given(made=jobs, asked=requests, behaviour=behaviours, size=st.none() | st.integers(1, 12))
 def test_joined_pages_are_a_filter_and_a_sort(
     world: World,
     simulator: Simulator,
