@@ -50,7 +50,7 @@ _FIRST_PAGES: dict[str, dict[str, Any]] = {
     "by status": {"SortBy": "Status", "SortOrder": "Ascending"},
     "by status, from the end": {"SortBy": "Status", "SortOrder": "Descending"},
     "a name that is rare": {"NameContains": "99999"},
-    "a name that nobody has": {"NameContains": "no-such-job"},
+    "an unknown name": {"NameContains": "no-such-job"},
     "failed, by name": {"SortBy": "Name", "StatusEquals": "Failed"},
 }
 
@@ -86,17 +86,18 @@ def _fill(path: Path, count: int) -> None:
 
 def _time_client(path: Path, repeats: int) -> None:
     began = time.perf_counter()
-    asked = client(path)
+    sagemaker = client(path)
     print(f"client: made in {time.perf_counter() - began:.2f} s, peak {peak_mb():,.0f} MB")
     worst = 0.0
     for title, params in _FIRST_PAGES.items():
-        *took, used = _times(partial(asked.list_training_jobs, MaxResults=100, **params), repeats)
+        first_page = partial(sagemaker.list_training_jobs, MaxResults=100, **params)
+        *took, used = _times(first_page, repeats)
         middle = statistics.median(took)
         worst = max(worst, middle)
         print(f"  first page, {title}: {middle:.1f} ms (least {min(took):.1f}, CPU {used:.1f})")
     print(f"  the slowest median: {worst:.1f} ms")
     _commit(path, 0)
-    first, used = _times(partial(asked.list_training_jobs, MaxResults=100), 1)
+    first, used = _times(partial(sagemaker.list_training_jobs, MaxResults=100), 1)
     print(f"  the first after a commit: {first:.1f} ms (CPU {used:.1f})")
 
 
@@ -122,16 +123,16 @@ def _time_server(path: Path, options: argparse.Namespace) -> None:
         asker = [sys.executable, "-m", "benchmarks.replica", "--ask", url]
         asker += ["--seconds", str(options.seconds), "--threads", str(options.threads)]
         with subprocess.Popen(asker) as asking:
-            waits, stale = _commit_beside(path, url, options.every, asking)
+            waits, stale = _commit_meanwhile(path, url, options.every, asking)
         print(
-            f"  beside it: {len(waits)} commits, median {statistics.median(waits):.0f} ms, "
+            f"  meanwhile: {len(waits)} commits, median {statistics.median(waits):.0f} ms, "
             f"slowest {max(waits):.0f} ms, waiting for the reader included; {stale} stale answers"
         )
         server.terminate()
         print(f"  serve ended with {server.wait()}, peak of all children {peak_mb(True):,.0f} MB")
 
 
-def _commit_beside(
+def _commit_meanwhile(
     path: Path, url: str, every: float, asking: subprocess.Popen[bytes]
 ) -> tuple[list[float], int]:
     waits, stale, number = [], 0, 0

@@ -75,7 +75,7 @@ def _pages(url: str, pages: int) -> Iterator[bytes]:
 def _time_orders(url: str) -> None:
     """Print the time of a first page in each order, and deep in the history."""
     to = connection(url)
-    asked: dict[str, dict[str, object]] = {
+    requests: dict[str, dict[str, object]] = {
         "newest first": {"SortOrder": "Descending"},
         "a month's range": {"CreationTimeAfter": 1759276800, "CreationTimeBefore": 1761955200},
         "by name, sorted for the first time": {"SortBy": "Name"},
@@ -83,7 +83,7 @@ def _time_orders(url: str) -> None:
         "by status, sorted for the first time": {"SortBy": "Status"},
         "by status": {"SortBy": "Status"},
     }
-    for title, params in asked.items():
+    for title, params in requests.items():
         began = time.perf_counter()
         ask(to, {**_LISTING, **params})
         print(f"first page, {title}: {1000 * (time.perf_counter() - began):,.1f} ms")
@@ -98,11 +98,11 @@ def _time_searches(url: str) -> None:
         for first in range(0, 100, 16)
     ]
     in_range = {"Name": "CreationTime", "Operator": "GreaterThan", "Value": "2026-10-01T00:00:00"}
-    asked: dict[str, dict[str, object]] = {
+    requests: dict[str, dict[str, object]] = {
         "a range by creation time": {"Filters": [in_range]},
         "100 names": {"Filters": by_name, "Operator": "Or"},
     }
-    for title, expression in asked.items():
+    for title, expression in requests.items():
         params = {
             "Resource": "TrainingJob",
             "MaxResults": 100,

@@ -7,6 +7,7 @@ of property, the form of times, and the limits on values and filters.
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from operator import ge, gt, le, lt
 from typing import Any
 
 from exporter.wire.calls import ApiError
@@ -16,10 +17,10 @@ Test = Callable[[Record], bool]
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "GreaterThan": lambda found, wanted: bool(found > wanted),
-    "GreaterThanOrEqualTo": lambda found, wanted: bool(found >= wanted),
-    "LessThan": lambda found, wanted: bool(found < wanted),
-    "LessThanOrEqualTo": lambda found, wanted: bool(found <= wanted),
+    "GreaterThan": gt,
+    "GreaterThanOrEqualTo": ge,
+    "LessThan": lt,
+    "LessThanOrEqualTo": le,
 }
 
 

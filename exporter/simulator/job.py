@@ -29,30 +29,20 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """The request of CreateTrainingJob; all jobs of a session share one.
+    """The request of CreateTrainingJob, its members in snake case; jobs of a session share one.
 
     Attributes:
-        instance_type: Such as `ml.m5.xlarge`; None with instance groups or serverless.
-        instance_count: The number of instances; None likewise.
+        instance_type: None with instance groups or serverless, like `instance_count`.
         instance_groups: `InstanceGroups` as the API writes them, else empty.
-        selected_instance_type: `SelectedInstanceType`, the type that several preferences got.
-        selected_instance_count: `SelectedInstanceCount`.
+        selected_instance_type: The type that a list of preferences got.
+        selected_instance_count: The count that a list of preferences got.
         volume_size_gb: The storage of each instance.
-        keep_alive_seconds: `KeepAlivePeriodInSeconds`; None when not requested.
-        role_arn: The execution role; None is a role of the job's own account.
-        managed_spot: `EnableManagedSpotTraining`.
-        tuning_job_arn: The tuning job that created it.
+        keep_alive_seconds: `KeepAlivePeriodInSeconds`; None if not requested.
+        role_arn: None is a role of the job's own account.
         training_plan_arn: The plan whose reserved capacity it uses.
-        subnets: The VPC's subnets; empty without a VPC.
-        security_group_ids: The VPC's security groups.
-        volume_kms_key_id: The key that encrypts the volumes.
-        encrypt_traffic: `EnableInterContainerTrafficEncryption`.
-        network_isolation: `EnableNetworkIsolation`.
-        max_runtime_seconds: `MaxRuntimeInSeconds`.
-        training_image: The container image.
-        hyperparameters: `HyperParameters`, where people leave secrets.
-        environment: `Environment`, where people leave more secrets.
-        serverless_job_config: `ServerlessJobConfig`; such a job has no instances.
+        subnets: Empty without a VPC, like `security_group_ids`.
+        hyperparameters: People leave secrets here, as in `environment`.
+        serverless_job_config: Such a job has no instances.
     """
 
     instance_type: str | None = "ml.m5.xlarge"

@@ -106,13 +106,13 @@ def pages(
     lister: Lister, params: Mapping[str, Any], scope: ScopeKey = SCOPE
 ) -> Iterator[list[Row]]:
     """Yield the pages of a listing as they are on the wire."""
-    asked = dict(params)
+    request = dict(params)
     while True:
-        answer = on_the_wire(lister.page(scope, asked))
+        answer = on_the_wire(lister.page(scope, request))
         yield answer["TrainingJobSummaries"]
         if "NextToken" not in answer:
             return
-        asked["NextToken"] = answer["NextToken"]
+        request["NextToken"] = answer["NextToken"]
 
 
 def on_the_wire(answer: Answer) -> Row:

@@ -57,10 +57,10 @@ def test_boto3_gets_the_same_pages_as_the_client(
         assert pages_of(there, params) == pages_of(here, params)
 
 
-def pages_of(asked: Any, params: Mapping[str, Any]) -> list[Any]:
+def pages_of(sagemaker: Any, params: Mapping[str, Any]) -> list[Any]:
     size = params.get("MaxResults")
     given = {name: value for name, value in params.items() if name != "MaxResults"}
-    paginator = asked.get_paginator("list_training_jobs")
+    paginator = sagemaker.get_paginator("list_training_jobs")
     pages = paginator.paginate(**given, PaginationConfig={"PageSize": size} if size else {})
     return [page["TrainingJobSummaries"] for page in pages]
 
@@ -72,7 +72,7 @@ def test_each_request_sees_the_newest_sync(
     scope.create_job("job-0", lives=False)
     syncer.sync()
     with Replica(database.path) as replica:
-        asked = sdk(replica.url, scope.account_id, region=scope.region)
+        sagemaker = sdk(replica.url, scope.account_id, region=scope.region)
         for number in range(1, 5):
             scope.clock.advance(1)
             scope.finish(scope.job(f"job-{number - 1}"))
@@ -80,11 +80,11 @@ def test_each_request_sees_the_newest_sync(
             calls = len(simulator.calls)
             syncer.sync()
             assert len(simulator.calls) > calls
-            found = asked.list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
+            found = sagemaker.list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
             assert [job["TrainingJobName"] for job in found] == [f"job-{number}"]
             # Only the sync has called the service.
             calls = len(simulator.calls)
-            asked.list_training_jobs()
+            sagemaker.list_training_jobs()
             assert len(simulator.calls) == calls
 
 
@@ -94,10 +94,10 @@ def test_no_request_fails_while_a_sync_commits(
     stop, failures, answers = threading.Event(), [], []
 
     def ask(params: dict[str, Any]) -> None:
-        asked = sdk(replica.url)
+        sagemaker = sdk(replica.url)
         while not stop.is_set():
             try:
-                answers.append(sum(map(len, pages_of(asked, params))))
+                answers.append(sum(map(len, pages_of(sagemaker, params))))
             except ClientError as error:
                 failures.append(error)
 
@@ -221,13 +221,13 @@ def test_a_page_in_a_browser_cannot_read_the_jobs(replica: Replica) -> None:
 
 def test_a_sync_that_does_not_end_causes_a_503(filled: Database, sdk: Sdk) -> None:
     with Replica(filled.path, lock_timeout=0.1) as replica:
-        asked = sdk(replica.url)
-        asked.list_training_jobs()
+        sagemaker = sdk(replica.url)
+        sagemaker.list_training_jobs()
         with held_open_for_writing(filled, STOP_ALL):
             with pytest.raises(ClientError, match="is kept open by") as refused:
-                asked.list_training_jobs()
+                sagemaker.list_training_jobs()
             assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
-        assert asked.list_training_jobs()["TrainingJobSummaries"]
+        assert sagemaker.list_training_jobs()["TrainingJobSummaries"]
 
 
 def test_the_command_serves_until_sigterm(filled: Database, sdk: Sdk, tmp_path: Path) -> None:
@@ -241,12 +241,12 @@ def test_the_command_serves_until_sigterm(filled: Database, sdk: Sdk, tmp_path: 
 
 def test_sigterm_lets_a_running_answer_finish(filled: Database, sdk: Sdk, tmp_path: Path) -> None:
     with _serving(filled.path, tmp_path, "-v") as (process, url):
-        asked = sdk(url)
-        asked.list_training_jobs()
+        sagemaker = sdk(url)
+        sagemaker.list_training_jobs()
         found: list[Any] = []
 
         def ask() -> None:
-            found.append(asked.list_training_jobs()["TrainingJobSummaries"])
+            found.append(sagemaker.list_training_jobs()["TrainingJobSummaries"])
 
         thread = threading.Thread(target=ask)
         with held_open_for_writing(filled, STOP_ALL):
@@ -331,10 +331,10 @@ def _anybody() -> dict[str, str]:
 def _signed(url: str, sdk: Sdk) -> tuple[bytes, dict[str, str]]:
     """Return a request as botocore signs it."""
     sent: list[Any] = []
-    asked = sdk(url, secret=TOKEN)
-    asked.meta.events.register("before-send", lambda request, **_: sent.append(request))
+    sagemaker = sdk(url, secret=TOKEN)
+    sagemaker.meta.events.register("before-send", lambda request, **_: sent.append(request))
     with suppress(ClientError):
-        asked.list_training_jobs(MaxResults=3)
+        sagemaker.list_training_jobs(MaxResults=3)
     headers = {
         name: value.decode() if isinstance(value, bytes) else str(value)
         for name, value in sent[0].headers.items()

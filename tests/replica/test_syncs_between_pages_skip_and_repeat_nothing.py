@@ -113,10 +113,10 @@ def test_each_job_that_matches_all_the_time_appears_once(database: Database) -> 
         jobs.commit(first)
         jobs.commit(then)
         all_along = jobs.matching(params)
-        asked: Row = {**params, "MaxResults": size}
+        request: Row = {**params, "MaxResults": size}
         came: list[str] = []
         while True:
-            answers = [on_the_wire(each.page(jobs.scope, asked)) for each in listers]
+            answers = [on_the_wire(each.page(jobs.scope, request)) for each in listers]
             shown = [answer["TrainingJobSummaries"] for answer in answers]
             assert shown[0] == shown[1]
             came += [job["TrainingJobName"] for job in shown[0]]
@@ -126,7 +126,7 @@ def test_each_job_that_matches_all_the_time_appears_once(database: Database) -> 
                 assert job["TrainingJobStatus"] == stored["training_job_status"]
             if "NextToken" not in answers[0]:
                 break
-            asked["NextToken"] = answers[0]["NextToken"]
+            request["NextToken"] = answers[0]["NextToken"]
             if between:
                 jobs.commit(between.pop())
                 all_along &= jobs.matching(params)
@@ -147,8 +147,8 @@ def test_a_sync_between_two_pages_skips_and_repeats_nothing(
     syncer.sync()
     lister = Lister(MirrorSource(database.path, lock_timeout=5))
     key = ScopeKey(scope.account_id, scope.region)
-    asked: Row = {"SortBy": "Status", "SortOrder": order, "MaxResults": 3}
-    first = on_the_wire(lister.page(key, asked))
+    request: Row = {"SortBy": "Status", "SortOrder": order, "MaxResults": 3}
+    first = on_the_wire(lister.page(key, request))
 
     # The shown jobs move forward in the order, and the others back.
     for number in range(6):
@@ -158,7 +158,7 @@ def test_a_sync_between_two_pages_skips_and_repeats_nothing(
     syncer.sync()
 
     rest = on_the_wire(
-        lister.page(key, {**asked, "MaxResults": 9, "NextToken": first["NextToken"]})
+        lister.page(key, {**request, "MaxResults": 9, "NextToken": first["NextToken"]})
     )
     came = [
         job["TrainingJobName"]
@@ -175,11 +175,11 @@ def test_a_reused_name_is_another_job(database: Database) -> None:
     put(database, [row("a", 0), row("b", 1), row("c", 2)])
     lister = Lister(FileSource(database))
     key = ScopeKey("111122223333", REGION)
-    asked: dict[str, Any] = {"SortBy": "Name", "SortOrder": "Ascending", "MaxResults": 2}
-    first = on_the_wire(lister.page(key, asked))
+    request: dict[str, Any] = {"SortBy": "Name", "SortOrder": "Ascending", "MaxResults": 2}
+    first = on_the_wire(lister.page(key, request))
     put(database, [row("b", 1, deleted_at=START), row("b", 9), row("c", 2, deleted_at=START)])
     put(database, [row("c", 10)])
-    rest = on_the_wire(lister.page(key, {**asked, "NextToken": first["NextToken"]}))
+    rest = on_the_wire(lister.page(key, {**request, "NextToken": first["NextToken"]}))
     assert [job["TrainingJobArn"] for job in first["TrainingJobSummaries"]] == [arn("a"), arn("b")]
     assert [
         (job["TrainingJobName"], job["CreationTime"]) for job in rest["TrainingJobSummaries"]

@@ -33,8 +33,8 @@ def names(page: dict[str, Any]) -> list[str]:
 
 
 def test_a_response_has_the_members_and_types_of_the_reference(filled: Database) -> None:
-    asked = client(filled.path)
-    page = asked.list_training_jobs(SortOrder="Ascending", MaxResults=8)
+    sagemaker = client(filled.path)
+    page = sagemaker.list_training_jobs(SortOrder="Ascending", MaxResults=8)
     assert page["TrainingJobSummaries"][3] == {
         "TrainingJobName": "job-03",
         "TrainingJobArn": arn("job-03"),
@@ -95,10 +95,10 @@ def test_the_paginator_is_botocores(filled: Database) -> None:
 
 
 def test_times_may_have_every_form_of_boto3(filled: Database) -> None:
-    asked = client(filled.path)
+    sagemaker = client(filled.path)
     bound = START + timedelta(seconds=9)
     for written in (bound, bound.isoformat(), bound.timestamp(), bound.astimezone()):
-        assert names(asked.list_training_jobs(CreationTimeAfter=written))[-1] == "job-09"
+        assert names(sagemaker.list_training_jobs(CreationTimeAfter=written))[-1] == "job-09"
 
 
 @pytest.mark.parametrize(
@@ -149,9 +149,9 @@ def test_the_client_refuses_requests_in_the_services_words(
 
 
 def test_other_operations_are_refused_by_name(filled: Database) -> None:
-    asked = client(filled.path)
+    sagemaker = client(filled.path)
     with pytest.raises(ClientError, match=r"SageMaker\.StopTrainingJob is not served here") as no:
-        asked.stop_training_job(TrainingJobName="job-01")
+        sagemaker.stop_training_job(TrainingJobName="job-01")
     assert no.value.response["Error"]["Code"] == "UnknownOperationException"
     assert no.value.operation_name == "StopTrainingJob"
 
@@ -174,21 +174,21 @@ def test_the_aws_configuration_of_the_caller_is_ignored(
 
 
 def test_each_call_sees_the_newest_commit(filled: Database) -> None:
-    asked = client(filled.path)
+    sagemaker = client(filled.path)
     for number in range(20, 26):
         put(filled, [row(f"job-{number}", number)])
-        assert names(asked.list_training_jobs(MaxResults=1)) == [f"job-{number}"]
+        assert names(sagemaker.list_training_jobs(MaxResults=1)) == [f"job-{number}"]
     put(filled, [row("job-25", 25, deleted_at=START)])
-    assert names(asked.list_training_jobs(MaxResults=1)) == ["job-24"]
+    assert names(sagemaker.list_training_jobs(MaxResults=1)) == ["job-24"]
     assert names(client(filled.path, deleted=True).list_training_jobs(MaxResults=1)) == ["job-25"]
 
 
 def test_no_lock_is_held_between_calls(filled: Database) -> None:
-    asked = client(filled.path)
-    asked.list_training_jobs()
+    sagemaker = client(filled.path)
+    sagemaker.list_training_jobs()
     code = f"import duckdb; duckdb.connect({str(filled.path)!r}).execute('CHECKPOINT')"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-    assert len(names(asked.list_training_jobs(MaxResults=100))) == 12
+    assert len(names(sagemaker.list_training_jobs(MaxResults=100))) == 12
 
 
 def test_reading_waits_for_a_sync_in_the_same_process(filled: Database) -> None:
@@ -227,11 +227,11 @@ def test_a_forked_process_reads_the_file_again(filled: Database) -> None:
     code = f"""
 import os
 from exporter import client
-asked = client({str(filled.path)!r})
-assert len(asked.list_training_jobs(MaxResults=100)["TrainingJobSummaries"]) == 12
+sagemaker = client({str(filled.path)!r})
+assert len(sagemaker.list_training_jobs(MaxResults=100)["TrainingJobSummaries"]) == 12
 child = os.fork()
 if child == 0:
-    found = asked.list_training_jobs(MaxResults=5)["TrainingJobSummaries"]
+    found = sagemaker.list_training_jobs(MaxResults=5)["TrainingJobSummaries"]
     os._exit(len(found))
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
 """
@@ -266,23 +266,23 @@ def test_a_missing_file_is_reported(filled: Database, tmp_path: Path) -> None:
         client(tmp_path / "none.duckdb")
     with pytest.raises(UsageError, match="is not a DuckDB file"):
         client("postgresql://host/jobs")
-    asked = client(f"duckdb:///{filled.path}")
+    sagemaker = client(f"duckdb:///{filled.path}")
     filled.path.unlink()
     with pytest.raises(DatabaseError, match="There is no database at"):
-        asked.list_training_jobs()
+        sagemaker.list_training_jobs()
 
 
 def test_a_replaced_file_is_read_again(
     filled: Database, migrated_file: Path, tmp_path: Path
 ) -> None:
-    asked = client(filled.path)
-    asked.list_training_jobs()
+    sagemaker = client(filled.path)
+    sagemaker.list_training_jobs()
     other = Database(tmp_path / "other.duckdb")
     other.path.write_bytes(migrated_file.read_bytes())
     put_scope(other)
     put(other, [row("restored", 1)])
     other.path.replace(filled.path)
-    assert names(asked.list_training_jobs()) == ["restored"]
+    assert names(sagemaker.list_training_jobs()) == ["restored"]
 
 
 def test_the_client_returns_what_boto3_returns(
@@ -310,20 +310,20 @@ def test_the_client_returns_what_boto3_returns(
 def test_a_token_is_valid_for_its_listing_only(filled: Database) -> None:
     put_scope(filled, OTHER)
     put(filled, [row(f"far-{number}", number, OTHER) for number in range(3)])
-    asked = client(filled.path, account=ACCOUNT)
+    sagemaker = client(filled.path, account=ACCOUNT)
     params: dict[str, Any] = {"SortBy": "Name", "StatusEquals": "Completed"}
-    token = asked.list_training_jobs(**params, MaxResults=1)["NextToken"]
+    token = sagemaker.list_training_jobs(**params, MaxResults=1)["NextToken"]
     # MaxResults may change between pages.
-    assert len(names(asked.list_training_jobs(**params, MaxResults=3, NextToken=token))) == 3
+    assert len(names(sagemaker.list_training_jobs(**params, MaxResults=3, NextToken=token))) == 3
     others = [
-        (asked, {**params, "StatusEquals": "Failed"}, token),
-        (asked, {"SortBy": "Name"}, token),
-        (asked, {**params, "SortOrder": "Ascending"}, token),
+        (sagemaker, {**params, "StatusEquals": "Failed"}, token),
+        (sagemaker, {"SortBy": "Name"}, token),
+        (sagemaker, {**params, "SortOrder": "Ascending"}, token),
         (client(filled.path, account=OTHER.account_id), params, token),
         (client(filled.path, account=ACCOUNT, deleted=True), params, token),
-        (asked, params, token[:-4] + "AAA="),
-        (asked, params, "cIws2QhTXUIa8bi8X9uJCyUYOFxrTSeafxt59YT3ptls+oAH/QPv6FWTl1JX1+GEC2q4"),
-        (asked, params, "nonsense"),
+        (sagemaker, params, token[:-4] + "AAA="),
+        (sagemaker, params, "cIws2QhTXUIa8bi8X9uJCyUYOFxrTSeafxt59YT3ptls+oAH/QPv6FWTl1JX1+GEC2q4"),
+        (sagemaker, params, "nonsense"),
     ]
     for who, what, foreign in others:
         with pytest.raises(ClientError, match="NextToken") as refused:
@@ -334,13 +334,13 @@ def test_a_token_is_valid_for_its_listing_only(filled: Database) -> None:
 def test_a_listing_by_status_does_not_continue_in_another_history(
     filled: Database, migrated_file: Path
 ) -> None:
-    asked = client(filled.path)
-    token = asked.list_training_jobs(SortBy="Status", MaxResults=5)["NextToken"]
+    sagemaker = client(filled.path)
+    token = sagemaker.list_training_jobs(SortBy="Status", MaxResults=5)["NextToken"]
     filled.path.write_bytes(migrated_file.read_bytes())
     put_scope(filled)
     put(filled, [row(f"other-{number}", number) for number in range(20)])
     with pytest.raises(ClientError, match="Invalid NextToken: the listing began in another"):
-        asked.list_training_jobs(SortBy="Status", NextToken=token)
+        sagemaker.list_training_jobs(SortBy="Status", NextToken=token)
 
 
 def test_a_status_unknown_to_botocore_is_shown(filled: Database) -> None:

@@ -116,8 +116,8 @@ def test_a_long_list_is_read_in_chunks(filled: Database, params: dict[str, str])
 
 
 def test_deleted_jobs_are_listed_when_asked_for(jobs: Jobs, filled: Database) -> None:
-    gone = datetime(2026, 10, 9, tzinfo=UTC)
-    put(filled, [row("job-11", 11.011, deleted_at=gone)])
+    deleted = datetime(2026, 10, 9, tzinfo=UTC)
+    put(filled, [row("job-11", 11.011, deleted_at=deleted)])
     assert "job-11" not in named(jobs("--json"))
     code, out, _ = jobs("--json", "--deleted", "--max-results", "1")
     assert code == 0

@@ -70,14 +70,14 @@ def test_sync_fills_the_file_that_client_and_report_read(
     done = sync(path, regions=[scope.region], max_rps=0)
     assert [each.outcome for each in done.scopes] == ["complete"]
     assert done.total("jobs_inserted") == 1
-    asked = client(path)
-    assert asked.list_training_jobs()["TrainingJobSummaries"] == [scope.summary(job)]
+    sagemaker = client(path)
+    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == [scope.summary(job)]
 
     scope.clock.advance(600)
     scope.finish(job)
     notices: list[str] = []
     assert sync(str(path), max_rps=0, notice=notices.append).total("jobs_changed") == 1
-    assert asked.list_training_jobs()["TrainingJobSummaries"] == [scope.summary(job)]
+    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == [scope.summary(job)]
     assert len(list(report(f"duckdb:///{path}", "job-history", "bert-1").rows)) >= 2
 
 

@@ -134,10 +134,10 @@ def test_boto3_needs_only_the_environment(simulator: Simulator, scope: Scope) ->
     )
     environment = {**os.environ, **simulator.environment()}
     environment.pop("AWS_PROFILE", None)
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )
-    assert told.stdout.strip() == "['job']"
+    assert done.stdout.strip() == "['job']"
 
 
 def test_the_environment_may_be_that_of_another_account(simulator: Simulator, scope: Scope) -> None:

@@ -118,5 +118,5 @@ def test_a_missing_job_gets_either_error(
     world.behaviour = Behaviour(missing_job_error=code)  # type: ignore[arg-type]
     with pytest.raises(ClientError) as error:
         sagemaker.describe_training_job(TrainingJobName="nobody")
-    told = {"Code": code, "Message": "Requested resource not found."}
-    assert error.value.response["Error"] == told
+    expected = {"Code": code, "Message": "Requested resource not found."}
+    assert error.value.response["Error"] == expected

@@ -36,8 +36,8 @@ def test_the_third_call_of_a_second_is_throttled(sagemaker: Any, watch: Watch) -
     sagemaker.list_training_jobs()
     with pytest.raises(ClientError) as error:
         sagemaker.list_training_jobs()
-    told = {"Code": "ThrottlingException", "Message": "Rate exceeded"}
-    assert error.value.response["Error"] == told
+    expected = {"Code": "ThrottlingException", "Message": "Rate exceeded"}
+    assert error.value.response["Error"] == expected
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     watch.seconds += 0.5
     sagemaker.list_training_jobs()

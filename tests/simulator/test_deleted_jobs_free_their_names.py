@@ -17,7 +17,7 @@ def test_a_deleted_job_disappears_from_every_answer(sagemaker: Any, scope: Scope
         sagemaker.describe_training_job(TrainingJobName="job")
     with pytest.raises(ClientError, match="not found"):
         sagemaker.list_tags(ResourceArn=job.arn)
-    assert [gone for gone, _ in scope.deleted] == [job]
+    assert [deleted for deleted, _ in scope.deleted] == [job]
 
 
 def test_a_job_may_be_deleting_for_some_time(

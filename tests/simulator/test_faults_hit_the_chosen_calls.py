@@ -49,8 +49,8 @@ def test_a_fault_replaces_the_answer_by_an_error(
     with pytest.raises(ClientError) as error:
         OPERATIONS[operation](sagemaker)
     response = error.value.response
-    told = response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]
-    assert told == ERRORS[kind]
+    answered = response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]
+    assert answered == ERRORS[kind]
     assert OPERATIONS[operation](sagemaker)
     assert [call.fault for call in simulator.calls] == [kind, None]
 
@@ -171,10 +171,10 @@ def test_a_fault_changes_the_type_of_a_field(sagemaker: Any, simulator: Simulato
 def test_a_fault_removes_or_moves_the_date(sagemaker: Any, simulator: Simulator) -> None:
     def date() -> str | None:
         headers = sagemaker.list_training_jobs()["ResponseMetadata"]["HTTPHeaders"]
-        told: str | None = headers.get("date")
-        return told
+        value: str | None = headers.get("date")
+        return value
 
     simulator.inject(Fault("no_date"))
     simulator.inject(Fault("wrong_date", skip=1, seconds=-7200))
-    told = [date() for _ in range(3)]
-    assert told == [None, "Mon, 02 Nov 2026 10:00:30 GMT", "Mon, 02 Nov 2026 12:00:30 GMT"]
+    dates = [date() for _ in range(3)]
+    assert dates == [None, "Mon, 02 Nov 2026 10:00:30 GMT", "Mon, 02 Nov 2026 12:00:30 GMT"]

@@ -53,13 +53,13 @@ def client(server: Server, token: str) -> Any:
 def test_a_call_carries_what_a_back_end_needs() -> None:
     backend = OneJob()
     with Server(Front(backend).handle) as server:
-        asked = client(server, "let-me-in")
-        answer = asked.list_training_jobs(CreationTimeAfter=WHEN.replace(microsecond=0))
+        sagemaker = client(server, "let-me-in")
+        answer = sagemaker.list_training_jobs(CreationTimeAfter=WHEN.replace(microsecond=0))
         assert answer["TrainingJobSummaries"] == [ROW]
         with pytest.raises(ClientError, match="Wrong token"):
             client(server, "open").list_training_jobs()
         with pytest.raises(ClientError, match=r"SageMaker\.Search is not served"):
-            asked.search(Resource="TrainingJob")
+            sagemaker.search(Resource="TrainingJob")
     call = backend.calls[0]
     assert (call.service, call.operation) == ("sagemaker", "ListTrainingJobs")
     assert (call.region, call.access_key) == ("eu-central-1", "anybody")
