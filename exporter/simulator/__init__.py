@@ -1,7 +1,7 @@
-"""A stand-in for SageMaker, STS and the Price List API, for unmodified AWS SDKs.
+"""Simulate SageMaker, STS and the Price List API for unmodified AWS SDKs.
 
-It is an HTTP server on the loopback. It plays what the services are known, reported or
-suspected to do (`Behaviour`), over a world of jobs whose clock a test moves::
+The simulator is an HTTP server on the loopback. It does what the services are known, reported
+or suspected to do (`Behaviour`), with a world of jobs whose clock a test moves::
 
     clock = Clock(datetime(2026, 11, 1, tzinfo=UTC))
     world = World(clock, seed=7)

@@ -60,7 +60,7 @@ class History:
         self.jobs_per_day = 0.0
 
     def write(self, scopes: list[Scope], jobs: int, since: datetime, until: datetime) -> None:
-        """Give scopes a history of jobs, in their states at its end.
+        """Add a history of jobs to scopes, in their states at its end.
 
         Args:
             scopes: The scopes; the first gets the largest share.

@@ -82,13 +82,10 @@ class Transition:
 class JobState:
     """What is true of a job for some time; times are aware, UTC.
 
-    The API may *show* something else: see `exporter.simulator.views`.
+    Fields without a note are members of DescribeTrainingJob in snake case. The API may *show*
+    something else: see `exporter.simulator.views`.
 
     Attributes:
-        training_job_status: The primary status.
-        secondary_status: The secondary status.
-        last_modified_time: `LastModifiedTime`.
-        training_start_time: When training began.
         training_end_time: When the job ended and the idle time of any warm pool began.
         warm_pool_status: None without a pool.
         warm_pool_retained_seconds: `ResourceRetainedBillableTimeInSeconds`. None leaves it to
@@ -97,8 +94,6 @@ class JobState:
         warm_pool_changed_at: When the status of the pool last changed.
         billable_seconds: `BillableTimeInSeconds`.
         training_seconds: `TrainingTimeInSeconds`.
-        failure_reason: `FailureReason`.
-        tags: The job's tags.
         transitions: The secondary statuses up to now. None derives them from the times, to
             save memory in a generated history.
     """

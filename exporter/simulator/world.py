@@ -57,7 +57,7 @@ class World:
             return self._scopes[place]
 
     def scopes(self) -> list[Scope]:
-        """Return all scopes that anybody has asked for."""
+        """Return all scopes that were ever requested."""
         with self.lock:
             return list(self._scopes.values())
 
@@ -68,7 +68,7 @@ class World:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> None:
-        """Give scopes a realistic history and set the rate at which it goes on.
+        """Add a realistic history to scopes and set the rate at which it goes on.
 
         Args:
             jobs: The exact number of jobs, in all scopes together.

@@ -33,7 +33,7 @@ class Problem(NamedTuple):
 
 Check = Callable[[Any], list[Problem] | None]
 
-Rule = tuple[Callable[[Any], bool], str]
+Rule = tuple[Callable[[Any], object], str]
 """A test that a value must pass, and the constraint in the words of the service."""
 
 # The word of the service for a type, and the Python types of its values. bool is no int in JSON.
@@ -89,8 +89,11 @@ class Constraints:
             # dict first: a check for the abstract Mapping takes as long as all the rest.
             if not isinstance(value, dict | Mapping):
                 return [_wrong(value, "a structure")]
-            missing = (name for name in required if name not in value)
-            found = [Problem(_camel(name), None, "Member must not be null") for name in missing]
+            found = [
+                Problem(_camel(name), None, "Member must not be null")
+                for name in required
+                if name not in value
+            ]
             for name, each in value.items():
                 if name not in members:
                     found.append(Problem(str(name), each, "", "unknown"))
@@ -140,7 +143,11 @@ class Constraints:
         def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
             if type(value) not in types:
                 return [_wrong(value, word)]
-            return _broken(rules, value) or None
+            # Most values are valid: this loop builds no list for them.
+            for passes, _ in rules:
+                if not passes(value):
+                    return _broken(rules, value)
+            return None
 
         return check
 
@@ -169,7 +176,7 @@ def _string_rules(shape: Shape, open_enums: bool) -> list[Rule]:
     compiled = None if text == ".*" else java_pattern(text)
     if compiled is not None:
         rule = f"Member must satisfy regular expression pattern: {text}"
-        rules.append((lambda value: compiled.fullmatch(value) is not None, rule))
+        rules.append((compiled.fullmatch, rule))
     names = shape.metadata.get("enum", ())
     if names and not open_enums:
         rule = f"Member must satisfy enum value set: [{', '.join(names)}]"
@@ -180,7 +187,8 @@ def _string_rules(shape: Shape, open_enums: bool) -> list[Rule]:
 def _bounds(shape: Shape, measure: str, size: Callable[[Any], float]) -> list[Rule]:
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
     rules: list[Rule] = []
-    if low is not None:
+    # A length is never below 0.
+    if low is not None and (low > 0 or measure == "value"):
         rule = f"Member must have {measure} greater than or equal to {low}"
         rules.append((lambda value: size(value) >= low, rule))
     if high is not None:

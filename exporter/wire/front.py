@@ -87,7 +87,7 @@ class Front:
         except Exception:
             # A bug of the back end: answered as the service answers its own.
             traceback.print_exc(file=sys.stderr)
-            outcome = ApiError("InternalFailure", "The stand-in failed; see its stderr.", 500)
+            outcome = ApiError("InternalFailure", "The server failed; see its stderr.", 500)
             response = self._refused(outcome, target, request_id)
         return response if call is None else self._finish(call, outcome, response)
 

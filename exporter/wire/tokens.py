@@ -57,7 +57,7 @@ class Tokens:
             lifetime: Seconds that a token is valid; None is unlimited.
 
         Raises:
-            ApiError: ValidationException: it is no token, too old, or of another request.
+            ApiError: ValidationException: the token is malformed, expired, or of another request.
         """
         text = params.get("NextToken")
         if not text:
