@@ -35,7 +35,7 @@ class Replica:
     Args:
         path: The file.
         host: The address to bind.
-        port: 0 for any free one.
+        port: 0 picks any free one.
         token: The secret access key that callers must have. None lets everybody in, and is
             allowed on the loopback only.
         lock_timeout: Seconds that an answer waits for a sync that is writing. After that it is a
@@ -62,8 +62,8 @@ class Replica:
         if token is None and not is_loopback(host):
             raise UsageError(
                 f"{host} is not the loopback: everybody who reaches it could list the jobs.",
-                "Give --token, better as SAGEMAKER_EXPORTER_SERVE_TOKEN; callers use it as their "
-                "secret access key.",
+                "Set SAGEMAKER_EXPORTER_SERVE_TOKEN or --token. Callers use it as their secret "
+                "access key.",
             )
         self._source = MirrorSource(path, lock_timeout=lock_timeout)
         self._source.refresh()
