@@ -119,14 +119,14 @@ def _store(scope: Scope, database: Database) -> None:
     records = Records(database)
     # In groups, because a million job objects take gigabytes.
     for start in range(0, len(jobs), 50_000):
-        answers = [_answer(job) for job in jobs[start : start + 50_000]]
+        answers = [_answer(scope, job) for job in jobs[start : start + 50_000]]
         records.commit(Commit(run, state, merge_batch({}, answers, policy)))
 
 
-def _answer(job: Job) -> Observed:
-    # Open jobs have no tags, because Describe returns none.
-    record = job.describe() | ({} if job.name.startswith("open-") else {"Tags": []})
-    return Observed(job_row(job.summary()), NOW, detail_row(record, "DescribeTrainingJob"))
+def _answer(scope: Scope, job: Job) -> Observed:
+    # Open jobs as Describe leaves them: without tags.
+    record = scope.describe(job) | ({} if job.name.startswith("open-") else {"Tags": []})
+    return Observed(job_row(scope.summary(job)), NOW, detail_row(record, "DescribeTrainingJob"))
 
 
 def _change(scope: Scope) -> None:

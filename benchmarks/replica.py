@@ -1,32 +1,30 @@
-"""What ListTrainingJobs from the database costs: first pages in a process, pages over HTTP.
+"""Measure ListTrainingJobs from the database: first pages in a process, pages over HTTP.
 
-Run it as ``python -m benchmarks.replica [--jobs 1000000] [--seconds 20]``. It makes a file, times
-``exporter.client`` on first pages of 100, then starts ``serve`` as a process of its own and asks
-it from another while this one commits a batch of jobs every ``--every`` seconds, as a sync does.
-Each commit adds a job and then asks for it: an answer without it is counted as stale.
+Run it as `python -m benchmarks.replica [--jobs 1000000] [--seconds 20]`. It makes a file, times
+`exporter.client` on first pages of 100, and starts `serve` as a process. A third process asks
+`serve` while this one commits a batch of jobs every `--every` seconds, as a sync does. After each
+commit it asks for a new job: an answer without it counts as stale.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
-import json
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
+from benchmarks.pages import ask, connection, peak_mb, token_of
 from exporter import client
 from exporter.store import jobs, migrate
 from exporter.store.batches import batch
@@ -37,7 +35,7 @@ _ACCOUNT, _REGION = "111122223333", "eu-west-1"
 _ARN = f"arn:aws:sagemaker:{_REGION}:{_ACCOUNT}:training-job/"
 _START = datetime(2025, 11, 1, tzinfo=UTC)
 _YEAR = 31_536_000_000
-#: What is asked for, from what everybody asks to the dearest there is.
+#: The requests, from the most common to the most expensive.
 _FIRST_PAGES: dict[str, dict[str, Any]] = {
     "newest": {},
     "oldest": {"SortOrder": "Ascending"},
@@ -53,14 +51,8 @@ _FIRST_PAGES: dict[str, dict[str, Any]] = {
     "by status": {"SortBy": "Status", "SortOrder": "Ascending"},
     "by status, from the end": {"SortBy": "Status", "SortOrder": "Descending"},
     "a name that is rare": {"NameContains": "99999"},
-    "a name that nobody has": {"NameContains": "no-such-job"},
+    "an unknown name": {"NameContains": "no-such-job"},
     "failed, by name": {"SortBy": "Name", "StatusEquals": "Failed"},
-}
-_HEADERS = {
-    "Authorization": f"AWS4-HMAC-SHA256 Credential={_ACCOUNT}/20261101/{_REGION}/sagemaker/"
-    "aws4_request, SignedHeaders=host, Signature=0",
-    "Content-Type": "application/x-amz-json-1.1",
-    "X-Amz-Target": "SageMaker.ListTrainingJobs",
 }
 
 
@@ -95,22 +87,23 @@ def _fill(path: Path, count: int) -> None:
 
 def _time_client(path: Path, repeats: int) -> None:
     began = time.perf_counter()
-    asked = client(path)
-    print(f"client: made in {time.perf_counter() - began:.2f} s, peak {_peak_mb():,.0f} MB")
+    sagemaker = client(path)
+    print(f"client: made in {time.perf_counter() - began:.2f} s, peak {peak_mb():,.0f} MB")
     worst = 0.0
     for title, params in _FIRST_PAGES.items():
-        *took, used = _times(partial(asked.list_training_jobs, MaxResults=100, **params), repeats)
+        first_page = partial(sagemaker.list_training_jobs, MaxResults=100, **params)
+        *took, used = _times(first_page, repeats)
         middle = statistics.median(took)
         worst = max(worst, middle)
         print(f"  first page, {title}: {middle:.1f} ms (least {min(took):.1f}, CPU {used:.1f})")
     print(f"  the slowest median: {worst:.1f} ms")
     _commit(path, 0)
-    first, used = _times(partial(asked.list_training_jobs, MaxResults=100), 1)
+    first, used = _times(partial(sagemaker.list_training_jobs, MaxResults=100), 1)
     print(f"  the first after a commit: {first:.1f} ms (CPU {used:.1f})")
 
 
 def _times(call: Callable[[], object], repeats: int) -> list[float]:
-    """Milliseconds of each call, and at the end the mean of its CPU time, in all threads."""
+    """Return the milliseconds of each call, then the mean CPU time of a call in all threads."""
     found = []
     used = time.process_time()
     for _ in range(repeats):
@@ -131,32 +124,32 @@ def _time_server(path: Path, options: argparse.Namespace) -> None:
         asker = [sys.executable, "-m", "benchmarks.replica", "--ask", url]
         asker += ["--seconds", str(options.seconds), "--threads", str(options.threads)]
         with subprocess.Popen(asker) as asking:
-            waits, stale = _commit_beside(path, url, options.every, asking)
+            waits, stale = _commit_meanwhile(path, url, options.every, asking)
         print(
-            f"  beside it: {len(waits)} commits, median {statistics.median(waits):.0f} ms, "
+            f"  meanwhile: {len(waits)} commits, median {statistics.median(waits):.0f} ms, "
             f"slowest {max(waits):.0f} ms, waiting for the reader included; {stale} stale answers"
         )
         server.terminate()
-        print(f"  serve ended with {server.wait()}, peak of all children {_peak_mb(True):,.0f} MB")
+        print(f"  serve ended with {server.wait()}, peak of all children {peak_mb(True):,.0f} MB")
 
 
-def _commit_beside(
+def _commit_meanwhile(
     path: Path, url: str, every: float, asking: subprocess.Popen[bytes]
 ) -> tuple[list[float], int]:
     waits, stale, number = [], 0, 0
-    connection = _connection(url)
+    to = connection(url)
     while asking.poll() is None:
         number += 1
         began = time.perf_counter()
         name = _commit(path, number)
         waits.append(1000 * (time.perf_counter() - began))
-        stale += name.encode() not in _ask(connection, {"NameContains": name, "MaxResults": 1})
+        stale += name.encode() not in ask(to, {"NameContains": name, "MaxResults": 1})
         time.sleep(every)
     return waits, stale
 
 
 def _commit(path: Path, number: int) -> str:
-    """A batch as a sync writes it: 20 new jobs, 80 that changed; gives the name of a new one."""
+    """Write a batch as a sync does, 20 new and 80 changed jobs; return the name of a new one."""
     now = datetime.now(UTC)
     database = Database(path)
     with database.reading() as connection:
@@ -180,23 +173,23 @@ def _commit(path: Path, number: int) -> str:
 
 
 def _ask_for(url: str, seconds: float, threads: int) -> int:
-    """Ask from several connections at once: dispatchers, paginators, and first pages."""
+    """Ask from several connections at once: dispatchers, paginators and first pages."""
     counts: dict[str, int] = {}
     failures: list[str] = []
     until = time.perf_counter() + seconds
 
     def work(kind: str) -> None:
-        connection = _connection(url)
+        to = connection(url)
         for params in _requests(kind):
             if time.perf_counter() >= until:
                 return
             try:
-                body = _ask(connection, params | _next(kind))
+                body = ask(to, params | _next(kind))
             except (OSError, http.client.HTTPException, RuntimeError) as error:
                 failures.append(f"{kind}: {error}")
-                connection = _connection(url)
+                to = connection(url)
                 continue
-            _tokens[kind] = _token_of(body)
+            _tokens[kind] = token_of(body)
             counts[kind] = counts.get(kind, 0) + 1
 
     kinds = [f"{_KINDS[number % len(_KINDS)]} {number}" for number in range(threads)]
@@ -227,7 +220,7 @@ def _requests(kind: str) -> Iterator[dict[str, Any]]:
         elif kind.startswith("paginator"):
             yield {"SortOrder": "Ascending", "MaxResults": 100}
         else:
-            # Never the same twice: nothing is answered from what was kept.
+            # Never the same twice, so no kept page is an answer.
             before = _START + timedelta(seconds=(number * 7919 * 3600) % (_YEAR // 1000))
             yield {"CreationTimeBefore": before.timestamp(), "MaxResults": 100}
 
@@ -235,32 +228,6 @@ def _requests(kind: str) -> Iterator[dict[str, Any]]:
 def _next(kind: str) -> dict[str, str]:
     token = _tokens.get(kind) if kind.startswith(("paginator", "by name")) else None
     return {"NextToken": token} if token else {}
-
-
-def _token_of(body: bytes) -> str | None:
-    head, _, tail = body.rpartition(b'"NextToken":"')
-    return tail.partition(b'"')[0].decode() if head else None
-
-
-def _connection(url: str) -> http.client.HTTPConnection:
-    where = urlsplit(url)
-    return http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
-
-
-def _ask(connection: http.client.HTTPConnection, params: Mapping[str, Any]) -> bytes:
-    connection.request("POST", "/", json.dumps(params), _HEADERS)
-    response = connection.getresponse()
-    body = response.read()
-    if response.status != 200:
-        raise RuntimeError(body.decode())
-    return body
-
-
-def _peak_mb(children: bool = False) -> float:
-    who = resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF
-    # Kilobytes on Linux, bytes on macOS.
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    return resource.getrusage(who).ru_maxrss / unit
 
 
 def _parser() -> argparse.ArgumentParser:

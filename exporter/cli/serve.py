@@ -1,4 +1,4 @@
-"""`serve`: ListTrainingJobs over HTTP, from the database."""
+"""`serve`: answer ListTrainingJobs over HTTP from the database."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ Examples:
   SAGEMAKER_EXPORTER_SERVE_TOKEN=… sagemaker-exporter serve --host 0.0.0.0
 
 \b
-What calls it, in another shell:
+To call it from another shell:
   export AWS_ENDPOINT_URL_SAGEMAKER=http://127.0.0.1:8025
-  export AWS_ACCESS_KEY_ID=111122223333     the account whose jobs are meant
+  export AWS_ACCESS_KEY_ID=111122223333     the account to list
   export AWS_SECRET_ACCESS_KEY=…            the token, or anything without one
   aws sagemaker list-training-jobs --status-equals InProgress
 
-Each answer sees the newest committed sync, which never has to wait for it. See
-docs/list-training-jobs.md.
+Each answer shows the newest committed sync. See docs/list-training-jobs.md.
 """
 
 
@@ -38,20 +37,20 @@ docs/list-training-jobs.md.
     type=Value(whole(0, 65535)),
     default=8025,
     show_default=True,
-    help="The port; 0 = any. The first line on standard output has it.",
+    help="The port; 0 picks any free one. The first line of output names it.",
 )
 @click.option(
     "--token",
     metavar="SECRET",
-    help="What callers must have as secret access key; required when not on the loopback. "
-    "Better given as SAGEMAKER_EXPORTER_SERVE_TOKEN: others can read a command line.",
+    help="The secret access key that callers must have; required beyond the loopback. Prefer "
+    "SAGEMAKER_EXPORTER_SERVE_TOKEN, since other users can read a command line.",
 )
 @pass_app
 def serve(app: App, *, host: str, port: int, token: str | None) -> None:
-    """Answer ListTrainingJobs over HTTP, for any AWS SDK, without a call to AWS.
+    """Answer ListTrainingJobs over HTTP for any AWS SDK, without calling AWS.
 
-    It speaks the service's own protocol; every other operation is refused by name. SIGTERM or
-    Ctrl-C ends it, after the answers that are under way, with exit code 0.
+    Speaks the protocol of the service and refuses every other operation by name. SIGTERM or
+    Ctrl-C ends it with exit code 0 after the running answers.
     """
     from exporter.replica.server import Replica
 
@@ -62,7 +61,7 @@ def serve(app: App, *, host: str, port: int, token: str | None) -> None:
                 app.notify(f"export AWS_ENDPOINT_URL_SAGEMAKER={replica.url}")
             threading.Event().wait()
         except KeyboardInterrupt:
-            # SIGTERM too: the way to end a server, not an interruption. It is stopped in here,
-            # where exporter.cli.interrupts sees that the signal is being dealt with.
+            # SIGTERM, like Ctrl-C, is the normal end of a server. Stopping it here shows
+            # exporter.cli.interrupts that the signal is being handled.
             replica.stop()
             signal.setitimer(signal.ITIMER_REAL, 0)

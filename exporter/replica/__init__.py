@@ -1,8 +1,15 @@
-"""ListTrainingJobs, answered from the database: to Python code, on the command line, over HTTP.
+"""Answer ListTrainingJobs from the database: to Python code, on the command line, over HTTP.
 
-One listing (:mod:`exporter.store.listing`) behind one protocol front (:mod:`exporter.wire`). A
-boto3 client that never opens a connection (:mod:`exporter.replica.inprocess`) and a server for
-any AWS SDK (:mod:`exporter.replica.server`) ask the same lister; what differs is where the rows
-come from (:mod:`exporter.replica.sources`): the file, opened for the length of a call, or a copy
-in memory. What is promised, and what differs from the service: docs/list-training-jobs.md.
+All three use one listing (`exporter.store.listing`). A boto3 client that never opens a
+connection (`exporter.replica.inprocess`) and a server for any AWS SDK (`exporter.replica.server`)
+use one protocol front (`exporter.wire`) and one lister. The rows come from the file, opened for
+the length of a call, or from a copy in memory (`exporter.replica.sources`).
+
+docs/list-training-jobs.md has the promises, and the differences from the service. The modules,
+each of which imports only those above it:
+
+    pages, scopes, signature    kept pages; the scope of a request; who signed it
+    sources, summaries          where rows come from; from a row to a TrainingJobSummary
+    lister                      a request in, pages out
+    found, inprocess, server    the command line; the boto3 client; HTTP
 """

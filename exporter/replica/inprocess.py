@@ -1,9 +1,8 @@
 """A boto3 client whose requests never leave the process.
 
-It is botocore's own client: its validation, its serializer, its parser, its paginator, its
-exceptions. Only the sending is replaced: a handler of `before-send` hands the finished request to
-the protocol front, and its response back to botocore. So what goes in and what comes out is what
-boto3 takes and gives, by construction.
+It is botocore's own client, with its validation, serializer, parser, paginator and exceptions. Only
+the sending differs: a handler of `before-send` passes the finished request to the protocol front
+and the response back to botocore. So it takes and returns exactly what boto3 does.
 """
 
 from __future__ import annotations
@@ -24,21 +23,21 @@ from exporter.store.database import Database
 from exporter.store.scopes import ScopeKey
 from exporter.wire import Answer, ApiError, Call, Front, Outcome, Request, Response
 
-#: Nothing of the caller's AWS configuration has a say: no profile, no file, no variable.
+#: Ignores the caller's AWS configuration: every profile, file and variable.
 _SESSION_VARIABLES: Final = {
     name: (None, None, *rest)
     for name, (_, _, *rest) in botocore.session.Session.SESSION_VARIABLES.items()
 } | dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
-#: Seconds to wait for a sync that is writing: as long as a sync waits for us.
+#: Seconds to wait for a sync that is writing; a sync waits as long for readers.
 _LOCK_TIMEOUT: Final = 60.0
-#: Never looked up: RFC 2606 keeps .invalid for names that are nobody's.
+#: Never looked up: RFC 2606 reserves .invalid for names that do not exist.
 _URL: Final = "http://sagemaker-exporter.invalid"
 
 
 def client(
     path: str | os.PathLike[str], account: str | None, region: str | None, deleted: bool
-) -> Any:  # noqa: ANN401 - botocore makes its clients at run time: they have no type to name
-    """A client over a file; see `exporter.client`."""
+) -> Any:  # noqa: ANN401 - botocore makes its clients at run time, without a type
+    """Return a client for a file; see `exporter.client`."""
     source = source_of(Database.parse(os.fspath(path)), lock_timeout=_LOCK_TIMEOUT)
     scope = choose(source.scopes(), account, region)
     front = Front(_Backend(Lister(source, deleted=deleted), scope), finish=_raise_cause)
@@ -47,7 +46,7 @@ def client(
         region_name=scope.region,
         endpoint_url=_URL,
         aws_access_key_id=scope.account_id,
-        aws_secret_access_key="unused",  # noqa: S106 - signs what nobody sends
+        aws_secret_access_key="unused",  # noqa: S106 - nothing is sent
     )
     made.meta.events.register("before-send.sagemaker", partial(_send, front))
     return made
@@ -72,7 +71,7 @@ class _Backend:
 
 
 class _Failed(ApiError):
-    """What went wrong here, on its way through the front to the caller."""
+    """Carries an exception through the front to the caller."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__("InternalFailure", str(error), 500)
@@ -80,14 +79,14 @@ class _Failed(ApiError):
 
 
 def _raise_cause(_: Call, outcome: Outcome, response: Response) -> Response:
-    # To Python code, a file that is not there is our DatabaseError, not an error of the service.
+    # Python code gets DatabaseError for a missing file, not an error of the service.
     if isinstance(outcome, _Failed):
         raise outcome.error
     return response
 
 
 def _send(front: Front, request: Any, **_: object) -> Any:  # noqa: ANN401 - see below
-    """Answer an AWSPreparedRequest, whose body is bytes for this service (the stubs allow more)."""
+    """Answer an AWSPreparedRequest. Its body is bytes for this service; the stubs allow more."""
     headers = {name.lower(): _text(value) for name, value in request.headers.items()}
     answered = front.handle(Request(request.method, "/", headers, request.body))
     received: Any = {**answered.headers, "Content-Length": str(len(answered.body))}
@@ -99,7 +98,7 @@ def _text(value: str | bytes) -> str:
 
 
 class _Raw(BytesIO):
-    """A body as urllib3 gives it."""
+    """A body with the method of urllib3 that botocore calls."""
 
     def stream(self) -> Iterator[bytes]:
         yield self.read()
@@ -107,5 +106,5 @@ class _Raw(BytesIO):
 
 @cache
 def _session() -> botocore.session.Session:
-    """One session for all clients: reading the service's model takes longest."""
+    """Return one session for all clients, since loading the model takes longest."""
     return botocore.session.Session(session_vars=_SESSION_VARIABLES)

@@ -1,8 +1,8 @@
 """A request of ListTrainingJobs in, pages of the response out.
 
-The differences from the service are decided here, and told in docs/list-training-jobs.md:
-filters apply before a page is cut, so only the last page is short, and a NextToken comes only
-when a job follows.
+docs/list-training-jobs.md lists the differences from the service. Most are decided here: filters
+apply before a page is cut, so only the last page is short. There is a NextToken only if another
+job follows.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from exporter.wire.model import encoded
 
 OPERATION: Final = "ListTrainingJobs"
 PAGE: Final = 10
-"""MaxResults when it is not sent, as seen of the service; the reference does not say."""
+"""MaxResults if the request has none, as the service behaves [R]; AWS does not document it."""
 
 Params = Mapping[str, Any]
 
-#: Whoever has the file can continue a listing of it: after a restart, on another machine, over a
-#: copy. The key keeps other tokens out, it keeps no secret: a token holds a job's ARN and times.
+#: Constant, so that a listing continues after a restart, on another machine, or from a copy of the
+#: file. It rejects foreign tokens and protects no secret: a token holds a job's ARN and times.
 _KEY: Final = b"sagemaker-exporter ListTrainingJobs 1"
 _FILTERS: Final = {
     "created_after": "CreationTimeAfter",
@@ -44,9 +44,9 @@ class Lister:
     """Lists the jobs of a source.
 
     Args:
-        source: Where the rows come from.
-        deleted: Also jobs that AWS has deleted.
-        now: The time, for tokens.
+        source: Returns the rows.
+        deleted: Include jobs that AWS has deleted.
+        now: Returns the current time, for tokens.
     """
 
     def __init__(
@@ -62,26 +62,26 @@ class Lister:
         self._tokens = Tokens(_KEY)
 
     def page(self, scope: ScopeKey, params: Params) -> Body:
-        """The page that a request asks for.
+        """Return the page that a request asks for.
 
         Args:
-            scope: Whose jobs.
-            params: The request's parameters by the names of the model, checked against it.
+            scope: The account and region.
+            params: The parameters by the names of the model, checked against it.
 
         Raises:
-            ApiError: A NextToken that is not one of this listing.
+            ApiError: The NextToken belongs to another listing.
         """
         return next(self.pages(scope, params))[1]
 
     def pages(
         self, scope: ScopeKey, params: Params, ahead: int = 0
     ) -> Iterator[tuple[Params, Body]]:
-        """That page and some of those after it, each with the parameters that ask for it.
+        """Yield that page and some that follow, each with the parameters that ask for it.
 
         Args:
             scope: As for `page`.
             params: As for `page`.
-            ahead: How many more to read at once.
+            ahead: The number of further pages to read.
 
         Raises:
             ApiError: As `page`.
@@ -98,7 +98,7 @@ class Lister:
             params = {**params, "NextToken": token}
 
     def listing(self, params: Params, account: str | None, region: str | None) -> Listing:
-        """What the parameters ask for; None is every account, or every region."""
+        """Return the listing that the parameters ask for; None is all accounts, or all regions."""
         filters = {name: params.get(member) for name, member in _FILTERS.items()}
         return Listing(
             account_id=account,
@@ -112,7 +112,7 @@ class Lister:
     def jobs(
         self, listing: Listing, params: Params, limit: int | None
     ) -> tuple[list[Listed], Mark | None]:
-        """At most `limit` jobs from where the parameters' NextToken says.
+        """Return at most `limit` jobs from the position in the NextToken, and its mark.
 
         Raises:
             ApiError: As `page`.
@@ -126,13 +126,13 @@ class Lister:
             ) from None
 
     def token(self, listing: Listing, params: Params, last: Listed, mark: Mark | None) -> str:
-        """The NextToken after a job."""
+        """Return the NextToken after a job."""
         place = place_of(listing, last, mark)
         return self._tokens.seal(_bound(listing), params, list(place), self._now())
 
 
 def _bound(listing: Listing) -> tuple[str, ...]:
-    """What a token belongs to, beside the parameters."""
+    """Return what a token is bound to, besides the parameters."""
     jobs = "all" if listing.deleted else "living"
     return OPERATION, listing.account_id or "*", listing.region or "*", jobs
 
@@ -145,7 +145,7 @@ def _place(position: Any) -> Place | None:  # noqa: ANN401 - JSON
 
 
 def _body(jobs: list[Listed], token: str | None) -> Body:
-    # Statuses are an open set: one that botocore does not know yet is shown all the same.
+    # AWS may add statuses, so those that botocore does not know yet are allowed.
     rows = b",".join(encoded(summary(job), "sagemaker", *PLACE, open_enums=True) for job in jobs)
     end = b"" if token is None else b',"NextToken":' + json.dumps(token).encode()
     return Body(b'{"TrainingJobSummaries":[' + rows + b"]" + end + b"}", len(jobs))

@@ -1,4 +1,4 @@
-"""Pages that were made, for whoever asks for them again before the next commit."""
+"""Keep finished pages until the next commit, for requests that ask for them again."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ MOST_BYTES: Final = 64 << 20
 
 
 class Pages:
-    """Bodies of one version of the data, the least used dropped first; thread-safe.
+    """Pages of one version of the data; the least recently used go first. Thread-safe.
 
-    A dispatcher that asks the same every second, and a paginator whose next pages were read with
-    the last one, are answered from here.
+    They answer a dispatcher that asks the same every second, and a paginator whose next pages
+    were read together with the previous one.
 
     Args:
-        most_bytes: How much to keep.
+        most_bytes: The largest total size.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most = most_bytes
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, Body] = OrderedDict()
         self._bytes = 0
         self._version = -1
 
     def get(self, version: int, key: Hashable) -> Body | None:
-        """The page that was kept, None where it was not or is of another version."""
-        with self._guard:
+        """Return a page; None if it was not kept, or is of another version."""
+        with self._lock:
             if version != self._version or key not in self._kept:
                 return None
             self._kept.move_to_end(key)
             return self._kept[key]
 
     def put(self, version: int, key: Hashable, body: Body) -> None:
-        """Keep a page; one of a newer version drops all that were kept before."""
-        with self._guard:
+        """Keep a page; a page of a newer version drops all older ones."""
+        with self._lock:
             if version < self._version:
                 return
             if version > self._version:

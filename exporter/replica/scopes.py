@@ -1,4 +1,4 @@
-"""Which account and region is meant."""
+"""Find the account and region that a request means."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from exporter.store.scopes import ScopeKey
 
 
 def matching(scopes: Sequence[ScopeKey], account: str | None, region: str | None) -> list[ScopeKey]:
-    """The scopes of an account and a region, None being any."""
+    """Return the scopes of an account and a region; None is any."""
     return [
         scope
         for scope in scopes
@@ -18,34 +18,35 @@ def matching(scopes: Sequence[ScopeKey], account: str | None, region: str | None
 
 
 def choose(scopes: Sequence[ScopeKey], account: str | None, region: str | None) -> ScopeKey:
-    """The one scope that is meant.
+    """Return the one scope of an account and a region; None is any.
 
     Raises:
-        UsageError: None fits, or several do; the message names those that the file holds.
+        UsageError: No scope matches, or several do; the message names those in the file.
     """
     if not scopes:
         raise UsageError(
             "Nothing has been synced into this database yet.", "Run `sagemaker-exporter sync`."
         )
     found = matching(scopes, account, region)
-    if len(found) == 1:
-        return found[0]
     if not found:
+        raise no_such_scope(scopes, account, region)
+    if len(found) > 1:
         raise UsageError(
-            f"This database holds no jobs of {_asked(account, region)}.",
-            f"It holds {names(scopes)}.",
+            f"This database holds several accounts and regions: {names(found)}.",
+            "Name one: account=…, region=….",
         )
-    raise UsageError(
-        f"This database holds several accounts and regions: {names(found)}.",
-        "Say which: account=…, region=….",
-    )
+    return found[0]
+
+
+def no_such_scope(
+    scopes: Sequence[ScopeKey], account: str | None, region: str | None
+) -> UsageError:
+    """Return the error for an account or region that the file does not hold."""
+    named = "/".join(part for part in (account, region) if part is not None)
+    return UsageError(f"This database holds no jobs of {named}.", f"It holds {names(scopes)}.")
 
 
 def names(scopes: Sequence[ScopeKey]) -> str:
-    """Scopes for a reader: `account/region, …`, at most ten."""
+    """Return scopes as `account/region, …`, at most ten."""
     shown = ", ".join(map(str, scopes[:10]))
     return f"{shown} and {len(scopes) - 10} more" if len(scopes) > 10 else shown
-
-
-def _asked(account: str | None, region: str | None) -> str:
-    return "/".join(part for part in (account, region) if part is not None)

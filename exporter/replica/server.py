@@ -1,7 +1,7 @@
-"""ListTrainingJobs over HTTP, in the service's own protocol, for any AWS SDK.
+"""Serve ListTrainingJobs over HTTP in the protocol of the service, for any AWS SDK.
 
-Who calls says with the access key id whose jobs are meant, where that is not clear: the account's
-twelve digits. With a token, the secret access key must be that token; the signature proves it.
+If the region has jobs of several accounts, the access key id names one by its twelve digits. With a
+token, the caller's secret access key must be that token; the signature proves it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,8 @@ from exporter.replica.signature import verify
 from exporter.replica.sources import MirrorSource
 from exporter.store.scopes import ScopeKey
 from exporter.wire import Answer, ApiError, Call, Front, Outcome, Request, Response, Server
-from exporter.wire.model import to_json
-from exporter.wire.times import http_date
 
-#: Pages read at once with one that a NextToken asks for: who asks for the second wants them all.
+#: Further pages to read with a page that a NextToken asks for: a paginator will want them all.
 _AHEAD: Final = 9
 _ACCOUNT: Final = re.compile(r"(?:AKIA|ASIA)?(\d{12})")
 _log = logging.getLogger(__name__)
@@ -37,14 +35,15 @@ class Replica:
     Args:
         path: The file.
         host: The address to bind.
-        port: 0 for any free one.
-        token: What callers must have as their secret access key; None lets everybody in, which
-            is for the loopback only.
-        lock_timeout: Seconds that an answer waits for a sync that is writing; after that it is a
-            503, which SDKs try again.
+        port: 0 picks any free one.
+        token: The secret access key that callers must have. None lets everybody in, and is
+            allowed on the loopback only.
+        lock_timeout: Seconds that an answer waits for a sync that is writing. After that it is a
+            503, which SDKs retry.
+        now: Returns the current time, aware.
 
     Raises:
-        UsageError: No token, and not the loopback; or the address cannot be bound.
+        UsageError: There is no token beyond the loopback, or the address cannot be bound.
         DatabaseError, BusyError, SchemaNewerError: The file cannot be read.
     """
 
@@ -56,47 +55,56 @@ class Replica:
         port: int = 0,
         token: str | None = None,
         lock_timeout: float = 20.0,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         if token is not None and not token.strip():
             raise UsageError("The token is empty.")
         if token is None and not is_loopback(host):
             raise UsageError(
                 f"{host} is not the loopback: everybody who reaches it could list the jobs.",
-                "Give --token, better as SAGEMAKER_EXPORTER_SERVE_TOKEN; callers use it as their "
-                "secret access key.",
+                "Set SAGEMAKER_EXPORTER_SERVE_TOKEN or --token. Callers use it as their secret "
+                "access key.",
             )
         self._source = MirrorSource(path, lock_timeout=lock_timeout)
         self._source.refresh()
-        front = Front(_Backend(self._source), finish=_logged)
-        allow = _known_host if token is None else _signed_with(token)
+
+        def admit(request: Request) -> None:
+            try:
+                if token is None:
+                    _check_host(request)
+                else:
+                    verify(request, token, now())
+            except ApiError as error:
+                _log.info("refused: %s", error.code)
+                raise
+
+        front = Front(_Backend(self._source), now, admit, _logged)
         try:
-            self._server = Server(_Door(allow, front.handle).handle, host, port)
+            self._server = Server(front.handle, host, port)
         except (OSError, OverflowError) as error:
             self._source.close()
             raise UsageError(f"Cannot serve on {host} port {port}: {error}.") from error
 
     @property
     def url(self) -> str:
-        """The endpoint, ``http://host:port``."""
+        """The endpoint, `http://host:port`."""
         return self._server.url
 
     def stop(self, grace: float = 5.0) -> None:
-        """Take no more connections, finish what is under way, then close."""
+        """Refuse new connections, finish running requests, then close."""
         self._server.stop(grace)
         self._source.close()
 
     def __enter__(self) -> Self:
-        """Answer from now on, in the background."""
         self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
         self.stop()
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that is bound there."""
+    """Return whether only this machine can reach a server at that address."""
     if host == "localhost":
         return True
     try:
@@ -106,7 +114,7 @@ def is_loopback(host: str) -> bool:
 
 
 class _Backend:
-    """Answers from the copy in memory, and from pages made before."""
+    """Answers from the copy in memory, and from kept pages."""
 
     operations: Mapping[str, frozenset[str]] = {"sagemaker": frozenset({OPERATION})}
 
@@ -146,22 +154,22 @@ def _key(scope: ScopeKey, params: Params) -> Hashable:
 
 
 def _scope(scopes: list[ScopeKey], call: Call) -> ScopeKey:
-    """Whose jobs are asked for.
+    """Return the account and region that a call asks for.
 
     Raises:
-        ApiError: Nobody's that are here, or it is not clear whose: never an empty list, which
-            would look like an account without jobs.
+        ApiError: The file does not hold them, or holds several accounts in that region. An empty
+            list would look like an account without jobs.
     """
     named = _ACCOUNT.fullmatch(call.access_key)
     account = named and named[1]
     found = matching(scopes, account, call.region)
     if len(found) == 1:
         return found[0]
-    holds = f"it holds {names(scopes)}" if scopes else "nothing has been synced into it yet"
     if not found:
-        asked = f"{account}/{call.region}" if account else call.region
+        wanted = f"{account}/{call.region}" if account else call.region
+        holds = f"it holds {names(scopes)}" if scopes else "nothing has been synced into it yet"
         raise ApiError(
-            "UnrecognizedClientException", f"This database holds no jobs of {asked}: {holds}."
+            "UnrecognizedClientException", f"This database holds no jobs of {wanted}: {holds}."
         )
     raise ApiError(
         "UnrecognizedClientException",
@@ -178,44 +186,17 @@ def _logged(call: Call, outcome: Outcome, response: Response) -> Response:
     return response
 
 
-class _Door:
-    """Lets a request through, or refuses it."""
-
-    def __init__(
-        self, allow: Callable[[Request], None], inside: Callable[[Request], Response]
-    ) -> None:
-        self._allow = allow
-        self._inside = inside
-
-    def handle(self, request: Request) -> Response:
-        try:
-            self._allow(request)
-        except ApiError as error:
-            _log.info("refused: %s", error.code)
-            headers = {
-                "Content-Type": "application/x-amz-json-1.1",
-                "Date": http_date(datetime.now(UTC)),
-            }
-            body = to_json({"__type": error.code, "message": error.message})
-            return Response(error.status, headers, body)
-        return self._inside(request)
-
-
-def _signed_with(token: str) -> Callable[[Request], None]:
-    return lambda request: verify(request, token, datetime.now(UTC))
-
-
-def _known_host(request: Request) -> None:
-    """Refuse what a browser sends for a page whose name was made to mean this machine.
+def _check_host(request: Request) -> None:
+    """Check that a request names the loopback, so that no page in a browser can send it.
 
     Raises:
-        ApiError: The request is for another host (DNS rebinding).
+        ApiError: The request names another host, as DNS rebinding does.
     """
     host = request.headers.get("host", "").rpartition("@")[2]
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     if not is_loopback(name.lower()):
         raise ApiError(
             "AccessDeniedException",
-            "Without a token, requests must be for the loopback by name or number.",
+            "Without a token, requests must name the loopback: localhost or its IP address.",
             403,
         )

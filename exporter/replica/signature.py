@@ -1,6 +1,7 @@
-"""Whether a request was signed with a secret: Signature Version 4, checked.
+"""Verify that a request was signed with a secret, by AWS Signature Version 4.
 
-It is the one way in which every AWS SDK can prove who calls, and the secret itself never travels.
+Every AWS SDK can prove in this way who calls, and the secret itself never travels. botocore
+computes the signature that the request should have.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 """
@@ -10,78 +11,79 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.compat import HTTPHeaders
+from botocore.credentials import Credentials
 
 from exporter.wire import ApiError, Request
 
 SKEW: Final = timedelta(minutes=15)
-"""How far the caller's clock may be off; a request seen on the wire is good for so long."""
+"""The largest difference between the two clocks. A captured request can be replayed for so long."""
 
-_ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _HEADER: Final = re.compile(
-    r"AWS4-HMAC-SHA256\s+Credential=(?P<key>[^/,\s]+)/(?P<scope>(?P<day>\d{8})/"
-    r"(?P<region>[^/,\s]+)/(?P<service>[^/,\s]+)/aws4_request),\s*"
+    r"AWS4-HMAC-SHA256\s+Credential=(?P<key>[^/,\s]+)/(?P<day>\d{8})/"
+    r"(?P<region>[^/,\s]+)/(?P<service>[^/,\s]+)/aws4_request,\s*"
     r"SignedHeaders=(?P<headers>[^,\s]+),\s*Signature=(?P<signature>[0-9a-f]{64})"
 )
-#: What a signature must cover, lest it be good for another request.
+#: A signature that leaves one of these out would also be valid for another request.
 _COVERED: Final = frozenset({"host", "x-amz-date", "x-amz-target"})
 
 
 def verify(request: Request, secret: str, now: datetime) -> None:
-    """Pass over a request that was signed with the secret.
+    """Check that a request was signed with the secret.
 
     Args:
-        request: As it came.
-        secret: What the caller has as its secret access key.
-        now: The time, aware.
+        request: The request as received.
+        secret: The secret access key that the caller must have.
+        now: The current time, aware.
 
     Raises:
-        ApiError: 403, in the service's words; which part was wrong is not told.
+        ApiError: 403 in the words of the service. It does not say which part was wrong.
     """
     found = _HEADER.fullmatch(request.headers.get("authorization", ""))
     if found is None:
         raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
-    names = found["headers"].split(";")
     stamp = request.headers.get("x-amz-date", "")
-    if not _is_now(stamp, found["day"], now):
+    if not _is_current(stamp, found["day"], now):
         raise _refused("Signature expired, or from the future: is the clock right?")
-    signed = set(names) >= _COVERED and hmac.compare_digest(
-        _signature(request, names, stamp, found, secret), found["signature"]
-    )
-    if not signed:
+    covered = set(found["headers"].split(";")) >= _COVERED and _hashes_its_body(request)
+    if not covered or not hmac.compare_digest(
+        _signature(request, found, stamp, secret), found["signature"]
+    ):
         raise _refused("The request signature we calculated does not match the one you provided.")
 
 
-def _signature(
-    request: Request, names: list[str], stamp: str, found: re.Match[str], secret: str
-) -> str:
-    path, _, query = request.target.partition("?")
-    canonical = "\n".join(
-        (
-            request.method,
-            path,
-            query,
-            *(f"{name}:{_value(request.headers, name)}" for name in names),
-            "",
-            ";".join(names),
-            hashlib.sha256(request.body).hexdigest(),
-        )
-    )
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    text = f"{_ALGORITHM}\n{stamp}\n{found['scope']}\n{digest}"
-    key = f"AWS4{secret}".encode()
-    for part in (found["day"], found["region"], found["service"], "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.digest(key, text.encode(), "sha256").hex()
+class _AsReceived(SigV4Auth):
+    """Signs the headers that the caller signed; botocore would choose them itself."""
+
+    def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
+        return request.headers
 
 
-def _value(headers: Mapping[str, str], name: str) -> str:
-    return " ".join(headers.get(name, "").split())
+def _signature(request: Request, found: re.Match[str], stamp: str, secret: str) -> str:
+    signed = {name: request.headers.get(name, "") for name in found["headers"].split(";")}
+    # The host in the URL has no effect: the signed Host header counts.
+    url = f"http://host/{request.target.removeprefix('/')}"
+    copy = AWSRequest(request.method, url, signed, request.body)
+    copy.context["timestamp"] = stamp
+    auth = _AsReceived(Credentials(found["key"], secret), found["service"], found["region"])
+    return auth.signature(auth.string_to_sign(copy, auth.canonical_request(copy)), copy)
 
 
-def _is_now(stamp: str, day: str, now: datetime) -> bool:
+def _hashes_its_body(request: Request) -> bool:
+    """Return whether the hash that the caller names, if any, is that of the body.
+
+    botocore would put a hash from this header into the signature unread, and any body would pass.
+    """
+    actual = hashlib.sha256(request.body).hexdigest()
+    return request.headers.get("x-amz-content-sha256", actual) == actual
+
+
+def _is_current(stamp: str, day: str, now: datetime) -> bool:
     try:
         when = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:

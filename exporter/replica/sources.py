@@ -1,7 +1,8 @@
-"""Where the rows of a listing come from: the file, or a copy of it in memory."""
+"""Return the rows of listings, from the file or from a copy of it in memory."""
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -21,36 +22,38 @@ from exporter.store.mirror import Mirror
 from exporter.store.scopes import ScopeKey
 
 MOST_IN_MEMORY: Final = 3_000_000
-"""Jobs of which a client keeps a copy: about a gigabyte."""
+"""The largest number of jobs that a client copies: about a gigabyte."""
 
 _PAUSE: Final = 0.02
-#: Seconds to wait for this process to close the file: a commit takes less, a notebook for ever.
-_OTHERWISE: Final = 10.0
+#: Seconds to wait for this process to close the file. A commit takes less; a notebook never ends.
+_SAME_PROCESS: Final = 10.0
 
+_log = logging.getLogger(__name__)
 _sharing = threading.Lock()
 _left_behind: list[Mirror] = []
 _shared: WeakValueDictionary[Path, MirrorSource] = WeakValueDictionary()
 
-#: Of each of the file and its log: modification time in ns, size, inode; None where it is not.
-Signature = tuple[tuple[int, int, int] | None, tuple[int, int, int] | None]
+_Stamp = tuple[int, int, int] | None
+#: Modification time in ns, size and inode of the file and of its log; None for a missing one.
+_Stamps = tuple[_Stamp, _Stamp]
 
 
 class Source(Protocol):
-    """Gives rows of listings."""
+    """Returns the rows of listings."""
 
     def rows(self, listing: Listing, after: Place | None, limit: int | None) -> Rows:
-        """The jobs that follow a place, at most `limit`; see `exporter.store.listing.rows`."""
+        """Return at most `limit` jobs after a place; see `exporter.store.listing.rows`."""
         ...
 
     def scopes(self) -> list[ScopeKey]:
-        """Every account and region that there is."""
+        """Return every account and region."""
         ...
 
 
 def source_of(path: Path, *, lock_timeout: float) -> Source:
-    """A copy in memory, or the file itself where it holds more than is worth copying.
+    """Return a copy in memory, or the file itself if it is too large to copy.
 
-    The copy is shared by all who ask for the same file, for as long as one of them is there.
+    All clients of a file share one copy, for as long as one of them exists.
     """
     file = FileSource(Database(path, lock_timeout=lock_timeout))
     if file.count() > MOST_IN_MEMORY:
@@ -64,12 +67,12 @@ def source_of(path: Path, *, lock_timeout: float) -> Source:
 
 
 class FileSource:
-    """Reads the file, which is open for the length of a call only.
+    """Reads the file, and opens it for the length of a call only.
 
-    So every answer is that of the newest commit, and no lock is held in between.
+    So each answer shows the newest commit, and no lock is held between calls.
 
     Args:
-        database: The file. A sync that holds it is waited for.
+        database: The file. Calls wait for a sync that is writing.
         sleep: Waits that many seconds.
         monotonic: Seconds on a clock that never goes back.
     """
@@ -86,7 +89,7 @@ class FileSource:
         self._monotonic = monotonic
 
     def rows(self, listing: Listing, after: Place | None, limit: int | None) -> Rows:
-        """The jobs that follow a place; see `exporter.store.listing.rows`.
+        """Return the jobs after a place; see `exporter.store.listing.rows`.
 
         Raises:
             DatabaseError, BusyError, SchemaNewerError: As `Database.reading`.
@@ -95,22 +98,22 @@ class FileSource:
             return listings.rows(_execute(connection), listing, after, limit)
 
     def scopes(self) -> list[ScopeKey]:
-        """Every account and region in the file; raises as `rows` does."""
+        """Return every account and region in the file; raises as `rows` does."""
         with self.reading() as connection:
             return listings.read_scopes(_execute(connection))
 
     def count(self) -> int:
-        """How many jobs there are; raises as `rows` does."""
+        """Return the number of jobs; raises as `rows` does."""
         with self.reading() as connection:
             return listings.count(_execute(connection))
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """The file, open for reading; also beside a sync in this very process.
+        """Open the file for reading, and wait for a sync in this process to close it.
 
-        DuckDB does not call that a conflict of locks: it refuses to open the file in two ways.
+        DuckDB does not report that as a conflict of locks: it refuses to open a file in two ways.
         """
-        deadline = self._monotonic() + min(self.database.lock_timeout, _OTHERWISE)
+        deadline = self._monotonic() + min(self.database.lock_timeout, _SAME_PROCESS)
         with ExitStack() as stack:
             while True:
                 try:
@@ -121,66 +124,70 @@ class FileSource:
                         raise
                     if self._monotonic() >= deadline:
                         raise BusyError(
-                            f"This very process has the database {self.database.path} open in "
+                            f"This process has the database {self.database.path} open in "
                             "another way.",
-                            "Close that connection, or make it with exporter.connect().",
+                            "Close that connection, or open it with exporter.connect().",
                         ) from error
                     self._sleep(_PAUSE)
             yield connection
 
 
 class MirrorSource:
-    """Reads a copy in memory, brought up to the file whenever the file has changed.
+    """Reads a copy in memory, updated whenever the file has changed. Thread-safe.
 
-    An answer is never older than the newest commit at the time it was asked for. Whether there
-    was one is told by the file's modification time and size, which cost nothing to look at; the
-    file is opened, for a moment, only after a commit. Thread-safe.
+    An answer is never older than the newest commit at the time of the request. The modification
+    time and size of the file show a commit at no cost, so the file is opened only after one, for
+    a moment.
 
     Args:
         path: The file.
         lock_timeout: Seconds to wait for a sync that has the file open.
+        database: Makes the `Database` of the file.
 
     Attributes:
-        version: Grows with every change of what listings show; current after `refresh`.
+        version: Grows with each change of what listings show; current after `refresh`.
     """
 
-    def __init__(self, path: Path, *, lock_timeout: float) -> None:
+    def __init__(
+        self, path: Path, *, lock_timeout: float, database: Callable[..., Database] = Database
+    ) -> None:
         self._path = path
         self._lock_timeout = lock_timeout
+        self._database = database
         self.version = 0
         self._begin()
 
     def refresh(self) -> int:
-        """Bring the copy up to the newest commit; gives its version.
+        """Update the copy to the newest commit and return its version.
 
         Raises:
             DatabaseError, BusyError, SchemaNewerError: As `Database.reading`.
         """
         if os.getpid() != self._pid:
-            # A fork: DuckDB's threads, and whoever held the guard, stayed in the parent. Even
-            # closing the parent's copy would wait for those threads.
+            # This is a fork: DuckDB's threads and the holder of the lock stayed in the parent.
+            # Closing the parent's copy would wait for those threads for ever.
             _left_behind.append(self._mirror)
             self._begin()
-        # Looked at before the file is read: what is committed in between is read again.
-        found = _signature(self._path)
-        if found == self._signature:
+        # Taken before the file is read, so a commit in between is read again.
+        found = _stamps(self._path)
+        if found == self._stamps:
             return self.version
-        with self._guard:
-            if found != self._signature:
+        with self._lock:
+            if found != self._stamps:
                 self._read(found)
             return self.version
 
     def rows(self, listing: Listing, after: Place | None, limit: int | None) -> Rows:
-        """The jobs that follow a place; see `exporter.store.listing.rows`.
+        """Return the jobs after a place; see `exporter.store.listing.rows`.
 
-        The statuses of the past are not in memory: a listing by status that began before the
-        last change goes on in the file.
+        Past statuses are not in memory. A listing by status that began before the last change
+        continues in the file.
 
         Raises:
             DatabaseError, BusyError, SchemaNewerError: As `Database.reading`.
         """
         self.refresh()
-        with self._guard:
+        with self._lock:
             mark = self._mirror.mark
             in_memory = after is None or after.mark in (None, mark)
             if in_memory:
@@ -188,39 +195,44 @@ class MirrorSource:
         return self._file().rows(listing, after, limit)
 
     def scopes(self) -> list[ScopeKey]:
-        """Every account and region in the file; raises as `rows` does."""
+        """Return every account and region in the file; raises as `rows` does."""
         self.refresh()
         return self._mirror.scopes
 
     def close(self) -> None:
-        """Give the memory back."""
-        with self._guard:
+        """Free the memory."""
+        with self._lock:
             self._mirror.close()
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._guard = threading.RLock()
+        self._lock = threading.RLock()
         self._mirror = Mirror()
-        self._signature: Signature | None = None
+        self._stamps: _Stamps | None = None
 
-    def _read(self, found: Signature) -> None:
-        if self._signature is not None and _inodes(found) != _inodes(self._signature):
+    def _read(self, found: _Stamps) -> None:
+        if self._stamps is not None and _inode(found) != _inode(self._stamps):
             self._mirror.clear()
             self.version += 1
         with self._file().reading() as connection:
             changed = self._mirror.refresh(connection)
         self.version += changed
-        self._signature = found
+        self._stamps = found
 
     def _file(self) -> FileSource:
-        # Anew each time, so that the schema is checked anew.
+        # A new object each time, so that it checks the schema again.
         return FileSource(
-            Database(self._path, lock_timeout=self._lock_timeout, sleep=_sleep_shortly)
+            self._database(
+                self._path,
+                lock_timeout=self._lock_timeout,
+                notify=_log.info,
+                sleep=_sleep_shortly,
+            )
         )
 
 
 def _sleep_shortly(seconds: float) -> None:
-    """A commit takes some 50 ms: waiting longer than that would cost more than trying again."""
+    """Sleep at most 40 ms: a commit takes some 50 ms."""
     time.sleep(min(seconds, 0.04))
 
 
@@ -231,14 +243,14 @@ def _execute(connection: sa.Connection) -> listings.Execute:
     return execute
 
 
-def _signature(path: Path) -> Signature:
-    # The log has the name of the file that a link leads to.
+def _stamps(path: Path) -> _Stamps:
+    # The log is named after the target of a link.
     file = os.path.realpath(path)
-    return _look(file), _look(f"{file}.wal")
+    return _stamp(file), _stamp(f"{file}.wal")
 
 
-def _look(path: str) -> tuple[int, int, int] | None:
-    # Never opened here: closing it again would drop DuckDB's lock (exporter.store.database).
+def _stamp(path: str) -> _Stamp:
+    # Does not open the file: closing it would drop DuckDB's lock (exporter.store.database).
     try:
         found = os.stat(path)  # noqa: PTH116 - pathlib takes five times as long, at each request
     except FileNotFoundError:
@@ -246,5 +258,5 @@ def _look(path: str) -> tuple[int, int, int] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _inodes(signature: Signature) -> int | None:
-    return signature[0] and signature[0][2]
+def _inode(stamps: _Stamps) -> int | None:
+    return stamps[0] and stamps[0][2]

@@ -1,19 +1,19 @@
-"""From a row to a TrainingJobSummary, in the order of the service's model.
+"""Turn a row into a TrainingJobSummary, with the members in the order of the service's model.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_TrainingJobSummary.html
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from exporter.store.listing import TIMES, Listed
+from exporter.wire.times import EPOCH
 
 PLACE: Final = ("ListTrainingJobs", "output", "TrainingJobSummaries", "[]")
-"""Where the model describes a summary."""
+"""The place of a summary in botocore's model."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MEMBERS: Final = (
     ("TrainingJobName", "training_job_name"),
     ("TrainingJobArn", "training_job_arn"),
@@ -33,7 +33,7 @@ _POOL: Final = (
 
 
 def summary(job: Listed) -> dict[str, Any]:
-    """A ``TrainingJobSummary`` with aware UTC datetimes; what is not known is left out."""
+    """Return a `TrainingJobSummary` with aware UTC datetimes, without unknown members."""
     shown = _known(job, _MEMBERS)
     if job.warm_pool_status is not None:
         shown["WarmPoolStatus"] = _known(job, _POOL)
@@ -41,14 +41,14 @@ def summary(job: Listed) -> dict[str, Any]:
 
 
 def value(job: Listed, column: str) -> Any:  # noqa: ANN401 - text, number or time
-    """A column of a row; times as aware UTC datetimes."""
+    """Return a column of a row; times as aware UTC datetimes."""
     found = getattr(job, column)
     return moment(found) if column in TIMES and found is not None else found
 
 
 def moment(microseconds: int) -> datetime:
-    """Microseconds since the epoch as an aware UTC datetime, exactly."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+    """Return the aware UTC datetime of microseconds since the epoch, exactly."""
+    return EPOCH + timedelta(microseconds=microseconds)
 
 
 def _known(job: Listed, members: tuple[tuple[str, str], ...]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""A stand-in for SageMaker, STS and the Price List API, for unmodified AWS SDKs.
+"""Simulate SageMaker, STS and the Price List API for unmodified AWS SDKs.
 
-An HTTP server on the loopback that plays what the services are known, reported or
-suspected to do (:class:`Behaviour`), over a world of jobs whose clock a test moves::
+The simulator is an HTTP server on the loopback. It does what the services are known, reported
+or suspected to do (`Behaviour`), with a world of jobs whose clock a test moves::
 
     clock = Clock(datetime(2026, 11, 1, tzinfo=UTC))
     world = World(clock, seed=7)
@@ -11,8 +11,20 @@ suspected to do (:class:`Behaviour`), over a world of jobs whose clock a test mo
         os.environ.update(simulator.environment())
         boto3.client("sagemaker").list_training_jobs()
 
-It holds nobody's data and checks no signature, so it binds to the loopback only. Nothing
-but the demo, the tests and the benchmarks knows it.
+It checks no signature, so it binds to the loopback only. Only the demo, the tests and the
+benchmarks may import it.
+
+The modules, each of which imports only modules of the rows above it and `exporter.wire`:
+
+    clock, behaviour, job           time; the open questions about AWS; one job and its states
+    life, index                     how a job's state changes; jobs in each order of the API
+    views, families                 what the API shows of a job; what people train
+    scope, sessions                 the jobs of one account and region; the jobs of one session
+    history, access, limits         generated jobs; who calls and may; how often
+    world, listing, expression      all scopes in time; pages of a list; the language of Search
+    search, pricing                 pages of Search; pages of the price list
+    service, faults                 a call in, an answer out; what goes wrong on the way
+    server                          the service over HTTP
 """
 
 from exporter.simulator.behaviour import Behaviour

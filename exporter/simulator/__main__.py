@@ -1,4 +1,4 @@
-"""Runs the stand-in service alone: ``python -m exporter.simulator --jobs 5000 --port 0``."""
+"""Serve a simulated world: `python -m exporter.simulator --jobs 5000 --port 0`."""
 
 import argparse
 import gc
@@ -11,7 +11,7 @@ from exporter.simulator import Behaviour, Clock, Simulator, World
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve a seeded world on the loopback until interrupted; the URL is the first line."""
+    """Serve a seeded world on the loopback until interrupted; the first line is its URL."""
     options = _parser().parse_args(arguments)
     clock = Clock.real()
     behaviour = Behaviour(
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     ]
     since = clock.now() - timedelta(days=options.days)
     world.generate(jobs=options.jobs, scopes=scopes, since=since)
-    # The history stays for good: without it the garbage collector has little to walk.
+    # The history never becomes garbage, so the collector need not scan it.
     gc.freeze()
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -37,26 +37,24 @@ def main(arguments: list[str] | None = None) -> int:
         for name, value in simulator.environment().items():
             print(f"export {name}={value}", flush=True)
         while not done.wait(1.0):
-            # The clock follows the wall by itself; only what goes beyond is added.
+            # The clock follows the system clock by itself; add only the difference.
             world.advance(options.speed - 1)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m exporter.simulator", description=main.__doc__)
-    parser.add_argument("--jobs", type=int, default=5000, help="how many jobs of history")
-    parser.add_argument("--days", type=float, default=365, help="how many days of history")
-    parser.add_argument("--port", type=int, default=0, help="the port, 0 for any")
-    parser.add_argument("--seed", type=int, default=7, help="the same seed, the same jobs")
-    parser.add_argument("--rate", type=float, help="list calls a second; none without it")
-    parser.add_argument("--search-lag", type=float, default=0, help="seconds Search lags behind")
-    parser.add_argument(
-        "--filter-before-cut", action="store_true", help="fill pages instead of cutting first"
-    )
-    parser.add_argument("--account", action="append", help="twelve digits, repeatable")
+    parser.add_argument("--jobs", type=int, default=5000, help="jobs in the history")
+    parser.add_argument("--days", type=float, default=365, help="days of history")
+    parser.add_argument("--port", type=int, default=0, help="the port; 0 picks any free one")
+    parser.add_argument("--seed", type=int, default=7, help="the same seed gives the same jobs")
+    parser.add_argument("--rate", type=float, help="list calls a second (default: no limit)")
+    parser.add_argument("--search-lag", type=float, default=0, help="the lag of Search in seconds")
+    parser.add_argument("--filter-before-cut", action="store_true", help="fill each page")
+    parser.add_argument("--account", action="append", help="twelve digits; repeatable")
     parser.add_argument("--region", action="append", help="repeatable")
     parser.add_argument(
-        "--speed", type=_speed, default=1.0, help="how fast the world lives, at least 1"
+        "--speed", type=_speed, default=1.0, help="simulated seconds a second, at least 1"
     )
     return parser
 
@@ -64,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 def _speed(text: str) -> float:
     speed = float(text)
     if speed < 1:
-        raise argparse.ArgumentTypeError("a world lives at speed 1 or faster")
+        raise argparse.ArgumentTypeError("the speed must be at least 1")
     return speed
 
 

@@ -1,7 +1,7 @@
-"""Who calls, and what they may do: accounts, role sessions, regions, denied actions.
+"""Who calls and what they may do: accounts, role sessions, regions, denied actions.
 
-An access key id of this world carries its account: ``AKIA`` or ``ASIA`` and twelve
-digits, so that nothing has to be registered to call for an account.
+An access key id contains its account: `AKIA` or `ASIA`, then twelve digits. So a test can
+call for any account without registering it.
 """
 
 import re
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exporter.simulator.behaviour import Behaviour
-from exporter.wire.types import ApiError, Call
+from exporter.wire.calls import ApiError, Call
 
 _KEY = re.compile(r"(AKIA|ASIA)(\d{12})(\d*)")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(.+)")
@@ -21,7 +21,7 @@ _CHAINED_SECONDS = 3600.0
 
 
 def access_key_of(account_id: str) -> str:
-    """Give the long-lived access key id of an account."""
+    """Return the long-lived access key id of an account."""
     return f"AKIA{account_id}"
 
 
@@ -32,7 +32,7 @@ class Caller:
     Attributes:
         account_id: Twelve digits.
         arn: The user or the assumed role.
-        session: Whether these are the keys of a role.
+        session: Whether the caller uses the keys of a role.
     """
 
     account_id: str
@@ -40,31 +40,24 @@ class Caller:
     session: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Session:
-    arn: str
-    expires: float
-
-
 class Access:
-    """Knows the role sessions that were given out.
+    """Identifies callers, checks their permissions, and hands out role sessions.
 
     Args:
-        wall: Seconds since the epoch, as ``time.time`` gives them.
+        wall: Seconds since the epoch, as `time.time` returns them.
     """
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
-        """Start without sessions."""
         self._wall = wall
         self._lock = threading.Lock()
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: dict[str, tuple[str, float]] = {}
 
     def caller(self, access_key: str) -> Caller:
-        """Give whose key it is.
+        """Return the owner of a key.
 
         Raises:
-            ApiError: UnrecognizedClientException: nobody's; ExpiredTokenException: a role's
-                whose time is up.
+            ApiError: UnrecognizedClientException: nobody owns it; ExpiredTokenException: its
+                role session has expired.
         """
         found = _KEY.fullmatch(access_key)
         if found is None:
@@ -73,32 +66,31 @@ class Access:
         if found[1] == "AKIA":
             return Caller(account, f"arn:aws:iam::{account}:user/stand-in", session=False)
         with self._lock:
-            session = self._sessions.get(access_key)
-        if session is None:
+            arn, expires = self._sessions.get(access_key, (None, 0.0))
+        if arn is None:
             raise unrecognized()
-        if self._wall() >= session.expires:
+        if self._wall() >= expires:
             raise expired()
-        return Caller(account, session.arn, session=True)
+        return Caller(account, arn, session=True)
 
     def admit(self, call: Call, caller: Caller, behaviour: Behaviour) -> None:
-        """Let a caller do what is asked, where it is asked.
+        """Check that a caller may make a call in its region.
 
         Raises:
-            ApiError: UnrecognizedClientException where the region is not enabled,
-                AccessDeniedException where the action is denied.
+            ApiError: UnrecognizedClientException: the region is not enabled;
+                AccessDeniedException: the action is denied.
         """
         if not behaviour.enables(caller.account_id, call.region):
             raise unrecognized()
         if behaviour.denies(caller.account_id, call.region, call.operation):
-            code = "AccessDenied" if call.service == "sts" else "AccessDeniedException"
-            status = 403 if call.service == "sts" else 400
+            sts = call.service == "sts"
+            code, status = ("AccessDenied", 403) if sts else ("AccessDeniedException", 400)
             action = f"{call.service}:{call.operation}"
-            raise ApiError(
-                code,
+            message = (
                 f"User: {caller.arn} is not authorized to perform: {action} because no "
-                f"identity-based policy allows the {action} action",
-                status,
+                f"identity-based policy allows the {action} action"
             )
+            raise ApiError(code, message, status)
 
     def identity(self, caller: Caller) -> dict[str, Any]:
         """Answer GetCallerIdentity."""
@@ -109,19 +101,19 @@ class Access:
         }
 
     def assume_role(self, call: Call, caller: Caller, behaviour: Behaviour) -> dict[str, Any]:
-        """Answer AssumeRole with keys of the role's account.
+        """Answer AssumeRole with keys for the account of the role.
 
         Raises:
-            ApiError: AccessDenied: the role is refused, or asks for another external id;
-                ValidationError: no role's ARN, or a session that is too long.
+            ApiError: AccessDenied: the role cannot be assumed, or needs another external id;
+                ValidationError: not the ARN of a role, or the session is too long.
         """
         role = str(call.params["RoleArn"])
         found = _ROLE.fullmatch(role)
         if found is None:
             raise ApiError("ValidationError", f"{role} is invalid")
-        asked_for = behaviour.external_ids.get(role)
+        external_id = behaviour.external_ids.get(role)
         if role in behaviour.unassumable_roles or (
-            asked_for is not None and call.params.get("ExternalId") != asked_for
+            external_id is not None and call.params.get("ExternalId") != external_id
         ):
             raise ApiError(
                 "AccessDenied",
@@ -143,7 +135,7 @@ class Access:
         expires = self._wall() + seconds
         with self._lock:
             key = f"ASIA{account}{len(self._sessions):08d}"
-            self._sessions[key] = _Session(arn, expires)
+            self._sessions[key] = arn, expires
         return {
             "Credentials": {
                 "AccessKeyId": key,
@@ -156,14 +148,14 @@ class Access:
 
 
 def unrecognized() -> ApiError:
-    """Give the error for keys nobody knows, also where a region is not enabled."""
+    """Return the error for unknown keys and for regions that are not enabled."""
     return ApiError(
         "UnrecognizedClientException", "The security token included in the request is invalid."
     )
 
 
 def expired() -> ApiError:
-    """Give the error for keys whose time is up."""
+    """Return the error for expired keys."""
     return ApiError(
         "ExpiredTokenException", "The security token included in the request is expired"
     )

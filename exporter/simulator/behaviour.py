@@ -1,9 +1,8 @@
-"""What the service might do: every open question about it is a knob with both answers.
+"""How the services might behave: each open question is an option with all its answers.
 
-Evidence is marked as in the project's notes on the services: [D] documented by AWS or in
-botocore's model, [R] reported by users or seen on the wire, [I] inferred. A rule marked
-[D] alone is not a knob. Defaults are the answer with the better evidence or, where there
-is none, the one that is harder to live with.
+Marks grade the evidence: [D] documented by AWS or in botocore's model, [R] reported by users
+or seen on the wire, [I] inferred. A rule marked [D] alone needs no option. The default is the
+answer with the better evidence or, without evidence, the one that is harder for clients.
 """
 
 from collections.abc import Mapping
@@ -18,61 +17,59 @@ Denied = tuple[str | None, str | None, str]
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """One way for the service to behave; seconds are seconds of the world's clock.
+    """One way for the services to behave; seconds are seconds of the world's clock.
 
     Attributes:
-        filter_before_cut: False cuts a page first and filters it afterwards, so that pages
-            come short, or empty with a token (documented for StatusEquals, seen for
-            NameContains and LastModifiedTimeAfter). True fills each page. [D/R]
-        creation_time_is_range: True starts the listing at CreationTimeAfter; False walks
-            everything and filters each page. [R]
-        inclusive_bounds: Whether a job at exactly CreationTimeAfter, or any other time
-            bound, belongs to the answer. [I]
-        default_page_size: MaxResults when it is not sent. [R]
-        default_sort_order: SortOrder when it is not sent; the documentation says both. [D]
-        token_after_last_page: A full last page carries a token to one more, empty page. [I]
-        offset_tokens: A token remembers how many rows were passed, so that a deletion in
-            between makes the next page skip a job, and a creation repeat one; False
-            remembers the last row. [I]
-        token_seconds: How long a NextToken is good for; None is for ever. [I]
+        filter_before_cut: False cuts a page first and filters it afterwards, so pages may be
+            short, or empty with a token (documented for StatusEquals, seen for NameContains
+            and LastModifiedTimeAfter). True fills each page. [D/R]
+        creation_time_is_range: True starts the listing at CreationTimeAfter. False reads
+            all jobs and filters each page. [R]
+        inclusive_bounds: Whether a job exactly at CreationTimeAfter, or at any other time
+            bound, matches. [I]
+        default_page_size: MaxResults if the request has none. [R]
+        default_sort_order: SortOrder if the request has none; AWS documents both. [D]
+        token_after_last_page: A full last page has a token for another, empty page. [I]
+        offset_tokens: True stores a count of rows in a token: after a deletion the next page
+            skips a job, after a creation it repeats one. False stores the last row. [I]
+        token_seconds: The lifetime of a NextToken; None is unlimited. [I]
         list_rps: ListTrainingJobs calls a second for an account and region, shared by all
-            who call; None is no limit. The service has 2, not adjustable. [R]
-        describe_rps: The same for DescribeTrainingJob; no figure is published.
+            callers; None is no limit. The service allows 2, not adjustable. [R]
+        describe_rps: The same for DescribeTrainingJob; AWS publishes no figure.
         search_rps: The same for Search.
         list_tags_rps: The same for ListTags.
-        burst_seconds: How many seconds' worth of calls a limit lets through at once.
-        last_modified_in_summaries: Whether summaries carry LastModifiedTime, which the
-            model does not require. [D]
+        last_modified_in_summaries: Whether summaries have LastModifiedTime, which the model
+            does not require. [D]
         pool_moves_last_modified: Whether Available, Reused and Terminated move
             LastModifiedTime. [I]
-        secondary_moves_last_modified: Whether a secondary status does. [I]
-        pool_in_use_while_running: Whether a running job that asked for a pool shows
+        secondary_moves_last_modified: Whether a secondary status moves it. [I]
+        pool_in_use_while_running: Whether a running job that requested a pool shows
             WarmPoolStatus InUse. [I]
-        pool_status_late_seconds: How long after a job's end WarmPoolStatus is missing. [R]
+        pool_status_late_seconds: WarmPoolStatus is missing so long after the end of a job. [R]
         pool_seconds_while_available: ResourceRetainedBillableTimeInSeconds of a pool that
-            still waits: absent, zero, or the seconds so far. [I]
-        pool_seconds_late_seconds: How long after Reused or Terminated the seconds are
-            missing. [I]
-        pool_quota_zero: Instance types whose pools the account may not have, ``*`` for
-            all: such jobs end without any WarmPoolStatus. [R]
-        failed_without_times: A job that fails never gets BillableTimeInSeconds or
+            still waits: absent, zero, or the seconds until now. [I]
+        pool_seconds_late_seconds: The seconds are missing so long after Reused or
+            Terminated. [I]
+        pool_quota_zero: Instance types without a quota for pools, `*` for all: their jobs
+            end without any WarmPoolStatus. [R]
+        failed_without_times: A failed job never gets BillableTimeInSeconds or
             TrainingStartTime. [I]
-        new_statuses: Statuses beyond the model's that jobs may be in; the world's own jobs
-            pass through the first of them as a secondary status. [D: subject to change]
-        deleting_seconds: How long a deleted job is listed as ``Deleting``. [I]
-        missing_job_error: What Describe and ListTags say of a job that is not there:
+        new_statuses: Statuses that the model does not have but jobs may show; generated jobs
+            show the first as a secondary status. [D: subject to change]
+        deleting_seconds: A deleted job is listed as `Deleting` for so long. [I]
+        missing_job_error: The error of Describe and ListTags for a missing job:
             ValidationException in practice, ResourceNotFound in the documentation. [R/D]
-        search_lag_seconds: How old the index behind Search is: it gives every job as it
-            was, deleted ones included and new ones left out. [R]
-        search_max_filters: How many filters one expression may hold; 20 by the model, but
-            nobody has shown so many on the wire. [D/I]
+        search_lag_seconds: The age of the index behind Search. It shows each job as it was,
+            still holds deleted jobs and lacks new ones. [R]
+        search_max_filters: The most filters in an expression; 20 by the model, but nobody
+            has shown so many on the wire. [D/I]
         denied: Denied actions as (account or None, region or None, operation). [D]
-        disabled_regions: Regions not enabled, as (account or None, region). [D]
+        disabled_regions: Regions that are not enabled, as (account or None, region). [D]
         unassumable_roles: Role ARNs that AssumeRole refuses. [D]
-        external_ids: The external id that a role ARN asks for. [D]
-        role_session_seconds: How long the keys of a role are good for, by the wall clock,
-            because that is what an SDK compares an expiry with. None takes the caller's
-            DurationSeconds; chained roles get an hour at most. [D]
+        external_ids: The external id that each role ARN requires. [D]
+        role_session_seconds: The lifetime of the keys of a role in real time, since SDKs
+            compare an expiry with the system clock. None takes the DurationSeconds of the
+            request; chained roles get one hour at most. [D]
     """
 
     filter_before_cut: bool = False
@@ -87,7 +84,6 @@ class Behaviour:
     describe_rps: float | None = None
     search_rps: float | None = None
     list_tags_rps: float | None = None
-    burst_seconds: float = 1.0
     last_modified_in_summaries: bool = True
     pool_moves_last_modified: bool = False
     secondary_moves_last_modified: bool = True
@@ -109,19 +105,16 @@ class Behaviour:
     role_session_seconds: float | None = None
 
     def denies(self, account_id: str, region: str, operation: str) -> bool:
-        """Say whether an operation is denied to an account in a region."""
+        """Return whether an operation is denied to an account in a region."""
         return bool(self.denied) and any(
             named == operation and account in (None, account_id) and where in (None, region)
             for account, where, named in self.denied
         )
 
     def enables(self, account_id: str, region: str) -> bool:
-        """Say whether a region is enabled for an account."""
-        return (None, region) not in self.disabled_regions and (
-            account_id,
-            region,
-        ) not in self.disabled_regions
+        """Return whether a region is enabled for an account."""
+        return self.disabled_regions.isdisjoint({(None, region), (account_id, region)})
 
     def has_pool_quota(self, instance_type: str) -> bool:
-        """Say whether pools of an instance type are allowed at all."""
+        """Return whether the account has a quota for pools of an instance type."""
         return not self.pool_quota_zero & {"*", instance_type}

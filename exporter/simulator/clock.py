@@ -1,4 +1,4 @@
-"""The clock of the stand-in world: it stands still unless somebody moves it."""
+"""The clock of the simulated world. It stands still until somebody moves it."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -9,15 +9,13 @@ class Clock:
     """An aware UTC clock that tests and the demo move; thread-safe.
 
     Args:
-        start: What it shows at first; must be aware.
+        start: The first time it shows; aware.
+
+    Raises:
+        ValueError: The time is naive.
     """
 
     def __init__(self, start: datetime) -> None:
-        """Set the clock.
-
-        Raises:
-            ValueError: The time is naive.
-        """
         if start.tzinfo is None:
             raise ValueError("a clock needs an aware datetime")
         self._lock = threading.Lock()
@@ -26,21 +24,21 @@ class Clock:
 
     @classmethod
     def real(cls) -> Self:
-        """Give a clock that follows the wall clock; ``advance`` puts it further ahead."""
+        """Return a clock that follows the system clock; `advance` puts it further ahead."""
         clock = cls(datetime.now(UTC))
         clock._start = None
         return clock
 
     def now(self) -> datetime:
-        """Give the time, cut to the millisecond, which is all that the wire carries."""
+        """Return the time, cut to the millisecond, which is all that the wire carries."""
         with self._lock:
             return to_millisecond((self._start or datetime.now(UTC)) + self._moved)
 
     def advance(self, by: float | timedelta) -> datetime:
-        """Move forward by seconds or a timedelta and give the new time.
+        """Move forward by seconds or a timedelta and return the new time.
 
         Raises:
-            ValueError: The step is negative: nothing in the service ever goes back.
+            ValueError: The step is negative; the services' clocks never go back.
         """
         step = by if isinstance(by, timedelta) else timedelta(seconds=by)
         if step < timedelta():
@@ -51,6 +49,6 @@ class Clock:
 
 
 def to_millisecond(when: datetime) -> datetime:
-    """Cut an aware time to the millisecond, in UTC."""
+    """Return an aware time in UTC, cut to the millisecond."""
     when = when.astimezone(UTC)
     return when.replace(microsecond=when.microsecond // 1000 * 1000)

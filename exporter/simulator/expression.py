@@ -1,42 +1,48 @@
-"""The language of Search: an expression compiled into one test of a record.
+"""The language of Search: compile an expression into one test of a record.
 
-Source: the API reference of ``Filter`` and ``SearchExpression``: which operators go with
-which kind of property, the form of times, and the limits on values and filters.
+Source: the API reference of `Filter` and `SearchExpression` has the operators for each kind
+of property, the form of times, and the limits on values and filters.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from operator import ge, gt, le, lt
 from typing import Any
 
-from exporter.wire.types import ApiError
+from exporter.wire.calls import ApiError
 
 Record = Mapping[str, Any]
 Test = Callable[[Record], bool]
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "GreaterThan": lambda found, wanted: bool(found > wanted),
-    "GreaterThanOrEqualTo": lambda found, wanted: bool(found >= wanted),
-    "LessThan": lambda found, wanted: bool(found < wanted),
-    "LessThanOrEqualTo": lambda found, wanted: bool(found <= wanted),
+    "GreaterThan": gt,
+    "GreaterThanOrEqualTo": ge,
+    "LessThan": lt,
+    "LessThanOrEqualTo": le,
 }
 
 
 def compiled(expression: Mapping[str, Any]) -> Test:
-    """Give the test that an expression makes of a record.
+    """Return the test that an expression applies to a record.
 
     Raises:
-        ApiError: ValidationException for a filter the service would not take.
+        ApiError: ValidationException: the service would reject a filter.
     """
-    return _expression(expression)
+    tests = [_filter(each) for each in expression.get("Filters", ())]
+    tests += [_nested(each) for each in expression.get("NestedFilters", ())]
+    tests += [compiled(each) for each in expression.get("SubExpressions", ())]
+    if expression.get("Operator", "And") == "Or":
+        return lambda record: any(test(record) for test in tests)
+    return lambda record: all(test(record) for test in tests)
 
 
 def check_limits(expression: Mapping[str, Any], most: int) -> None:
-    """Refuse what the model cannot: more than one Contains [D], or too many filters.
+    """Check the limits that the model does not hold.
 
     Raises:
-        ApiError: ValidationException.
+        ApiError: ValidationException: more than one Contains [D], or too many filters.
     """
     filters = all_filters(expression)
     if len(filters) > most:
@@ -46,7 +52,7 @@ def check_limits(expression: Mapping[str, Any], most: int) -> None:
 
 
 def all_filters(expression: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Give the filters of an expression and of all its sub-expressions."""
+    """Return the filters of an expression and of all its sub-expressions."""
     found = list(expression.get("Filters", ()))
     for nested in expression.get("NestedFilters", ()):
         found.extend(nested["Filters"])
@@ -56,10 +62,10 @@ def all_filters(expression: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def read_time(text: str) -> datetime:
-    """Read a filter's time: whole seconds, GMT.
+    """Return the time of a filter: whole seconds, GMT.
 
     Raises:
-        ApiError: ValidationException: another form.
+        ApiError: ValidationException: the time has the wrong form.
     """
     if not _TIME.fullmatch(text.removesuffix("Z")):
         raise ApiError("ValidationException", f"'{text}' is not a time as YYYY-mm-dd'T'HH:MM:SS")
@@ -70,7 +76,7 @@ def read_time(text: str) -> datetime:
 
 
 def property_of(record: Record, name: str) -> Any:  # noqa: ANN401 - any value of a record
-    """Give a property by its dotted name, ``Tags.team`` for a tag; None where it is absent."""
+    """Return a property by its dotted name, `Tags.team` for a tag; None if absent."""
     head, _, rest = name.partition(".")
     if head == "Tags":
         return next((each["Value"] for each in record.get("Tags", ()) if each["Key"] == rest), None)
@@ -80,17 +86,8 @@ def property_of(record: Record, name: str) -> Any:  # noqa: ANN401 - any value o
     return None if rest else value
 
 
-def _expression(expression: Mapping[str, Any]) -> Test:
-    tests = [_filter(each) for each in expression.get("Filters", ())]
-    tests += [_nested(each) for each in expression.get("NestedFilters", ())]
-    tests += [_expression(each) for each in expression.get("SubExpressions", ())]
-    if expression.get("Operator", "And") == "Or":
-        return lambda record: any(test(record) for test in tests)
-    return lambda record: all(test(record) for test in tests)
-
-
 def _nested(nested: Mapping[str, Any]) -> Test:
-    """Match a list property of which one element meets all the filters."""
+    """Return a test that one element of a list property meets all filters."""
     name = nested["NestedPropertyName"]
     prefix = f"{name}."
     tests = [
@@ -121,7 +118,7 @@ def _filter(wanted: Mapping[str, Any]) -> Test:
     if operator == "Equals":
         return lambda record: _equal(property_of(record, name), text)
     if operator == "NotEquals":
-        # A record without the property is not equal to anything. [I]
+        # A record without the property matches. [I]
         return lambda record: not _equal(property_of(record, name), text)
     compare = _ORDERS[operator]
 
@@ -140,7 +137,7 @@ def _equal(found: Any, text: str) -> bool:  # noqa: ANN401 - any value of a reco
     if isinstance(found, bool):
         return text.lower() == str(found).lower()
     if isinstance(found, datetime):
-        # A filter's time has no fraction, so a record's is cut to compare.
+        # The time of a filter has no fraction of a second.
         return found.replace(microsecond=0) == read_time(text)
     return bool(found == _comparable(found, text, "", "Equals"))
 

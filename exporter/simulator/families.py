@@ -1,17 +1,44 @@
-"""What people train: families of jobs as SDKs, pipelines and tuners name and shape them."""
+"""What people train: families of jobs, named and shaped as SDKs, pipelines and tuners do."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
-from exporter.simulator.job import JobSpec
+from exporter.simulator.job import JobSpec, Place
 
-_IMAGES = "763104351884.dkr.ecr.{region}.amazonaws.com"
+_IMAGE = "763104351884.dkr.ecr.{region}.amazonaws.com/pytorch-training:2.3-cpu"
 
-Naming = Callable[[str, Random, datetime, str, int], str]
-"""From base, chance, creation time, session id and number within the session to a name."""
+
+class Naming(NamedTuple):
+    """What a name is made of; the session has a hexadecimal id and numbers its jobs from 1."""
+
+    base: str
+    created: datetime
+    session: str
+    number: int
+    chance: Random
+
+
+class Habits(NamedTuple):
+    """How a family works.
+
+    Attributes:
+        minutes: The median length of a job.
+        jobs: The largest number of jobs in a session.
+        failing: The share of jobs that fail.
+        weight: How often it works, relative to the others.
+        pause: The median pause between the jobs of a session, in minutes.
+        parallel: Whether the jobs of a session run at once, as a tuner's do.
+    """
+
+    minutes: float
+    jobs: int
+    failing: float
+    weight: float
+    pause: float = 1
+    parallel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,33 +46,22 @@ class Family:
     """Jobs that belong together.
 
     Attributes:
-        base: What their names have in common.
-        naming: How the rest of a name is made.
-        specs: What they ask for; each session takes one.
+        base: The part that all names share.
+        named: Makes a job's name.
+        specs: What the jobs request; each session takes one.
         tags: Their tags.
-        minutes: The median length of a job.
-        session: How many jobs a session has at most.
-        parallel: Whether a session's jobs run at once, as a tuner's do, or one after
-            another, as a person's or a pipeline's.
-        pause: The median pause, in minutes, between the jobs of a session.
-        failing: The share of jobs that fail.
-        weight: How often it is at work, beside the others.
+        habits: How often, how long and how well they run.
     """
 
     base: str
-    naming: Naming
+    named: Callable[[Naming], str]
     specs: tuple[JobSpec, ...]
     tags: Mapping[str, str]
-    minutes: float
-    session: int
-    parallel: bool
-    pause: float
-    failing: float
-    weight: float
+    habits: Habits
 
 
 FAILURES: tuple[tuple[str, float], ...] = (
-    # A command line as user scripts' failures quote it, with what people put into one.
+    # A command line, with the secrets that people put there, as real failure reasons quote it.
     (
         'AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "RuntimeError: CUDA out '
         'of memory. Tried to allocate 2.00 GiB"\nCommand "/opt/conda/bin/python3.11 train.py '
@@ -58,234 +74,159 @@ FAILURES: tuple[tuple[str, float], ...] = (
     ("InternalServerError: We encountered an internal error. Please try again.", 0.1),
     ("CapacityError: Unable to provision requested ML compute capacity. Please retry.", 0.15),
 )
-"""Why jobs fail, and how often for each reason; the last never gets instances."""
+"""Why jobs fail, and the share of each reason. A job with the last reason never starts."""
 
 NEVER_STARTED = FAILURES[-1][0]
 
 
-def sdk_name(base: str, chance: Random, created: datetime, session: str, number: int) -> str:
-    """Name as the Python SDK does: the base and the time to the millisecond."""
-    del chance, session, number
-    stamp = created.strftime("%Y-%m-%d-%H-%M-%S")
-    return f"{base}-{stamp}-{created.microsecond // 1000:03d}"
+def sdk_name(name: Naming) -> str:
+    """Return a name as the Python SDK makes it: the base and the time to the millisecond."""
+    stamp = name.created.strftime("%Y-%m-%d-%H-%M-%S")
+    return f"{name.base}-{stamp}-{name.created.microsecond // 1000:03d}"
 
 
-def pipeline_name(base: str, chance: Random, created: datetime, session: str, number: int) -> str:
-    """Name as Pipelines does: the execution, the step, and a token."""
-    del created, number
-    return f"pipelines-{session:0<12.12}-{base}-{_letters(chance, 10)}"
+def pipeline_name(name: Naming) -> str:
+    """Return a name as Pipelines makes it: the execution, the step and a token."""
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    token = "".join(name.chance.choices(letters, k=10))
+    return f"pipelines-{name.session:0<12.12}-{name.base}-{token}"
 
 
-def step_name(base: str, chance: Random, created: datetime, session: str, number: int) -> str:
-    """Name as hand-written pipelines do: base, execution, token, number."""
-    del created
-    return f"{base}-{session:0<7.7}-{chance.getrandbits(24):06x}-{number}"
+def step_name(name: Naming) -> str:
+    """Return a name as hand-written pipelines make it: base, execution, token, number."""
+    token = f"{name.chance.getrandbits(24):06x}"
+    return f"{name.base}-{name.session:0<7.7}-{token}-{name.number}"
 
 
-def tuning_name(base: str, chance: Random, created: datetime, session: str, number: int) -> str:
-    """Name as a tuning job names what it trains."""
-    del created, session
-    return f"{base}-{number:03d}-{chance.getrandbits(32):08x}"
+def tuning_name(name: Naming) -> str:
+    """Return a name as a tuning job makes it."""
+    return f"{name.base}-{name.number:03d}-{name.chance.getrandbits(32):08x}"
 
 
-def counted_name(base: str, chance: Random, created: datetime, session: str, number: int) -> str:
-    """Name as cron does: a base and a number that grows with time."""
-    del chance, session, number
-    return f"{base}-{int(created.timestamp() * 1000) // 100_000}"
+def counted_name(name: Naming) -> str:
+    """Return a name as a cron job makes it: the base and a number that grows with time."""
+    return f"{name.base}-{int(name.created.timestamp() * 1000) // 100_000}"
 
 
-def families(account_id: str, region: str, scale: int) -> list[Family]:
-    """Give the families at work in a scope.
+def families(place: Place, variants: int) -> list[Family]:
+    """Return the families of an account and region.
 
     Args:
-        account_id: The account.
-        region: The region.
-        scale: How many variants of each there are: a big account has more teams, not only
+        place: The account and region.
+        variants: The number of variants of each: a large account has more teams, not only
             more jobs.
     """
-    made = [_family(each, account_id, region, 0) for each in _CATALOGUE]
-    for variant in range(1, scale):
-        made += [_family(each, account_id, region, variant) for each in _CATALOGUE]
-    return made
+    return [_variant(each, place, number) for number in range(variants) for each in _CATALOGUE]
 
 
-def _letters(chance: Random, count: int) -> str:
-    return "".join(chance.choices("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", k=count))
+def _group(name: str, instance_type: str, count: int) -> Mapping[str, Any]:
+    return {"InstanceType": instance_type, "InstanceCount": count, "InstanceGroupName": name}
 
-
-def _spec(**wanted: Any) -> JobSpec:  # noqa: ANN401 - the fields of JobSpec
-    return JobSpec(**wanted)
-
-
-_SECRET = {"WANDB_API_KEY": "standin-3f5c9a00wandb", "STAGE": "prod"}
 
 _CATALOGUE: tuple[Family, ...] = (
     Family(
         "resnet",
         sdk_name,
         (
-            _spec(instance_type="ml.g4dn.xlarge", volume_size_gb=50, keep_alive_seconds=1800),
-            _spec(instance_type="ml.g5.xlarge", volume_size_gb=50, keep_alive_seconds=3600),
+            JobSpec("ml.g4dn.xlarge", volume_size_gb=50, keep_alive_seconds=1800),
+            JobSpec("ml.g5.xlarge", volume_size_gb=50, keep_alive_seconds=3600),
         ),
         {"team": "vision", "project": "shelf-scan"},
-        minutes=25,
-        session=9,
-        parallel=False,
-        pause=8,
-        failing=0.12,
-        weight=4,
+        Habits(minutes=25, jobs=9, failing=0.12, weight=4, pause=8),
     ),
     Family(
         "PreprocessorTraining",
         pipeline_name,
-        (_spec(instance_type="ml.m5.xlarge", keep_alive_seconds=3600),),
+        (JobSpec("ml.m5.xlarge", keep_alive_seconds=3600),),
         {"team": "forecasting", "cost-center": "4711"},
-        minutes=6,
-        session=3,
-        parallel=False,
-        pause=20,
-        failing=0.04,
-        weight=5,
+        Habits(minutes=6, jobs=3, failing=0.04, weight=5, pause=20),
     ),
     Family(
         "TrainForecaster",
         pipeline_name,
-        (_spec(instance_type="ml.m5.2xlarge", instance_count=2, keep_alive_seconds=1800),),
+        (JobSpec("ml.m5.2xlarge", 2, keep_alive_seconds=1800),),
         {"team": "forecasting", "cost-center": "4711"},
-        minutes=40,
-        session=2,
-        parallel=False,
-        pause=12,
-        failing=0.05,
-        weight=3,
+        Habits(minutes=40, jobs=2, failing=0.05, weight=3, pause=12),
     ),
     Family(
         "bert-ft",
         step_name,
         (
-            _spec(
-                instance_type="ml.p4d.24xlarge",
+            JobSpec(
+                "ml.p4d.24xlarge",
                 volume_size_gb=500,
                 keep_alive_seconds=900,
                 hyperparameters={"hf_token": '"hf_standin00000000000000"', "epochs": "3"},
-                environment=_SECRET,
+                environment={"WANDB_API_KEY": "standin-3f5c9a00wandb", "STAGE": "prod"},
             ),
-            _spec(instance_type="ml.g5.12xlarge", volume_size_gb=200, keep_alive_seconds=1800),
+            JobSpec("ml.g5.12xlarge", volume_size_gb=200, keep_alive_seconds=1800),
         ),
         {"team": "language", "project": "assistant"},
-        minutes=75,
-        session=3,
-        parallel=False,
-        pause=9,
-        failing=0.18,
-        weight=2,
+        Habits(minutes=75, jobs=3, failing=0.18, weight=2, pause=9),
     ),
     Family(
         "hpo",
         tuning_name,
-        (_spec(instance_type="ml.c5.2xlarge"), _spec(instance_type="ml.m5.4xlarge")),
+        (JobSpec("ml.c5.2xlarge"), JobSpec("ml.m5.4xlarge")),
         {"team": "ranking"},
-        minutes=12,
-        session=20,
-        parallel=True,
-        pause=1,
-        failing=0.08,
-        weight=1.5,
+        Habits(minutes=12, jobs=20, failing=0.08, weight=1.5, parallel=True),
     ),
     Family(
         "nightly",
         counted_name,
-        (_spec(instance_type="ml.m5.xlarge", keep_alive_seconds=21_600),),
+        (JobSpec("ml.m5.xlarge", keep_alive_seconds=21_600),),
         {"team": "ranking", "schedule": "nightly"},
-        minutes=18,
-        session=1,
-        parallel=False,
-        pause=1,
-        failing=0.03,
-        weight=2,
+        Habits(minutes=18, jobs=1, failing=0.03, weight=2),
     ),
     Family(
         "detector-spot",
         sdk_name,
         (
-            _spec(instance_type="ml.g5.2xlarge", managed_spot=True, volume_size_gb=100),
-            _spec(instance_type="ml.p3.2xlarge", managed_spot=True, volume_size_gb=100),
+            JobSpec("ml.g5.2xlarge", managed_spot=True, volume_size_gb=100),
+            JobSpec("ml.p3.2xlarge", managed_spot=True, volume_size_gb=100),
         ),
         {"team": "vision"},
-        minutes=90,
-        session=4,
-        parallel=False,
-        pause=30,
-        failing=0.1,
-        weight=1.5,
+        Habits(minutes=90, jobs=4, failing=0.1, weight=1.5, pause=30),
     ),
     Family(
         "llm-pretrain",
         sdk_name,
         (
-            _spec(
-                instance_type="ml.p5.48xlarge",
-                instance_count=4,
+            JobSpec(
+                "ml.p5.48xlarge",
+                4,
                 volume_size_gb=1000,
-                training_plan_arn="{plan}",
+                training_plan_arn="arn:aws:sagemaker:{region}:{account}:training-plan/p5-reserved",
                 encrypt_traffic=True,
             ),
         ),
         {"team": "language", "project": "base-model"},
-        minutes=600,
-        session=1,
-        parallel=False,
-        pause=1,
-        failing=0.2,
-        weight=0.2,
+        Habits(minutes=600, jobs=1, failing=0.2, weight=0.2),
     ),
     Family(
         "hetero",
         sdk_name,
         (
-            _spec(
-                instance_type=None,
-                instance_count=None,
-                instance_groups=(
-                    {
-                        "InstanceType": "ml.g5.xlarge",
-                        "InstanceCount": 1,
-                        "InstanceGroupName": "gpu",
-                    },
-                    {
-                        "InstanceType": "ml.c5.2xlarge",
-                        "InstanceCount": 2,
-                        "InstanceGroupName": "data",
-                    },
-                ),
+            JobSpec(
+                None, None, (_group("gpu", "ml.g5.xlarge", 1), _group("data", "ml.c5.2xlarge", 2))
             ),
         ),
         {"team": "vision"},
-        minutes=50,
-        session=2,
-        parallel=False,
-        pause=20,
-        failing=0.1,
-        weight=0.5,
+        Habits(minutes=50, jobs=2, failing=0.1, weight=0.5, pause=20),
     ),
     Family(
         "scratch",
         sdk_name,
-        (_spec(instance_type="ml.m5.xlarge", keep_alive_seconds=600),),
+        (JobSpec("ml.m5.xlarge", keep_alive_seconds=600),),
         {},
-        minutes=4,
-        session=12,
-        parallel=False,
-        pause=6,
-        failing=0.25,
-        weight=3,
+        Habits(minutes=4, jobs=12, failing=0.25, weight=3, pause=6),
     ),
     Family(
         "secure-risk",
         sdk_name,
         (
-            _spec(
-                instance_type="ml.m5.4xlarge",
+            JobSpec(
+                "ml.m5.4xlarge",
                 keep_alive_seconds=1800,
                 subnets=("subnet-0a1b2c3d4e5f60718", "subnet-0a1b2c3d4e5f60719"),
                 security_group_ids=("sg-0a1b2c3d4e5f60718",),
@@ -296,34 +237,29 @@ _CATALOGUE: tuple[Family, ...] = (
             ),
         ),
         {"Team": "risk", "data-class": "confidential"},
-        minutes=30,
-        session=4,
-        parallel=False,
-        pause=15,
-        failing=0.06,
-        weight=1.5,
+        Habits(minutes=30, jobs=4, failing=0.06, weight=1.5, pause=15),
     ),
 )
 
 
-def _family(family: Family, account_id: str, region: str, variant: int) -> Family:
-    places = {
-        "account": account_id,
-        "region": region,
-        "plan": f"arn:aws:sagemaker:{region}:{account_id}:training-plan/p5-reserved",
-    }
-    specs = tuple(_placed(spec, places) for spec in family.specs)
-    suffix = f"-v{variant}" if variant and family.naming is not pipeline_name else ""
-    base = f"{family.base}{variant}" if variant and not suffix else f"{family.base}{suffix}"
-    return replace(family, base=base, specs=specs)
+def _variant(family: Family, place: Place, number: int) -> Family:
+    suffix = ""
+    if number:
+        suffix = f"{number}" if family.named is pipeline_name else f"-v{number}"
+    specs = tuple(_placed(spec, place) for spec in family.specs)
+    return replace(family, base=family.base + suffix, specs=specs)
 
 
-def _placed(spec: JobSpec, places: Mapping[str, str]) -> JobSpec:
-    """Fill the account and the region into what a specification names."""
+def _placed(spec: JobSpec, place: Place) -> JobSpec:
+    """Fill the account and the region into the names of a specification."""
+
+    def filled(name: str | None) -> str | None:
+        return name and name.format(account=place.account_id, region=place.region)
+
     return replace(
         spec,
-        training_image=f"{_IMAGES.format(**places)}/pytorch-training:2.3-cpu",
-        training_plan_arn=spec.training_plan_arn and spec.training_plan_arn.format(**places),
-        volume_kms_key_id=spec.volume_kms_key_id and spec.volume_kms_key_id.format(**places),
-        role_arn=spec.role_arn and spec.role_arn.format(**places),
+        training_image=_IMAGE.format(region=place.region),
+        training_plan_arn=filled(spec.training_plan_arn),
+        volume_kms_key_id=filled(spec.volume_kms_key_id),
+        role_arn=filled(spec.role_arn),
     )

@@ -1,15 +1,16 @@
-"""Faults on demand: what goes wrong, where, and at which call.
+"""Faults on demand: what goes wrong, in which scope, and at which call.
 
-A fault either takes the place of the answer (an error of the API) or spoils the answer on
-its way out (the transport).
+A fault either replaces the answer by an error of the API, or damages the answer on its way
+out, as a broken transport does.
 """
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import count
 from random import Random
 from typing import Any, Literal
 
@@ -45,23 +46,22 @@ class Fault:
     """Something that goes wrong at chosen calls.
 
     Attributes:
-        kind: What: ``throttle``, ``internal`` (500 InternalFailure), ``unavailable`` (503
-            ServiceUnavailable), ``expired`` (ExpiredTokenException), ``unrecognized``
-            (UnrecognizedClientException), ``denied`` (AccessDeniedException),
-            ``rejected_token`` (ValidationException, only for calls with a NextToken),
-            ``reset`` (the connection, before any byte), ``truncated`` (half the body),
-            ``foreign`` (HTML), ``wrong_type`` and ``missing_field`` (in a row of the
-            answer), ``hang``, ``no_date``, ``wrong_date``. Of ``truncated`` and ``foreign``
-            boto3 notices nothing: it gives an answer without any members.
-        operation: Only at this operation; None is any.
-        account_id: Only for this account; None is any.
-        region: Only in this region; None is any.
-        skip: How many matching calls pass first.
-        times: How many are hit after that; None is for ever.
-        seconds: How long a hang lasts, by the wall clock; how far a wrong date is off.
-        chance: The share of the calls to be hit that is hit, by a seeded draw.
-        field: Which field is spoiled; None is the first of a row.
-        row: Which row is spoiled; negative counts from the end.
+        kind: `throttle`, `internal` (500 InternalFailure), `unavailable` (503
+            ServiceUnavailable), `expired` (ExpiredTokenException), `unrecognized`
+            (UnrecognizedClientException), `denied` (AccessDeniedException), `rejected_token`
+            (ValidationException, only for calls with a NextToken), `reset` (the connection,
+            before any byte), `truncated` (half the body), `foreign` (HTML), `wrong_type` and
+            `missing_field` (in a row of the answer), `hang`, `no_date`, `wrong_date`. boto3
+            does not notice `truncated` and `foreign`: it returns an answer without members.
+        operation: The only operation to hit; None is any.
+        account_id: The only account to hit; None is any.
+        region: The only region to hit; None is any.
+        skip: The number of matching calls to let through first.
+        times: The number of calls to hit after that; None is unlimited.
+        seconds: The length of a hang in real time; the error of a wrong date.
+        chance: The share of the remaining calls to hit, drawn with a seed.
+        field: The field to damage; None is the first of the row.
+        row: The row to damage; negative numbers count from the end.
         status: The HTTP status of a foreign body.
     """
 
@@ -78,7 +78,7 @@ class Fault:
     status: int = 200
 
     def concerns(self, call: Call, account_id: str | None) -> bool:
-        """Say whether a call is of the kind that this fault counts and hits."""
+        """Return whether this fault counts a call."""
         return (
             self.operation in (None, call.operation)
             and self.region in (None, call.region)
@@ -88,48 +88,43 @@ class Fault:
 
 
 class Faults:
-    """The faults injected, and how many calls each has seen; thread-safe.
+    """The injected faults, and the number of calls that each has counted; thread-safe.
 
     Args:
-        seed: For faults that happen by chance.
+        seed: Decides about faults that happen by chance.
     """
 
     def __init__(self, seed: int = 0) -> None:
-        """Start without faults."""
         self._chance = Random(seed)  # noqa: S311 - a fault, not a secret
         self._lock = threading.Lock()
-        self._seen: dict[int, int] = {}
-        self._faults: list[Fault] = []
+        self._counted: list[tuple[Fault, Iterator[int]]] = []
 
     def inject(self, fault: Fault) -> None:
-        """Let it go wrong from now on."""
+        """Add a fault."""
         with self._lock:
-            self._faults.append(fault)
-            self._seen[len(self._faults) - 1] = 0
+            self._counted.append((fault, count()))
 
     def clear(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         with self._lock:
-            self._faults.clear()
-            self._seen.clear()
+            self._counted.clear()
 
     def hit(self, call: Call, account_id: str | None) -> Fault | None:
-        """Count a call and give the fault that hits it, the first injected of several."""
+        """Count a call and return the fault that hits it; of several, the one injected first."""
         found = None
         with self._lock:
-            for number, fault in enumerate(self._faults):
+            for fault, numbers in self._counted:
                 if not fault.concerns(call, account_id):
                     continue
-                seen = self._seen[number]
-                self._seen[number] = seen + 1
-                ended = fault.times is not None and seen >= fault.skip + fault.times
-                if found is None and seen >= fault.skip and not ended:
+                number = next(numbers)
+                ended = fault.times is not None and number >= fault.skip + fault.times
+                if found is None and number >= fault.skip and not ended:
                     found = fault if self._chance.random() < fault.chance else None
         return found
 
 
 def error_of(fault: Fault) -> ApiError | None:
-    """Give the error that takes the answer's place, None for a fault of the transport."""
+    """Return the error that replaces the answer; None for a fault of the transport."""
     errors = {
         "throttle": throttled(),
         "internal": ApiError("InternalFailure", "The request processing has failed.", 500),
@@ -142,8 +137,8 @@ def error_of(fault: Fault) -> ApiError | None:
     return errors.get(fault.kind)
 
 
-def spoiled(fault: Fault, response: Response) -> Response:
-    """Give the response as a fault of the transport leaves it; others change nothing."""
+def damaged(fault: Fault, response: Response) -> Response:
+    """Return the response as a fault of the transport leaves it; other faults change nothing."""
     if fault.kind == "reset":
         return replace(response, reset=True)
     if fault.kind == "truncated":
@@ -157,18 +152,18 @@ def spoiled(fault: Fault, response: Response) -> Response:
         kept = {name: value for name, value in response.headers.items() if name != "Date"}
         return replace(response, headers=kept)
     if fault.kind == "wrong_date":
-        told = parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
-        wrong = http_date(told + timedelta(seconds=fault.seconds))
+        right = parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
+        wrong = http_date(right + timedelta(seconds=fault.seconds))
         return replace(response, headers={**response.headers, "Date": wrong})
     if fault.kind in ("wrong_type", "missing_field"):
-        return replace(response, body=_spoiled_row(fault, response.body))
+        return replace(response, body=_with_damaged_row(fault, response.body))
     return response
 
 
-def _spoiled_row(fault: Fault, body: bytes) -> bytes:
+def _with_damaged_row(fault: Fault, body: bytes) -> bytes:
     answer: dict[str, Any] = json.loads(body)
     lists = [value for value in answer.values() if isinstance(value, list)]
-    # A description is a row itself, whatever lists it holds.
+    # A description is itself a row, although it holds lists.
     rows: list[Any] = lists[0] if lists and "TrainingJobArn" not in answer else [answer]
     if not -len(rows) <= fault.row < len(rows):
         return body

@@ -1,12 +1,11 @@
-"""The jobs of a scope in the orders that the API can sort by.
+"""The jobs of a scope in each order of the API.
 
-Creation order is kept at all times, so that a range of creation times is two bisections.
-The other orders are sorted when somebody asks, and again after something has changed:
-dear for a million jobs (about a second), but right, and nobody pays who does not ask.
+Creation order is always kept, so a range of creation times takes two bisections. The other
+orders are sorted on request, again after each change. That takes about a second for a
+million jobs, and only those who request such an order wait for it.
 """
 
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
@@ -20,7 +19,7 @@ SortKey = tuple[Any, int]
 
 
 class Window(NamedTuple):
-    """Part of an order: ``jobs[low:high]``, ascending, and the key it is sorted by."""
+    """Part of an order: `jobs[low:high]`, ascending, and its sort key."""
 
     jobs: Sequence[Job]
     low: int
@@ -28,14 +27,14 @@ class Window(NamedTuple):
     key: Callable[[Job], SortKey]
 
 
-# The number decides between equals, so that every order is total, and a place in it lasts.
+# The number decides ties, so every order is total and a position in it stays valid.
 _KEYS: dict[str, Callable[[Job], SortKey]] = {
     "CreationTime": lambda job: (job.creation_time, job.number),
     "Name": lambda job: (job.name, job.number),
     "Status": lambda job: ((job.state.training_job_status, job.creation_time), job.number),
 }
 
-# What to sort by, from creation order: sorting keeps it among equals, and names have none.
+# The sort keys for jobs in creation order: sorting is stable, and live names are unique.
 _SORTS: dict[str, Callable[[Job], str]] = {
     "Name": attrgetter("name"),
     "Status": attrgetter("state.training_job_status"),
@@ -46,44 +45,43 @@ class JobIndex:
     """Jobs by creation time and, on demand, by name or status; not thread-safe."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._jobs: list[Job] = []
         self._times: list[datetime] = []
         self._version = 0
-        self._sorted: OrderedDict[tuple[str, int, int, int], list[Job]] = OrderedDict()
+        self._sorted: dict[tuple[str, int, int], list[Job]] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)
 
     @property
     def jobs(self) -> Sequence[Job]:
-        """All of them in creation order; not to be changed, nor kept over a change."""
+        """All jobs in creation order; do not change it, and do not keep it across a change."""
         return self._jobs
 
     @property
     def version(self) -> int:
-        """A number that grows with every change."""
+        """A number that grows with each change."""
         return self._version
 
     def add(self, job: Job) -> None:
-        """Put a job in its place: at the end, unless it is dated back."""
+        """Insert a job in creation order."""
         position = bisect_right(self._times, job.creation_time)
         self._jobs.insert(position, job)
         self._times.insert(position, job.creation_time)
         self.touch()
 
     def extend(self, jobs: Iterable[Job]) -> None:
-        """Add many jobs at once, in any order."""
+        """Insert many jobs, given in any order."""
         self._jobs.extend(jobs)
         self._jobs.sort(key=_KEYS["CreationTime"])
         self._times = [job.creation_time for job in self._jobs]
         self.touch()
 
     def remove(self, job: Job) -> None:
-        """Take a job out; all that follow it move up.
+        """Remove a job.
 
         Raises:
-            ValueError: It is not here.
+            ValueError: The index does not hold it.
         """
         position = bisect_left(self._times, job.creation_time)
         while self._jobs[position] is not job:
@@ -94,34 +92,30 @@ class JobIndex:
         self.touch()
 
     def touch(self) -> None:
-        """Note that a job has changed, so that orders made before are worth nothing."""
+        """Drop the sorted orders, because a job has changed."""
         self._version += 1
         self._sorted.clear()
 
     def window(
-        self,
-        sort_by: SortBy,
-        after: datetime | None,
-        before: datetime | None,
-        inclusive: bool,
+        self, sort_by: SortBy, after: datetime | None, before: datetime | None, inclusive: bool
     ) -> Window:
-        """Give the jobs created between two times, each None for no bound, in an order."""
+        """Return the jobs created between two times in an order; None is no bound."""
         key = _KEYS[sort_by]
         low, high = self.between(after, before, inclusive)
         if sort_by == "CreationTime":
             return Window(self._jobs, low, high, key)
-        wanted = (sort_by, low, high, self._version)
-        found = self._sorted.get(wanted)
+        found = self._sorted.get((sort_by, low, high))
         if found is None:
-            found = self._sorted[wanted] = sorted(self._jobs[low:high], key=_SORTS[sort_by])
             if len(self._sorted) > 4:
-                self._sorted.popitem(last=False)
+                self._sorted.clear()
+            found = sorted(self._jobs[low:high], key=_SORTS[sort_by])
+            self._sorted[sort_by, low, high] = found
         return Window(found, 0, len(found), key)
 
     def between(
         self, after: datetime | None, before: datetime | None, inclusive: bool
     ) -> tuple[int, int]:
-        """Give the positions, in creation order, of the jobs created between two times."""
+        """Return the positions, in creation order, of the jobs created between two times."""
         times = self._times
         low, high = 0, len(times)
         if after is not None:

@@ -1,51 +1,48 @@
-"""A training job: what was asked for, what has become of it, and what it was before.
+"""One training job: what was requested, its current state, and its earlier states.
 
-A million of these are held in memory, hence the slots, the shared specifications, and
-states that are replaced rather than changed: a state that was true a minute ago is kept
-as it was, for a Search index that lags.
+A million of them fit into memory: they have slots and share specifications. A state is
+replaced, never changed, so a lagging Search index can show the states of a minute ago.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from exporter.simulator.scope import Scope
+from typing import Any, NamedTuple
 
 FINAL_STATUSES = frozenset({"Completed", "Failed", "Stopped"})
-"""The statuses in which a job is at its end."""
+"""The statuses of a job that has ended."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
+class Place(NamedTuple):
+    """An account and a region."""
+
+    account_id: str
+    region: str
+
+    def arn(self, resource: str) -> str:
+        """Return the ARN of a SageMaker resource, such as `training-job/nightly-42`."""
+        return f"arn:aws:sagemaker:{self.region}:{self.account_id}:{resource}"
+
+
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """What CreateTrainingJob was given; shared by all jobs of a family.
+    """The request of CreateTrainingJob, its members in snake case; jobs of a session share one.
 
     Attributes:
-        instance_type: Such as ``ml.m5.xlarge``; None with groups or serverless.
-        instance_count: How many of them.
-        instance_groups: ``InstanceGroups`` as the API has them, else empty.
-        selected_instance_type: ``SelectedInstanceType``, what was got of several preferences.
-        selected_instance_count: How many of them.
-        volume_size_gb: Storage for each instance.
-        keep_alive_seconds: ``KeepAlivePeriodInSeconds``, None when not asked for.
-        role_arn: The execution role; None is a role of the account's own.
-        managed_spot: ``EnableManagedSpotTraining``.
-        tuning_job_arn: The tuning job that made it.
+        instance_type: None with instance groups or serverless, like `instance_count`.
+        instance_groups: `InstanceGroups` as the API writes them, else empty.
+        selected_instance_type: The type that a list of preferences got.
+        selected_instance_count: The count that a list of preferences got.
+        volume_size_gb: The storage of each instance.
+        keep_alive_seconds: `KeepAlivePeriodInSeconds`; None if not requested.
+        role_arn: None is a role of the job's own account.
         training_plan_arn: The plan whose reserved capacity it uses.
-        subnets: VPC subnets, empty without a VPC.
-        security_group_ids: VPC security groups.
-        volume_kms_key_id: The key of the volumes.
-        encrypt_traffic: ``EnableInterContainerTrafficEncryption``.
-        network_isolation: ``EnableNetworkIsolation``.
-        max_runtime_seconds: ``MaxRuntimeInSeconds``.
-        training_image: The container image.
-        hyperparameters: ``HyperParameters``, where people leave secrets.
-        environment: ``Environment``, where they leave more.
-        serverless_job_config: ``ServerlessJobConfig``; such a job has no instances.
+        subnets: Empty without a VPC, like `security_group_ids`.
+        hyperparameters: People leave secrets here, as in `environment`.
+        serverless_job_config: Such a job has no instances.
     """
 
     instance_type: str | None = "ml.m5.xlarge"
@@ -70,15 +67,10 @@ class JobSpec:
     environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     serverless_job_config: Mapping[str, Any] | None = None
 
-    @property
-    def can_have_pool(self) -> bool:
-        """Whether a warm pool may stay behind: asked for, without groups or spot [D]."""
-        return bool(self.keep_alive_seconds) and not (self.instance_groups or self.managed_spot)
-
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One of ``SecondaryStatusTransitions``."""
+    """One of `SecondaryStatusTransitions`; `end` is None while the status lasts."""
 
     status: str
     start: datetime
@@ -88,27 +80,22 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """What is true of a job from one moment to another; times are aware, UTC.
+    """What is true of a job for some time; times are aware, UTC.
 
-    What the API *shows* of it may differ: see :mod:`exporter.simulator.views`.
+    Fields without a note are members of DescribeTrainingJob in snake case. The API may *show*
+    something else: see `exporter.simulator.views`.
 
     Attributes:
-        training_job_status: The primary status.
-        secondary_status: The secondary status.
-        last_modified_time: When it last changed, as the service would say.
-        training_start_time: When training began.
-        training_end_time: When the job ended, and any pool's idle time began.
+        training_end_time: When the job ended and the idle time of any warm pool began.
         warm_pool_status: None without a pool.
-        warm_pool_retained_seconds: ``ResourceRetainedBillableTimeInSeconds``; None leaves it
-            to the behaviour while the pool is Available.
-        warm_pool_reused_by_job: The next job's name.
-        warm_pool_changed_at: When the pool's status last changed.
-        billable_seconds: ``BillableTimeInSeconds``.
-        training_seconds: ``TrainingTimeInSeconds``.
-        failure_reason: Why it failed.
-        tags: Its tags.
-        transitions: Its secondary statuses so far; None lets the view work them out from
-            the times, which is enough for a history nobody watched.
+        warm_pool_retained_seconds: `ResourceRetainedBillableTimeInSeconds`. None leaves it to
+            the behaviour while the pool is Available.
+        warm_pool_reused_by_job: The name of the next job.
+        warm_pool_changed_at: When the status of the pool last changed.
+        billable_seconds: `BillableTimeInSeconds`.
+        training_seconds: `TrainingTimeInSeconds`.
+        transitions: The secondary statuses up to now. None derives them from the times, to
+            save memory in a generated history.
     """
 
     training_job_status: str
@@ -131,65 +118,40 @@ SPEC_FIELDS = frozenset(each.name for each in fields(JobSpec))
 STATE_FIELDS = frozenset(each.name for each in fields(JobState))
 
 
+@dataclass(eq=False, slots=True)
 class Job:
-    """One training job of one scope; made by :meth:`Scope.create_job` only.
+    """One training job; only `Scope` creates it and changes it.
 
     Attributes:
-        scope: Where it runs.
-        name: ``TrainingJobName``; its ARN follows from it.
-        creation_time: With the ARN, the job's identity: a name can be used again.
-        number: Its place among all jobs ever made in its scope; decides ties.
-        spec: What was asked for.
-        state: What is true of it now.
-        past: Earlier states, each with the moment at which it ceased to be true.
-        fragment: Its summary as JSON, kept by the listing while it cannot change.
-        lives: Whether ``World.advance`` may move it.
+        place: Its account and region.
+        name: `TrainingJobName`.
+        creation_time: Identifies the job together with the ARN: names can be used again.
+        number: Its position among all jobs ever created in its scope; decides ties.
+        spec: What was requested.
+        state: What is true now.
+        lives: Whether `World.advance` may move it.
+        past: Earlier states, each with the moment when it ceased to be true.
+        fragment: Its summary as JSON, cached while the summary cannot change.
     """
 
-    __slots__ = ("creation_time", "fragment", "lives", "name", "number", "past", "scope", "spec",
-                 "state")  # fmt: skip
-
-    def __init__(
-        self,
-        scope: "Scope",
-        name: str,
-        creation_time: datetime,
-        number: int,
-        spec: JobSpec,
-        state: JobState,
-        lives: bool = True,
-    ) -> None:
-        """Hold the parts together."""
-        self.scope = scope
-        self.name = name
-        self.creation_time = creation_time
-        self.number = number
-        self.spec = spec
-        self.state = state
-        self.past: tuple[tuple[datetime, JobState], ...] = ()
-        self.fragment: bytes | None = None
-        self.lives = lives
+    place: Place
+    name: str
+    creation_time: datetime
+    number: int
+    spec: JobSpec
+    state: JobState
+    lives: bool = True
+    past: tuple[tuple[datetime, JobState], ...] = ()
+    fragment: bytes | None = None
 
     @property
     def arn(self) -> str:
-        """``TrainingJobArn``."""
-        return self.scope.arn_prefix + self.name
+        """`TrainingJobArn`."""
+        return self.place.arn(f"training-job/{self.name}")
 
     def state_at(self, when: datetime) -> JobState:
-        """Give the state that was true at a moment, as far back as states are kept."""
+        """Return the state that was true at a moment, as far back as states are kept."""
         for until, state in self.past:
             if when < until:
                 return state
         return self.state
-
-    def summary(self) -> dict[str, Any]:
-        """Give what ListTrainingJobs returns of it now, with aware UTC datetimes."""
-        return self.scope.summary(self)
-
-    def describe(self) -> dict[str, Any]:
-        """Give what DescribeTrainingJob returns of it now, with aware UTC datetimes."""
-        return self.scope.describe(self)
-
-    def __repr__(self) -> str:
-        """Name it, with its status."""
-        return f"<Job {self.name} {self.state.training_job_status} {self.creation_time}>"

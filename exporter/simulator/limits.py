@@ -1,7 +1,7 @@
-"""Request rates: a bucket of tokens for each operation, account and region.
+"""Request rates: a token bucket for each operation, account and region.
 
-Two ListTrainingJobs calls a second for an account and region, shared with whoever else
-calls there, is what users report; the service publishes no figure.
+Users report two ListTrainingJobs calls a second for an account and region, shared by all
+callers [R]. AWS publishes no figure.
 """
 
 import threading
@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from exporter.simulator.behaviour import Behaviour
-from exporter.wire.types import ApiError
+from exporter.simulator.job import Place
+from exporter.wire.calls import ApiError
 
-Place = tuple[str, str, str]
-"""Operation, account, region."""
+_Key = tuple[str, str, str]
 
 
 @dataclass(slots=True)
@@ -22,32 +22,31 @@ class _Bucket:
 
 
 class RateLimits:
-    """Counts calls against the behaviour's rates.
+    """Counts calls against the rates of the behaviour.
 
     Args:
-        monotonic: Seconds by the wall, as ``time.monotonic`` gives them: a client waits
-            in real time, whatever the world's clock does.
+        monotonic: Real seconds, as `time.monotonic` returns them: clients wait in real time,
+            whatever the world's clock does.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
-        """Start with full buckets."""
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._buckets: dict[Place, _Bucket] = {}
+        self._buckets: dict[_Key, _Bucket] = {}
 
-    def spend(self, place: Place, behaviour: Behaviour) -> None:
-        """Let one call through.
+    def spend(self, operation: str, place: Place, behaviour: Behaviour) -> None:
+        """Count one call.
 
         Raises:
-            ApiError: ThrottlingException: too many.
+            ApiError: ThrottlingException: there were too many.
         """
-        rate = rate_of(place[0], behaviour)
+        rate = rate_of(operation, behaviour)
         if rate is None:
             return
-        size = max(1.0, rate * behaviour.burst_seconds)
+        size = max(1.0, rate)  # the calls of one second at once
         with self._lock:
             now = self._monotonic()
-            bucket = self._buckets.setdefault(place, _Bucket(size, now))
+            bucket = self._buckets.setdefault((operation, *place), _Bucket(size, now))
             bucket.tokens = min(size, bucket.tokens + (now - bucket.filled_at) * rate)
             bucket.filled_at = now
             if bucket.tokens < 1:
@@ -56,7 +55,7 @@ class RateLimits:
 
 
 def rate_of(operation: str, behaviour: Behaviour) -> float | None:
-    """Give the calls a second that an operation may have, None for no limit."""
+    """Return the calls a second that an operation allows; None is no limit."""
     return {
         "ListTrainingJobs": behaviour.list_rps,
         "DescribeTrainingJob": behaviour.describe_rps,
@@ -66,5 +65,5 @@ def rate_of(operation: str, behaviour: Behaviour) -> float | None:
 
 
 def throttled() -> ApiError:
-    """Give the error as it is on the wire."""
+    """Return the error of the service for too many calls."""
     return ApiError("ThrottlingException", "Rate exceeded")

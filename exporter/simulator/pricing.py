@@ -1,34 +1,30 @@
-"""GetProducts: the Price List API's answer for SageMaker.
+"""GetProducts: the SageMaker products of the Price List API.
 
-The shape – JSON in strings, a product with attributes, terms with price dimensions – is
-the Price List API's; attribute names are those that users of SageMaker's list filter by
-(``instanceName``, ``regionCode``, ``component``, ``platoinstancetype``, usage types such
-as ``USE1-Train:ml.m5.large``). The prices are the stand-in's own, near public ones, those
-of the bill in the project's notes exact for eu-west-1.
+The shape is that of the API: JSON in strings, a product with attributes, terms with price
+dimensions. Users filter SageMaker's list by these attributes: `instanceName`, `regionCode`,
+`component`, `platoinstancetype`, and usage types such as `USE1-Train:ml.m5.large`. The prices
+are made up, close to public ones. For eu-west-1, those of a published bill are exact:
+aws-samples/sagemaker-ssh-helper, Sample_Costs.md, December 2023 [R].
 """
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from exporter.wire import ApiError, Call
 
 ENDPOINTS = frozenset({"us-east-1", "eu-central-1", "ap-south-1"})
-"""Where the Price List API answers, whatever region is asked about. [D]"""
+"""The regions with an endpoint of the Price List API, which has the prices of all regions. [D]"""
 
 _SERVICE = "AmazonSageMaker"
-_PUBLISHED = "2026-10-30T00:00:00Z"
-_EFFECTIVE = "2026-10-01T00:00:00Z"
 _PAGE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A region as the list names it: its usage types' prefix, its name, its price level."""
+class Region(NamedTuple):
+    """A region in the price list: the prefix of its usage types, its name, its price level."""
 
     prefix: str
     location: str
@@ -45,46 +41,42 @@ REGIONS: Mapping[str, Region] = {
     "ap-south-1": Region("APS3", "Asia Pacific (Mumbai)", Decimal("1.05")),
 }
 
-HOURLY: Mapping[str, Decimal] = {
-    name: Decimal(price)
-    for name, price in {
-        "ml.m5.large": "0.115",
-        "ml.m5.xlarge": "0.230",
-        "ml.m5.2xlarge": "0.461",
-        "ml.m5.4xlarge": "0.922",
-        "ml.c5.xlarge": "0.204",
-        "ml.c5.2xlarge": "0.408",
-        "ml.g4dn.xlarge": "0.7364",
-        "ml.g4dn.2xlarge": "0.940",
-        "ml.g5.xlarge": "1.408",
-        "ml.g5.2xlarge": "1.515",
-        "ml.g5.12xlarge": "7.090",
-        "ml.g6.xlarge": "1.126",
-        "ml.p3.2xlarge": "3.825",
-        "ml.p4d.24xlarge": "25.251",
-        "ml.p5.48xlarge": "63.296",
-        "ml.trn1.32xlarge": "24.781",
-    }.items()
+# USD for an hour of training at level 1.
+_HOURLY: Mapping[str, str] = {
+    "ml.m5.large": "0.115",
+    "ml.m5.xlarge": "0.230",
+    "ml.m5.2xlarge": "0.461",
+    "ml.m5.4xlarge": "0.922",
+    "ml.c5.xlarge": "0.204",
+    "ml.c5.2xlarge": "0.408",
+    "ml.g4dn.xlarge": "0.7364",
+    "ml.g4dn.2xlarge": "0.940",
+    "ml.g5.xlarge": "1.408",
+    "ml.g5.2xlarge": "1.515",
+    "ml.g5.12xlarge": "7.090",
+    "ml.g6.xlarge": "1.126",
+    "ml.p3.2xlarge": "3.825",
+    "ml.p4d.24xlarge": "25.251",
+    "ml.p5.48xlarge": "63.296",
+    "ml.trn1.32xlarge": "24.781",
 }
-"""USD an hour of training at level 1."""
-
-_EXACT: Mapping[tuple[str, str], Decimal] = {
-    ("eu-west-1", "ml.m5.xlarge"): Decimal("0.257"),
-    ("eu-west-1", "ml.g4dn.xlarge"): Decimal("0.822"),
-    ("eu-west-1", "ml.g5.xlarge"): Decimal("1.57"),
-    ("eu-west-1", "ml.p3.2xlarge"): Decimal("4.131"),
+# USD for a GB-month of storage at level 1.
+_STORAGE = "0.14"
+# The prices of the published bill, by region and instance type; storage has no type.
+_EXACT: Mapping[tuple[str, str], str] = {
+    ("eu-west-1", "ml.m5.xlarge"): "0.257",
+    ("eu-west-1", "ml.g4dn.xlarge"): "0.822",
+    ("eu-west-1", "ml.g5.xlarge"): "1.57",
+    ("eu-west-1", "ml.p3.2xlarge"): "4.131",
+    ("eu-west-1", ""): "0.154",
 }
-
-_STORAGE = Decimal("0.14")
-_EXACT_STORAGE: Mapping[str, Decimal] = {"eu-west-1": Decimal("0.154")}
-
-# Component, infix of the usage type, share of the training price.
+# Component, infix of the usage type, price relative to that of training.
 _COMPUTE = (
     ("Training", "Train", Decimal(1)),
     ("Training Warm Pool", "Train-WarmPool", Decimal(1)),
     ("Hosting", "Host", Decimal("1.2")),
     ("Notebook", "Notebk", Decimal(1)),
-    # Debugger's built-in rules run on instances for nothing: a 0.00 row to be passed over.
+    # Debugger's built-in rules are free: clients must skip rows of 0.00.
     ("Training", "DebuggerBuiltInRule", Decimal(0)),
 )
 _VOLUMES = (
@@ -94,48 +86,31 @@ _VOLUMES = (
 )
 
 
-def price_of(region: str, instance_type: str) -> Decimal | None:
-    """Give the price of an hour of training in USD, None where it is not offered."""
-    if region not in REGIONS or instance_type not in HOURLY:
-        return None
-    exact = _EXACT.get((region, instance_type))
-    return exact or (HOURLY[instance_type] * REGIONS[region].level).quantize(Decimal("0.0001"))
+def products(call: Call) -> dict[str, Any]:
+    """Answer GetProducts; the list is the same for every account.
 
-
-def storage_price_of(region: str) -> Decimal | None:
-    """Give the price of a GB-month of training storage in USD, None where there is none."""
-    if region not in REGIONS:
-        return None
-    exact = _EXACT_STORAGE.get(region)
-    return exact or (_STORAGE * REGIONS[region].level).quantize(Decimal("0.0001"))
-
-
-class PriceList:
-    """Today's price list; the same for every account."""
-
-    def products(self, call: Call) -> dict[str, Any]:
-        """Answer GetProducts.
-
-        Raises:
-            ApiError: The API is not offered in the region called, the service is unknown,
-                or the NextToken is not one of this list.
-        """
-        if call.region not in ENDPOINTS:
-            raise ApiError(
-                "UnrecognizedClientException",
-                f"The Price List API is not offered in {call.region}",
-            )
-        params = call.params
-        if params["ServiceCode"] != _SERVICE:
-            raise ApiError("NotFoundException", f"{params['ServiceCode']} is not listed here")
-        wanted = params.get("Filters", ())
-        found = [text for product, text in _catalogue() if _matches(product, wanted)]
-        begin = _position(params.get("NextToken"), wanted)
-        end = begin + int(params.get("MaxResults", _PAGE))
-        answer: dict[str, Any] = {"FormatVersion": "aws_v1", "PriceList": found[begin:end]}
-        if end < len(found):
-            answer["NextToken"] = f"{_binding(wanted)}:{end}"
-        return answer
+    Raises:
+        ApiError: The region has no endpoint of the API, the service is unknown, or the
+            NextToken belongs to another request.
+    """
+    if call.region not in ENDPOINTS:
+        raise ApiError(
+            "UnrecognizedClientException", f"The Price List API is not offered in {call.region}"
+        )
+    params = call.params
+    if params["ServiceCode"] != _SERVICE:
+        raise ApiError("NotFoundException", f"{params['ServiceCode']} is not listed here")
+    wanted = params.get("Filters", ())
+    if any(each["Type"] not in ("TERM_MATCH", "EQUALS") for each in wanted):
+        raise ApiError("InvalidParameterException", "Only filters of type TERM_MATCH are served")
+    binding = _digest(json.dumps(list(wanted), sort_keys=True))
+    bound, _, position = (params.get("NextToken") or f"{binding}:0").partition(":")
+    if bound != binding or not position.isdecimal():
+        raise ApiError("InvalidNextTokenException", "The pagination token is invalid")
+    found = [text for product, text in _catalogue() if _matches(product, wanted)]
+    end = int(position) + int(params.get("MaxResults", _PAGE))
+    answer = {"FormatVersion": "aws_v1", "PriceList": found[int(position) : end]}
+    return answer | ({"NextToken": f"{binding}:{end}"} if end < len(found) else {})
 
 
 def _matches(product: Mapping[str, Any], wanted: list[dict[str, str]]) -> bool:
@@ -145,53 +120,25 @@ def _matches(product: Mapping[str, Any], wanted: list[dict[str, str]]) -> bool:
         "ServiceCode": _SERVICE,
         "sku": product["sku"],
     }
-    # The API's field names do not mind case.
-    known = {name.lower(): value for name, value in fields.items()}
-    return all(
-        _fits(each["Type"], known.get(each["Field"].lower()), each["Value"]) for each in wanted
-    )
-
-
-def _fits(kind: str, found: str | None, wanted: str) -> bool:
-    if kind == "NONE_OF":
-        return found not in wanted.split(",")
-    if found is None:
-        return False
-    if kind == "ANY_OF":
-        return found in wanted.split(",")
-    if kind == "CONTAINS":
-        return wanted.lower() in found.lower()
-    return found.lower() == wanted.lower()
-
-
-def _position(token: str | None, wanted: list[dict[str, str]]) -> int:
-    if not token:
-        return 0
-    binding, _, position = token.partition(":")
-    if binding != _binding(wanted) or not position.isdecimal():
-        raise ApiError("InvalidNextTokenException", "The pagination token is invalid")
-    return int(position)
-
-
-def _binding(wanted: list[dict[str, str]]) -> str:
-    return _digest(json.dumps(list(wanted), sort_keys=True))
+    # The API ignores the case of names and values.
+    known = {name.lower(): value.lower() for name, value in fields.items()}
+    return all(known.get(each["Field"].lower()) == each["Value"].lower() for each in wanted)
 
 
 @cache
 def _catalogue() -> list[tuple[dict[str, Any], str]]:
-    """Give all products, each with its entry of the list as a JSON string."""
-    made = []
-    for region in REGIONS:
-        for product, price, unit in (*_compute(region), *_storage(region)):
-            made.append((product, json.dumps(_entry(product, price, unit))))
-    return made
+    """Return all products, each with its entry in the list as a JSON string."""
+    return [
+        (product, json.dumps(_entry(product, price, unit)))
+        for region in REGIONS
+        for product, price, unit in (*_compute(region), *_storage(region))
+    ]
 
 
 def _compute(region: str) -> Iterator[tuple[dict[str, Any], Decimal, str]]:
-    for instance_type in HOURLY:
-        price = price_of(region, instance_type)
+    for instance_type, hourly in _HOURLY.items():
+        price = _price(region, instance_type, hourly)
         for component, infix, share in _COMPUTE:
-            usage = f"{REGIONS[region].prefix}-{infix}:{instance_type}"
             attributes = {
                 "instanceName": instance_type,
                 "instanceType": f"{instance_type}-{component.replace(' ', '')}",
@@ -201,14 +148,13 @@ def _compute(region: str) -> Iterator[tuple[dict[str, Any], Decimal, str]]:
                 "computeType": "Standard Instances",
                 "operation": "RunInstance",
             }
-            product = _product("ML Instance", region, usage, attributes)
-            yield product, (price or Decimal(0)) * share, "Hrs"
+            usage = f"{infix}:{instance_type}"
+            yield _product("ML Instance", region, usage, attributes), price * share, "Hrs"
 
 
 def _storage(region: str) -> Iterator[tuple[dict[str, Any], Decimal, str]]:
-    price = storage_price_of(region) or Decimal(0)
-    for component, infix in _VOLUMES:
-        usage = f"{REGIONS[region].prefix}-{infix}"
+    price = _price(region, "", _STORAGE)
+    for component, usage in _VOLUMES:
         attributes = {
             "component": component,
             "platovolumetype": component.removesuffix(" ML storage"),
@@ -217,7 +163,13 @@ def _storage(region: str) -> Iterator[tuple[dict[str, Any], Decimal, str]]:
         yield _product("ML Storage", region, usage, attributes), price, "GB-Mo"
 
 
+def _price(region: str, instance_type: str, base: str) -> Decimal:
+    exact = _EXACT.get((region, instance_type))
+    return Decimal(exact or (Decimal(base) * REGIONS[region].level).quantize(Decimal("0.0001")))
+
+
 def _product(family: str, region: str, usage: str, attributes: Mapping[str, str]) -> dict[str, Any]:
+    usage = f"{REGIONS[region].prefix}-{usage}"
     return {
         "productFamily": family,
         "sku": _digest(usage).upper()[:16],
@@ -234,35 +186,31 @@ def _product(family: str, region: str, usage: str, attributes: Mapping[str, str]
 
 
 def _entry(product: Mapping[str, Any], price: Decimal, unit: str) -> dict[str, Any]:
-    term = f"{product['sku']}.JRTCKXETXF"
-    rate = f"{term}.6YS6EN2CT7"
-    component = product["attributes"]["component"]
-    place = product["attributes"].get("instanceName", product["attributes"]["location"])
+    sku, attributes = product["sku"], product["attributes"]
+    place = attributes.get("instanceName", attributes["location"])
+    term, rate = f"{sku}.JRTCKXETXF", f"{sku}.JRTCKXETXF.6YS6EN2CT7"
     dimension = {
         "unit": unit,
         "beginRange": "0",
         "endRange": "Inf",
-        "description": f"${price} per {unit} of {component} {place}",
+        "description": f"${price} per {unit} of {attributes['component']} {place}",
         "appliesTo": [],
         "rateCode": rate,
         "pricePerUnit": {"USD": f"{price:.10f}"},
     }
+    terms = {
+        "sku": sku,
+        "offerTermCode": "JRTCKXETXF",
+        "effectiveDate": "2026-10-01T00:00:00Z",
+        "termAttributes": {},
+        "priceDimensions": {rate: dimension},
+    }
     return {
         "product": product,
         "serviceCode": _SERVICE,
-        "terms": {
-            "OnDemand": {
-                term: {
-                    "sku": product["sku"],
-                    "offerTermCode": "JRTCKXETXF",
-                    "effectiveDate": _EFFECTIVE,
-                    "termAttributes": {},
-                    "priceDimensions": {rate: dimension},
-                }
-            }
-        },
+        "terms": {"OnDemand": {term: terms}},
         "version": "20261030000000",
-        "publicationDate": _PUBLISHED,
+        "publicationDate": "2026-10-30T00:00:00Z",
     }
 
 

@@ -1,51 +1,80 @@
-"""The jobs of one account in one region: made, changed, deleted, looked up."""
+"""The jobs of one account in one region: create, change, delete and find them."""
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from exporter.simulator import lifecycle, views
-from exporter.simulator.clock import to_millisecond
+from exporter.simulator import life, views
+from exporter.simulator.behaviour import Behaviour
+from exporter.simulator.clock import Clock, to_millisecond
 from exporter.simulator.index import JobIndex
-from exporter.simulator.job import SPEC_FIELDS, STATE_FIELDS, Job, JobSpec, JobState, Transition
+from exporter.simulator.job import SPEC_FIELDS, STATE_FIELDS, Job, JobSpec, JobState, Place
 from exporter.wire.model import checked, encoded
-
-if TYPE_CHECKING:
-    from exporter.simulator.world import World
 
 _KEEP_PAST = timedelta(minutes=15)
 _FRAGMENTS = 500_000
 
 
-class Scope:
-    """One account and region; made by :meth:`World.scope` only.
-
-    All methods are thread-safe: the world has one lock, and requests take it too.
+@dataclass(slots=True)
+class Shared:
+    """What all scopes of a world share.
 
     Attributes:
-        account_id: Twelve digits.
-        region: Such as ``eu-west-1``.
-        index: The live jobs, for the listing.
-        deleted: Jobs that are gone, each with the moment at which it went.
-        last_search: The last search's ordered hits, so that its next page is cheap.
+        clock: The world's time.
+        behaviour: How the service behaves.
+        lock: Held by everyone who reads or changes jobs.
     """
 
-    def __init__(self, world: "World", account_id: str, region: str) -> None:
-        """Start without jobs."""
-        self.world = world
-        self.account_id = account_id
-        self.region = region
-        self.arn_prefix = f"arn:aws:sagemaker:{region}:{account_id}:training-job/"
+    clock: Clock
+    behaviour: Behaviour
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+class Scope:
+    """The jobs of one account and region; thread-safe. `World.scope` makes it.
+
+    Args:
+        shared: What it shares with the other scopes of its world.
+        place: The account and region.
+
+    Attributes:
+        place: As passed in.
+        clock: The world's time.
+        index: The live jobs, for listings.
+        deleted: The deleted jobs, each with the time of its deletion.
+        last_search: The key and the ordered hits of the last search, for its next page.
+    """
+
+    def __init__(self, shared: Shared, place: Place) -> None:
+        self.place = place
+        self.clock = shared.clock
         self.index = JobIndex()
         self.deleted: list[tuple[Job, datetime]] = []
         self.last_search: tuple[object, list[tuple[Job, JobState]]] | None = None
+        self._shared = shared
         self._by_name: dict[str, Job] = {}
         self._deleting: deque[tuple[datetime, Job]] = deque()
         self._numbers = 0
         self._by_hand: dict[Job, None] = {}
         self._cached: deque[Job] = deque()
+
+    @property
+    def account_id(self) -> str:
+        """Twelve digits."""
+        return self.place.account_id
+
+    @property
+    def region(self) -> str:
+        """Such as `eu-west-1`."""
+        return self.place.region
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """How the service behaves now; `World.behaviour` sets it."""
+        return self._shared.behaviour
 
     def create_job(
         self,
@@ -60,15 +89,15 @@ class Scope:
 
         Args:
             name: At most 63 letters, digits and hyphens.
-            created_at: Now, unless told otherwise.
+            created_at: None is now.
             tags: Its tags.
-            lives: Whether ``World.advance`` may start, finish and settle it.
-            spec: The fields of :class:`~exporter.simulator.job.JobSpec`.
+            lives: Whether `World.advance` may start, finish and settle it.
+            spec: Fields of `JobSpec`.
 
         Raises:
-            ValueError: The name is in use, also by a job that is still ``Deleting``, or
-                the result is not what botocore's model allows.
-            TypeError: A field that JobSpec does not have.
+            ValueError: The name is in use, perhaps by a job that is still `Deleting`, or
+                botocore's model does not allow the job.
+            TypeError: JobSpec has no such field.
         """
         unknown = set(spec) - SPEC_FIELDS
         if unknown:
@@ -78,18 +107,15 @@ class Scope:
                 spec[plural] = tuple(spec[plural])
         if spec.get("instance_groups") or spec.get("serverless_job_config"):
             spec = {"instance_type": None, "instance_count": None, **spec}
-        with self.world.lock:
-            created = to_millisecond(created_at or self.world.clock.now())
+        with self._shared.lock:
+            created = to_millisecond(created_at or self.clock.now())
+            known = life.with_transition((), "Starting", created)
             state = JobState(
-                "InProgress",
-                "Starting",
-                created,
-                tags=dict(tags or {}),
-                transitions=(Transition("Starting", created, None, "Starting the training job"),),
+                "InProgress", "Starting", created, tags=dict(tags or {}), transitions=known
             )
             job = self.add(name, created, JobSpec(**spec), state, lives=lives)
             try:
-                self._check(job)
+                self.check(job)
             except ValueError:
                 self._drop(job)
                 raise
@@ -99,33 +125,25 @@ class Scope:
     def add(
         self, name: str, created: datetime, spec: JobSpec, state: JobState, *, lives: bool = True
     ) -> Job:
-        """Put a job in with any state, unchecked until it is shown.
+        """Add a job in any state, unchecked until the API shows it.
 
         Raises:
             ValueError: The name is in use.
         """
-        with self.world.lock:
+        with self._shared.lock:
             self.tidy()
-            if name in self._by_name:
-                raise ValueError(f"ResourceInUse: {name} exists in {self.account_id} {self.region}")
             job = self._made(name, created, spec, state, lives)
             self.index.add(job)
             return job
 
-    def add_all(self, rows: Iterable[tuple[str, datetime, JobSpec, JobState]]) -> list[Job]:
-        """Put many jobs in at once, as :meth:`add` does, for histories.
+    def add_all(self, rows: Iterable[tuple[str, datetime, JobSpec, JobState]]) -> None:
+        """Add many jobs at once, as `add` does.
 
         Raises:
             ValueError: A name is in use.
         """
-        with self.world.lock:
-            made = []
-            for name, created, spec, state in rows:
-                if name in self._by_name:
-                    raise ValueError(f"ResourceInUse: {name}")
-                made.append(self._made(name, created, spec, state, True))
-            self.index.extend(made)
-            return made
+        with self._shared.lock:
+            self.index.extend([self._made(*row, lives=True) for row in rows])
 
     def update(
         self,
@@ -133,26 +151,26 @@ class Scope:
         *,
         silent: bool = False,
         at: datetime | None = None,
-        **changes: Any,  # noqa: ANN401 - the fields of JobState, checked below
+        **changes: Any,  # noqa: ANN401 - the fields of JobState, each checked below
     ) -> Job:
-        """Change what is true of a job; what was true before is kept for the Search lag.
+        """Change the state of a job and keep its earlier state for the lag of Search.
 
         Args:
             job: The job.
-            silent: Leave LastModifiedTime alone.
-            at: When it changed, now unless told otherwise.
-            changes: The fields of :class:`~exporter.simulator.job.JobState`. A secondary
-                status adds a transition; a pool's status notes when it changed.
+            silent: Leave LastModifiedTime as it is.
+            at: When it changed; None is now.
+            changes: Fields of `JobState`. A secondary status adds a transition, and the
+                status of a pool sets `warm_pool_changed_at`.
 
         Raises:
-            ValueError: The result is not what botocore's model allows.
-            TypeError: A field that JobState does not have.
+            ValueError: botocore's model does not allow the result.
+            TypeError: JobState has no such field.
         """
         unknown = set(changes) - STATE_FIELDS
         if unknown:
             raise TypeError(f"a job's state has no {', '.join(sorted(unknown))}")
-        with self.world.lock:
-            when = to_millisecond(at or self.world.clock.now())
+        with self._shared.lock:
+            when = to_millisecond(at or self.clock.now())
             for name, value in changes.items():
                 if isinstance(value, datetime):
                     changes[name] = to_millisecond(value)
@@ -160,14 +178,14 @@ class Scope:
                 changes.setdefault("last_modified_time", when)
             if "warm_pool_status" in changes:
                 changes.setdefault("warm_pool_changed_at", when)
-            if "secondary_status" in changes:
-                changes.setdefault(
-                    "transitions", lifecycle.moved(job, changes["secondary_status"], when)
-                )
             before = job.state
+            if "secondary_status" in changes:
+                known = life.transitions(job.creation_time, before)
+                known = life.with_transition(known, changes["secondary_status"], when)
+                changes.setdefault("transitions", known)
             self.set_state(job, replace(before, **changes), when)
             try:
-                self._check(job)
+                self.check(job)
             except ValueError:
                 job.state, job.past = before, job.past[:-1]
                 raise
@@ -175,18 +193,21 @@ class Scope:
             return job
 
     def set_state(self, job: Job, state: JobState, when: datetime) -> None:
-        """Make a state true from a moment on, unchecked until it is shown."""
-        with self.world.lock:
-            oldest = when - max(_KEEP_PAST, self.world.search_lag)
-            kept = tuple(each for each in job.past if each[0] > oldest)
+        """Replace the state of a job from a moment on, unchecked until the API shows it."""
+        with self._shared.lock:
+            lag = timedelta(seconds=self.behaviour.search_lag_seconds)
+            kept = tuple(each for each in job.past if each[0] > when - max(_KEEP_PAST, lag))
             job.past = (*kept, (when, job.state))
             job.state = state
             job.fragment = None
             self.index.touch()
 
     def start(self, job: Job, **changes: Any) -> Job:  # noqa: ANN401 - as for update
-        """Let a job's training begin; see :func:`lifecycle.start`."""
-        return lifecycle.start(self, job, **changes)
+        """Begin training now; see `life.started`. `changes` are further fields of the state."""
+        pool = life.gets_pool(job.spec, self.behaviour)
+        begun = life.started(self.clock.now(), pool, self.behaviour)
+        silent = not self.behaviour.secondary_moves_last_modified
+        return self.update(job, silent=silent, **{**begun, **changes})
 
     def finish(
         self,
@@ -196,8 +217,18 @@ class Scope:
         failure_reason: str | None = None,
         pool: bool | None = None,
     ) -> Job:
-        """End a job; see :func:`lifecycle.finish`."""
-        return lifecycle.finish(self, job, status, billable_seconds, failure_reason, pool)
+        """End a job now, as Completed, Failed or Stopped; see `life.finished`.
+
+        `pool` tells whether its instances stay. None follows the rules: a completed job keeps
+        them if it requested a pool and may have one.
+        """
+        if pool is None:
+            pool = status == "Completed" and life.gets_pool(job.spec, self.behaviour)
+        began, now = job.state.training_start_time, self.clock.now()
+        changes = life.finished(
+            began, now, status, pool, self.behaviour, billable_seconds, failure_reason
+        )
+        return self.update(job, **changes)
 
     def settle_pool(
         self,
@@ -208,20 +239,34 @@ class Scope:
         reused_by: Job | str | None = None,
         silent: bool | None = None,
     ) -> Job:
-        """End the waiting of a job's pool; see :func:`lifecycle.settle_pool`."""
-        return lifecycle.settle_pool(self, job, status, seconds, reused_by, silent)
+        """End the Available pool of a job now, as Reused or Terminated; see `life.settled`.
+
+        `reused_by` is the next job or its name. `silent` leaves LastModifiedTime as it is; None
+        follows the behaviour.
+
+        Raises:
+            ValueError: The job has no pool.
+        """
+        ended = job.state.training_end_time
+        if job.state.warm_pool_status is None or ended is None:
+            raise ValueError(f"{job.name} has no pool to settle")
+        if silent is None:
+            silent = not self.behaviour.pool_moves_last_modified
+        following = reused_by.name if isinstance(reused_by, Job) else reused_by
+        changes = life.settled(ended, self.clock.now(), status, seconds, following)
+        return self.update(job, silent=silent, **changes)
 
     def delete_job(self, name: str) -> Job:
-        """Delete a job: at once, or ``Deleting`` first if the behaviour says so.
+        """Delete a job; it is `Deleting` for a while if the behaviour says so.
 
         Raises:
             KeyError: There is no such job.
         """
-        with self.world.lock:
+        with self._shared.lock:
             self.tidy()
             job = self._by_name[name]
-            now = self.world.clock.now()
-            seconds = self.world.behaviour.deleting_seconds
+            now = self.clock.now()
+            seconds = self.behaviour.deleting_seconds
             if seconds:
                 self.update(job, training_job_status="Deleting")
                 self._deleting.append((now + timedelta(seconds=seconds), job))
@@ -230,19 +275,19 @@ class Scope:
             return job
 
     def jobs(self) -> list[Job]:
-        """Give the live jobs in creation order, those that are ``Deleting`` included."""
-        with self.world.lock:
+        """Return the live jobs in creation order, including those that are `Deleting`."""
+        with self._shared.lock:
             self.tidy()
             return list(self.index.jobs)
 
     def find(self, name: str) -> Job | None:
-        """Give the live job of a name, None without one."""
-        with self.world.lock:
+        """Return the live job of a name, or None."""
+        with self._shared.lock:
             self.tidy()
             return self._by_name.get(name)
 
     def job(self, name: str) -> Job:
-        """Give the live job of a name.
+        """Return the live job of a name.
 
         Raises:
             KeyError: There is no such job.
@@ -253,46 +298,52 @@ class Scope:
         return found
 
     def summary(self, job: Job) -> dict[str, Any]:
-        """Give a job's summary as of now; ``Job.summary`` calls it."""
-        return views.summary(job, job.state, self.world.clock.now(), self.world.behaviour)
+        """Return what ListTrainingJobs shows of a job now, with aware UTC datetimes."""
+        return views.summary(job, job.state, self.clock.now(), self.behaviour)
 
     def describe(self, job: Job) -> dict[str, Any]:
-        """Give a job's description as of now; ``Job.describe`` calls it."""
-        return views.description(job, job.state, self.world.clock.now(), self.world.behaviour)
+        """Return what DescribeTrainingJob shows of a job now, with aware UTC datetimes."""
+        return views.description(job, job.state, self.clock.now(), self.behaviour)
 
     def fragment(self, job: Job, now: datetime) -> bytes:
-        """Give a job's summary as JSON, checked against the model when it was made."""
+        """Return a job's summary as JSON, checked against the model and cached if it lasts."""
         if job.fragment is not None:
             return job.fragment
-        behaviour = self.world.behaviour
-        written = encoded(
-            views.summary(job, job.state, now, behaviour),
-            "sagemaker",
-            *views.SUMMARY,
-            open_enums=bool(behaviour.new_statuses),
-        )
-        if not views.may_change_by_itself(job.state, now, behaviour):
+        shown = views.summary(job, job.state, now, self.behaviour)
+        new = bool(self.behaviour.new_statuses)
+        written = encoded(shown, "sagemaker", *views.SUMMARY, open_enums=new)
+        if not views.may_change_by_itself(job.state, now, self.behaviour):
             job.fragment = written
             self._cached.append(job)
             if len(self._cached) > _FRAGMENTS:
                 self._cached.popleft().fragment = None
         return written
 
-    def forget_shown(self) -> None:
-        """Drop all that is cached: what is shown has come to follow other rules."""
+    def check(self, job: Job) -> None:
+        """Check what the API shows of a job against botocore's model.
+
+        Raises:
+            ValueError: The model does not allow it.
+        """
+        new = bool(self.behaviour.new_statuses)
+        checked(self.summary(job), "sagemaker", *views.SUMMARY, open_enums=new)
+        checked(self.describe(job), "sagemaker", *views.DESCRIPTION, open_enums=new)
+
+    def clear_cache(self) -> None:
+        """Drop everything cached, because the behaviour has changed."""
         self.last_search = None
         while self._cached:
             self._cached.pop().fragment = None
 
     def taken_by_hand(self) -> list[Job]:
-        """Give the live jobs made or moved by hand since this was last asked."""
-        with self.world.lock:
+        """Return the live jobs created or changed by hand since the previous call."""
+        with self._shared.lock:
             taken, self._by_hand = self._by_hand, {}
             return [job for job in taken if job.lives and self.find(job.name) is job]
 
     def tidy(self) -> None:
-        """Let jobs go whose time as ``Deleting`` is up."""
-        now = self.world.clock.now() if self._deleting else None
+        """Delete the jobs whose time as `Deleting` is over."""
+        now = self.clock.now() if self._deleting else None
         while now is not None and self._deleting and self._deleting[0][0] <= now:
             when, job = self._deleting.popleft()
             self._forget(job, when)
@@ -300,7 +351,9 @@ class Scope:
     def _made(
         self, name: str, created: datetime, spec: JobSpec, state: JobState, lives: bool
     ) -> Job:
-        job = Job(self, name, created, self._numbers, spec, state, lives)
+        if name in self._by_name:
+            raise ValueError(f"ResourceInUse: {name} exists in {self.account_id} {self.region}")
+        job = Job(self.place, name, created, self._numbers, spec, state, lives)
         self._numbers += 1
         self._by_name[name] = job
         return job
@@ -312,9 +365,3 @@ class Scope:
     def _drop(self, job: Job) -> None:
         self.index.remove(job)
         del self._by_name[job.name]
-
-    def _check(self, job: Job) -> None:
-        behaviour = self.world.behaviour
-        new = bool(behaviour.new_statuses)
-        checked(self.summary(job), "sagemaker", *views.SUMMARY, open_enums=new)
-        checked(self.describe(job), "sagemaker", *views.DESCRIPTION, open_enums=new)

@@ -1,14 +1,12 @@
-"""Search over training jobs: whose records could match, which do, in which order.
+"""Search over training jobs: the candidates, those that match, and their order.
 
-A million jobs are not turned into records to find a hundred by name: what an expression
-says about names and creation times narrows the candidates first, and the expression
-itself decides about those that are left.
+Finding a hundred of a million jobs by name does not build a million records. The names and
+creation times in an expression narrow the candidates first; the expression tests the rest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from exporter.simulator import expression, views
 from exporter.simulator.behaviour import Behaviour
@@ -22,59 +20,55 @@ Hit = tuple[Job, JobState]
 
 _SECOND = timedelta(seconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
-_FIRST = datetime.min.replace(tzinfo=UTC)
-_LAST = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """Outside of this nothing can match.
+class Reach(NamedTuple):
+    """Bounds outside which no job can match.
 
     Attributes:
-        names: The only names that can, None for any.
-        first: The earliest creation time, included.
-        last: The latest, included.
-        exact: Everything inside matches; no test is needed.
+        names: The only possible names; None for any.
+        first: The earliest creation time, inclusive.
+        last: The latest creation time, inclusive.
+        exact: Every job within the bounds matches; no test is needed.
     """
 
-    names: frozenset[str] | None
-    first: datetime
-    last: datetime
-    exact: bool
+    names: frozenset[str] | None = None
+    first: datetime = datetime.min.replace(tzinfo=UTC)
+    last: datetime = datetime.max.replace(tzinfo=UTC)
+    exact: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Hits:
-    """One page: jobs with the states they are shown in, and the next page's position."""
+class Hits(NamedTuple):
+    """The jobs of a page with the states to show, and the position of the next page."""
 
     hits: Sequence[Hit]
     position: int | None
 
 
 def seen_at(now: datetime, behaviour: Behaviour) -> datetime:
-    """Give the moment whose world the index shows."""
+    """Return the moment that the lagging index shows."""
     return now - timedelta(seconds=behaviour.search_lag_seconds)
 
 
 def search(scope: Scope, params: Mapping[str, Any], position: int | None, seen: datetime) -> Hits:
-    """Find one page of jobs.
+    """Return one page of results.
 
     Args:
-        scope: Whose jobs.
-        params: The request's parameters by the model's names.
-        position: What the page before gave.
-        seen: The moment whose world the index shows.
+        scope: The account and region.
+        params: The parameters of the request by the names of the model.
+        position: The position that the previous page returned; None for the first page.
+        seen: The moment that the index shows.
 
     Raises:
-        ApiError: ValidationException for an expression the service would not take.
+        ApiError: ValidationException: the service would reject the expression.
     """
     wanted = params.get("SearchExpression", {})
-    expression.check_limits(wanted, scope.world.behaviour.search_max_filters)
+    expression.check_limits(wanted, scope.behaviour.search_max_filters)
     begin = position or 0
     end = begin + int(params.get("MaxResults", DEFAULT_PAGE_SIZE))
     limits = reach(wanted)
-    if limits.exact and params.get("SortBy") == "CreationTime" and not _gone_since(scope, seen):
-        # The index is in this order already: a page of a million costs what a page costs.
+    if limits.exact and params.get("SortBy") == "CreationTime" and not _deleted_since(scope, seen):
+        # The index has this order, so a page costs the same in a history of any size.
         low, high = scope.index.between(limits.first, min(limits.last, seen), inclusive=True)
         first, last = low + begin, min(low + end, high)
         if _descending(params):
@@ -84,29 +78,28 @@ def search(scope: Scope, params: Mapping[str, Any], position: int | None, seen: 
     key = (scope.index.version, seen, repr({**params, "NextToken": 0, "MaxResults": 0}))
     if scope.last_search is None or scope.last_search[0] != key:
         found = list(_matching(scope, wanted, limits, seen))
-        scope.last_search = key, _ordered(found, params, seen, scope.world.behaviour)
+        scope.last_search = key, _ordered(found, params, seen, scope.behaviour)
     ordered = scope.last_search[1]
     return Hits(ordered[begin:end], end if end < len(ordered) else None)
 
 
 def reach(wanted: Mapping[str, Any]) -> Reach:
-    """Give how far an expression can reach.
+    """Return the bounds that an expression sets.
 
     Raises:
-        ApiError: ValidationException for a creation time in another form.
+        ApiError: ValidationException: a creation time has the wrong form.
     """
     filters, below = wanted.get("Filters", ()), wanted.get("SubExpressions", ())
     plain = not wanted.get("NestedFilters")
     parts = [_of_filter(each) for each in filters] + [reach(each) for each in below]
+    names = [each.names for each in parts if each.names is not None]
     if wanted.get("Operator", "And") == "Or" and len(parts) > 1:
-        names = [each.names for each in parts if each.names is not None]
         whole = plain and len(names) == len(parts)
-        return Reach(frozenset().union(*names) if whole else None, _FIRST, _LAST, exact=False)
-    known = [each.names for each in parts if each.names is not None]
+        return Reach(frozenset().union(*names)) if whole else Reach()
     return Reach(
-        frozenset.intersection(*known) if known else None,
-        max((each.first for each in parts), default=_FIRST),
-        min((each.last for each in parts), default=_LAST),
+        frozenset.intersection(*names) if names else None,
+        max(each.first for each in (*parts, Reach())),
+        min(each.last for each in (*parts, Reach())),
         plain and all(each.exact for each in parts),
     )
 
@@ -116,26 +109,25 @@ def _of_filter(wanted: Mapping[str, Any]) -> Reach:
     value = wanted.get("Value")
     if value is not None and name == "TrainingJobName" and operator in ("Equals", "In"):
         names = value.split(",") if operator == "In" else [value]
-        return Reach(frozenset(names), _FIRST, _LAST, exact=False)
+        return Reach(frozenset(names))
     if value is not None and name == "CreationTime":
         when = expression.read_time(value)
-        # Filters have whole seconds and jobs milliseconds, so every bound can be included.
+        # Filters have whole seconds and jobs milliseconds, so inclusive bounds suffice.
         ranges = {
-            "Equals": (when, when + _SECOND - _MILLISECOND),
-            "GreaterThan": (when + _MILLISECOND, _LAST),
-            "GreaterThanOrEqualTo": (when, _LAST),
-            "LessThan": (_FIRST, when - _MILLISECOND),
-            "LessThanOrEqualTo": (_FIRST, when),
+            "Equals": Reach(first=when, last=when + _SECOND - _MILLISECOND, exact=True),
+            "GreaterThan": Reach(first=when + _MILLISECOND, exact=True),
+            "GreaterThanOrEqualTo": Reach(first=when, exact=True),
+            "LessThan": Reach(last=when - _MILLISECOND, exact=True),
+            "LessThanOrEqualTo": Reach(last=when, exact=True),
         }
-        if operator in ranges:
-            return Reach(None, *ranges[operator], exact=True)
-    return Reach(None, _FIRST, _LAST, exact=False)
+        return ranges.get(operator, Reach())
+    return Reach()
 
 
 def _matching(
     scope: Scope, wanted: Mapping[str, Any], limits: Reach, seen: datetime
 ) -> Iterator[Hit]:
-    behaviour = scope.world.behaviour
+    behaviour = scope.behaviour
     test = expression.compiled(wanted)
     for job in _candidates(scope, limits, seen):
         state = job.state_at(seen)
@@ -144,7 +136,7 @@ def _matching(
 
 
 def _candidates(scope: Scope, limits: Reach, seen: datetime) -> Iterator[Job]:
-    """Give the jobs that the index knew at a moment, within the reach."""
+    """Yield the jobs within the bounds that the index holds at a moment."""
     last = min(limits.last, seen)
     if limits.names is not None:
         named = (scope.find(name) for name in sorted(limits.names))
@@ -152,17 +144,17 @@ def _candidates(scope: Scope, limits: Reach, seen: datetime) -> Iterator[Job]:
     else:
         low, high = scope.index.between(limits.first, last, inclusive=True)
         yield from scope.index.jobs[low:high]
-    for job in _gone_since(scope, seen):
+    for job in _deleted_since(scope, seen):
         named_so = limits.names is None or job.name in limits.names
         if named_so and limits.first <= job.creation_time <= last:
             yield job
 
 
-def _gone_since(scope: Scope, seen: datetime) -> list[Job]:
-    """Give the jobs deleted since a moment, which the index still shows."""
+def _deleted_since(scope: Scope, seen: datetime) -> list[Job]:
+    """Return the jobs deleted since a moment; the index still shows them."""
     found = []
-    for job, gone in reversed(scope.deleted):
-        if gone <= seen:
+    for job, when in reversed(scope.deleted):
+        if when <= seen:
             break
         found.append(job)
     return found

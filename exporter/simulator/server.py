@@ -1,38 +1,38 @@
-"""The stand-in service over HTTP, with its ledger of calls and its faults."""
+"""The simulated services over HTTP, with a record of calls and with faults."""
 
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 from exporter.simulator.access import access_key_of
-from exporter.simulator.faults import Fault, Faults, error_of, spoiled
+from exporter.simulator.faults import Fault, Faults, damaged, error_of
 from exporter.simulator.service import OPERATIONS, Service
 from exporter.simulator.world import DEFAULT_SCOPE, World
 from exporter.wire import Answer, ApiError, Body, Call, Front, Outcome, Response, Server
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-"""Where it may be bound: it believes everybody who calls."""
+"""The hosts that it may bind, because it trusts every caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """One call as it was answered.
+    """One answered call.
 
     Attributes:
         at: The world's time.
-        service: Such as ``sagemaker``.
-        operation: Such as ``ListTrainingJobs``; also one that is not served.
-        account_id: The caller's account, None for keys nobody knows.
-        region: The region called.
-        params: The parameters, with datetimes; empty for a call that was not understood.
-        status: The HTTP status sent.
-        error: The error's code, None for an answer.
-        rows: The records in the answer.
-        fault: The kind of fault that hit it, None without one.
-        next_token: Whether the answer carried a NextToken.
+        service: Such as `sagemaker`.
+        operation: Such as `ListTrainingJobs`; may be one that is not served.
+        account_id: The account of the caller; None for unknown keys.
+        region: The region of the call.
+        params: The parameters, with datetimes; empty if they were not understood.
+        status: The HTTP status of the response.
+        error: The code of the error; None for an answer.
+        rows: The number of records in the answer.
+        fault: The kind of the fault that hit the call, or None.
+        next_token: Whether the answer has a NextToken.
     """
 
     at: datetime
@@ -48,21 +48,25 @@ class RecordedCall:
     next_token: bool
 
 
-class Simulator:
+class Simulator(Server):
     """Serves a world to unmodified AWS SDKs; a context manager.
 
     Args:
-        world: Whose jobs.
-        port: 0 for any free one.
+        world: The jobs.
+        port: 0 picks any free one.
         host: A loopback address.
-        monotonic: The clock of the rate limits.
-        record: Keep the ledger of calls; a long-running stand-in has no use for it.
+        monotonic: The clock of the rate limits, in seconds.
+        record: Keep a record of the calls.
 
     Attributes:
-        world: As given.
-        calls: Every call so far, in the order of their answers.
-        on_answer: Called after each answer has been made and before it is sent, so that
-            what it does to the world has happened between this page and the next.
+        world: As passed in.
+        calls: The recorded calls, in the order of their answers.
+        on_answer: Called with each answer before it is sent. If it changes the world, the
+            change happens between this page and the next.
+
+    Raises:
+        ValueError: The host is not the loopback.
+        OSError: The port is taken.
     """
 
     operations = OPERATIONS
@@ -75,12 +79,6 @@ class Simulator:
         monotonic: Callable[[], float] = time.monotonic,
         record: bool = True,
     ) -> None:
-        """Bind, without answering yet.
-
-        Raises:
-            ValueError: The host is not the loopback.
-            OSError: The port is taken.
-        """
         if host not in LOOPBACK:
             raise ValueError(f"the simulator serves the loopback only, not {host}")
         self.world = world
@@ -89,33 +87,21 @@ class Simulator:
         self._record = record
         self._faults = Faults(world.seed)
         self._service = Service(world, monotonic)
-        self._hit: dict[str, Fault] = {}
+        self._hits: dict[str, Fault] = {}
         self._lock = threading.Lock()
-        front = Front(self, world.clock.now, self._finish)
-        self._server = Server(front.handle, host, port)
-
-    @property
-    def url(self) -> str:
-        """The endpoint, for ``AWS_ENDPOINT_URL``."""
-        return self._server.url
-
-    @property
-    def port(self) -> int:
-        """The port that is bound."""
-        return self._server.port
+        super().__init__(Front(self, world.clock.now, finish=self._finish).handle, host, port)
 
     def environment(self, account: str | None = None, region: str | None = None) -> dict[str, str]:
-        """Give the environment in which any AWS SDK calls this service.
+        """Return the environment variables that lead any AWS SDK to this service.
 
         Args:
-            account: Whose keys; the account of the first scope unless told otherwise.
-            region: The default region; likewise.
+            account: The owner of the keys; None is the account of the first scope.
+            region: The default region; None is the first region of the account.
         """
-        scopes = self.world.scopes()
-        account = account or (scopes[0].account_id if scopes else DEFAULT_SCOPE[0])
-        region = region or next(
-            (each.region for each in scopes if each.account_id == account), DEFAULT_SCOPE[1]
-        )
+        scopes = [each.place for each in self.world.scopes()] or [DEFAULT_SCOPE]
+        account = account or scopes[0].account_id
+        regions = [each.region for each in scopes if each.account_id == account]
+        region = region or next(iter(regions), DEFAULT_SCOPE.region)
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": access_key_of(account),
@@ -126,36 +112,19 @@ class Simulator:
         }
 
     def inject(self, fault: Fault) -> None:
-        """Let something go wrong from now on."""
+        """Add a fault."""
         self._faults.inject(fault)
 
     def clear_faults(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         self._faults.clear()
 
-    def start(self) -> Self:
-        """Answer from now on, in the background."""
-        self._server.start()
-        return self
-
-    def stop(self, grace: float = 2.0) -> None:
-        """Finish what is under way, for at most some seconds, and stop."""
-        self._server.stop(grace)
-
-    def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        """Stop."""
-        self.stop()
-
     def answer(self, call: Call) -> Answer:
-        """Answer a call, unless a fault takes the answer's place."""
+        """Answer a call, unless a fault replaces the answer."""
         fault = self._faults.hit(call, self._account(call))
         if fault is not None:
             with self._lock:
-                self._hit[call.request_id] = fault
+                self._hits[call.request_id] = fault
             error = error_of(fault)
             if error is not None:
                 raise error
@@ -163,20 +132,11 @@ class Simulator:
 
     def _finish(self, call: Call, outcome: Outcome, response: Response) -> Response:
         with self._lock:
-            fault = self._hit.pop(call.request_id, None)
+            fault = self._hits.pop(call.request_id, None)
         if fault is not None:
-            response = spoiled(fault, response)
-        recorded = self._recorded(call, outcome, response, fault)
-        if self._record:
-            self.calls.append(recorded)
-        if self.on_answer is not None:
-            self.on_answer(recorded)
-        return response
-
-    def _recorded(
-        self, call: Call, outcome: Outcome, response: Response, fault: Fault | None
-    ) -> RecordedCall:
-        return RecordedCall(
+            response = damaged(fault, response)
+        rows, next_token = _contents(outcome)
+        recorded = RecordedCall(
             at=self.world.clock.now(),
             service=call.service,
             operation=call.operation,
@@ -185,10 +145,15 @@ class Simulator:
             params=call.params,
             status=response.status,
             error=outcome.code if isinstance(outcome, ApiError) else None,
-            rows=_rows(outcome),
+            rows=rows,
             fault=fault.kind if fault else None,
-            next_token=_has_token(outcome),
+            next_token=next_token,
         )
+        if self._record:
+            self.calls.append(recorded)
+        if self.on_answer is not None:
+            self.on_answer(recorded)
+        return response
 
     def _account(self, call: Call) -> str | None:
         try:
@@ -197,18 +162,11 @@ class Simulator:
             return None
 
 
-def _rows(outcome: Outcome) -> int:
+def _contents(outcome: Outcome) -> tuple[int, bool]:
+    """Return the number of records in an answer, and whether it has a NextToken."""
     if isinstance(outcome, ApiError):
-        return 0
+        return 0, False
     if isinstance(outcome, Body):
-        return outcome.rows
+        return outcome.rows, b'"NextToken":' in outcome.content[-12_000:]
     lists = [value for value in outcome.values() if isinstance(value, list)]
-    return len(lists[0]) if lists else 1
-
-
-def _has_token(outcome: Outcome) -> bool:
-    if isinstance(outcome, ApiError):
-        return False
-    if isinstance(outcome, Body):
-        return b'"NextToken":' in outcome.content[-12_000:]
-    return "NextToken" in outcome
+    return len(lists[0]) if lists else 1, "NextToken" in outcome

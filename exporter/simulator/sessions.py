@@ -1,4 +1,4 @@
-"""A session of work: one person's, pipeline's or tuner's jobs, one after another or at once."""
+"""A session of work: the jobs of a person or a pipeline in turn, or those of a tuner at once."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from random import Random
 
 from exporter.simulator.behaviour import Behaviour
-from exporter.simulator.families import FAILURES, NEVER_STARTED, Family, tuning_name
-from exporter.simulator.job import JobSpec
-from exporter.simulator.lives import Life, PoolFate
+from exporter.simulator.families import FAILURES, NEVER_STARTED, Family, Naming, tuning_name
+from exporter.simulator.job import JobSpec, Place
+from exporter.simulator.life import Life, PoolEnd, gets_pool
 
 _COLD_START = (130.0, 420.0)
 _WARM_START = (6.0, 25.0)
@@ -18,46 +18,40 @@ _LONGEST = 5 * 86_400.0
 
 def session(
     family: Family,
-    arn_prefix: str,
+    place: Place,
     begins: datetime,
     chance: Random,
     behaviour: Behaviour,
 ) -> Iterator[Life]:
-    """Give the lives of one session in the order of their creation.
+    """Yield the jobs of one session in the order of their creation.
 
     Args:
-        family: Whose session.
-        arn_prefix: Of the scope, up to ``:training-job/``, for the tuning job's ARN.
+        family: The family that works.
+        place: The account and region.
         begins: When the first job is created.
-        chance: The source of chance.
-        behaviour: For the quota of pools.
+        chance: The source of randomness.
+        behaviour: How the service behaves; decides who gets a pool.
     """
     spec = chance.choice(family.specs)
-    count = chance.randint(1, family.session)
+    count = chance.randint(1, family.habits.jobs)
     key = f"{chance.getrandbits(60):x}"
-    if family.naming is tuning_name:
-        prefix = arn_prefix.replace(":training-job/", ":hyper-parameter-tuning-job/")
-        spec = replace(spec, tuning_job_arn=f"{prefix}{family.base}-{key[:8]}")
-    if family.parallel:
+    if family.named is tuning_name:
+        arn = place.arn(f"hyper-parameter-tuning-job/{family.base}-{key[:8]}")
+        spec = replace(spec, tuning_job_arn=arn)
+    if family.habits.parallel:
         yield from _at_once(family, spec, key, count, begins, chance)
     else:
         yield from _in_turn(family, spec, key, count, begins, chance, behaviour)
 
 
 def after(when: datetime, seconds: float) -> datetime:
-    """Give a time some seconds later, to the millisecond if the first is."""
-    # From a time cut to the millisecond to another one, without the detour of cutting it.
+    """Return the time some seconds later, cut to the millisecond if `when` is."""
     return when + timedelta(milliseconds=int(1000 * seconds))
 
 
 def length(minutes: float, chance: Random) -> float:
-    """Draw how long a job runs, in seconds, about a median in minutes."""
+    """Draw the length of a job in seconds, around a median in minutes."""
     return min(_LONGEST, max(20.0, 60 * minutes * chance.lognormvariate(0, 0.5)))
-
-
-def gets_pool(spec: JobSpec, behaviour: Behaviour) -> bool:
-    """Say whether a job of this kind leaves a pool behind."""
-    return spec.can_have_pool and behaviour.has_pool_quota(spec.instance_type or "")
 
 
 def _at_once(
@@ -66,7 +60,7 @@ def _at_once(
     created = begins
     free = [begins] * _TUNER_AT_ONCE
     for number in range(1, count + 1):
-        # A tuner starts the next job when one of the running ones has ended.
+        # A tuner starts the next job when a running one has ended.
         slot = min(range(_TUNER_AT_ONCE), key=free.__getitem__)
         created = after(max(created, free[slot]), chance.uniform(1, 4))
         life = _life(family, spec, key, number, created, chance, _COLD_START)
@@ -83,28 +77,24 @@ def _in_turn(
     chance: Random,
     behaviour: Behaviour,
 ) -> Iterator[Life]:
-    created = begins
-    warm = False
     pools = gets_pool(spec, behaviour)
-    life = _life(family, spec, key, 1, created, chance, _COLD_START)
+    keep = spec.keep_alive_seconds or 0
+    life = _life(family, spec, key, 1, begins, chance, _COLD_START)
     for number in range(2, count + 2):
-        keep = spec.keep_alive_seconds or 0
-        pause = 60 * family.pause * chance.lognormvariate(0, 0.7)
+        pause = 60 * family.habits.pause * chance.lognormvariate(0, 0.7)
         created = after(life.ended, pause)
-        warm = pools and life.status == "Completed" and pause < keep
+        has_pool = pools and life.status == "Completed"
+        warm = has_pool and pause < keep
+        end = PoolEnd(after(life.ended, keep), "Terminated")
         following = None
         if number <= count:
             start = _WARM_START if warm else _COLD_START
             following = _life(family, spec, key, number, created, chance, start)
-        if pools and life.status == "Completed":
-            if following is not None and warm:
-                life = life._replace(pool=PoolFate(after(created, 2), "Reused", following.name))
-            else:
-                life = life._replace(pool=PoolFate(after(life.ended, keep), "Terminated"))
-        yield life
-        if following is None:
-            return
-        life = following
+            if warm:
+                end = PoolEnd(after(created, 2), "Reused", following.name)
+        yield life._replace(pool=end) if has_pool else life
+        if following is not None:
+            life = following
 
 
 def _life(
@@ -116,11 +106,11 @@ def _life(
     chance: Random,
     start: tuple[float, float],
 ) -> Life:
-    name = family.naming(family.base, chance, created, key, number)
+    name = family.named(Naming(family.base, created, key, number, chance))
     started: datetime | None = after(created, chance.uniform(*start))
-    seconds = length(family.minutes, chance)
+    seconds = length(family.habits.minutes, chance)
     status, reason = "Completed", None
-    if chance.random() < family.failing:
+    if chance.random() < family.habits.failing:
         reasons, weights = zip(*FAILURES, strict=True)
         status, reason = "Failed", chance.choices(reasons, weights)[0]
         seconds = max(5.0, seconds * chance.random())

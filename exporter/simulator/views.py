@@ -8,35 +8,35 @@ from typing import Any
 from botocore.model import StructureShape
 
 from exporter.simulator.behaviour import Behaviour
-from exporter.simulator.job import FINAL_STATUSES, Job, JobSpec, JobState, Transition
-from exporter.wire.model import service_model, shape_at
+from exporter.simulator.job import Job, JobSpec, JobState, Transition
+from exporter.simulator.life import transitions
+from exporter.wire.model import service_model
 
 SUMMARY = ("ListTrainingJobs", "output", "TrainingJobSummaries", "[]")
-"""Where the model describes a summary."""
+"""The place of a summary in botocore's model."""
 
 DESCRIPTION = ("DescribeTrainingJob", "output")
-"""Where the model describes a description."""
+"""The place of a description in botocore's model."""
 
 SEARCH_RECORD = ("Search", "output", "Results", "[]")
-"""Where the model describes what Search gives."""
+"""The place of a result of Search in botocore's model."""
 
 
 def warm_pool(state: JobState, now: datetime, behaviour: Behaviour) -> dict[str, Any] | None:
-    """Give ``WarmPoolStatus`` as it is shown, None while or where there is none."""
-    status = state.warm_pool_status
-    if status is None or _status_is_late(state, now, behaviour):
+    """Return `WarmPoolStatus` as the API shows it; None while it shows nothing."""
+    if state.warm_pool_status is None or _status_is_late(state, now, behaviour):
         return None
-    shown: dict[str, Any] = {"Status": status}
-    seconds = _retained_seconds(state, now, behaviour)
-    if seconds is not None:
-        shown["ResourceRetainedBillableTimeInSeconds"] = seconds
-    if state.warm_pool_reused_by_job is not None:
-        shown["ReusedByJob"] = state.warm_pool_reused_by_job
-    return shown
+    return _present(
+        {
+            "Status": state.warm_pool_status,
+            "ResourceRetainedBillableTimeInSeconds": _retained_seconds(state, now, behaviour),
+            "ReusedByJob": state.warm_pool_reused_by_job,
+        }
+    )
 
 
 def may_change_by_itself(state: JobState, now: datetime, behaviour: Behaviour) -> bool:
-    """Say whether the mere passing of time will change what is shown of a state."""
+    """Return whether the API will show a state differently later, though nothing happens."""
     if state.warm_pool_status is None:
         return False
     growing = (
@@ -52,34 +52,34 @@ def may_change_by_itself(state: JobState, now: datetime, behaviour: Behaviour) -
 
 
 def summary(job: Job, state: JobState, now: datetime, behaviour: Behaviour) -> dict[str, Any]:
-    """Give a ``TrainingJobSummary`` with aware datetimes."""
-    shown: dict[str, Any] = {
-        "TrainingJobName": job.name,
-        "TrainingJobArn": job.arn,
-        "CreationTime": job.creation_time,
-        "TrainingJobStatus": state.training_job_status,
-        "SecondaryStatus": state.secondary_status,
-    }
-    if state.training_end_time is not None:
-        shown["TrainingEndTime"] = state.training_end_time
-    if behaviour.last_modified_in_summaries:
-        shown["LastModifiedTime"] = state.last_modified_time
-    pool = warm_pool(state, now, behaviour)
-    if pool is not None:
-        shown["WarmPoolStatus"] = pool
-    if job.spec.training_plan_arn is not None:
-        shown["TrainingPlanArn"] = job.spec.training_plan_arn
-    return shown
+    """Return a `TrainingJobSummary` with aware datetimes."""
+    modified = state.last_modified_time if behaviour.last_modified_in_summaries else None
+    return _present(
+        {
+            "TrainingJobName": job.name,
+            "TrainingJobArn": job.arn,
+            "CreationTime": job.creation_time,
+            "TrainingJobStatus": state.training_job_status,
+            "SecondaryStatus": state.secondary_status,
+            "TrainingEndTime": state.training_end_time,
+            "LastModifiedTime": modified,
+            "WarmPoolStatus": warm_pool(state, now, behaviour),
+            "TrainingPlanArn": job.spec.training_plan_arn,
+        }
+    )
 
 
 def description(job: Job, state: JobState, now: datetime, behaviour: Behaviour) -> dict[str, Any]:
-    """Give a ``DescribeTrainingJobResponse`` with aware datetimes."""
-    spec = job.spec
-    account = job.scope.account_id
-    bucket = f"s3://sagemaker-{job.scope.region}-{account}"
-    stopping: dict[str, Any] = {"MaxRuntimeInSeconds": spec.max_runtime_seconds}
-    if spec.managed_spot:
-        stopping["MaxWaitTimeInSeconds"] = 2 * spec.max_runtime_seconds
+    """Return a `DescribeTrainingJobResponse` with aware datetimes."""
+    spec, place = job.spec, job.place
+    bucket = f"s3://sagemaker-{place.region}-{place.account_id}"
+    runtime = spec.max_runtime_seconds
+    stopping = {
+        "MaxRuntimeInSeconds": runtime,
+        "MaxWaitTimeInSeconds": 2 * runtime if spec.managed_spot else None,
+    }
+    vpc = {"SecurityGroupIds": list(spec.security_group_ids), "Subnets": list(spec.subnets)}
+    role = spec.role_arn or f"arn:aws:iam::{place.account_id}:role/SageMakerExecutionRole"
     shown: dict[str, Any] = {
         "TrainingJobName": job.name,
         "TrainingJobArn": job.arn,
@@ -93,17 +93,19 @@ def description(job: Job, state: JobState, now: datetime, behaviour: Behaviour) 
             "TrainingImage": spec.training_image,
             "TrainingInputMode": "File",
         },
-        "RoleArn": spec.role_arn or f"arn:aws:iam::{account}:role/SageMakerExecutionRole",
+        "RoleArn": role,
         "OutputDataConfig": {"S3OutputPath": f"{bucket}/"},
         "ResourceConfig": _resource_config(spec),
         "WarmPoolStatus": warm_pool(state, now, behaviour),
-        "VpcConfig": _vpc_config(spec),
-        "StoppingCondition": stopping,
+        "VpcConfig": vpc if spec.subnets else None,
+        "StoppingCondition": _present(stopping),
         "CreationTime": job.creation_time,
         "TrainingStartTime": state.training_start_time,
         "TrainingEndTime": state.training_end_time,
         "LastModifiedTime": state.last_modified_time,
-        "SecondaryStatusTransitions": [_transition(each) for each in transitions(job, state)],
+        "SecondaryStatusTransitions": [
+            _transition(each) for each in transitions(job.creation_time, state)
+        ],
         "EnableNetworkIsolation": spec.network_isolation,
         "EnableInterContainerTrafficEncryption": spec.encrypt_traffic,
         "EnableManagedSpotTraining": spec.managed_spot,
@@ -112,63 +114,42 @@ def description(job: Job, state: JobState, now: datetime, behaviour: Behaviour) 
         "Environment": dict(spec.environment) or None,
         "ServerlessJobConfig": spec.serverless_job_config,
     }
-    known = _members("DescribeTrainingJobResponse")
-    return {name: value for name, value in shown.items() if value is not None and name in known}
+    return _known(_present(shown), "DescribeTrainingJobResponse")
 
 
 def search_record(job: Job, state: JobState, now: datetime, behaviour: Behaviour) -> dict[str, Any]:
-    """Give the ``TrainingJob`` of a SearchRecord: a description, with tags.
+    """Return the `TrainingJob` of a SearchRecord: a description with tags.
 
-    What the shape does not have, such as ServerlessJobConfig, Search does not show. [D]
+    Search does not show what that shape lacks, such as ServerlessJobConfig. [D]
     """
-    known = _members("TrainingJob")
-    shown = description(job, state, now, behaviour)
-    record = {name: value for name, value in shown.items() if name in known}
-    record["Tags"] = tag_list(state.tags)
-    return record
+    record = _known(description(job, state, now, behaviour), "TrainingJob")
+    return {**record, "Tags": tag_list(state.tags)}
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Give tags as the API lists them."""
+    """Return tags as the API lists them."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def transitions(job: Job, state: JobState) -> tuple[Transition, ...]:
-    """Give the secondary statuses so far, worked out from the times if none were kept."""
-    if state.transitions is not None:
-        return state.transitions
-    started, ended = state.training_start_time, state.training_end_time
-    made = [
-        Transition("Starting", job.creation_time, started or ended, "Starting the training job")
-    ]
-    if started is not None:
-        made.append(Transition("Downloading", started, started, "Downloading input data"))
-        made.append(Transition("Training", started, ended, "Training image download completed."))
-    if ended is not None and state.training_job_status in FINAL_STATUSES:
-        made.append(Transition(state.training_job_status, ended, ended, "Training job ended"))
-    return tuple(made)
-
-
 def _status_is_late(state: JobState, now: datetime, behaviour: Behaviour) -> bool:
-    late = behaviour.pool_status_late_seconds
-    ended = state.training_end_time
-    # An unbounded lateness is not a timedelta, so seconds are compared.
-    return bool(late) and ended is not None and (now - ended).total_seconds() < late
+    return _is_late(state.training_end_time, now, behaviour.pool_status_late_seconds)
 
 
 def _seconds_are_late(state: JobState, now: datetime, behaviour: Behaviour) -> bool:
-    late = behaviour.pool_seconds_late_seconds
-    changed = state.warm_pool_changed_at
     settled = state.warm_pool_status in ("Reused", "Terminated")
-    return bool(late) and settled and changed is not None and (now - changed).total_seconds() < late
+    late = behaviour.pool_seconds_late_seconds
+    return settled and _is_late(state.warm_pool_changed_at, now, late)
+
+
+def _is_late(since: datetime | None, now: datetime, seconds: float) -> bool:
+    # In seconds: a timedelta cannot hold an infinite delay.
+    return bool(seconds) and since is not None and (now - since).total_seconds() < seconds
 
 
 def _retained_seconds(state: JobState, now: datetime, behaviour: Behaviour) -> int | None:
-    if state.warm_pool_status != "Available":
-        return (
-            None if _seconds_are_late(state, now, behaviour) else state.warm_pool_retained_seconds
-        )
-    if state.warm_pool_retained_seconds is not None:
+    if _seconds_are_late(state, now, behaviour):
+        return None
+    if state.warm_pool_status != "Available" or state.warm_pool_retained_seconds is not None:
         return state.warm_pool_retained_seconds
     if behaviour.pool_seconds_while_available == "absent":
         return None
@@ -180,7 +161,7 @@ def _retained_seconds(state: JobState, now: datetime, behaviour: Behaviour) -> i
 def _resource_config(spec: JobSpec) -> dict[str, Any] | None:
     if spec.serverless_job_config is not None:
         return None
-    config: dict[str, Any] = {
+    config = {
         "InstanceType": spec.instance_type,
         "InstanceCount": spec.instance_count,
         "VolumeSizeInGB": spec.volume_size_gb,
@@ -191,33 +172,30 @@ def _resource_config(spec: JobSpec) -> dict[str, Any] | None:
         "SelectedInstanceType": spec.selected_instance_type,
         "SelectedInstanceCount": spec.selected_instance_count,
     }
-    known = _members("ResourceConfig")
-    return {name: value for name, value in config.items() if value is not None and name in known}
-
-
-def _vpc_config(spec: JobSpec) -> dict[str, Any] | None:
-    if not spec.subnets:
-        return None
-    return {
-        "SecurityGroupIds": list(spec.security_group_ids),
-        "Subnets": list(spec.subnets),
-    }
+    return _known(_present(config), "ResourceConfig")
 
 
 def _transition(transition: Transition) -> dict[str, Any]:
-    shown: dict[str, Any] = {"Status": transition.status, "StartTime": transition.start}
-    if transition.end is not None:
-        shown["EndTime"] = transition.end
-    if transition.message:
-        shown["StatusMessage"] = transition.message
-    return shown
+    shown = {
+        "Status": transition.status,
+        "StartTime": transition.start,
+        "EndTime": transition.end,
+        "StatusMessage": transition.message or None,
+    }
+    return _present(shown)
+
+
+def _present(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _known(members: Mapping[str, Any], shape: str) -> dict[str, Any]:
+    """Return the members that the installed botocore knows; an older one has fewer."""
+    known = _members(shape)
+    return {name: value for name, value in members.items() if name in known}
 
 
 @cache
 def _members(shape_name: str) -> frozenset[str]:
-    # An older botocore knows fewer members; what it does not know it cannot be told.
-    if shape_name == "DescribeTrainingJobResponse":
-        shape = shape_at("sagemaker", "DescribeTrainingJob", "output")
-    else:
-        shape = service_model("sagemaker").shape_for(shape_name)
+    shape = service_model("sagemaker").shape_for(shape_name)
     return frozenset(shape.members) if isinstance(shape, StructureShape) else frozenset()

@@ -1,69 +1,63 @@
-"""The world behind the stand-in service: accounts, regions, their jobs, and time."""
+"""The simulated world: accounts and regions, their jobs, and time."""
 
-import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from exporter.simulator.behaviour import Behaviour
-from exporter.simulator.chronicle import Chronicle
 from exporter.simulator.clock import Clock
-from exporter.simulator.scope import Scope
+from exporter.simulator.history import History
+from exporter.simulator.job import Place
+from exporter.simulator.scope import Scope, Shared
 
-DEFAULT_SCOPE = ("111122223333", "eu-west-1")
-"""Where a history is made when no scope is named and none exists."""
+DEFAULT_SCOPE = Place("111122223333", "eu-west-1")
+"""Gets a history when no scope is named and none exists."""
 
 
 class World:
-    """Everything that the stand-in service knows.
+    """Everything that the simulated services know.
 
     Args:
         clock: The world's time.
-        seed: Two worlds of one seed live the same lives.
-        behaviour: How the service behaves; may be exchanged at any time.
+        seed: Two worlds with the same seed get the same jobs.
+        behaviour: How the services behave.
 
     Attributes:
-        clock: As given.
-        seed: As given.
-        lock: Held by whoever reads or changes jobs.
+        clock: As passed in.
+        seed: As passed in.
+        lock: Held by everyone who reads or changes jobs.
     """
 
     def __init__(self, clock: Clock, seed: int = 0, behaviour: Behaviour | None = None) -> None:
-        """Start without jobs."""
         self.clock = clock
         self.seed = seed
-        self.lock = threading.RLock()
-        self._behaviour = behaviour or Behaviour()
-        self._chronicle = Chronicle(seed)
-        self._told: datetime | None = None
-        self._scopes: dict[tuple[str, str], Scope] = {}
+        self._shared = Shared(clock, behaviour or Behaviour())
+        self.lock = self._shared.lock
+        self._history = History(seed)
+        self._lived_until: datetime | None = None
+        self._scopes: dict[Place, Scope] = {}
 
     @property
     def behaviour(self) -> Behaviour:
-        """How the service behaves from now on."""
-        return self._behaviour
+        """How the services behave; a new one applies at once."""
+        return self._shared.behaviour
 
     @behaviour.setter
     def behaviour(self, behaviour: Behaviour) -> None:
         with self.lock:
-            self._behaviour = behaviour
+            self._shared.behaviour = behaviour
             for scope in self._scopes.values():
-                scope.forget_shown()
-
-    @property
-    def search_lag(self) -> timedelta:
-        """How old the Search index is."""
-        return timedelta(seconds=self._behaviour.search_lag_seconds)
+                scope.clear_cache()
 
     def scope(self, account_id: str, region: str) -> Scope:
-        """Give an account's jobs in a region, none at first."""
+        """Return the jobs of an account in a region, at first none."""
         with self.lock:
-            key = (account_id, region)
-            if key not in self._scopes:
-                self._scopes[key] = Scope(self, account_id, region)
-            return self._scopes[key]
+            place = Place(account_id, region)
+            if place not in self._scopes:
+                self._scopes[place] = Scope(self._shared, place)
+            return self._scopes[place]
 
     def scopes(self) -> list[Scope]:
-        """Give all scopes that were ever asked for."""
+        """Return all scopes that were ever requested."""
         with self.lock:
             return list(self._scopes.values())
 
@@ -74,29 +68,29 @@ class World:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> None:
-        """Give scopes a realistic history, and the world a rate at which it goes on.
+        """Add a realistic history to scopes and set the rate at which it goes on.
 
         Args:
-            jobs: Exactly how many jobs, in all scopes together.
-            scopes: Whose; all there are, or one of a default account, unless told
-                otherwise. The first gets the largest share.
-            since: From when; a year before the end unless told otherwise.
-            until: Up to when, now unless told otherwise; some jobs still run and some
-                pools still wait then.
+            jobs: The exact number of jobs, in all scopes together.
+            scopes: The first gets the largest share. None takes all scopes, or one of a
+                default account.
+            since: Begin of the history; None is a year before its end.
+            until: End of the history; None is now. Some jobs are running and some pools are
+                waiting then.
         """
         with self.lock:
             chosen = list(scopes or self.scopes()) or [self.scope(*DEFAULT_SCOPE)]
             end = until or self.clock.now()
             begin = since or end - timedelta(days=365)
-            self._chronicle.write(chosen, jobs, begin, end, self._behaviour)
-            self._told = end
+            self._history.write(chosen, jobs, begin, end)
+            self._lived_until = end
 
     def advance(self, by: float | timedelta) -> int:
-        """Move the clock and let the jobs live; give how many things happened.
+        """Move the clock, let the jobs live, and return the number of events.
 
-        Running jobs end, pools are reused or expire, new jobs are created at the rate of
-        the history (:attr:`jobs_per_day`). Jobs made or moved by hand go on by themselves
-        too, unless they were created with ``lives=False``.
+        Running jobs end, pools are reused or expire, and new jobs appear at the rate of
+        `jobs_per_day`. Jobs that were created or moved by hand go on, except those created
+        with `lives=False`.
 
         Args:
             by: Seconds, or a timedelta.
@@ -104,21 +98,17 @@ class World:
         with self.lock:
             before = self.clock.now()
             now = self.clock.advance(by)
-            # The clock may have been moved without anything happening; it happens now.
-            since = before if self._told is None else min(self._told, before)
-            happened = self._chronicle.live(self.scopes(), since, now, self._behaviour)
-            self._told = now
+            # Somebody may have moved the clock alone; what was due then happens now.
+            since = before if self._lived_until is None else min(self._lived_until, before)
+            happened = self._history.live(self.scopes(), since, now)
+            self._lived_until = now
             return happened
 
     @property
     def jobs_per_day(self) -> float:
-        """How many jobs :meth:`advance` creates a day, in all scopes together."""
-        return self._chronicle.jobs_per_day
+        """The number of jobs that `advance` creates a day, in all scopes together."""
+        return self._history.jobs_per_day
 
     @jobs_per_day.setter
     def jobs_per_day(self, rate: float) -> None:
-        self._chronicle.jobs_per_day = rate
-
-    def now(self) -> datetime:
-        """Give the world's time."""
-        return self.clock.now()
+        self._history.jobs_per_day = rate

@@ -1,12 +1,12 @@
-"""Jobs as ListTrainingJobs lists them: filtered first, in an order, from a place on.
+"""List jobs as ListTrainingJobs does: filtered, then sorted, after a place in that order.
 
-A page is found by the place of the last row before it (its sort key), never by counting rows, so
-the hundredth page costs what the first does, and rows that come or go in between move nothing.
-`creation_time` and names never change, so a place in those orders lasts for ever. Statuses do
-change: where they are what is sorted by, each job keeps the place it had when the listing began,
-which `training_job_changes` still knows (`Mark`).
+A page begins after the sort key of the previous row. It does not count rows, so the hundredth page
+costs as much as the first, and rows that come or go in between move nothing. Creation times and
+names never change, so a place in those orders stays valid. Statuses do change. In a listing sorted
+by status, each job keeps the place that it had when the listing began; `training_job_changes` has
+the status of that time (`Mark`).
 
-The statements run over any connection that has these tables: the file, or a copy in memory.
+The statements run on any connection with these tables: the file, or a copy in memory.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any, Final, Literal, NamedTuple
 
 from exporter.store.scopes import ScopeKey
 
-#: Runs a statement with named parameters (`$name`) and gives all its rows.
+#: Runs a statement with named parameters (`$name`) and returns all its rows.
 Execute = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
 SortBy = Literal["Name", "CreationTime", "Status"]
 
 
 class StaleMark(Exception):
-    """The history of statuses is not the one that a listing began with."""
+    """A listing began with another history of statuses."""
 
 
 class Mark(NamedTuple):
@@ -32,7 +32,7 @@ class Mark(NamedTuple):
 
     Attributes:
         changes: How many rows training_job_changes had.
-        check: A hash of the last of them, so that another history is not taken for this one.
+        check: A hash of the last of them; it differs in another history.
     """
 
     changes: int
@@ -40,11 +40,11 @@ class Mark(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a page ends: what the last row was sorted by.
+    """The end of a page: the sort key of its last row.
 
     Attributes:
         key: The values of the sort columns; times are microseconds since the epoch.
-        mark: Where the listing began, if statuses are sorted by.
+        mark: The history when the listing began, if it is sorted by status.
     """
 
     key: tuple[str | int, ...]
@@ -53,23 +53,22 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What is listed. Every filter left None lets all jobs through; bounds are exclusive.
+    """What to list. A filter that is None matches all jobs; time bounds are aware and exclusive.
 
     Attributes:
-        account_id: None lists all accounts.
-        region: None lists all regions.
-        sort_by: CreationTime and Status are sorted by creation time and ARN after that, Name by
-            creation time (a name that was used again), then ARN (another account's).
-        descending: Turns the whole order around, ties included.
-        created_after: Aware, as all times here.
-        created_before: See above.
-        modified_after: A job without LastModifiedTime meets neither bound.
-        modified_before: See above.
-        name_contains: Case counts.
+        account_id: The account; None lists all.
+        region: The region; None lists all.
+        sort_by: Ties are sorted by creation time, then by ARN.
+        descending: Reverses the whole order, including ties.
+        created_after: Lower bound of the creation time.
+        created_before: Upper bound of the creation time.
+        modified_after: Lower bound of LastModifiedTime; a job without it does not match.
+        modified_before: Upper bound of LastModifiedTime; likewise.
+        name_contains: A part of the name, case-sensitive.
         status: TrainingJobStatus.
         warm_pool_status: WarmPoolStatus.Status.
         training_plan_arn: TrainingPlanArn.
-        deleted: Also jobs that AWS has deleted.
+        deleted: Include jobs that AWS has deleted.
     """
 
     account_id: str | None = None
@@ -88,14 +87,14 @@ class Listing:
 
     @property
     def by_status(self) -> bool:
-        """Whether jobs can change their places: statuses are sorted by, and there are several."""
+        """Whether jobs can change places: the listing is sorted by status and has several."""
         return self.sort_by == "Status" and self.status is None
 
 
 class Listed(NamedTuple):
     """A row; times are microseconds since the epoch, UTC.
 
-    `status_then` is the status it is sorted by: the present one, or that of the listing's begin.
+    `status_then` is the status that sorts it: the current one, or that when the listing began.
     """
 
     training_job_name: str
@@ -116,7 +115,7 @@ class Listed(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Rows in order, and where the listing began if statuses are sorted by."""
+    """Rows in order, and the history when the listing began if it is sorted by status."""
 
     jobs: list[Listed]
     mark: Mark | None
@@ -147,17 +146,17 @@ def rows(
     limit: int | None,
     now: Mark | None = None,
 ) -> Rows:
-    """The jobs that follow a place, at most `limit`.
+    """Return at most `limit` jobs after a place.
 
     Args:
         execute: Runs statements.
-        listing: What is listed.
-        after: What an earlier page ended with; None begins.
-        limit: None gives all.
-        now: The present end of the history, where it is known already.
+        listing: What to list.
+        after: The end of the previous page; None begins.
+        limit: The largest number of jobs; None returns all.
+        now: The current end of the history, if the caller knows it.
 
     Raises:
-        StaleMark: The place is one in a history that this database does not have.
+        StaleMark: The place belongs to a history that this database does not have.
     """
     if not listing.by_status:
         return Rows(_rows(execute, _Query(listing), after, limit), None)
@@ -170,23 +169,23 @@ def rows(
 
 
 def place_of(listing: Listing, job: Listed, mark: Mark | None) -> Place:
-    """The place that a row ends."""
+    """Return the place after a row."""
     return Place(tuple(getattr(job, name) for name in _sort_columns(listing)), mark)
 
 
 def read_mark(execute: Execute) -> Mark:
-    """The present end of the history of statuses."""
+    """Return the current end of the history of statuses."""
     changes = int(execute("SELECT count(*) FROM training_job_changes", {})[0][0])
     return Mark(changes, _check_of(execute, changes))
 
 
 def count(execute: Execute) -> int:
-    """How many jobs there are, deleted ones included; costs nothing."""
+    """Return the number of jobs, including deleted ones, at no cost."""
     return int(execute("SELECT count(*) FROM training_jobs", {})[0][0])
 
 
 def read_scopes(execute: Execute) -> list[ScopeKey]:
-    """Every account and region that was synced, or of which there are jobs; sorted."""
+    """Return every account and region that was synced or has jobs, sorted."""
     found = execute(
         """
         SELECT account_id, region FROM sync_scopes
@@ -202,7 +201,7 @@ def read_scopes(execute: Execute) -> list[ScopeKey]:
 def _by_status(
     execute: Execute, listing: Listing, after: Place | None, limit: int | None
 ) -> list[Listed]:
-    """One status after the other: sorting all jobs by two texts takes five times as long."""
+    """List one status after the other: sorting all jobs by two texts takes five times as long."""
     found: list[Listed] = []
     reached = None if after is None else str(after.key[0])
     included = True
@@ -220,14 +219,14 @@ def _by_status(
 def _next_status(
     execute: Execute, listing: Listing, reached: str | None, included: bool
 ) -> str | None:
-    """The status that comes next: after one that was reached, or that one if it is included."""
+    """Return the next status after `reached`, or `reached` itself if it is included."""
     query = _Query(listing)
     function, sign = ("max", "<") if listing.descending else ("min", ">")
     where, parameters = query.where, dict(query.parameters)
     if reached is not None:
         where += f" AND training_job_status {sign}{'=' if included else ''} $reached"
         parameters["reached"] = reached
-    statement = f"SELECT {function}(training_job_status) FROM training_jobs WHERE {where}"  # noqa: S608 - names of ours
+    statement = f"SELECT {function}(training_job_status) FROM training_jobs WHERE {where}"  # noqa: S608 - our own names
     found: str | None = execute(statement, parameters)[0][0]
     return found
 
@@ -248,12 +247,12 @@ def _sort_columns(listing: Listing) -> tuple[str, ...]:
 
 
 class _Query:
-    """The text of a page's statement, and its parameters.
+    """The statement of a page, and its parameters.
 
     Args:
-        listing: What is listed.
-        begun: Sort by the statuses of then.
-        status: Only jobs that have this status now.
+        listing: What to list.
+        begun: Sort by the statuses at this point of the history.
+        status: The only status to list.
     """
 
     def __init__(
@@ -286,13 +285,13 @@ class _Query:
         )
         order = self._order(then)
         if limit is not None and self._begun is None:
-            # Two steps: only the rows of the page are then read in full, five times faster.
+            # In two steps, only the rows of the page are read in full: five times faster.
             parameters["limit"] = limit
             where = (
-                "rowid IN (SELECT rowid FROM training_jobs "  # noqa: S608 - names of ours
+                "rowid IN (SELECT rowid FROM training_jobs "  # noqa: S608 - our own names
                 f"WHERE {where} ORDER BY {order} LIMIT $limit)"
             )
-        statement = f"SELECT {columns}, {then} FROM {source} WHERE {where} ORDER BY {order}"  # noqa: S608 - names of ours
+        statement = f"SELECT {columns}, {then} FROM {source} WHERE {where} ORDER BY {order}"  # noqa: S608 - our own names
         if limit is not None and self._begun is not None:
             parameters["limit"] = limit
             statement += " LIMIT $limit"
@@ -305,15 +304,15 @@ class _Query:
 
     def _columns(self) -> Iterator[str]:
         for name in _sort_columns(self._listing):
-            # All rows of a status in force have the same.
+            # All rows of a filter by status have the same one.
             if name != "status_then" or "status" not in self.parameters:
                 yield name
 
     def _beyond(self, after: Place) -> tuple[str, dict[str, Any]]:
-        """A condition for the rows after a place.
+        """Return a condition for the rows after a place, and its parameters.
 
-        Written out: DuckDB compares (a, b) > (x, y) six times slower, and the first column with
-        >= lets it pass over whole blocks of rows.
+        DuckDB compares (a, b) > (x, y) six times slower than the condition in full. The first
+        column with >= lets it skip whole blocks of rows.
         """
         keys = dict(zip(_sort_columns(self._listing), after.key, strict=True))
         names = list(self._columns())
@@ -327,13 +326,13 @@ class _Query:
 
 
 def _parameter(name: str) -> str:
-    """The parameter for a place's value; that of a time is a number of microseconds."""
+    """Return the parameter for a value of a place; a time is a number of microseconds."""
     value = f"$after_{name}"
     return f"make_timestamp({value}) AT TIME ZONE 'UTC'" if name in TIMES else value
 
 
-#: Jobs with the status that each had when a listing began. The history is asked about the jobs
-#: that have changed since; one that came since has the status that was seen first.
+#: Jobs with the status that each had when a listing began. Only jobs that have changed since need
+#: the history. A job that is newer than the listing has its first known status.
 _WITH_STATUSES_THEN: Final = """(
     SELECT j.*, coalesce(t.status_then, j.training_job_status) AS status_then
     FROM training_jobs AS j
@@ -357,7 +356,7 @@ _WITH_STATUSES_THEN: Final = """(
 
 def _check(execute: Execute, begun: Mark, now: Mark) -> None:
     if begun.changes > now.changes or _check_of(execute, begun.changes) != begun.check:
-        raise StaleMark("This database has another history than the listing began with.")
+        raise StaleMark("The listing began with another history.")
 
 
 def _check_of(execute: Execute, changes: int) -> str:

@@ -1,10 +1,10 @@
-"""A copy in memory of what listings read, brought up to the file by what differs.
+"""A copy in memory of what listings read, updated with the parts of the file that differ.
 
-A process that answers all day cannot keep the file open (no sync could write any more), nor open
-it for each answer (15 ms and more, and the sync has to wait each time). It opens the file once
-after each commit, to compare the fingerprints of its parts with those of the copy, and reads the
-parts that differ. Fingerprints, because no column says in which commit a row was written: times
-of observation come from the service's clock, and several scopes commit in turns.
+A process that answers all day cannot keep the file open, or no sync could write. It cannot open
+the file for each answer, which takes 15 ms and blocks the sync. So it opens the file once after
+each commit, compares the fingerprints of its parts with those of the copy, and reads the parts that
+differ. No column says which commit wrote a row: times of observation come from the service's clock,
+and several scopes commit in turn.
 """
 
 from __future__ import annotations
@@ -21,77 +21,84 @@ from exporter.store.scopes import ScopeKey
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-#: Rows of a part: two of DuckDB's vectors, so that a part is read without its neighbours.
-_PART: Final = 4_096
-#: Parts read at once: one of DuckDB's row groups, some 50 MB on their way.
-_AT_ONCE: Final = 30
-_FRESH: Final = "fresh_rows"
-#: Not in the fingerprint: a row of the file keeps them, and its number, for good. What tells one
-#: row from another all the same, should the file be another, are its times.
-_FIXED: Final = frozenset({"training_job_name", "training_job_arn", "account_id", "region"})
+PART: Final = 4_096
+"""Rows of a part: two of DuckDB's vectors, so DuckDB reads a part without its neighbours."""
 
-_Part = tuple[int, int]
+AT_ONCE: Final = 30
+"""Parts read at once: one of DuckDB's row groups, some 50 MB in transit."""
+
+_FRESH: Final = "fresh_rows"
+#: Not in the fingerprint, because a row keeps them and its number for good. In another file the
+#: times of its rows differ.
+_FIXED: Final = frozenset({"training_job_name", "training_job_arn", "account_id", "region"})
 
 
 class Mirror:
     """Rows of training_jobs in memory; for one thread at a time.
+
+    Args:
+        part: Rows of a part, the unit of comparison.
+        at_once: The most parts to read at once.
 
     Attributes:
         scopes: The accounts and regions in the file.
         mark: The end of the history of statuses.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, part: int = PART, at_once: int = AT_ONCE) -> None:
+        self._part = part
+        self._at_once = at_once
         self._memory = in_memory()
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything: the file has become another."""
+        """Forget everything, because the path names another file now."""
         columns = ", ".join(f"{name} {_type(name)}" for name in COLUMNS)
         self._memory.execute(
-            f"CREATE OR REPLACE TABLE training_jobs (number BIGINT, print UBIGINT, {columns})"
+            f"CREATE OR REPLACE TABLE training_jobs (number BIGINT, fingerprint UBIGINT, {columns})"
         )
-        self._parts: dict[int, _Part] = {}
+        self._parts: dict[int, tuple[int, int]] = {}
         self.scopes: list[ScopeKey] = []
         self.mark = Mark(0, "")
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         self._memory.close()
 
     def execute(self, statement: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-        """Run a statement over the copy; gives all rows."""
+        """Run a statement on the copy and return all rows."""
         return self._memory.execute(statement, dict(parameters)).fetchall()
 
     def refresh(self, connection: sa.Connection) -> bool:
-        """Take over what differs in the file; says whether anything did.
+        """Copy what differs in the file and return whether anything did.
 
         Args:
             connection: The file, open for reading.
         """
         file: Any = connection.connection.driver_connection
 
-        def ask(statement: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        def execute(statement: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
             found: Sequence[Sequence[Any]] = file.execute(statement, dict(parameters)).fetchall()
             return found
 
         before = self.scopes, self.mark
-        parts = {part: (count, print_) for part, count, print_ in ask(_PARTS, {})}
+        found = execute(_PARTS, {"part": self._part})
+        parts = {part: (count, fingerprint) for part, count, fingerprint in found}
         stale = {part for part in parts if self._parts.get(part) != parts[part]}
         stale |= self._parts.keys() - parts.keys()
-        # What is not known to be taken over whole is taken over again next time.
+        # If this run fails, the next one copies these parts again.
         self._parts = {part: parts[part] for part in parts.keys() - stale}
-        # The newest first: a listing from the newest on then passes over the rest at a glance.
-        for first, last in reversed(list(_ranges(stale))):
-            bounds = {"first": first * _PART, "last": (last + 1) * _PART - 1}
+        # The newest rows come first, so a listing from the newest on can skip the rest.
+        for first, last in reversed(list(_ranges(stale, self._at_once))):
+            bounds = {"first": first * self._part, "last": (last + 1) * self._part - 1}
             self._take(fetch(file.sql(_FRESH_ROWS.format(**bounds))), bounds)
         self._parts = parts
-        scopes = set(self.scopes) | {ScopeKey(*row) for row in ask(_SYNCED, {})}
-        self.scopes, self.mark = sorted(scopes), read_mark(ask)
+        scopes = set(self.scopes) | {ScopeKey(*row) for row in execute(_SYNCED, {})}
+        self.scopes, self.mark = sorted(scopes), read_mark(execute)
         return bool(stale) or before != (self.scopes, self.mark)
 
     def _take(self, fresh: Batch, bounds: Mapping[str, int]) -> None:
-        """Update in place, then add: rows deleted and added anew would pile up in memory."""
+        """Update rows in place: rows that are deleted and inserted again would fill the memory."""
         memory = self._memory
         memory.begin()
         try:
@@ -99,7 +106,7 @@ class Mirror:
                 memory.register(_FRESH, fresh)  # each time: DuckDB 1.4 reads a batch once
                 memory.execute(statement.format(**bounds))
             memory.register(_FRESH, fresh)
-            found = memory.execute(f"SELECT DISTINCT account_id, region FROM {_FRESH}").fetchall()  # noqa: S608 - a name of ours
+            found = memory.execute(f"SELECT DISTINCT account_id, region FROM {_FRESH}").fetchall()  # noqa: S608 - our own names
         except BaseException:
             memory.rollback()
             raise
@@ -109,13 +116,13 @@ class Mirror:
         self.scopes = sorted(set(self.scopes) | {ScopeKey(*row) for row in found})
 
 
-def _ranges(parts: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Neighbours together, as their first and last, but not too many."""
+def _ranges(parts: Iterable[int], most: int) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last of adjacent parts, at most `most` together."""
     first = last = None
     for part in sorted(parts):
         if first is None or last is None:
             first = last = part
-        elif part == last + 1 and part - first < _AT_ONCE:
+        elif part == last + 1 and part - first < most:
             last = part
         else:
             yield first, last
@@ -131,12 +138,12 @@ def _type(name: str) -> str:
 
 def _numbered() -> str:
     names = ("rowid", *(name for name in COLUMNS if name not in _FIXED), "updated_at")
-    return f"rowid AS number, hash({', '.join(names)}) AS print"
+    return f"rowid AS number, hash({', '.join(names)}) AS fingerprint"
 
 
-# Names of ours, and whole numbers: nothing of a user's is in these statements.
+# These statements hold our own names and whole numbers only.
 _PARTS: Final = f"""
-SELECT number // {_PART} AS part, count(*), bit_xor(print)
+SELECT number // $part AS part, count(*), bit_xor(fingerprint)
 FROM (SELECT {_numbered()} FROM training_jobs)
 GROUP BY part
 """  # noqa: S608
@@ -146,10 +153,10 @@ FROM training_jobs
 WHERE rowid BETWEEN {{first}} AND {{last}}
 """  # noqa: S608
 _UPDATE: Final = f"""
-UPDATE training_jobs SET {", ".join(f"{name} = f.{name}" for name in ("print", *COLUMNS))}
+UPDATE training_jobs SET {", ".join(f"{name} = f.{name}" for name in ("fingerprint", *COLUMNS))}
 FROM {_FRESH} AS f
 WHERE training_jobs.number BETWEEN {{first}} AND {{last}}
-    AND training_jobs.number = f.number AND training_jobs.print <> f.print
+    AND training_jobs.number = f.number AND training_jobs.fingerprint <> f.fingerprint
 """  # noqa: S608
 _ADD: Final = f"""
 INSERT INTO training_jobs BY NAME

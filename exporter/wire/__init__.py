@@ -1,16 +1,19 @@
-"""The AWS protocols over HTTP: one front, behind which any back end answers.
+"""The AWS protocols over HTTP: a front, behind which any back end answers.
 
-The simulator and ``serve`` differ in where their rows come from, not in how AWS
-talks. This package knows the talking: HTTP/1.1 with keep-alive
-(:mod:`exporter.wire.http`), AWS JSON 1.1 and the query protocol
-(:mod:`exporter.wire.front`), tokens (:mod:`exporter.wire.tokens`), and the rules of
-botocore's service models (:mod:`exporter.wire.model`, :mod:`exporter.wire.constraints`).
+The simulator and `serve` get their rows from different places but speak the same protocols.
+This package has the protocols, and imports nothing else of this project. Its modules, each of
+which imports only those above it:
+
+    times, calls, server        times on the wire; what back ends get and return; HTTP/1.1
+    constraints, tokens         what a shape allows; NextTokens
+    model, query                botocore's service models; the query protocol of STS
+    front                       from an HTTP request to a call and back
 """
 
+from exporter.wire.calls import Answer, ApiError, Backend, Body, Call, Outcome
 from exporter.wire.front import Front
-from exporter.wire.http import Request, Response, Server
+from exporter.wire.server import Request, Response, Server
 from exporter.wire.tokens import Tokens
-from exporter.wire.types import Answer, ApiError, Backend, Body, Call, Outcome
 
 __all__ = [
     "Answer",

@@ -1,12 +1,10 @@
-"""What a botocore shape allows, compiled once into checks that are cheap to run.
+"""What a botocore shape allows, compiled once into checks that run fast.
 
-botocore's own ``validate`` knows types, required members, unknown members and lower
-bounds; the service also enforces upper bounds, patterns and enumerations, and names them
-in its own words. Both are here, from the same model, so that neither can drift from it;
-a test compares the first half with ``botocore.validate``.
+`botocore.validate` checks types, required and unknown members and lower bounds. The service
+also checks upper bounds, patterns and enumerations, and has its own words for all of them.
+These checks come from the same model; a test compares them with `botocore.validate`.
 
-A check takes a value and gives None, or the problems found, so that a value without
-problems – each row of each page – costs no allocation.
+A check returns None or the problems that it found.
 """
 
 import re
@@ -21,10 +19,10 @@ class Problem(NamedTuple):
     """One violation.
 
     Attributes:
-        path: Where, as the service writes it: ``searchExpression.filters.1.member.value``.
-        value: The value found, None when it is missing.
-        constraint: The rule in the service's words; for a wrong type, the type wanted.
-        kind: ``constraint``, ``type`` or ``unknown`` (a member the model does not have).
+        path: The place as the service writes it: `searchExpression.filters.1.member.value`.
+        value: The value found there; None if it is missing.
+        constraint: The rule in the words of the service; for a wrong type, the right one.
+        kind: `constraint`, `type` or `unknown` (a member that the model does not have).
     """
 
     path: str
@@ -35,118 +33,135 @@ class Problem(NamedTuple):
 
 Check = Callable[[Any], list[Problem] | None]
 
+Rule = tuple[Callable[[Any], object], str]
+"""A test that a value must pass, and the constraint in the words of the service."""
+
+# The word of the service for a type, and the Python types of its values. bool is no int in JSON.
+_SCALARS: Mapping[str, tuple[str, frozenset[type]]] = {
+    "string": ("a String", frozenset({str})),
+    "integer": ("an Integer", frozenset({int})),
+    "long": ("an Integer", frozenset({int})),
+    "float": ("a Double", frozenset({int, float})),
+    "double": ("a Double", frozenset({int, float})),
+    "boolean": ("a Boolean", frozenset({bool})),
+    "timestamp": ("a Timestamp", frozenset({datetime})),
+    "blob": ("a Blob", frozenset({bytes, str})),
+}
+
 
 class Constraints:
     """Compiles the shapes of one service into checks, each shape once.
 
     Args:
-        open_enums: Leave enumerations unchecked. For answers: a status that the model
-            does not know yet is not a malformed answer ("subject to change").
+        open_enums: Do not check enumerations. For answers: they may have statuses that the
+            installed model does not know yet.
     """
 
     def __init__(self, *, open_enums: bool = False) -> None:
-        """Start with nothing compiled."""
         self._open_enums = open_enums
         self._compiled: dict[str, Check] = {}
 
     def check(self, shape: Shape) -> Check:
-        """Give the check of a shape; shapes may contain themselves (SearchExpression)."""
+        """Return the check of a shape; a shape may contain itself (SearchExpression)."""
         known = self._compiled.get(shape.name)
         if known is not None:
             return known
-        # Found by whatever refers back to this shape while it is being compiled.
+        # A reference back to this shape finds this while the shape is being compiled.
         self._compiled[shape.name] = lambda value: self._compiled[shape.name](value)
-        made = self._make(shape)
+        made = self._made(shape)
         self._compiled[shape.name] = made
         return made
 
-    def _make(self, shape: Shape) -> Check:
+    def _made(self, shape: Shape) -> Check:
         if isinstance(shape, StructureShape):
             return self._structure(shape)
         if isinstance(shape, ListShape):
             return self._list(shape)
         if isinstance(shape, MapShape):
             return self._map(shape)
-        if shape.type_name == "string":
-            return _string(shape, self._open_enums)
-        if shape.type_name in ("integer", "long"):
-            return _number(shape, (int,), "an Integer")
-        if shape.type_name in ("float", "double"):
-            return _number(shape, (int, float), "a Double")
-        if shape.type_name == "boolean":
-            return lambda value: None if isinstance(value, bool) else [_wrong(value, "a Boolean")]
-        if shape.type_name == "timestamp":
-            return lambda v: None if isinstance(v, datetime) else [_wrong(v, "a Timestamp")]
-        if shape.type_name == "blob":
-            return lambda v: None if isinstance(v, bytes | str) else [_wrong(v, "a Blob")]
-        raise NotImplementedError(f"no check for {shape.type_name}, the type of {shape.name}")
+        return self._scalar(shape)
 
     def _structure(self, shape: StructureShape) -> Check:
-        members = {name: (_camel(name), self.check(each)) for name, each in shape.members.items()}
-        required = [(name, _camel(name)) for name in shape.metadata.get("required", ())]
+        members = {name: self.check(each) for name, each in shape.members.items()}
+        required = shape.metadata.get("required", ())
 
         def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
-            # dict first: asking for the abstract Mapping costs as much as all the rest.
-            if not isinstance(value, dict) and not isinstance(value, Mapping):
+            # dict first: a check for the abstract Mapping takes as long as all the rest.
+            if not isinstance(value, dict | Mapping):
                 return [_wrong(value, "a structure")]
-            found: list[Problem] | None = None
-            for name, camel in required:
-                if name not in value:
-                    found = [*(found or ()), Problem(camel, None, "Member must not be null")]
+            found = [
+                Problem(_camel(name), None, "Member must not be null")
+                for name in required
+                if name not in value
+            ]
             for name, each in value.items():
-                member = members.get(name)
-                if member is None:
-                    found = [*(found or ()), Problem(str(name), each, "", "unknown")]
-                    continue
-                problems = member[1](each)
-                if problems:
-                    found = [*(found or ()), *_below(member[0], problems)]
-            return found
+                if name not in members:
+                    found.append(Problem(str(name), each, "", "unknown"))
+                elif problems := members[name](each):
+                    found += _below(_camel(name), problems)
+            return found or None
 
         return check
 
     def _list(self, shape: ListShape) -> Check:
-        size = _bounds(shape, "length")
+        rules = _bounds(shape, "length", len)
         member = self.check(shape.member)
 
         def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
             if not isinstance(value, list | tuple):
                 return [_wrong(value, "a list")]
-            found = [Problem("", value, text) for text in size(len(value))]
+            found = _broken(rules, value)
             for position, each in enumerate(value, 1):
-                problems = member(each)
-                if problems:
-                    found.extend(_below(f"{position}.member", problems))
+                found += _below(f"{position}.member", member(each) or [])
             return found or None
 
         return check
 
     def _map(self, shape: MapShape) -> Check:
-        size = _bounds(shape, "length")
+        rules = _bounds(shape, "length", len)
         key_check, value_check = self.check(shape.key), self.check(shape.value)
 
         def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
             if not isinstance(value, Mapping):
                 return [_wrong(value, "a map")]
-            found = [Problem("", value, text) for text in size(len(value))]
+            found = _broken(rules, value)
             for key, each in value.items():
-                found.extend(_below(f"{key}.key", key_check(key) or []))
-                found.extend(_below(f"{key}.value", value_check(each) or []))
+                found += _below(f"{key}.key", key_check(key) or [])
+                found += _below(f"{key}.value", value_check(each) or [])
             return found or None
+
+        return check
+
+    def _scalar(self, shape: Shape) -> Check:
+        word, types = _SCALARS[shape.type_name]
+        rules: list[Rule] = []
+        if shape.type_name == "string":
+            rules = _string_rules(shape, self._open_enums)
+        elif types & {int, float}:
+            rules = _bounds(shape, "value", lambda value: value)
+
+        def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
+            if type(value) not in types:
+                return [_wrong(value, word)]
+            # Most values are valid: this loop builds no list for them.
+            for passes, _ in rules:
+                if not passes(value):
+                    return _broken(rules, value)
+            return None
 
         return check
 
 
 def java_pattern(pattern: str) -> re.Pattern[str] | None:
-    r"""Compile a pattern of the model, None where Python has no equal for it.
+    r"""Return a pattern of the model as a Python pattern; None if Python has no equivalent.
 
-    The models hold Java's dialect. Its Unicode classes become the nearest of Python's,
-    which let a little more through: ``\\w`` for letters, digits and marks, ``\\s`` for
-    separators, and everything printable for symbols and punctuation.
+    The models use Java's dialect. Its Unicode classes become the nearest ones of Python, which
+    match a little more: `\w` for letters, digits and marks, `\s` for separators, and every
+    printable character for symbols and punctuation.
     """
     classes = {"Alnum": "a-zA-Z0-9", "L": r"\w", "N": r"\w", "M": r"\w", "Z": r"\s"}
     text = re.sub(r"\\p\{(Alnum|L|N|M|Z)\}", lambda found: classes[found[1]], pattern)
-    # Nobody asks what a group caught, and a group that need not remember is a third faster.
+    # Nobody reads the groups, and matching is a third faster without capturing them.
     text = re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\((?!\?)", lambda found: found[1] or "(?:", text)
     text = re.sub(r"\\p\{[SP]\}", r"!-/:-@\[-`{-~\\u00a1-\\u2fff\\u3001-\\U0010ffff", text)
     try:
@@ -155,60 +170,35 @@ def java_pattern(pattern: str) -> re.Pattern[str] | None:
         return None
 
 
-def _string(shape: Shape, open_enums: bool) -> Check:
-    size = _bounds(shape, "length")
-    low, high = shape.metadata.get("min", 0), shape.metadata.get("max", float("inf"))
+def _string_rules(shape: Shape, open_enums: bool) -> list[Rule]:
+    rules = _bounds(shape, "length", len)
     text = shape.metadata.get("pattern", ".*")
     compiled = None if text == ".*" else java_pattern(text)
-    matches = compiled.fullmatch if compiled else None
-    names: list[str] = shape.metadata.get("enum", [])
-    allowed = frozenset(names) if names and not open_enums else None
-
-    def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
-        if not isinstance(value, str):
-            return [_wrong(value, "a String")]
-        if (
-            low <= len(value) <= high
-            and (matches is None or matches(value))
-            and (allowed is None or value in allowed)
-        ):
-            return None
-        found = [Problem("", value, each) for each in size(len(value))]
-        if matches is not None and not matches(value):
-            rule = f"Member must satisfy regular expression pattern: {text}"
-            found.append(Problem("", value, rule))
-        if allowed is not None and value not in allowed:
-            rule = f"Member must satisfy enum value set: [{', '.join(names)}]"
-            found.append(Problem("", value, rule))
-        return found
-
-    return check
+    if compiled is not None:
+        rule = f"Member must satisfy regular expression pattern: {text}"
+        rules.append((compiled.fullmatch, rule))
+    names = shape.metadata.get("enum", ())
+    if names and not open_enums:
+        rule = f"Member must satisfy enum value set: [{', '.join(names)}]"
+        rules.append((frozenset(names).__contains__, rule))
+    return rules
 
 
-def _number(shape: Shape, types: tuple[type[int | float], ...], wanted: str) -> Check:
-    size = _bounds(shape, "value")
-
-    def check(value: Any) -> list[Problem] | None:  # noqa: ANN401 - any JSON value
-        # bool is an int to Python, not to the service.
-        if isinstance(value, bool) or not isinstance(value, types):
-            return [_wrong(value, wanted)]
-        return [Problem("", value, text) for text in size(value)] or None
-
-    return check
-
-
-def _bounds(shape: Shape, measure: str) -> Callable[[float], list[str]]:
+def _bounds(shape: Shape, measure: str, size: Callable[[Any], float]) -> list[Rule]:
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    rules: list[Rule] = []
+    # A length is never below 0.
+    if low is not None and (low > 0 or measure == "value"):
+        rule = f"Member must have {measure} greater than or equal to {low}"
+        rules.append((lambda value: size(value) >= low, rule))
+    if high is not None:
+        rule = f"Member must have {measure} less than or equal to {high}"
+        rules.append((lambda value: size(value) <= high, rule))
+    return rules
 
-    def check(size: float) -> list[str]:
-        found = []
-        if low is not None and size < low:
-            found.append(f"Member must have {measure} greater than or equal to {low}")
-        if high is not None and size > high:
-            found.append(f"Member must have {measure} less than or equal to {high}")
-        return found
 
-    return check
+def _broken(rules: list[Rule], value: Any) -> list[Problem]:  # noqa: ANN401 - any JSON value
+    return [Problem("", value, rule) for passes, rule in rules if not passes(value)]
 
 
 def _wrong(value: object, wanted: str) -> Problem:

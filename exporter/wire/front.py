@@ -1,7 +1,7 @@
-"""From an HTTP request to a typed call, and from its outcome to an HTTP response.
+"""Turn an HTTP request into a typed call, and its outcome into an HTTP response.
 
-Sources: the AWS JSON 1.1 and query protocols; Signature Version 4, for where the region
-and the access key id stand; answers of the real service, for the words of errors.
+Sources: the AWS JSON 1.1 and query protocols; Signature Version 4 for the place of the region
+and of the access key id; answers of the real service for the words of errors.
 """
 
 import json
@@ -10,54 +10,53 @@ import sys
 import traceback
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from exporter.wire import query
-from exporter.wire.http import Request, Response
+from exporter.wire.calls import Answer, ApiError, Backend, Body, Call, Outcome
 from exporter.wire.model import checked, operation_model, request_params, service_model, to_json
+from exporter.wire.server import Request, Response
 from exporter.wire.times import http_date
-from exporter.wire.types import Answer, ApiError, Backend, Body, Call, Outcome
 
-_JSON = "application/x-amz-json-1.1"
 _CREDENTIAL = re.compile(
     r"AWS4-HMAC-SHA256\s+Credential=([^/,\s]+)/\d{8}/([^/,\s]+)/([^/,\s]+)/aws4_request"
 )
 
 Finish = Callable[[Call, Outcome, Response], Response]
-"""The last look at a response before it is sent: for ledgers and for faults."""
+"""Sees each understood call with its outcome; returns the response to send."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Which operation a request asks for, and in which protocol."""
+    """The operation of a request, and the form fields if the protocol is the query protocol."""
 
     service: str
     operation: str
-    protocol: str
-    form: dict[str, str]
+    form: dict[str, str] | None = None
 
 
 class Front:
-    """Understands requests, asks the back end, writes what it says.
+    """Understands requests, calls the back end, and writes its answers.
 
     Args:
-        backend: Who answers.
-        now: The server's clock, for the ``Date`` header.
-        finish: Sees each call that was understood, with its outcome and the response, and
-            gives the response that is sent.
+        backend: Answers the calls.
+        now: Returns the current time, for the `Date` header.
+        admit: Called with each request; raises ApiError to refuse it.
+        finish: Called with each understood call before its response is sent.
     """
 
     def __init__(
         self,
         backend: Backend,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        finish: Finish | None = None,
+        admit: Callable[[Request], None] = lambda _request: None,
+        finish: Finish = lambda _call, _outcome, response: response,
     ) -> None:
-        """Learn the targets of the services that are served."""
         self._backend = backend
         self._now = now
+        self._admit = admit
         self._finish = finish
         metadata = {name: service_model(name).metadata for name in backend.operations}
         self._prefixes = {
@@ -70,28 +69,27 @@ class Front:
         }
 
     def handle(self, request: Request) -> Response:
-        """Answer one request; never raises."""
+        """Answer one request; never raises, except what `finish` raises."""
         request_id = str(uuid.uuid4())
-        protocol, service, call = "json", "", None
+        target, call = _Target("", ""), None
+        outcome: Outcome
         try:
+            self._admit(request)
             target = self._target(request)
-            protocol, service = target.protocol, target.service
-            call = _call(target, request, request_id, {})
+            call = _call(target, request, request_id)
             self._refuse_unknown(target, request)
-            call = _call(target, request, request_id, _params(target, request))
-            answer = self._backend.answer(call)
-            outcome: Outcome = answer
-            response = self._written(call, protocol, answer)
+            call = replace(call, params=_params(target, request))
+            outcome = self._backend.answer(call)
+            response = self._written(call, target, outcome)
         except ApiError as error:
             outcome = error
-            response = self._refused(error, protocol, service, request_id)
-        except Exception:  # a bug of the back end: told as the service tells of its own
+            response = self._refused(error, target, request_id)
+        except Exception:
+            # A bug of the back end: answered as the service answers its own.
             traceback.print_exc(file=sys.stderr)
-            outcome = ApiError("InternalFailure", "The stand-in failed; see its stderr.", 500)
-            response = self._refused(outcome, protocol, service, request_id)
-        if call is None or self._finish is None:
-            return response
-        return self._finish(call, outcome, response)
+            outcome = ApiError("InternalFailure", "The server failed; see its stderr.", 500)
+            response = self._refused(outcome, target, request_id)
+        return response if call is None else self._finish(call, outcome, response)
 
     def _target(self, request: Request) -> _Target:
         named = request.headers.get("x-amz-target")
@@ -100,13 +98,13 @@ class Front:
             service = self._prefixes.get(prefix)
             if service is None:
                 raise _unknown(named, self._backend)
-            return _Target(service, operation, "json", {})
+            return _Target(service, operation)
         if "x-www-form-urlencoded" in request.headers.get("content-type", ""):
             form = query.read_form(request.body)
             found = _CREDENTIAL.match(request.headers.get("authorization", ""))
             service = found[3] if found else ""
             if service in self._query_services:
-                return _Target(service, form.get("Action", ""), "query", form)
+                return _Target(service, form.get("Action", ""), form)
             raise _unknown(f"{service}.{form.get('Action', '')}", self._backend)
         raise _unknown(f"{request.method} {request.target}", self._backend, 404)
 
@@ -115,46 +113,42 @@ class Front:
             named = request.headers.get("x-amz-target", f"{target.service}.{target.operation}")
             raise _unknown(named, self._backend)
 
-    def _written(self, call: Call, protocol: str, answer: Answer) -> Response:
+    def _written(self, call: Call, target: _Target, answer: Answer) -> Response:
         if isinstance(answer, Body):
-            return self._response(200, protocol, answer.content, call.request_id)
+            return self._response(200, target, answer.content, call.request_id)
         checked(answer, call.service, call.operation, "output", open_enums=True)
-        if protocol == "json":
-            return self._response(200, protocol, to_json(answer), call.request_id)
+        if target.form is None:
+            return self._response(200, target, to_json(answer), call.request_id)
         model = operation_model(call.service, call.operation)
-        body = query.write_answer(
-            call.operation,
-            model.output_shape if model else None,
-            answer,
-            _namespace(call.service),
-            call.request_id,
-        )
-        return self._response(200, protocol, body, call.request_id)
+        shape = model.output_shape if model else None
+        namespace = _namespace(call.service)
+        body = query.write_answer(call.operation, shape, answer, namespace, call.request_id)
+        return self._response(200, target, body, call.request_id)
 
-    def _refused(self, error: ApiError, protocol: str, service: str, request_id: str) -> Response:
-        if protocol == "query":
-            body = query.write_error(error, _namespace(service), request_id)
-        else:
+    def _refused(self, error: ApiError, target: _Target, request_id: str) -> Response:
+        if target.form is None:
             body = to_json({"__type": error.code, "message": error.message})
-        return self._response(error.status, protocol, body, request_id)
+        else:
+            body = query.write_error(error, _namespace(target.service), request_id)
+        return self._response(error.status, target, body, request_id)
 
-    def _response(self, status: int, protocol: str, body: bytes, request_id: str) -> Response:
+    def _response(self, status: int, target: _Target, body: bytes, request_id: str) -> Response:
         headers = {
             "x-amzn-RequestId": request_id,
-            "Content-Type": "text/xml" if protocol == "query" else _JSON,
+            "Content-Type": "application/x-amz-json-1.1" if target.form is None else "text/xml",
             "Date": http_date(self._now()),
         }
         return Response(status, headers, body)
 
 
-def _call(target: _Target, request: Request, request_id: str, params: dict[str, Any]) -> Call:
+def _call(target: _Target, request: Request, request_id: str) -> Call:
     found = _CREDENTIAL.match(request.headers.get("authorization", ""))
     if found is None:
         raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
     return Call(
         service=target.service,
         operation=target.operation,
-        params=params,
+        params={},
         access_key=found[1],
         region=found[2],
         session_token=request.headers.get("x-amz-security-token"),
@@ -166,9 +160,8 @@ def _call(target: _Target, request: Request, request_id: str, params: dict[str, 
 def _params(target: _Target, request: Request) -> dict[str, Any]:
     model = operation_model(target.service, target.operation)
     shape = model.input_shape if model else None
-    if target.protocol == "query":
-        raw = query.read_params(shape, target.form)
-        return request_params(shape, raw, target.service)
+    if target.form is not None:
+        return request_params(shape, query.read_params(shape, target.form), target.service)
     try:
         body = json.loads(request.body or b"{}")
     except ValueError:

@@ -1,11 +1,12 @@
-"""botocore's service models: what an operation takes and gives, and saying so.
+"""botocore's service models: check what an operation receives and returns.
 
-Loading SageMaker's model takes a quarter of a second and some 50 MB, so each is loaded
-once in a process, and only when somebody asks.
+Loading SageMaker's model takes a quarter of a second and some 50 MB, so a process loads each
+model once, on first use.
 """
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -20,22 +21,30 @@ from botocore.model import (
     StructureShape,
 )
 
+from exporter.wire.calls import ApiError
 from exporter.wire.constraints import Check, Constraints, Problem
 from exporter.wire.times import epoch_seconds, from_seconds
-from exporter.wire.types import ApiError
 
 _ENCODER = json.JSONEncoder(default=epoch_seconds, separators=(",", ":"))
+_JSON_KINDS: Mapping[type, str] = {
+    bool: "BOOLEAN_VALUE",
+    str: "STRING_VALUE",
+    int: "NUMBER_VALUE",
+    float: "NUMBER_VALUE",
+    dict: "START_OBJECT",
+    list: "START_ARRAY",
+}
 
 
 @cache
 def service_model(service: str) -> ServiceModel:
-    """Give botocore's model of a service, by botocore's name for it."""
+    """Return botocore's model of a service."""
     return ServiceModel(Loader().load_service_model(service, "service-2"), service)
 
 
 @cache
 def operation_model(service: str, operation: str) -> OperationModel | None:
-    """Give the model of an operation, None where the service has no such operation."""
+    """Return the model of an operation; None if the service does not have it."""
     try:
         return service_model(service).operation_model(operation)
     except (OperationNotFoundError, UnknownServiceError):
@@ -44,7 +53,7 @@ def operation_model(service: str, operation: str) -> OperationModel | None:
 
 @cache
 def _constraints(service: str, open_enums: bool) -> Constraints:
-    # One for each service: two services may have different shapes of the same name.
+    # One for each service: shapes of two services may have the same name.
     del service
     return Constraints(open_enums=open_enums)
 
@@ -55,7 +64,7 @@ def _check_of(service: str, path: tuple[str, ...], open_enums: bool) -> Check:
 
 
 def shape_at(service: str, operation: str, side: str, *members: str) -> Shape:
-    """Give a shape by its place: ``("sagemaker", "ListTags", "output", "Tags", "[]")``.
+    """Return the shape at a place: `("sagemaker", "ListTags", "output", "Tags", "[]")`.
 
     Raises:
         KeyError: The model has no such place.
@@ -79,36 +88,34 @@ def shape_at(service: str, operation: str, side: str, *members: str) -> Shape:
 def checked(
     value: Mapping[str, Any], service: str, *path: str, open_enums: bool = False
 ) -> Mapping[str, Any]:
-    """Give back a record that the model allows at that place.
+    """Return a record if the model allows it at that place.
 
     Raises:
-        ValueError: The model does not allow it, with every violation: whoever made the
-            record made a mistake.
+        ValueError: The model does not allow it; the message names every violation.
     """
     problems = _check_of(service, path, open_enums)(value)
     if problems:
-        raise ValueError(f"not what {'.'.join(path)} may hold: {describe(problems)}")
+        raise ValueError(f"{'.'.join(path)} does not allow this: {_described(problems)}")
     return value
 
 
 def encoded(value: Mapping[str, Any], service: str, *path: str, open_enums: bool = False) -> bytes:
-    """Check a record as :func:`checked` does and write it as AWS JSON."""
+    """Return a record as AWS JSON after checking it as `checked` does."""
     return to_json(checked(value, service, *path, open_enums=open_enums))
 
 
 def to_json(value: object) -> bytes:
-    """Write any answer as AWS JSON; datetimes become epoch seconds with milliseconds."""
+    """Return a value as AWS JSON; datetimes become epoch seconds with milliseconds."""
     return _ENCODER.encode(value).encode()
 
 
 def request_params(shape: Shape | None, raw: Mapping[str, Any], service: str) -> dict[str, Any]:
-    """Turn a decoded request body into parameters with datetimes, or refuse it.
+    """Return the parameters in a decoded request body, with datetimes.
 
     Raises:
-        ApiError: SerializationException for a value of the wrong type,
-            ValidationException for anything else that the model does not allow. A member
-            the model does not know is refused by name: to ignore it, as AWS does, would
-            be to ignore a filter.
+        ApiError: SerializationException: a value has the wrong type. ValidationException: the
+            model does not allow it for another reason. An unknown member is refused by name;
+            AWS ignores it, but an ignored filter would return wrong rows.
     """
     if shape is None:
         return {}
@@ -116,19 +123,18 @@ def request_params(shape: Shape | None, raw: Mapping[str, Any], service: str) ->
     problems = _constraints(service, False).check(shape)(params)
     if not problems:
         return params
-    wrong = [each for each in problems if each.kind == "type"]
-    if wrong:
-        kind = _json_kind(wrong[0].value)
-        where = f" (at '{wrong[0].path}')" if wrong[0].path else ""
-        raise ApiError(
-            "SerializationException",
-            f"{kind} can not be converted to {wrong[0].constraint}{where}",
-        )
-    raise ApiError("ValidationException", describe(problems))
+    wrong = next((each for each in problems if each.kind == "type"), None)
+    if wrong is None:
+        raise ApiError("ValidationException", _described(problems))
+    where = f" (at '{wrong.path}')" if wrong.path else ""
+    raise ApiError(
+        "SerializationException",
+        f"{_json_kind(wrong.value)} can not be converted to {wrong.constraint}{where}",
+    )
 
 
-def describe(problems: list[Problem]) -> str:
-    """Say what is wrong in the service's words, all problems in one sentence."""
+def _described(problems: list[Problem]) -> str:
+    """Return one sentence about all problems in the words of the service."""
     count = len(problems)
     head = "1 validation error detected" if count == 1 else f"{count} validation errors detected"
     return f"{head}: " + "; ".join(_sentence(each) for each in problems)
@@ -145,31 +151,19 @@ def _sentence(problem: Problem) -> str:
 
 
 def _json_kind(value: object) -> str:
-    kinds: dict[type, str] = {
-        bool: "BOOLEAN_VALUE",
-        str: "STRING_VALUE",
-        int: "NUMBER_VALUE",
-        float: "NUMBER_VALUE",
-        dict: "START_OBJECT",
-        list: "START_ARRAY",
-    }
-    return kinds.get(type(value), "NULL_VALUE")
+    return _JSON_KINDS.get(type(value), "NULL_VALUE")
 
 
-def _with_datetimes(shape: Shape, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _with_datetimes(shape: Shape | None, value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
-        known = shape.members
+        # AWS treats null as a missing member.
+        present = {name: each for name, each in value.items() if each is not None}
         return {
-            name: _with_datetimes(known[name], each) if name in known else each
-            for name, each in value.items()
-            # JSON's null is a member that was not sent.
-            if each is not None
+            name: _with_datetimes(shape.members.get(name), each) for name, each in present.items()
         }
     if isinstance(shape, ListShape) and isinstance(value, list):
         return [_with_datetimes(shape.member, each) for each in value]
-    if shape.type_name == "timestamp" and type(value) in (int, float):
-        try:
+    if shape is not None and shape.type_name == "timestamp" and type(value) in (int, float):
+        with suppress(OverflowError, ValueError):
             return from_seconds(value)
-        except (OverflowError, ValueError):
-            return value
     return value

@@ -1,7 +1,6 @@
-"""The query protocol: form fields in, XML out. STS still speaks it.
+"""The query protocol, which STS speaks: form fields in, XML out.
 
-Source: the AWS query protocol as botocore writes and reads it (``QuerySerializer``,
-``QueryParser``).
+Source: botocore, which writes and reads the other side (`QuerySerializer`, `QueryParser`).
 """
 
 from collections.abc import Mapping
@@ -12,12 +11,12 @@ from xml.sax.saxutils import escape
 
 from botocore.model import ListShape, Shape, StructureShape
 
+from exporter.wire.calls import ApiError
 from exporter.wire.times import iso
-from exporter.wire.types import ApiError
 
 
 def read_form(body: bytes) -> dict[str, str]:
-    """Give the fields of a form body.
+    """Return the fields of a form.
 
     Raises:
         ApiError: The body is not a form.
@@ -29,44 +28,46 @@ def read_form(body: bytes) -> dict[str, str]:
 
 
 def read_params(shape: Shape | None, form: Mapping[str, str]) -> dict[str, Any]:
-    """Give nested parameters from flat fields such as ``Tags.member.1.Key``."""
-    if not isinstance(shape, StructureShape):
-        return {}
-    flat = {name: value for name, value in form.items() if name not in ("Action", "Version")}
-    known = {name: _read(each, name, flat) for name, each in shape.members.items()}
-    params = {name: value for name, value in known.items() if value is not None}
-    # What no member claims is passed on under its own name, to be refused by name.
-    params |= {name: value for name, value in flat.items() if name.split(".")[0] not in params}
-    return params
+    """Return nested parameters from flat fields such as `Tags.member.1.Key`.
+
+    Unknown fields keep their names, so that the front refuses them by name.
+    """
+    nested: dict[str, Any] = {}
+    for name, text in form.items():
+        *path, last = name.split(".")
+        level = nested
+        for part in path:
+            level = level.setdefault(part, {})
+            if not isinstance(level, dict):
+                raise ApiError("MalformedQueryString", f"{name} is not a structure")
+        level[last] = text
+    params: dict[str, Any] = _typed(shape, nested)
+    return {name: value for name, value in params.items() if name not in ("Action", "Version")}
 
 
-def _read(shape: Shape, prefix: str, flat: Mapping[str, str]) -> Any:  # noqa: ANN401 - any
-    if isinstance(shape, StructureShape):
-        if not any(name.startswith(f"{prefix}.") for name in flat):
-            return None
-        known = {
-            name: _read(each, f"{prefix}.{name}", flat) for name, each in shape.members.items()
-        }
-        return {name: value for name, value in known.items() if value is not None}
-    if isinstance(shape, ListShape):
-        items: list[Any] = []
-        while (item := _read(shape.member, f"{prefix}.member.{len(items) + 1}", flat)) is not None:
-            items.append(item)
-        return items or None
-    text = flat.get(prefix)
-    if text is None:
-        return None
-    if shape.type_name in ("integer", "long"):
-        return int(text) if text.lstrip("-").isdecimal() else text
-    if shape.type_name == "boolean":
-        return {"true": True, "false": False}.get(text, text)
-    return text
+def _typed(shape: Shape | None, value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        if isinstance(shape, StructureShape):
+            return {name: _typed(shape.members.get(name), each) for name, each in value.items()}
+        if isinstance(shape, ListShape):
+            # "10" comes after "9".
+            items = sorted(value.get("member", {}).items(), key=lambda item: (len(item[0]), item))
+            return [_typed(shape.member, each) for _, each in items]
+        return value
+    return _scalar(shape.type_name, value) if shape else value
+
+
+def _scalar(kind: str, text: str) -> str | int:
+    """Return the value of a text; the text itself if it has the wrong form, to be refused."""
+    if kind in ("integer", "long") and text.lstrip("-").isdecimal():
+        return int(text)
+    return {"true": True, "false": False}.get(text, text) if kind == "boolean" else text
 
 
 def write_answer(
     operation: str, shape: Shape | None, answer: Mapping[str, Any], namespace: str, request_id: str
 ) -> bytes:
-    """Write an answer as the XML that the query protocol wraps it in."""
+    """Return an answer as XML."""
     inner = _write(shape, answer) if shape is not None else ""
     return (
         f'<{operation}Response xmlns="{escape(namespace)}">'
@@ -77,7 +78,7 @@ def write_answer(
 
 
 def write_error(error: ApiError, namespace: str, request_id: str) -> bytes:
-    """Write an error as the query protocol does."""
+    """Return an error as XML."""
     fault = "Sender" if error.status < 500 else "Receiver"
     return (
         f'<ErrorResponse xmlns="{escape(namespace)}"><Error><Type>{fault}</Type>'
@@ -86,7 +87,7 @@ def write_error(error: ApiError, namespace: str, request_id: str) -> bytes:
     ).encode()
 
 
-def _write(shape: Shape, value: Any) -> str:  # noqa: ANN401 - any value of the model
+def _write(shape: Shape, value: Any) -> str:  # noqa: ANN401 - any member
     if isinstance(shape, StructureShape):
         return "".join(
             f"<{name}>{_write(member, value[name])}</{name}>"

@@ -1,15 +1,16 @@
-"""NextTokens: opaque, and good for the request they were given to, perhaps for a while."""
+"""NextTokens: opaque, signed, and valid only for the request that they belong to."""
 
 import base64
 import binascii
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from exporter.wire.calls import ApiError
 from exporter.wire.times import epoch_seconds
-from exporter.wire.types import ApiError
 
 _UNBOUND = frozenset({"NextToken", "MaxResults"})
 _DIGEST = 12
@@ -19,23 +20,23 @@ class Tokens:
     """Seals positions into tokens and opens them again.
 
     Args:
-        key: Who has the same key takes the same tokens; others do not. At most 64 bytes.
+        key: Signs the tokens; only the same key opens them. At most 64 bytes.
     """
 
     def __init__(self, key: bytes) -> None:
-        """Keep the key."""
         self._key = key
 
     def seal(
         self, place: tuple[str, ...], params: Mapping[str, Any], position: object, now: datetime
     ) -> str:
-        """Give a token for a position in the answer to a request.
+        """Return a token for a position in the answer to a request.
 
         Args:
             place: The operation, account and region.
-            params: The request's parameters; all but MaxResults and NextToken bind.
-            position: Where the next page begins; any JSON value.
-            now: When the token is given.
+            params: The parameters of the request. The token is bound to all of them except
+                MaxResults and NextToken.
+            position: The begin of the next page; any JSON value.
+            now: The current time.
         """
         content = json.dumps([self._binding(place, params), position, now.timestamp()]).encode()
         return base64.urlsafe_b64encode(self._sign(content) + content).decode()
@@ -46,11 +47,17 @@ class Tokens:
         params: Mapping[str, Any],
         now: datetime,
         lifetime: float | None,
-    ) -> Any:  # noqa: ANN401 - what seal was given
-        """Give the position in a request's NextToken, None if it has none.
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Return the position in the NextToken of a request; None without one.
+
+        Args:
+            place: As for `seal`.
+            params: As for `seal`.
+            now: The current time.
+            lifetime: Seconds that a token is valid; None is unlimited.
 
         Raises:
-            ApiError: ValidationException: not a token, another request's, or too old.
+            ApiError: ValidationException: the token is malformed, expired, or of another request.
         """
         text = params.get("NextToken")
         if not text:
@@ -60,7 +67,7 @@ class Tokens:
         except (binascii.Error, ValueError):
             raise _invalid() from None
         content = raw[_DIGEST:]
-        if raw[:_DIGEST] != self._sign(content):
+        if not hmac.compare_digest(raw[:_DIGEST], self._sign(content)):
             raise _invalid()
         binding, position, issued = json.loads(content)
         if binding != self._binding(place, params):

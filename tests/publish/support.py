@@ -6,7 +6,7 @@ import pytest
 
 from exporter.cli import main
 from exporter.config.model import Configuration, Source, SyncOptions
-from exporter.simulator import Scope
+from exporter.simulator import World
 from exporter.store.database import Database
 from exporter.syncing.run import run_sync
 
@@ -14,9 +14,9 @@ from exporter.syncing.run import run_sync
 FEW = ("training_jobs", "prices", "sync_scopes")
 
 
-def filled(database: Database, scope: Scope) -> None:
+def filled(database: Database, world: World) -> None:
     """Sync some jobs with pools and tags from the simulator."""
-    scope.world.generate(jobs=60, scopes=[scope])
+    world.generate(jobs=60)
     done = run_sync(database, [Source()], SyncOptions(max_rps=0), Configuration())
     assert done.exit_code == 0
 

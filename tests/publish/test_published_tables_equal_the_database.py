@@ -76,7 +76,7 @@ def written(done: dict[str, run.Published]) -> set[str]:
 
 @pytest.fixture
 def synced(database: Database, scope: Scope, simulator: Simulator) -> Database:
-    filled(database, scope)
+    filled(database, simulator.world)
     return database
 
 

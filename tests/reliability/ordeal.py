@@ -61,7 +61,7 @@ def detail_differences(database: Database, scope: Scope) -> list[str]:
         job = scope.find(name)
         if job is None or job.creation_time != created:
             continue
-        answer = job.describe()
+        answer = scope.describe(job)
         resources = answer["ResourceConfig"]
         there = [
             resources.get("InstanceType"),

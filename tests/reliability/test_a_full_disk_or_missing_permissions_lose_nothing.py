@@ -76,7 +76,7 @@ def fill(disk: Path, leave: int) -> Path:
 def jobs(scope: Scope, number: int) -> None:
     for each in range(number):
         scope.create_job(f"job-{len(scope.jobs())}-{each}", lives=False, tags={"n": "x" * 200})
-    scope.world.clock.advance(60)
+    scope.clock.advance(60)
 
 
 @pytest.mark.parametrize("leave", [0, 300_000])

@@ -41,7 +41,7 @@ def killed(database: Database, simulator: Simulator, scope: Scope) -> Path:
         scope.create_job(f"job-{number}", tags={"n": str(number)})
     syncer = Syncer(database, scope, simulator)
     for _ in range(3):
-        scope.world.advance(3_600)
+        simulator.world.advance(3_600)
         syncer.sync()
     write_and_die(database.path, COMMIT)
     return database.path

@@ -39,7 +39,7 @@ def start(zygotes: Zygotes, simulator: Simulator, database: Database) -> Start:
 @pytest.fixture
 def jobs(scope: Scope) -> Scope:
     for number in range(60):
-        scope.world.clock.advance(1)
+        scope.clock.advance(1)
         scope.create_job(f"job-{number}", lives=False)
     return scope
 
@@ -186,7 +186,7 @@ def test_commits_before_a_signal_are_kept(
     assert start().wait().code == 0
     before = stored(database)
     watermark = query(database, "SELECT watermark FROM sync_scopes")
-    jobs.world.clock.advance(600)
+    jobs.clock.advance(600)
     jobs.create_job("one-more", lives=False)
     simulator.inject(Fault("hang", operation="Search", seconds=60))
     process = start()

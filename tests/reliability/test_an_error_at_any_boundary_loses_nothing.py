@@ -39,7 +39,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def first_days(scope: Scope) -> None:
     """Five jobs: a failed one, a reused pool, a retained pool, a running and a pending one."""
-    clock = scope.world.clock
+    clock = scope.clock
     for number in range(5):
         # Two jobs share a second, at the boundary between two pages.
         clock.advance(number % 2)
@@ -55,7 +55,7 @@ def first_days(scope: Scope) -> None:
 
 def another_day(scope: Scope) -> None:
     """Create a job, reuse a name, settle a pool, and end a job."""
-    clock = scope.world.clock
+    clock = scope.clock
     clock.advance(7_200)
     scope.finish(scope.start(scope.job("job-3")))
     scope.settle_pool(scope.job("job-2"), "Terminated", silent=True)
@@ -161,7 +161,7 @@ def prepare(
     simulator: Simulator, scope: Scope, migrated_file: Path, tmp_path: Path
 ) -> Callable[..., Bench]:
     def prepare(*, increment: bool, behaviour: Behaviour | None = None, **options: Any) -> Bench:
-        scope.world.behaviour = behaviour or scope.world.behaviour
+        simulator.world.behaviour = behaviour or scope.behaviour
         first_days(scope)
         syncer = Syncer(Database(migrated_file), scope, simulator)
         bench = Bench(syncer, migrated_file, tmp_path, options)

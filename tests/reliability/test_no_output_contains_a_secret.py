@@ -61,7 +61,7 @@ def leaky(scope: Scope) -> Scope:
         lives=False,
     )
     scope.finish(scope.start(job), "Failed", failure_reason=REASON)
-    scope.world.clock.advance(60)
+    scope.clock.advance(60)
     return scope
 
 

@@ -15,13 +15,13 @@ from exporter.replica.server import Replica
 from exporter.store.database import Database
 from tests.replica.support import ACCOUNT, PLAN, REGION, put, put_scope, row
 
-#: Making a session and reading the service's model takes longest.
+#: One for all tests, because making a session and loading the model takes longest.
 _session = boto3.Session()
 
 
 @pytest.fixture(scope="session")
 def filled_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of `filled`, made once and copied."""
+    """The file of `filled`, made once and copied for each test."""
     database = Database(tmp_path_factory.mktemp("template") / "filled.duckdb")
     shutil.copyfile(migrated_file, database.path)
     pools: list[dict[str, Any]] = [
@@ -58,7 +58,7 @@ def filled_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def filled(filled_file: Path, tmp_path: Path) -> Database:
-    """Twelve jobs of one scope, a second apart, in which every member occurs and is absent."""
+    """Twelve jobs of one scope, a second apart; each member of a summary is present and absent."""
     path = tmp_path / "jobs.duckdb"
     shutil.copyfile(filled_file, path)
     return Database(path, lock_timeout=5)
@@ -66,14 +66,14 @@ def filled(filled_file: Path, tmp_path: Path) -> Database:
 
 @pytest.fixture
 def replica(filled: Database) -> Iterator[Replica]:
-    """The database of `filled`, served on the loopback."""
+    """A server of the database of `filled`, on the loopback."""
     with Replica(filled.path, lock_timeout=5) as running:
         yield running
 
 
 @pytest.fixture
 def sdk() -> Callable[..., Any]:
-    """Makes boto3's own clients, which try once: each retry would hide an answer."""
+    """Make boto3 clients without retries, which would hide an answer."""
 
     def client(url: str, key: str = ACCOUNT, secret: str = "any", region: str = REGION) -> Any:
         return _session.client(

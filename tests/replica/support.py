@@ -1,16 +1,19 @@
-"""Puts jobs into the database as a sync would, and asks for them in every way there is."""
+"""Write jobs into the database as a sync does, and list them."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from exporter.replica.lister import Lister
-from exporter.simulator import Job
+from exporter.simulator import Job, Scope
 from exporter.store import jobs
 from exporter.store.batches import batch
 from exporter.store.database import Database
@@ -31,7 +34,7 @@ def arn(name: str, scope: ScopeKey = SCOPE) -> str:
 
 
 def row(name: str, after: float = 0, scope: ScopeKey = SCOPE, **values: Any) -> Row:
-    """A row of training_jobs: a job created some seconds after the start."""
+    """Return a row of training_jobs: a job created some seconds after the start."""
     created = START + timedelta(seconds=after)
     return {
         **dict.fromkeys(column.name for column in training_jobs.columns),
@@ -50,14 +53,14 @@ def row(name: str, after: float = 0, scope: ScopeKey = SCOPE, **values: Any) -> 
     }
 
 
-def row_of(job: Job) -> Row:
-    """The row that a sync makes of a job of the simulator."""
-    shown = job.summary()
+def row_of(scope: Scope, job: Job) -> Row:
+    """Return the row that a sync makes of a job of the simulator."""
+    shown = scope.summary(job)
     pool = shown.get("WarmPoolStatus", {})
     return row(
         job.name,
         (shown["CreationTime"] - START).total_seconds(),
-        ScopeKey(job.scope.account_id, job.scope.region),
+        ScopeKey(*scope.place),
         training_job_status=shown["TrainingJobStatus"],
         secondary_status=shown["SecondaryStatus"],
         training_end_time=shown.get("TrainingEndTime"),
@@ -70,7 +73,7 @@ def row_of(job: Job) -> Row:
 
 
 def put(database: Database, rows: Iterable[Row], *, history: bool = True) -> None:
-    """Upsert rows in one commit, each with a row of its history."""
+    """Upsert rows and append their changes in one commit."""
     found = list(rows)
     if not found:
         return
@@ -92,7 +95,7 @@ def put(database: Database, rows: Iterable[Row], *, history: bool = True) -> Non
 
 
 def put_scope(database: Database, scope: ScopeKey = SCOPE) -> None:
-    """Say that a scope was synced."""
+    """Record that a scope was synced."""
     with database.writing() as connection:
         connection.execute(
             sa.text("INSERT INTO sync_scopes (account_id, region) VALUES (:account_id, :region)"),
@@ -103,20 +106,38 @@ def put_scope(database: Database, scope: ScopeKey = SCOPE) -> None:
 def pages(
     lister: Lister, params: Mapping[str, Any], scope: ScopeKey = SCOPE
 ) -> Iterator[list[Row]]:
-    """The pages of a listing, each as it is on the wire."""
-    asked = dict(params)
+    """Yield the pages of a listing as they are on the wire."""
+    request = dict(params)
     while True:
-        answer = on_the_wire(lister.page(scope, asked))
+        answer = on_the_wire(lister.page(scope, request))
         yield answer["TrainingJobSummaries"]
         if "NextToken" not in answer:
             return
-        asked["NextToken"] = answer["NextToken"]
+        request["NextToken"] = answer["NextToken"]
 
 
 def on_the_wire(answer: Answer) -> Row:
     assert isinstance(answer, Body)
     content: Row = json.loads(answer.content)
     return content
+
+
+@contextmanager
+def held_open_for_writing(database: Database, statement: str = "SELECT 1") -> Iterator[None]:
+    """Let another process run a statement and then keep the file open for writing."""
+    code = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); "
+        "c.execute(sys.argv[2]); print('ok'); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-uc", code, database.path, statement],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ok\n"
+        yield
+        process.communicate(b"\n")
 
 
 def _columns(rows: list[Row]) -> dict[str, list[Any]]:

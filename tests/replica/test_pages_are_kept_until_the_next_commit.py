@@ -1,4 +1,4 @@
-"""Pages that were made are given again, while nothing was committed."""
+"""Finished pages are kept until the next commit."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
-"""The copy in memory is the file, after every commit, and the file is opened only then."""
+"""The copy in memory equals the file after each commit, and opens it only then."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
+import duckdb
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -14,16 +15,23 @@ from hypothesis import strategies as st
 
 from exporter.errors import BusyError
 from exporter.replica.sources import FileSource, MirrorSource
-from exporter.store import mirror as mirrors
 from exporter.store.database import Database
-from exporter.store.listing import Listing, Mark, Rows
+from exporter.store.listing import Listing, Mark, Rows, rows
 from exporter.store.mirror import Mirror
 from exporter.store.scopes import ScopeKey
-from tests.replica.support import SCOPE, START, Row, put, put_scope, row
+from tests.replica.support import (
+    SCOPE,
+    START,
+    Row,
+    held_open_for_writing,
+    put,
+    put_scope,
+    row,
+)
 
 EVERYTHING = Listing(deleted=True, sort_by="Name", descending=False)
 
-#: Rows upserted by number, each with a value that changes; or all of them changed by hand.
+#: Commits: the rows to upsert by number, each with its new status.
 commits = st.lists(
     st.dictionaries(
         st.integers(0, 30), st.sampled_from(["InProgress", "Failed", None]), max_size=8
@@ -33,14 +41,9 @@ commits = st.lists(
 )
 
 
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts of four rows, two at once, so that thirty rows have all the borders."""
-    for name in ("_PARTS", "_FRESH_ROWS"):
-        text = getattr(mirrors, name)
-        monkeypatch.setattr(mirrors, name, text.replace(f"// {mirrors._PART}", "// 4"))
-    monkeypatch.setattr(mirrors, "_PART", 4)
-    monkeypatch.setattr(mirrors, "_AT_ONCE", 2)
+def small_mirror() -> Mirror:
+    """Return a mirror with parts of four rows, two at once, so thirty rows have all borders."""
+    return Mirror(part=4, at_once=2)
 
 
 def change(number: int, seen: int, value: str | None) -> Row:
@@ -53,17 +56,17 @@ def change(number: int, seen: int, value: str | None) -> Row:
         warm_pool_status=value,
         warm_pool_retained_seconds=None if value is None else seen,
         deleted_at=START if value == "Failed" else None,
-        # Two commits may have one time: the service's clock shows whole seconds.
+        # Two commits may have the same time: the service's clock shows whole seconds.
         updated_at=START + timedelta(seconds=seen // 2),
     )
 
 
-def test_whatever_was_committed(database: Database) -> None:
+def test_the_mirror_equals_the_file_after_any_commits(database: Database) -> None:
     @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(steps=commits, begins=st.booleans())
     def property_holds(steps: list[dict[int, str | None]], begins: bool) -> None:
-        # Either one that has seen the examples before, or one that begins with this.
-        mirror = Mirror() if begins else old
+        # Either a mirror that has seen earlier examples, or a new one.
+        mirror = small_mirror() if begins else old
         for seen, step in enumerate(steps):
             put(database, [change(number, seen, value) for number, value in step.items()])
             with database.reading() as connection:
@@ -71,14 +74,14 @@ def test_whatever_was_committed(database: Database) -> None:
                 assert mirror.refresh(connection) is False
             assert in_memory(mirror) == in_file(database)
 
-    old = Mirror()
+    old = small_mirror()
     property_holds()
 
 
-def test_what_no_column_tells_is_found_too(database: Database) -> None:
-    """A change that keeps updated_at, a row that is gone, a scope without jobs."""
+def test_changes_that_no_column_shows_are_copied(database: Database) -> None:
+    """Changes without a new updated_at, missing rows, and scopes without jobs."""
     put(database, [change(number, 0, None) for number in range(20)])
-    mirror = Mirror()
+    mirror = small_mirror()
     statements = (
         "UPDATE training_jobs SET secondary_status = 'Odd' WHERE training_job_name = 'job-9'",
         "UPDATE training_jobs SET deleted_at = now() WHERE training_job_name = 'job-3'",
@@ -100,42 +103,55 @@ def test_what_no_column_tells_is_found_too(database: Database) -> None:
     ]
 
 
-def test_a_copy_that_broke_off_is_finished_by_the_next(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class FailingFile:
+    """A file whose second read returns rows without a column, and so breaks the copy."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = self
+        self.driver_connection = self
+        self._file: Any = connection.connection.driver_connection
+        self._reads = 0
+
+    def execute(self, *arguments: Any) -> Any:
+        return self._file.execute(*arguments)
+
+    def sql(self, statement: str) -> Any:
+        self._reads += 1
+        rows = self._file.sql(statement)
+        return rows if self._reads < 2 else rows.select("* EXCLUDE (region)")
+
+
+def test_a_failed_copy_is_completed_by_the_next_refresh(database: Database) -> None:
     put(database, [change(number, 0, None) for number in range(20)])
-    mirror = Mirror()
-    with monkeypatch.context() as patched:
-        patched.setattr(mirrors, "_REMOVE", "SELECT error('broken')")
-        with database.reading() as connection, pytest.raises(Exception, match="broken"):
-            mirror.refresh(connection)
+    mirror = small_mirror()
+    with database.reading() as connection, pytest.raises(duckdb.Error, match="region"):
+        mirror.refresh(cast(sa.Connection, FailingFile(connection)))
     with database.reading() as connection:
         assert mirror.refresh(connection)
     assert in_memory(mirror) == in_file(database)
 
 
-def test_the_file_is_opened_after_a_commit_and_only_then(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened = []
-    reading = Database.reading
+class CountingDatabase(Database):
+    """Counts how often it is opened for reading."""
+
+    opened = 0
 
     @contextmanager
-    def counted(self: Database, **options: Any) -> Iterator[sa.Connection]:
-        opened.append(self.path)
-        with reading(self, **options) as connection:
+    def reading(self, **options: Any) -> Iterator[sa.Connection]:
+        type(self).opened += 1
+        with super().reading(**options) as connection:
             yield connection
 
-    monkeypatch.setattr(Database, "reading", counted)
+
+def test_the_file_is_opened_only_after_a_commit(database: Database) -> None:
     put(database, [row("a")])
-    source = MirrorSource(database.path, lock_timeout=5)
+    source = MirrorSource(database.path, lock_timeout=5, database=CountingDatabase)
     for number in range(3):
         put(database, [row(f"b-{number}", number)])
-        opened.clear()
         for _ in range(4):
             assert len(source.rows(EVERYTHING, None, None).jobs) == number + 2
-        assert len(opened) == 1
-    # A commit that changes nothing that is listed changes no version, so that pages are kept.
+        assert CountingDatabase.opened == number + 1
+    # A commit that changes nothing in listings keeps the version, so kept pages stay valid.
     version = source.refresh()
     with database.writing() as connection:
         connection.execute(sa.text("INSERT INTO settings VALUES ('a', 'b')"))
@@ -144,35 +160,18 @@ def test_the_file_is_opened_after_a_commit_and_only_then(
     assert source.refresh() > version
 
 
-def test_no_answer_from_before_a_commit_is_given(database: Database) -> None:
-    """A file that has changed and cannot be read is no reason for an old answer."""
+def test_no_answer_is_older_than_the_newest_commit(database: Database) -> None:
+    """If a changed file cannot be read, there is no answer instead of an old one."""
     put(database, [row("a")])
     source = MirrorSource(database.path, lock_timeout=0.1)
     assert len(source.rows(EVERYTHING, None, None).jobs) == 1
     put(database, [row("b")])
-    with _held_by_another_process(database), pytest.raises(BusyError, match="is kept open by"):
+    with held_open_for_writing(database), pytest.raises(BusyError, match="is kept open by"):
         source.rows(EVERYTHING, None, None)
     assert len(source.rows(EVERYTHING, None, None).jobs) == 2
 
 
-@contextmanager
-def _held_by_another_process(database: Database) -> Iterator[None]:
-    import subprocess
-    import sys
-
-    code = f"import duckdb; c = duckdb.connect({str(database.path)!r}); print('ok'); input()"
-    with subprocess.Popen(
-        [sys.executable, "-uc", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ok\n"
-        yield
-        process.communicate(b"\n")
-
-
 def in_memory(mirror: Mirror) -> Rows:
-    from exporter.store.listing import rows
-
     return rows(mirror.execute, EVERYTHING, None, None, mirror.mark)
 
 

@@ -1,4 +1,4 @@
-"""A world, its scope, and the stand-in service over it, for unmodified boto3 clients."""
+"""A world, one scope and the simulator, for unmodified boto3 clients."""
 
 import http.client
 import json
@@ -40,7 +40,7 @@ def simulator(world: World) -> Iterator[Simulator]:
 
 @pytest.fixture(scope="session")
 def connect() -> Callable[..., Any]:
-    """Give a maker of boto3 clients that try once: each retry would hide an answer."""
+    """Make boto3 clients without retries, which would hide an answer."""
     session = boto3.session.Session()
 
     def client(
@@ -76,7 +76,7 @@ def sagemaker(simulator: Simulator, connect: Callable[..., Any]) -> Any:
 
 @pytest.fixture
 def post(simulator: Simulator) -> Callable[..., tuple[int, Mapping[str, str], bytes]]:
-    """Give a sender of raw requests, for what boto3 would refuse to send."""
+    """Send raw requests, including those that boto3 would refuse to send."""
 
     def send(
         operation: str,

@@ -1,4 +1,4 @@
-"""A server nobody here wrote: moto's answers and ours to the same calls hold the same kinds."""
+"""moto, an independent server, answers the same calls with values of the same types."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -39,7 +39,7 @@ def moto() -> Iterator[Any]:
 
 
 def kinds(value: Any) -> Any:
-    """Give what a value is made of, for comparing answers of two services."""
+    """Return the types in a value."""
     if isinstance(value, dict):
         return {name: kinds(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -48,7 +48,7 @@ def kinds(value: Any) -> Any:
 
 
 def common(theirs: Any, ours: Any, path: str = "") -> list[str]:
-    """Give the paths at which both have something, but of different kinds."""
+    """Return the paths where both have a value, but of different types."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
         shared = theirs.keys() & ours.keys()
         return [at for name in shared for at in common(theirs[name], ours[name], f"{path}.{name}")]

@@ -1,4 +1,4 @@
-"""Only a missing NextToken ends a listing: pages may come short, or empty."""
+"""Pages may be short or empty, so only a missing NextToken ends a listing."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +11,7 @@ from exporter.simulator import Clock, Scope, Simulator, World
 
 @pytest.fixture
 def twenty(scope: Scope, clock: Clock) -> list[str]:
-    """Give the names of twenty jobs, of which the third is the only one that failed."""
+    """The names of twenty jobs; only the third failed."""
     for number in range(20):
         clock.advance(60)
         job = scope.create_job(f"job-{number:02d}")
@@ -32,7 +32,7 @@ def test_a_page_may_be_empty_and_carry_a_token(sagemaker: Any, twenty: list[str]
     assert pages(sagemaker, StatusEquals="Failed") == [[twenty[2]], [], [], []]
 
 
-def test_pages_are_filled_where_the_service_filters_first(
+def test_pages_are_full_if_the_service_filters_first(
     world: World,
     sagemaker: Any,
     twenty: list[str],
@@ -41,7 +41,7 @@ def test_pages_are_filled_where_the_service_filters_first(
     assert pages(sagemaker, StatusEquals="Failed") == [[twenty[2]]]
 
 
-def test_a_modification_bound_alone_walks_the_whole_history(
+def test_a_modification_bound_alone_reads_the_whole_history(
     sagemaker: Any,
     simulator: Simulator,
     scope: Scope,
@@ -58,7 +58,7 @@ def test_a_modification_bound_alone_walks_the_whole_history(
     assert len(simulator.calls) - before == 3
 
 
-def test_creation_time_may_be_a_filter_too(
+def test_creation_time_may_be_a_filter(
     world: World,
     sagemaker: Any,
     clock: Clock,
@@ -80,7 +80,7 @@ def test_a_full_last_page_may_carry_a_token(
     assert twenty
 
 
-def test_the_world_may_change_between_two_pages(
+def test_jobs_may_change_between_two_pages(
     sagemaker: Any, simulator: Simulator, scope: Scope, twenty: list[str]
 ) -> None:
     simulator.on_answer = lambda call: call.next_token and scope.delete_job(twenty[-1])
@@ -90,7 +90,7 @@ def test_the_world_may_change_between_two_pages(
     ]
 
 
-def test_ten_jobs_newest_first_unless_told_otherwise(
+def test_the_defaults_of_the_service_are_ten_jobs_newest_first(
     world: World,
     sagemaker: Any,
     twenty: list[str],

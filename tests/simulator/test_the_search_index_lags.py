@@ -1,4 +1,4 @@
-"""Search shows the world as it was: old states, no new jobs, and deleted ones still there."""
+"""Search shows an earlier world: old states, no new jobs, and jobs that are deleted by now."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ Names = Callable[[], dict[str, str]]
 
 @pytest.fixture(params=["CreationTime", "LastModifiedTime"])
 def seen(request: pytest.FixtureRequest, sagemaker: Any, world: World) -> Names:
-    """Give a look into the index, a minute old: names and statuses."""
+    """Return the names and statuses in the index, which is a minute old."""
     world.behaviour = Behaviour(search_lag_seconds=60)
 
     def look() -> dict[str, str]:
@@ -23,7 +23,7 @@ def seen(request: pytest.FixtureRequest, sagemaker: Any, world: World) -> Names:
     return look
 
 
-def test_a_new_job_is_not_there_yet(seen: Names, scope: Scope, clock: Clock) -> None:
+def test_a_new_job_is_not_found_yet(seen: Names, scope: Scope, clock: Clock) -> None:
     scope.create_job("new")
     assert seen() == {}
     clock.advance(59.999)
@@ -32,7 +32,7 @@ def test_a_new_job_is_not_there_yet(seen: Names, scope: Scope, clock: Clock) -> 
     assert seen() == {"new": "InProgress"}
 
 
-def test_a_finished_job_still_runs(seen: Names, scope: Scope, clock: Clock) -> None:
+def test_a_finished_job_still_shows_as_running(seen: Names, scope: Scope, clock: Clock) -> None:
     job = scope.create_job("job")
     clock.advance(100)
     scope.start(job)
@@ -44,7 +44,7 @@ def test_a_finished_job_still_runs(seen: Names, scope: Scope, clock: Clock) -> N
     assert seen() == {"job": "Completed"}
 
 
-def test_a_deleted_job_is_still_there(seen: Names, scope: Scope, clock: Clock) -> None:
+def test_a_deleted_job_is_still_found_for_a_while(seen: Names, scope: Scope, clock: Clock) -> None:
     scope.create_job("job")
     clock.advance(100)
     scope.delete_job("job")
@@ -53,7 +53,7 @@ def test_a_deleted_job_is_still_there(seen: Names, scope: Scope, clock: Clock) -
     assert seen() == {}
 
 
-def test_a_namesake_is_found_as_its_predecessor(
+def test_search_finds_the_predecessor_of_a_reused_name(
     sagemaker: Any, seen: Names, scope: Scope, clock: Clock
 ) -> None:
     first = scope.create_job("job")
@@ -73,9 +73,7 @@ def test_a_namesake_is_found_as_its_predecessor(
     assert seen() == {"job": "InProgress"}
 
 
-def test_states_are_kept_as_far_back_as_a_lag_reaches(
-    seen: Names, scope: Scope, clock: Clock
-) -> None:
+def test_states_are_kept_for_the_search_lag(seen: Names, scope: Scope, clock: Clock) -> None:
     job = scope.create_job("job")
     for _ in range(400):
         clock.advance(10)

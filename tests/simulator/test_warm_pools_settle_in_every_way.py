@@ -1,4 +1,4 @@
-"""Warm pools: Available, Reused, Terminated – late, silent, or never there at all."""
+"""Warm pools become Available, Reused or Terminated: on time, late, silently, or never."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,7 +10,7 @@ from exporter.simulator import Behaviour, Clock, Job, Scope, World
 
 @pytest.fixture
 def ended(scope: Scope, clock: Clock) -> Job:
-    """Give a job that ended ten minutes after it began, and keeps its instances."""
+    """A job that ran for ten minutes, ended, and keeps its instances."""
     job = scope.create_job("job", keep_alive_seconds=1800)
     clock.advance(200)
     scope.start(job)
@@ -37,7 +37,7 @@ def test_a_running_job_is_in_use_or_shows_nothing(
 
 
 @pytest.mark.parametrize(("knob", "seconds"), [("absent", None), ("zero", 0), ("growing", 300)])
-def test_a_waiting_pool_shows_its_seconds_in_three_ways(
+def test_a_waiting_pool_may_show_its_seconds_in_three_ways(
     sagemaker: Any, world: World, clock: Clock, ended: Job, knob: Any, seconds: int | None
 ) -> None:
     world.behaviour = Behaviour(pool_seconds_while_available=knob)
@@ -49,7 +49,7 @@ def test_a_waiting_pool_shows_its_seconds_in_three_ways(
     )
 
 
-def test_seconds_grow_from_one_page_to_the_next(sagemaker: Any, clock: Clock, ended: Job) -> None:
+def test_retained_seconds_grow_between_two_pages(sagemaker: Any, clock: Clock, ended: Job) -> None:
     assert ended.name
     grown = []
     for _ in range(3):
@@ -71,7 +71,7 @@ def test_a_reused_pool_names_the_next_job(
 
 
 @pytest.mark.parametrize("moves", [False, True])
-def test_settling_moves_the_modification_time_or_does_not(
+def test_settling_may_move_the_modification_time(
     sagemaker: Any, world: World, scope: Scope, clock: Clock, ended: Job, moves: bool
 ) -> None:
     world.behaviour = Behaviour(pool_moves_last_modified=moves)
@@ -83,7 +83,9 @@ def test_settling_moves_the_modification_time_or_does_not(
     assert row["WarmPoolStatus"]["ResourceRetainedBillableTimeInSeconds"] == 1795
 
 
-def test_a_secondary_status_moves_it_or_does_not(world: World, scope: Scope, clock: Clock) -> None:
+def test_a_secondary_status_may_move_the_modification_time(
+    world: World, scope: Scope, clock: Clock
+) -> None:
     job = scope.create_job("job")
     clock.advance(60)
     world.behaviour = Behaviour(secondary_moves_last_modified=False)
@@ -95,7 +97,9 @@ def test_a_secondary_status_moves_it_or_does_not(world: World, scope: Scope, clo
     assert scope.start(other).state.last_modified_time == clock.now()
 
 
-def test_a_status_comes_late(sagemaker: Any, world: World, clock: Clock, ended: Job) -> None:
+def test_a_pool_status_may_come_late(
+    sagemaker: Any, world: World, clock: Clock, ended: Job
+) -> None:
     assert ended.name
     world.behaviour = Behaviour(pool_status_late_seconds=30)
     clock.advance(29)
@@ -107,14 +111,16 @@ def test_a_status_comes_late(sagemaker: Any, world: World, clock: Clock, ended: 
     assert pool(sagemaker)
 
 
-def test_a_status_never_comes(sagemaker: Any, world: World, clock: Clock, ended: Job) -> None:
+def test_a_pool_status_may_never_come(
+    sagemaker: Any, world: World, clock: Clock, ended: Job
+) -> None:
     assert ended.name
     world.behaviour = Behaviour(pool_status_late_seconds=float("inf"))
     clock.advance(10**7)
     assert pool(sagemaker) is None
 
 
-def test_seconds_come_late(
+def test_retained_seconds_may_come_late(
     sagemaker: Any, world: World, scope: Scope, clock: Clock, ended: Job
 ) -> None:
     world.behaviour = Behaviour(pool_seconds_late_seconds=60)
@@ -129,7 +135,7 @@ def test_seconds_come_late(
 
 
 @pytest.mark.parametrize("quota", ["*", "ml.m5.xlarge"])
-def test_without_quota_there_is_no_pool(
+def test_a_job_without_quota_gets_no_pool(
     sagemaker: Any, world: World, scope: Scope, quota: str
 ) -> None:
     world.behaviour = Behaviour(pool_quota_zero=frozenset({quota}))
@@ -152,22 +158,24 @@ def test_without_quota_there_is_no_pool(
         {"keep_alive_seconds": 0},
     ],
 )
-def test_spot_groups_and_the_unasked_have_no_pool(scope: Scope, spec: dict[str, Any]) -> None:
+def test_spot_jobs_groups_and_jobs_without_keep_alive_have_no_pool(
+    scope: Scope, spec: dict[str, Any]
+) -> None:
     job = scope.create_job("job", **{"keep_alive_seconds": 1800, **spec})
     scope.finish(scope.start(job))
-    assert "WarmPoolStatus" not in job.summary()
+    assert "WarmPoolStatus" not in scope.summary(job)
     with pytest.raises(ValueError, match="no pool"):
         scope.settle_pool(job)
 
 
-def test_a_single_job_may_lack_its_pool_or_keep_one(scope: Scope) -> None:
+def test_a_test_may_give_or_deny_a_pool_to_one_job(scope: Scope) -> None:
     without = scope.start(scope.create_job("without", keep_alive_seconds=1800))
     failed = scope.start(scope.create_job("failed", keep_alive_seconds=1800))
-    assert "WarmPoolStatus" not in scope.finish(without, pool=False).summary()
-    assert "WarmPoolStatus" in scope.finish(failed, "Failed", pool=True).summary()
+    assert "WarmPoolStatus" not in scope.summary(scope.finish(without, pool=False))
+    assert "WarmPoolStatus" in scope.summary(scope.finish(failed, "Failed", pool=True))
 
 
-def test_a_failed_job_leaves_no_pool_and_perhaps_no_times(
+def test_a_failed_job_has_no_pool_and_may_have_no_times(
     sagemaker: Any, world: World, scope: Scope, clock: Clock
 ) -> None:
     for knob in (False, True):

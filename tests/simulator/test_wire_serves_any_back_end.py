@@ -1,4 +1,4 @@
-"""The front is not the simulator's own: any back end may answer behind it."""
+"""Any back end can answer behind the front."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ ROW = {
 
 
 class OneJob:
-    """A back end with one job, for callers who know its password."""
+    """A back end with one job, for callers with the right session token."""
 
     operations: Mapping[str, frozenset[str]] = {"sagemaker": frozenset({"ListTrainingJobs"})}
 
@@ -53,13 +53,13 @@ def client(server: Server, token: str) -> Any:
 def test_a_call_carries_what_a_back_end_needs() -> None:
     backend = OneJob()
     with Server(Front(backend).handle) as server:
-        asked = client(server, "let-me-in")
-        answer = asked.list_training_jobs(CreationTimeAfter=WHEN.replace(microsecond=0))
+        sagemaker = client(server, "let-me-in")
+        answer = sagemaker.list_training_jobs(CreationTimeAfter=WHEN.replace(microsecond=0))
         assert answer["TrainingJobSummaries"] == [ROW]
         with pytest.raises(ClientError, match="Wrong token"):
             client(server, "open").list_training_jobs()
         with pytest.raises(ClientError, match=r"SageMaker\.Search is not served"):
-            asked.search(Resource="TrainingJob")
+            sagemaker.search(Resource="TrainingJob")
     call = backend.calls[0]
     assert (call.service, call.operation) == ("sagemaker", "ListTrainingJobs")
     assert (call.region, call.access_key) == ("eu-central-1", "anybody")
@@ -67,7 +67,9 @@ def test_a_call_carries_what_a_back_end_needs() -> None:
     assert call.headers["x-amz-target"] == "SageMaker.ListTrainingJobs"
 
 
-def test_an_answer_the_model_does_not_allow_is_not_sent(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_that_the_model_does_not_allow_is_not_sent(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with (
         Server(Front(OneJob()).handle) as server,
         pytest.raises(ClientError, match="InternalFailure"),
@@ -92,12 +94,12 @@ def test_tokens_are_bound_to_a_key() -> None:
         (r"[\p{L}\p{M}\p{Z}\p{S}\p{N}\p{P}]*", "a € – »b« ~", "a\x00b"),
     ],
 )
-def test_javas_patterns_are_understood(pattern: str, good: str, bad: str) -> None:
+def test_java_patterns_are_translated(pattern: str, good: str, bad: str) -> None:
     compiled = java_pattern(pattern)
     assert compiled is not None
     assert compiled.fullmatch(good)
     assert not compiled.fullmatch(bad)
 
 
-def test_what_python_cannot_match_is_not_enforced() -> None:
+def test_a_pattern_that_python_cannot_compile_is_ignored() -> None:
     assert java_pattern("[") is None

@@ -106,7 +106,7 @@ def test_a_snapshot_includes_the_new_watermark(
     sync()
     assert content(target) == content(database.path)
     assert mode(target) == 0o440
-    scope.world.clock.advance(60)
+    scope.clock.advance(60)
     first = target.stat()
     sync()
     assert content(target) == content(database.path)

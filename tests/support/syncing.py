@@ -173,7 +173,7 @@ def served(scope: Scope) -> dict[tuple[str, datetime], Row]:
     """What the service has, in the same shape."""
     rows = {}
     for job in scope.jobs():
-        summary = job.summary()
+        summary = scope.summary(job)
         pool = summary.get("WarmPoolStatus", {})
         key = (summary["TrainingJobArn"], summary["CreationTime"])
         rows[key] = (
@@ -199,7 +199,7 @@ def differences(stored: dict[tuple[str, datetime], Row], scope: Scope) -> list[s
     InUse of when it ran. The seconds of a waiting pool grow, and Search shows those of as long ago
     as it lags.
     """
-    lag = scope.world.behaviour.search_lag_seconds
+    lag = scope.behaviour.search_lag_seconds
     lines = []
     for key, there in served(scope).items():
         here = stored.get(key)

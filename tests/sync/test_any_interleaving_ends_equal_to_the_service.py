@@ -195,7 +195,7 @@ def test_the_next_good_sync_ends_equal_to_the_service(
     ):
         job = life.scope.find(row[0])
         if job is not None and job.creation_time == row[1]:
-            answer = job.describe()
+            answer = life.scope.describe(job)
             assert row[2:] == (
                 answer["ResourceConfig"].get("InstanceType"),
                 answer["ResourceConfig"].get("KeepAlivePeriodInSeconds"),

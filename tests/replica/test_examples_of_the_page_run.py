@@ -1,4 +1,4 @@
-"""The Python blocks of docs/list-training-jobs.md, as they stand there."""
+"""The Python blocks of docs/list-training-jobs.md run unchanged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def blocks() -> list[str]:
     return re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
-def test_the_client(
+def test_the_example_of_the_client_runs(
     filled: Database, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(filled.path.parent)
@@ -29,7 +29,7 @@ def test_the_client(
     assert [line.split()[0] for line in lines] == ["job-11", "job-08", "job-05", "job-02", "0"]
 
 
-def test_the_dispatcher(filled: Database, replica: Replica) -> None:
+def test_the_example_of_the_dispatcher_runs(filled: Database, replica: Replica) -> None:
     text = blocks()[1]
     assert (ACCOUNT in text, REGION in text) == (True, True)
     names: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Whatever the parameters and the behaviour: the pages, joined, are a filter and a sort."""
+"""With any parameters and behaviour, all pages together equal a filter and a sort."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,33 +10,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.simulator import Behaviour, Job, JobSpec, JobState, Scope, Simulator, World
+from tests.simulator.support import list_requests
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 PLAN = "arn:aws:sagemaker:eu-west-1:111122223333:training-plan/reserved"
 STATUSES = ["InProgress", "Completed", "Failed", "Stopped"]
 POOLS = [None, "Available", "Reused", "Terminated"]
 
-# Times are few, so that many jobs share one and fall onto the bounds.
+# Few different times, so many jobs share one or are exactly at a bound.
 seconds = st.integers(0, 8)
 times = seconds.map(lambda after: START + timedelta(seconds=after))
 jobs = st.lists(
     st.tuples(seconds, seconds, st.sampled_from(STATUSES), st.sampled_from(POOLS), st.booleans()),
     max_size=25,
 )
-filters = st.fixed_dictionaries(
-    {},
-    optional={
-        "CreationTimeAfter": times,
-        "CreationTimeBefore": times,
-        "LastModifiedTimeAfter": times,
-        "LastModifiedTimeBefore": times,
-        "NameContains": st.sampled_from(["1", "a-", "job", "zz"]),
-        "StatusEquals": st.sampled_from(STATUSES),
-        "WarmPoolStatusEquals": st.sampled_from(["Available", "Reused", "InUse"]),
-        "TrainingPlanArnEquals": st.just(PLAN),
-        "SortBy": st.sampled_from(["Name", "CreationTime", "Status"]),
-        "SortOrder": st.sampled_from(["Ascending", "Descending"]),
-    },
+requests = list_requests(
+    times,
+    parts=["1", "a-", "job", "zz"],
+    statuses=STATUSES,
+    pools=["Available", "Reused", "InUse"],
+    plan=PLAN,
 )
 behaviours = st.builds(
     Behaviour,
@@ -52,11 +45,11 @@ behaviours = st.builds(
 numbers = count()
 
 
-def expected(scope: Scope, asked: dict[str, Any], behaviour: Behaviour) -> list[dict[str, Any]]:
-    """Filter and sort in the plainest way there is."""
+def expected(scope: Scope, request: dict[str, Any], behaviour: Behaviour) -> list[dict[str, Any]]:
+    """Filter and sort in the simplest way."""
 
     def within(name: str, when: datetime) -> bool:
-        after, before = asked.get(f"{name}After"), asked.get(f"{name}Before")
+        after, before = request.get(f"{name}After"), request.get(f"{name}Before")
         on_bound = behaviour.inclusive_bounds and when in (after, before)
         inside = (after is None or when > after) and (before is None or when < before)
         outside = (after is not None and when < after) or (before is not None and when > before)
@@ -67,20 +60,20 @@ def expected(scope: Scope, asked: dict[str, Any], behaviour: Behaviour) -> list[
         return (
             within("CreationTime", job.creation_time)
             and within("LastModifiedTime", state.last_modified_time)
-            and asked.get("NameContains", "") in job.name
-            and asked.get("StatusEquals") in (None, state.training_job_status)
-            and asked.get("WarmPoolStatusEquals") in (None, state.warm_pool_status)
-            and asked.get("TrainingPlanArnEquals") in (None, job.spec.training_plan_arn)
+            and request.get("NameContains", "") in job.name
+            and request.get("StatusEquals") in (None, state.training_job_status)
+            and request.get("WarmPoolStatusEquals") in (None, state.warm_pool_status)
+            and request.get("TrainingPlanArnEquals") in (None, job.spec.training_plan_arn)
         )
 
     def key(job: Job) -> tuple[Any, ...]:
-        by = asked.get("SortBy", "CreationTime")
+        by = request.get("SortBy", "CreationTime")
         first = {"Name": job.name, "Status": job.state.training_job_status}.get(by, "")
         return first, job.creation_time, job.number
 
-    descending = asked.get("SortOrder", behaviour.default_sort_order) == "Descending"
+    descending = request.get("SortOrder", behaviour.default_sort_order) == "Descending"
     found = sorted((job for job in scope.jobs() if wanted(job)), key=key, reverse=descending)
-    return [job.summary() for job in found]
+    return [scope.summary(job) for job in found]
 
 
 @settings(
@@ -88,13 +81,13 @@ def expected(scope: Scope, asked: dict[str, Any], behaviour: Behaviour) -> list[
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(made=jobs, asked=filters, behaviour=behaviours, size=st.none() | st.integers(1, 12))
+@given(made=jobs, request=requests, behaviour=behaviours, size=st.none() | st.integers(1, 12))
 def test_joined_pages_are_a_filter_and_a_sort(
     world: World,
     simulator: Simulator,
     connect: Callable[..., Any],
     made: list[tuple[int, int, str, str | None, bool]],
-    asked: dict[str, Any],
+    request: dict[str, Any],
     behaviour: Behaviour,
     size: int | None,
 ) -> None:
@@ -113,18 +106,18 @@ def test_joined_pages_are_a_filter_and_a_sort(
         )
         spec = replace(JobSpec(), training_plan_arn=PLAN if planned else None)
         scope.add(f"job-{'ab'[number % 2]}-{number}", when, spec, state)
-    request = asked if size is None else {**asked, "MaxResults": size}
+    sent = request if size is None else {**request, "MaxResults": size}
     pages = []
     client = connect(simulator, account=account)
     token: dict[str, str] = {}
     while True:
-        page = client.list_training_jobs(**request, **token)
+        page = client.list_training_jobs(**sent, **token)
         pages.append(page["TrainingJobSummaries"])
         if "NextToken" not in page:
             break
         token = {"NextToken": page["NextToken"]}
     rows = [row for page in pages for row in page]
-    assert rows == expected(scope, asked, behaviour)
+    assert rows == expected(scope, request, behaviour)
     limit = size or behaviour.default_page_size
     assert all(len(page) <= limit for page in pages)
     if behaviour.filter_before_cut:

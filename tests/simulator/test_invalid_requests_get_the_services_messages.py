@@ -1,4 +1,4 @@
-"""Botocore's own model decides what a request may hold; refusals read like the service's."""
+"""botocore's model decides which requests are valid, and the service which words refuse them."""
 
 import json
 from collections.abc import Callable
@@ -38,7 +38,9 @@ Post = Callable[..., tuple[int, dict[str, str], bytes]]
         ),
     ],
 )
-def test_a_constraint_is_named(sagemaker: Any, request_: dict[str, Any], message: str) -> None:
+def test_a_refusal_names_the_constraint(
+    sagemaker: Any, request_: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ClientError) as error:
         sagemaker.list_training_jobs(**request_)
     assert error.value.response["Error"] == {"Code": "ValidationException", "Message": message}
@@ -66,7 +68,7 @@ def test_a_constraint_is_named(sagemaker: Any, request_: dict[str, Any], message
         ("No Such Thing", {}, "UnknownOperationException", "No Such Thing"),
     ],
 )
-def test_what_boto3_would_not_send_is_refused_too(
+def test_requests_that_boto3_would_not_send_are_refused(
     post: Post, operation: str, body: object, code: str, part: str
 ) -> None:
     status, _, content = post(operation, body)
@@ -75,11 +77,11 @@ def test_what_boto3_would_not_send_is_refused_too(
     assert part in answer["message"]
 
 
-def test_null_is_a_member_that_was_not_sent(post: Post) -> None:
+def test_null_equals_a_missing_member(post: Post) -> None:
     assert post("ListTrainingJobs", {"MaxResults": None})[0] == 200
 
 
-def test_a_service_that_is_not_served_is_named(post: Post) -> None:
+def test_a_refusal_names_the_unknown_service(post: Post) -> None:
     status, _, content = post("ListTables", {}, target="DynamoDB_20120810")
     assert status == 400
     assert "DynamoDB_20120810.ListTables" in json.loads(content)["message"]
@@ -90,7 +92,7 @@ def test_a_request_without_credentials_is_refused(post: Post) -> None:
     assert (status, json.loads(content)["__type"]) == (403, "MissingAuthenticationTokenException")
 
 
-def test_times_may_have_fractions(post: Post) -> None:
+def test_times_may_have_fractions_of_a_second(post: Post) -> None:
     assert post("ListTrainingJobs", {"CreationTimeAfter": 1790000000.123})[0] == 200
     assert post("ListTrainingJobs", {"CreationTimeAfter": 1e30})[0] == 400
 
@@ -105,7 +107,7 @@ members = st.sampled_from(names)
 
 @given(st.dictionaries(members, anything, max_size=4))
 def test_nothing_passes_that_botocore_would_refuse(params: dict[str, Any]) -> None:
-    # Times are not among them: botocore takes text for a time, the wire does not.
+    # Without times: botocore accepts text for a time, the wire does not.
     ours = Constraints().check(SHAPE)(params)
     if ParamValidator().validate(params, SHAPE).has_errors():
         assert ours

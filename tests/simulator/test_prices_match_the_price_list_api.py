@@ -1,4 +1,4 @@
-"""GetProducts: JSON in strings, filters, pages, and rows of 0.00 to pass over."""
+"""GetProducts returns JSON in strings, takes filters, has pages, and has rows of 0.00."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def price(product: dict[str, Any]) -> tuple[str, Decimal]:
     return dimension["unit"], Decimal(dimension["pricePerUnit"]["USD"])
 
 
-def test_the_bill_of_december_2023_can_be_priced(pricing: Any) -> None:
+def test_the_prices_of_the_published_bill_are_exact(pricing: Any) -> None:
     rates = {"ml.m5.xlarge": "0.257", "ml.g4dn.xlarge": "0.822", "ml.g5.xlarge": "1.57"}
     for instance_type, rate in rates.items():
         found = products(
@@ -50,7 +50,7 @@ def test_the_bill_of_december_2023_can_be_priced(pricing: Any) -> None:
     assert price(storage) == ("GB-Mo", Decimal("0.154"))
 
 
-def test_usage_types_are_recognisable(pricing: Any) -> None:
+def test_usage_types_name_region_and_instance_type(pricing: Any) -> None:
     (found,) = products(pricing, usagetype="USE1-Train:ml.m5.large")
     attributes = found["product"]["attributes"]
     assert attributes["instanceName"] == "ml.m5.large"
@@ -58,7 +58,7 @@ def test_usage_types_are_recognisable(pricing: Any) -> None:
     assert attributes["servicecode"] == found["serviceCode"] == "AmazonSageMaker"
 
 
-def test_every_product_comes_once(pricing: Any) -> None:
+def test_every_product_appears_once(pricing: Any) -> None:
     found = products(pricing)
     assert len(found) > 500
     assert len({each["product"]["sku"] for each in found}) == len(found)
@@ -69,7 +69,7 @@ def test_a_region_without_prices_has_no_products(pricing: Any) -> None:
     assert products(pricing, regionCode="mars-1") == []
 
 
-def test_the_api_is_in_three_regions_only(
+def test_the_price_list_api_has_three_endpoints(
     simulator: Simulator, connect: Callable[..., Any]
 ) -> None:
     for region in ("eu-central-1", "ap-south-1"):
@@ -79,7 +79,7 @@ def test_the_api_is_in_three_regions_only(
         connect(simulator, "pricing").get_products(ServiceCode="AmazonSageMaker")
 
 
-def test_a_token_belongs_to_its_filters(pricing: Any) -> None:
+def test_a_price_token_is_bound_to_its_filters(pricing: Any) -> None:
     first = pricing.get_products(ServiceCode="AmazonSageMaker", MaxResults=10)
     filters = [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": "eu-west-1"}]
     with pytest.raises(ClientError) as error:
@@ -89,6 +89,6 @@ def test_a_token_belongs_to_its_filters(pricing: Any) -> None:
     assert error.value.response["Error"]["Code"] == "InvalidNextTokenException"
 
 
-def test_another_services_prices_are_not_listed(pricing: Any) -> None:
+def test_prices_of_other_services_are_not_listed(pricing: Any) -> None:
     with pytest.raises(ClientError, match="AmazonEC2"):
         pricing.get_products(ServiceCode="AmazonEC2")

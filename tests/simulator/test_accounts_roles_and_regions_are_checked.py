@@ -1,4 +1,4 @@
-"""Who calls: keys carry accounts, roles lead to others, some things are not allowed."""
+"""Access keys name accounts, roles lead to other accounts, and some actions are denied."""
 
 import os
 import subprocess
@@ -35,13 +35,13 @@ def sts(simulator: Simulator, connect: Callable[..., Any]) -> Any:
     return connect(simulator, "sts")
 
 
-def test_a_key_says_whose_it_is(sts: Any) -> None:
+def test_an_access_key_identifies_its_account(sts: Any) -> None:
     identity = sts.get_caller_identity()
     assert identity["Account"] == "111122223333"
     assert identity["Arn"] == "arn:aws:iam::111122223333:user/stand-in"
 
 
-def test_a_role_leads_to_its_account(
+def test_an_assumed_role_calls_for_its_account(
     world: World, simulator: Simulator, connect: Callable[..., Any], sts: Any
 ) -> None:
     world.scope("222233334444", "eu-west-1").create_job("theirs")
@@ -52,7 +52,7 @@ def test_a_role_leads_to_its_account(
     assert [row["TrainingJobName"] for row in rows] == ["theirs"]
 
 
-def test_a_session_ends(
+def test_a_role_session_expires(
     world: World, simulator: Simulator, connect: Callable[..., Any], sts: Any
 ) -> None:
     world.behaviour = Behaviour(role_session_seconds=0)
@@ -60,7 +60,7 @@ def test_a_session_ends(
     assert refused(client.list_training_jobs) == ("ExpiredTokenException", 400)
 
 
-def test_a_chained_role_gets_an_hour_at_most(
+def test_a_chained_role_lasts_one_hour_at_most(
     simulator: Simulator, connect: Callable[..., Any], sts: Any
 ) -> None:
     wanted = {"RoleArn": ROLE, "RoleSessionName": "session", "DurationSeconds": 7200}
@@ -68,33 +68,33 @@ def test_a_chained_role_gets_an_hour_at_most(
     assert refused(lambda: chained.assume_role(**wanted)) == ("ValidationError", 400)
 
 
-def test_a_role_may_not_be_assumed(world: World, sts: Any) -> None:
+def test_an_unassumable_role_is_refused(world: World, sts: Any) -> None:
     world.behaviour = Behaviour(unassumable_roles=frozenset({ROLE}))
     call = lambda: sts.assume_role(RoleArn=ROLE, RoleSessionName="session")  # noqa: E731
     assert refused(call) == ("AccessDenied", 403)
 
 
-def test_a_role_may_ask_for_an_external_id(world: World, sts: Any) -> None:
+def test_a_role_may_require_an_external_id(world: World, sts: Any) -> None:
     world.behaviour = Behaviour(external_ids={ROLE: "a-secret"})
     wanted = {"RoleArn": ROLE, "RoleSessionName": "session"}
     assert refused(lambda: sts.assume_role(**wanted)) == ("AccessDenied", 403)
     assert sts.assume_role(**wanted, ExternalId="a-secret")["Credentials"]
 
 
-def test_a_session_name_is_checked_by_the_model(sts: Any) -> None:
+def test_the_model_checks_a_session_name(sts: Any) -> None:
     call = lambda: sts.assume_role(RoleArn=ROLE, RoleSessionName="no spaces")  # noqa: E731
     assert refused(call)[0] == "ValidationException"
 
 
 @pytest.mark.parametrize("key", ["AKIANOBODYSKEY00", "ASIA22223333444400000099"])
-def test_nobodys_keys_are_not_recognized(
+def test_unknown_keys_are_rejected(
     simulator: Simulator, connect: Callable[..., Any], key: str
 ) -> None:
     client = connect(simulator, aws_access_key_id=key)
     assert refused(client.list_training_jobs) == ("UnrecognizedClientException", 400)
 
 
-def test_a_region_that_is_not_enabled_does_not_know_the_caller(
+def test_a_disabled_region_rejects_the_caller(
     world: World, simulator: Simulator, connect: Callable[..., Any], sagemaker: Any
 ) -> None:
     world.behaviour = Behaviour(disabled_regions=frozenset({(None, "me-south-1")}))
@@ -111,21 +111,21 @@ def test_a_region_that_is_not_enabled_does_not_know_the_caller(
         (None, None, "Search"),
     ],
 )
-def test_an_action_is_denied_alone(world: World, sagemaker: Any, denied: Any) -> None:
+def test_a_denial_affects_one_action_only(world: World, sagemaker: Any, denied: Any) -> None:
     world.behaviour = Behaviour(denied=frozenset({denied}))
     call = lambda: sagemaker.search(Resource="TrainingJob")  # noqa: E731
     assert refused(call) == ("AccessDeniedException", 400)
     assert sagemaker.list_training_jobs()
 
 
-def test_elsewhere_it_is_allowed(world: World, sagemaker: Any) -> None:
+def test_a_denial_does_not_affect_other_places(world: World, sagemaker: Any) -> None:
     world.behaviour = Behaviour(
         denied=frozenset({("111122223333", "us-east-1", "Search"), ("9" * 12, None, "Search")})
     )
     assert sagemaker.search(Resource="TrainingJob")
 
 
-def test_the_environment_is_all_that_boto3_needs(simulator: Simulator, scope: Scope) -> None:
+def test_boto3_needs_only_the_environment(simulator: Simulator, scope: Scope) -> None:
     scope.create_job("job")
     script = (
         "import boto3\n"
@@ -134,13 +134,13 @@ def test_the_environment_is_all_that_boto3_needs(simulator: Simulator, scope: Sc
     )
     environment = {**os.environ, **simulator.environment()}
     environment.pop("AWS_PROFILE", None)
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )
-    assert told.stdout.strip() == "['job']"
+    assert done.stdout.strip() == "['job']"
 
 
-def test_an_environment_of_another_account(simulator: Simulator, scope: Scope) -> None:
+def test_the_environment_may_be_that_of_another_account(simulator: Simulator, scope: Scope) -> None:
     assert scope.account_id == "111122223333"
     other = simulator.environment("222233334444", "us-east-1")
     assert other["AWS_ACCESS_KEY_ID"] == "AKIA222233334444"

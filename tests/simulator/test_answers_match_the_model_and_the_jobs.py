@@ -1,4 +1,4 @@
-"""Every record validates against botocore's model and equals the job it shows."""
+"""Every record is valid in botocore's model and equals the job that it shows."""
 
 from datetime import UTC, timedelta
 from typing import Any
@@ -26,13 +26,13 @@ def test_summaries_equal_their_jobs(sagemaker: Any, history: Scope) -> None:
         MaxResults=100, SortBy="CreationTime", SortOrder="Ascending"
     )
     rows = [row for page in pages for row in page["TrainingJobSummaries"]]
-    assert rows == [job.summary() for job in history.jobs()]
+    assert rows == [history.summary(job) for job in history.jobs()]
 
 
 def test_descriptions_equal_their_jobs(sagemaker: Any, history: Scope) -> None:
     for job in history.jobs()[::20]:
         described = answer(sagemaker.describe_training_job(TrainingJobName=job.name))
-        assert described == job.describe()
+        assert described == history.describe(job)
 
 
 def test_search_records_are_descriptions_with_tags(sagemaker: Any, history: Scope) -> None:
@@ -40,7 +40,7 @@ def test_search_records_are_descriptions_with_tags(sagemaker: Any, history: Scop
     expected = []
     for job in history.jobs()[:-101:-1]:
         tags = [{"Key": key, "Value": value} for key, value in job.state.tags.items()]
-        expected.append({"TrainingJob": {**job.describe(), "Tags": tags}})
+        expected.append({"TrainingJob": {**history.describe(job), "Tags": tags}})
     assert found["Results"] == expected
 
 
@@ -50,23 +50,23 @@ def test_tags_equal_their_jobs(sagemaker: Any, history: Scope) -> None:
         assert {tag["Key"]: tag["Value"] for tag in tags} == dict(job.state.tags)
 
 
-def test_many_tags_come_in_pages(sagemaker: Any, scope: Scope) -> None:
+def test_many_tags_need_several_pages(sagemaker: Any, scope: Scope) -> None:
     job = scope.create_job("tagged", tags={f"key-{number}": "" for number in range(120)})
     pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=job.arn)
     sizes = [len(page["Tags"]) for page in pages]
     assert sizes == [50, 50, 20]
 
 
-def test_botocore_finds_nothing_wrong_with_a_history(history: Scope) -> None:
+def test_botocore_accepts_every_job_of_a_history(history: Scope) -> None:
     check = ParamValidator().validate
     summary = shape_at("sagemaker", "ListTrainingJobs", "output", "TrainingJobSummaries", "[]")
     description = shape_at("sagemaker", "DescribeTrainingJob", "output")
     for job in history.jobs():
-        assert not check(job.summary(), summary).has_errors()
-        assert not check(job.describe(), description).has_errors()
+        assert not check(history.summary(job), summary).has_errors()
+        assert not check(history.describe(job), description).has_errors()
 
 
-def test_a_record_that_the_model_does_not_allow_cannot_be_made(scope: Scope) -> None:
+def test_the_model_rejects_impossible_jobs(scope: Scope) -> None:
     with pytest.raises(ValueError, match="trainingJobName"):
         scope.create_job("not_a_name")
     assert scope.jobs() == []
@@ -78,7 +78,7 @@ def test_a_record_that_the_model_does_not_allow_cannot_be_made(scope: Scope) -> 
         scope.create_job("other", colour="red")
 
 
-def test_statuses_beyond_the_model_are_played_when_asked_for(
+def test_statuses_beyond_the_model_can_be_played(
     world: World,
     scope: Scope,
     sagemaker: Any,
@@ -86,7 +86,7 @@ def test_statuses_beyond_the_model_are_played_when_asked_for(
     world.behaviour = Behaviour(new_statuses=("Dreaming",))
     job = scope.create_job("a-name", lives=False)
     scope.update(job, training_job_status="Dreaming", secondary_status="Dreaming")
-    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == [job.summary()]
+    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == [scope.summary(job)]
     scope.create_job("that-lives")
     seen = set()
     for _ in range(120):
@@ -102,7 +102,7 @@ def test_times_keep_their_milliseconds(sagemaker: Any, scope: Scope, clock: Cloc
     assert row["CreationTime"].astimezone(UTC).isoformat() == "2026-11-02T12:00:00.001000+00:00"
 
 
-def test_the_servers_clock_is_the_worlds(sagemaker: Any, clock: Clock) -> None:
+def test_the_date_header_shows_the_worlds_time(sagemaker: Any, clock: Clock) -> None:
     clock.advance(timedelta(days=400))
     headers = sagemaker.list_training_jobs()["ResponseMetadata"]["HTTPHeaders"]
     assert headers["date"] == "Tue, 07 Dec 2027 12:00:00 GMT"
@@ -110,7 +110,7 @@ def test_the_servers_clock_is_the_worlds(sagemaker: Any, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("code", ["ValidationException", "ResourceNotFound"])
-def test_a_missing_job_is_refused_in_either_way(
+def test_a_missing_job_gets_either_error(
     world: World,
     sagemaker: Any,
     code: str,
@@ -118,5 +118,5 @@ def test_a_missing_job_is_refused_in_either_way(
     world.behaviour = Behaviour(missing_job_error=code)  # type: ignore[arg-type]
     with pytest.raises(ClientError) as error:
         sagemaker.describe_training_job(TrainingJobName="nobody")
-    told = {"Code": code, "Message": "Requested resource not found."}
-    assert error.value.response["Error"] == told
+    expected = {"Code": code, "Message": "Requested resource not found."}
+    assert error.value.response["Error"] == expected

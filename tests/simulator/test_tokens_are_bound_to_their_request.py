@@ -1,4 +1,4 @@
-"""A NextToken is opaque, and good for the request it was given to."""
+"""A NextToken is opaque and valid only for its own request."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,23 +32,23 @@ def refused(client: Any, **request: object) -> str:
     return str(error.value.response["Error"]["Code"])
 
 
-def test_it_continues_its_own_request(sagemaker: Any) -> None:
+def test_a_token_continues_its_own_request(sagemaker: Any) -> None:
     given = token(sagemaker, MaxResults=10)
     assert listed(sagemaker, MaxResults=10, NextToken=given)[0] == "job-10"
 
 
-def test_the_page_size_may_change(sagemaker: Any) -> None:
+def test_the_page_size_may_change_between_pages(sagemaker: Any) -> None:
     given = token(sagemaker, MaxResults=10)
     assert len(listed(sagemaker, MaxResults=3, NextToken=given)) == 3
 
 
 @pytest.mark.parametrize("other", [{"StatusEquals": "Failed"}, {"SortBy": "Name"}])
-def test_another_request_does_not_take_it(sagemaker: Any, other: dict[str, str]) -> None:
+def test_another_request_rejects_a_token(sagemaker: Any, other: dict[str, str]) -> None:
     given = token(sagemaker, MaxResults=10)
     assert refused(sagemaker, NextToken=given, **other) == "ValidationException"
 
 
-def test_another_region_does_not_take_it(
+def test_another_region_rejects_a_token(
     sagemaker: Any,
     simulator: Simulator,
     connect: Callable[..., Any],
@@ -59,11 +59,11 @@ def test_another_region_does_not_take_it(
 
 
 @pytest.mark.parametrize("made_up", ["x", "bm90IGEgdG9rZW4=", "é" * 40, "A" * 8192])
-def test_what_was_never_given_is_refused(sagemaker: Any, made_up: str) -> None:
+def test_a_made_up_token_is_refused(sagemaker: Any, made_up: str) -> None:
     assert refused(sagemaker, NextToken=made_up) == "ValidationException"
 
 
-def test_it_may_grow_old(sagemaker: Any, world: World, clock: Clock) -> None:
+def test_a_token_may_expire(sagemaker: Any, world: World, clock: Clock) -> None:
     given = token(sagemaker, MaxResults=10)
     clock.advance(3600)
     assert listed(sagemaker, MaxResults=10, NextToken=given)
@@ -74,7 +74,7 @@ def test_it_may_grow_old(sagemaker: Any, world: World, clock: Clock) -> None:
 @pytest.mark.parametrize(
     ("by_offset", "next_page"), [(False, ["job-10", "job-11"]), (True, ["job-11", "job-12"])]
 )
-def test_a_deletion_may_shift_what_follows(
+def test_a_deletion_may_shift_the_next_page(
     sagemaker: Any,
     world: World,
     scope: Scope,
@@ -87,13 +87,13 @@ def test_a_deletion_may_shift_what_follows(
     assert listed(sagemaker, MaxResults=2, NextToken=given) == next_page
 
 
-def test_the_job_it_stands_at_may_go(sagemaker: Any, scope: Scope) -> None:
+def test_the_last_job_before_a_token_may_be_deleted(sagemaker: Any, scope: Scope) -> None:
     given = token(sagemaker, MaxResults=10)
     scope.delete_job("job-09")
     assert listed(sagemaker, MaxResults=1, NextToken=given) == ["job-10"]
 
 
-def test_a_search_has_tokens_of_its_own(sagemaker: Any) -> None:
+def test_search_rejects_the_token_of_a_listing(sagemaker: Any) -> None:
     given = token(sagemaker, MaxResults=10)
     with pytest.raises(ClientError, match="NextToken"):
         sagemaker.search(Resource="TrainingJob", NextToken=given)

@@ -1,4 +1,4 @@
-"""Code written for boto3 takes `exporter.client` unchanged."""
+"""Code written for boto3 works unchanged with `exporter.client`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
+import duckdb
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
 from exporter import client
 from exporter.errors import BusyError, DatabaseError, UsageError
-from exporter.replica import sources
+from exporter.replica.sources import FileSource
 from exporter.simulator import Scope, Simulator
 from exporter.store.database import Database
+from exporter.store.listing import Listing
 from exporter.store.scopes import ScopeKey
 from tests.replica.support import ACCOUNT, PLAN, REGION, START, arn, put, put_scope, row, row_of
 
@@ -30,8 +33,8 @@ def names(page: dict[str, Any]) -> list[str]:
 
 
 def test_a_response_has_the_members_and_types_of_the_reference(filled: Database) -> None:
-    asked = client(filled.path)
-    page = asked.list_training_jobs(SortOrder="Ascending", MaxResults=8)
+    sagemaker = client(filled.path)
+    page = sagemaker.list_training_jobs(SortOrder="Ascending", MaxResults=8)
     assert page["TrainingJobSummaries"][3] == {
         "TrainingJobName": "job-03",
         "TrainingJobArn": arn("job-03"),
@@ -56,7 +59,7 @@ def test_a_response_has_the_members_and_types_of_the_reference(filled: Database)
         "SecondaryStatus",
         "WarmPoolStatus",
     ]
-    # What is not known is absent, not None.
+    # Unknown members are absent, not None.
     shown = page["TrainingJobSummaries"]
     assert set(shown[3]) - set(shown[4]) == {"WarmPoolStatus"}
     assert set(shown[3]) - set(shown[5]) == {"SecondaryStatus", "TrainingEndTime"}
@@ -91,11 +94,11 @@ def test_the_paginator_is_botocores(filled: Database) -> None:
     assert list(found) == ["job-07"]
 
 
-def test_times_may_be_written_as_boto3_takes_them(filled: Database) -> None:
-    asked = client(filled.path)
+def test_times_may_have_every_form_of_boto3(filled: Database) -> None:
+    sagemaker = client(filled.path)
     bound = START + timedelta(seconds=9)
     for written in (bound, bound.isoformat(), bound.timestamp(), bound.astimezone()):
-        assert names(asked.list_training_jobs(CreationTimeAfter=written))[-1] == "job-09"
+        assert names(sagemaker.list_training_jobs(CreationTimeAfter=written))[-1] == "job-09"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +111,7 @@ def test_times_may_be_written_as_boto3_takes_them(filled: Database) -> None:
         ({"StatusEquals": None}, "Invalid type for parameter StatusEquals"),
     ],
 )
-def test_what_boto3_refuses_is_refused_by_boto3(
+def test_boto3_refuses_invalid_parameters(
     filled: Database, params: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ParamValidationError, match=message):
@@ -130,7 +133,7 @@ REFUSED_BY_THE_SERVICE: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("params", REFUSED_BY_THE_SERVICE, ids=",".join)
-def test_what_the_service_refuses_is_refused_in_its_words(
+def test_the_client_refuses_requests_in_the_services_words(
     filled: Database, scope: Scope, simulator: Simulator, params: dict[str, Any]
 ) -> None:
     del scope
@@ -146,14 +149,14 @@ def test_what_the_service_refuses_is_refused_in_its_words(
 
 
 def test_other_operations_are_refused_by_name(filled: Database) -> None:
-    asked = client(filled.path)
+    sagemaker = client(filled.path)
     with pytest.raises(ClientError, match=r"SageMaker\.StopTrainingJob is not served here") as no:
-        asked.stop_training_job(TrainingJobName="job-01")
+        sagemaker.stop_training_job(TrainingJobName="job-01")
     assert no.value.response["Error"]["Code"] == "UnknownOperationException"
     assert no.value.operation_name == "StopTrainingJob"
 
 
-def test_nothing_of_the_callers_aws_configuration_has_a_say(
+def test_the_aws_configuration_of_the_caller_is_ignored(
     filled: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trouble = {
@@ -171,66 +174,64 @@ def test_nothing_of_the_callers_aws_configuration_has_a_say(
 
 
 def test_each_call_sees_the_newest_commit(filled: Database) -> None:
-    asked = client(filled.path)
+    sagemaker = client(filled.path)
     for number in range(20, 26):
         put(filled, [row(f"job-{number}", number)])
-        assert names(asked.list_training_jobs(MaxResults=1)) == [f"job-{number}"]
+        assert names(sagemaker.list_training_jobs(MaxResults=1)) == [f"job-{number}"]
     put(filled, [row("job-25", 25, deleted_at=START)])
-    assert names(asked.list_training_jobs(MaxResults=1)) == ["job-24"]
+    assert names(sagemaker.list_training_jobs(MaxResults=1)) == ["job-24"]
     assert names(client(filled.path, deleted=True).list_training_jobs(MaxResults=1)) == ["job-25"]
 
 
 def test_no_lock_is_held_between_calls(filled: Database) -> None:
-    asked = client(filled.path)
-    asked.list_training_jobs()
+    sagemaker = client(filled.path)
+    sagemaker.list_training_jobs()
     code = f"import duckdb; duckdb.connect({str(filled.path)!r}).execute('CHECKPOINT')"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-    assert len(names(asked.list_training_jobs(MaxResults=100))) == 12
+    assert len(names(sagemaker.list_training_jobs(MaxResults=100))) == 12
 
 
-def test_a_sync_of_the_same_process_is_waited_for(filled: Database) -> None:
-    asked = client(filled.path)
-    entered, seen = threading.Event(), []
+def test_reading_waits_for_a_sync_in_the_same_process(filled: Database) -> None:
+    writing, waiting = threading.Event(), threading.Event()
 
     def write() -> None:
         with filled.writing() as connection:
             connection.exec_driver_sql("UPDATE training_jobs SET training_job_status = 'Failed'")
-            # The file changes, and is open for writing while the client wants it.
-            os.utime(filled.path)
-            entered.set()
-            threading.Event().wait(0.3)
+            writing.set()
+            waiting.wait(30)
+
+    def sleep(seconds: float) -> None:
+        waiting.set()
+        time.sleep(seconds)
 
     thread = threading.Thread(target=write)
     thread.start()
-    entered.wait(10)
-    seen += asked.list_training_jobs()["TrainingJobSummaries"]
+    writing.wait(30)
+    source = FileSource(Database(filled.path, lock_timeout=30), sleep=sleep)
+    found = source.rows(Listing(), None, None).jobs
     thread.join()
-    # It did not answer from before the commit, nor beside it.
-    assert {job["TrainingJobStatus"] for job in seen} == {"Failed"}
+    assert waiting.is_set()
+    assert {job.training_job_status for job in found} == {"Failed"}
 
 
-def test_a_file_held_open_in_another_way_is_told(
-    filled: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import duckdb
-
-    monkeypatch.setattr(sources, "_OTHERWISE", 0.1)
+def test_a_file_opened_in_another_way_by_this_process_is_reported(filled: Database) -> None:
+    source = FileSource(Database(filled.path, lock_timeout=0.1))
     with (
         duckdb.connect(filled.path, read_only=True),
-        pytest.raises(BusyError, match="This very process has the database"),
+        pytest.raises(BusyError, match="This process has the database"),
     ):
-        client(filled.path)
+        source.scopes()
 
 
-def test_a_fork_reads_for_itself(filled: Database) -> None:
+def test_a_forked_process_reads_the_file_again(filled: Database) -> None:
     code = f"""
 import os
 from exporter import client
-asked = client({str(filled.path)!r})
-assert len(asked.list_training_jobs(MaxResults=100)["TrainingJobSummaries"]) == 12
+sagemaker = client({str(filled.path)!r})
+assert len(sagemaker.list_training_jobs(MaxResults=100)["TrainingJobSummaries"]) == 12
 child = os.fork()
 if child == 0:
-    found = asked.list_training_jobs(MaxResults=5)["TrainingJobSummaries"]
+    found = sagemaker.list_training_jobs(MaxResults=5)["TrainingJobSummaries"]
     os._exit(len(found))
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
 """
@@ -240,7 +241,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
     )
 
 
-def test_of_several_scopes_one_must_be_named(filled: Database) -> None:
+def test_one_of_several_scopes_must_be_named(filled: Database) -> None:
     put_scope(filled, OTHER)
     put(filled, [row("far", 50, OTHER)])
     with pytest.raises(UsageError) as several:
@@ -260,41 +261,41 @@ def test_a_synced_scope_without_jobs_is_an_empty_list(database: Database) -> Non
     assert names(client(database.path).list_training_jobs()) == []
 
 
-def test_a_file_that_is_not_there_is_told(filled: Database, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(filled: Database, tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="There is no database at"):
         client(tmp_path / "none.duckdb")
     with pytest.raises(UsageError, match="is not a DuckDB file"):
         client("postgresql://host/jobs")
-    asked = client(f"duckdb:///{filled.path}")
+    sagemaker = client(f"duckdb:///{filled.path}")
     filled.path.unlink()
     with pytest.raises(DatabaseError, match="There is no database at"):
-        asked.list_training_jobs()
+        sagemaker.list_training_jobs()
 
 
-def test_a_file_in_the_place_of_another_is_read_anew(
+def test_a_replaced_file_is_read_again(
     filled: Database, migrated_file: Path, tmp_path: Path
 ) -> None:
-    asked = client(filled.path)
-    asked.list_training_jobs()
+    sagemaker = client(filled.path)
+    sagemaker.list_training_jobs()
     other = Database(tmp_path / "other.duckdb")
     other.path.write_bytes(migrated_file.read_bytes())
     put_scope(other)
     put(other, [row("restored", 1)])
     other.path.replace(filled.path)
-    assert names(asked.list_training_jobs()) == ["restored"]
+    assert names(sagemaker.list_training_jobs()) == ["restored"]
 
 
-def test_it_gives_what_boto3_gives_of_the_service(
+def test_the_client_returns_what_boto3_returns(
     database: Database, scope: Scope, simulator: Simulator
 ) -> None:
     for number in range(5):
         job = scope.create_job(f"job-{number}", keep_alive_seconds=600)
-        scope.world.clock.advance(61.5)
+        scope.clock.advance(61.5)
         if number % 2:
             scope.start(job)
-            scope.world.clock.advance(30)
+            scope.clock.advance(30)
             scope.finish(job)
-    put(database, map(row_of, scope.jobs()))
+    put(database, (row_of(scope, job) for job in scope.jobs()))
     here = client(database.path).list_training_jobs(MaxResults=100)
     there = boto3.client("sagemaker").list_training_jobs(MaxResults=100)
     assert here["TrainingJobSummaries"] == there["TrainingJobSummaries"]
@@ -306,23 +307,23 @@ def test_it_gives_what_boto3_gives_of_the_service(
     assert simulator.calls
 
 
-def test_a_token_is_good_for_its_listing_only(filled: Database) -> None:
+def test_a_token_is_valid_for_its_listing_only(filled: Database) -> None:
     put_scope(filled, OTHER)
     put(filled, [row(f"far-{number}", number, OTHER) for number in range(3)])
-    asked = client(filled.path, account=ACCOUNT)
+    sagemaker = client(filled.path, account=ACCOUNT)
     params: dict[str, Any] = {"SortBy": "Name", "StatusEquals": "Completed"}
-    token = asked.list_training_jobs(**params, MaxResults=1)["NextToken"]
-    # MaxResults may change, and another process may go on.
-    assert len(names(asked.list_training_jobs(**params, MaxResults=3, NextToken=token))) == 3
+    token = sagemaker.list_training_jobs(**params, MaxResults=1)["NextToken"]
+    # MaxResults may change between pages.
+    assert len(names(sagemaker.list_training_jobs(**params, MaxResults=3, NextToken=token))) == 3
     others = [
-        (asked, {**params, "StatusEquals": "Failed"}, token),
-        (asked, {"SortBy": "Name"}, token),
-        (asked, {**params, "SortOrder": "Ascending"}, token),
+        (sagemaker, {**params, "StatusEquals": "Failed"}, token),
+        (sagemaker, {"SortBy": "Name"}, token),
+        (sagemaker, {**params, "SortOrder": "Ascending"}, token),
         (client(filled.path, account=OTHER.account_id), params, token),
         (client(filled.path, account=ACCOUNT, deleted=True), params, token),
-        (asked, params, token[:-4] + "AAA="),
-        (asked, params, "cIws2QhTXUIa8bi8X9uJCyUYOFxrTSeafxt59YT3ptls+oAH/QPv6FWTl1JX1+GEC2q4"),
-        (asked, params, "nonsense"),
+        (sagemaker, params, token[:-4] + "AAA="),
+        (sagemaker, params, "cIws2QhTXUIa8bi8X9uJCyUYOFxrTSeafxt59YT3ptls+oAH/QPv6FWTl1JX1+GEC2q4"),
+        (sagemaker, params, "nonsense"),
     ]
     for who, what, foreign in others:
         with pytest.raises(ClientError, match="NextToken") as refused:
@@ -330,19 +331,19 @@ def test_a_token_is_good_for_its_listing_only(filled: Database) -> None:
         assert refused.value.response["Error"]["Code"] == "ValidationException"
 
 
-def test_a_listing_by_status_does_not_go_on_in_another_history(
+def test_a_listing_by_status_does_not_continue_in_another_history(
     filled: Database, migrated_file: Path
 ) -> None:
-    asked = client(filled.path)
-    token = asked.list_training_jobs(SortBy="Status", MaxResults=5)["NextToken"]
+    sagemaker = client(filled.path)
+    token = sagemaker.list_training_jobs(SortBy="Status", MaxResults=5)["NextToken"]
     filled.path.write_bytes(migrated_file.read_bytes())
     put_scope(filled)
     put(filled, [row(f"other-{number}", number) for number in range(20)])
     with pytest.raises(ClientError, match="Invalid NextToken: the listing began in another"):
-        asked.list_training_jobs(SortBy="Status", NextToken=token)
+        sagemaker.list_training_jobs(SortBy="Status", NextToken=token)
 
 
-def test_a_status_that_botocore_does_not_know_is_shown(filled: Database) -> None:
+def test_a_status_unknown_to_botocore_is_shown(filled: Database) -> None:
     put(filled, [row("new", 99, training_job_status="Hibernating")])
     page = client(filled.path).list_training_jobs(MaxResults=1)
     assert page["TrainingJobSummaries"][0]["TrainingJobStatus"] == "Hibernating"

@@ -1,4 +1,4 @@
-"""`jobs`: every parameter as an option, every format, over the same listing."""
+"""The `jobs` command has an option for each parameter, and prints in every format."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import pytest
 
 from exporter import client
 from exporter.cli import main
-from exporter.replica import found
+from exporter.replica.found import find
 from exporter.store.database import Database
+from exporter.store.listing import Listed
 from exporter.store.scopes import ScopeKey
 from tests.replica.support import ACCOUNT, PLAN, REGION, START, arn, put, row
 
@@ -70,7 +71,7 @@ FIFTH = (START + timedelta(seconds=5)).isoformat()
     ],
     ids=str,
 )
-def test_an_option_is_a_parameter(
+def test_each_option_is_a_parameter(
     jobs: Jobs, filled: Database, options: list[str], params: dict[str, Any]
 ) -> None:
     there = client(filled.path).list_training_jobs(**{"MaxResults": 100, **params})
@@ -89,7 +90,7 @@ def test_all_scopes_are_listed_unless_one_is_named(jobs: Jobs, filled: Database)
     assert f"no jobs of ap-south-1. It holds {ACCOUNT}/{REGION}, {OTHER}." in err
 
 
-def test_pages_of_any_length_and_where_they_end(jobs: Jobs) -> None:
+def test_pages_may_have_any_length_and_name_the_next_token(jobs: Jobs) -> None:
     code, out, err = jobs("--format", "csv", "--max-results", "5", "--sort-by", "Status")
     first = [line["training_job_name"] for line in csv.DictReader(io.StringIO(out))]
     assert (code, len(first)) == (0, 5)
@@ -101,15 +102,22 @@ def test_pages_of_any_length_and_where_they_end(jobs: Jobs) -> None:
     assert "Invalid NextToken" in err
 
 
-def test_a_long_list_is_read_in_chunks(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    every = [*named(jobs("--json")), *named(jobs("--json", "--sort-by", "Name"))]
-    monkeypatch.setattr(found, "_CHUNK", 5)
-    assert [*named(jobs("--json")), *named(jobs("--json", "--sort-by", "Name"))] == every
+@pytest.mark.parametrize("params", [{}, {"SortBy": "Name"}])
+def test_a_long_list_is_read_in_chunks(filled: Database, params: dict[str, str]) -> None:
+    def listed(chunk: int) -> list[Listed]:
+        found = find(
+            filled, params, account=None, region=None, deleted=False, most=None, chunk=chunk
+        )
+        assert found.token is None
+        return list(found.jobs)
+
+    assert listed(5) == listed(100)
+    assert len(listed(5)) == 12
 
 
 def test_deleted_jobs_are_listed_when_asked_for(jobs: Jobs, filled: Database) -> None:
-    gone = datetime(2026, 10, 9, tzinfo=UTC)
-    put(filled, [row("job-11", 11.011, deleted_at=gone)])
+    deleted = datetime(2026, 10, 9, tzinfo=UTC)
+    put(filled, [row("job-11", 11.011, deleted_at=deleted)])
     assert "job-11" not in named(jobs("--json"))
     code, out, _ = jobs("--json", "--deleted", "--max-results", "1")
     assert code == 0
@@ -131,7 +139,7 @@ def test_deleted_jobs_are_listed_when_asked_for(jobs: Jobs, filled: Database) ->
     }
 
 
-def test_every_format(jobs: Jobs, tmp_path: Path) -> None:
+def test_jobs_are_printed_in_every_format(jobs: Jobs, tmp_path: Path) -> None:
     _, out, _ = jobs("--max-results", "2", "--format", "markdown")
     assert out.startswith("| training_job_name | training_job_status |")
     _, out, _ = jobs("--max-results", "2")
@@ -144,7 +152,9 @@ def test_every_format(jobs: Jobs, tmp_path: Path) -> None:
     assert [each["training_job_name"] for each in rows] == named(jobs("--json"))
 
 
-def test_the_format_of_the_aws_cli(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_aws_format_equals_that_of_the_aws_cli(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     import time
 
@@ -180,7 +190,7 @@ def test_the_format_of_the_aws_cli(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) 
     )
 
 
-def test_the_format_of_the_aws_cli_says_where_it_ends(jobs: Jobs) -> None:
+def test_the_aws_format_has_the_next_token(jobs: Jobs) -> None:
     _, out, _ = jobs("--format", "aws", "--max-results", "7")
     page = json.loads(out)
     assert list(page) == ["TrainingJobSummaries", "NextToken"]
@@ -206,7 +216,7 @@ def test_the_format_of_the_aws_cli_says_where_it_ends(jobs: Jobs) -> None:
     ],
     ids=str,
 )
-def test_a_wrong_value_is_told(jobs: Jobs, options: list[str], message: str) -> None:
+def test_an_invalid_option_is_a_usage_error(jobs: Jobs, options: list[str], message: str) -> None:
     code, out, err = jobs(*options)
     assert (code, out) == (2, "")
     assert message in err

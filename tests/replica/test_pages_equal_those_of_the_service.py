@@ -1,4 +1,4 @@
-"""For random histories and parameters, the pages joined are those of the service, in order."""
+"""For any history and parameters, all pages together equal those of the service, in order."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from exporter.store.database import Database
 from exporter.store.scopes import ScopeKey
 from exporter.wire import Call
 from tests.replica.support import PLAN, REGION, START, Row, on_the_wire, pages, put, row_of
+from tests.simulator.support import list_requests
 
 STATUSES = ["InProgress", "Completed", "Failed", "Stopped", "Stopping"]
 POOLS = [None, "Available", "Reused", "Terminated", "InUse"]
 
-# Times are few, so that many jobs share one and fall onto the bounds; some have milliseconds.
+# Few different times, so many jobs share one or are exactly at a bound; some have milliseconds.
 moments = st.sampled_from([0, 1, 2, 2.5, 3, 3.001, 4, 5])
 times = moments.map(lambda after: START + timedelta(seconds=after))
 names = st.text("abAB-12", min_size=1, max_size=4).map(lambda text: f"j{text}z")
@@ -32,41 +33,32 @@ histories = st.dictionaries(
     st.tuples(moments, moments, st.sampled_from(STATUSES), st.sampled_from(POOLS), st.booleans()),
     max_size=25,
 )
-parameters = st.fixed_dictionaries(
-    {},
-    optional={
-        "CreationTimeAfter": times,
-        "CreationTimeBefore": times,
-        "LastModifiedTimeAfter": times,
-        "LastModifiedTimeBefore": times,
-        "NameContains": st.sampled_from(["1", "a-", "j", "B", "zz"]),
-        "StatusEquals": st.sampled_from(STATUSES),
-        "WarmPoolStatusEquals": st.sampled_from(POOLS[1:]),
-        "TrainingPlanArnEquals": st.just(PLAN),
-        "SortBy": st.sampled_from(["Name", "CreationTime", "Status"]),
-        "SortOrder": st.sampled_from(["Ascending", "Descending"]),
-        "MaxResults": st.integers(1, 12),
-    },
+requests = list_requests(
+    times,
+    parts=["1", "a-", "j", "B", "zz"],
+    statuses=STATUSES,
+    pools=["Available", "Reused", "Terminated", "InUse"],
+    plan=PLAN,
 )
 accounts = count(1)
 
 
 def key(row: Row, params: Row) -> tuple[Any, ...]:
-    """What both sort by; among equals the service has an order of its own."""
+    """Return the common sort key; the service orders ties in its own way."""
     by = params.get("SortBy", "CreationTime")
     first = {"Name": row["TrainingJobName"], "Status": row["TrainingJobStatus"]}.get(by, "")
     return first, row["CreationTime"]
 
 
 def in_order(rows: list[Row], params: Row) -> list[Row]:
-    """As documented: equals by ARN, and the whole turned around when descending."""
+    """Sort as documented: ties by ARN, and all of it reversed when descending."""
     descending = params.get("SortOrder", "Descending") == "Descending"
     return sorted(
         rows, key=lambda row: (*key(row, params), row["TrainingJobArn"]), reverse=descending
     )
 
 
-def test_joined_pages_equal_the_services(database: Database) -> None:
+def test_joined_pages_equal_those_of_the_service(database: Database) -> None:
     world = World(Clock(START + timedelta(hours=1)))
     service = Service(world, time.monotonic)
     in_file = Lister(FileSource(database))
@@ -77,14 +69,21 @@ def test_joined_pages_equal_the_services(database: Database) -> None:
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
     )
-    @given(history=histories, params=parameters, filtered_first=st.booleans())
+    @given(
+        history=histories,
+        request=requests,
+        size=st.none() | st.integers(1, 12),
+        filtered_first=st.booleans(),
+    )
     def property_holds(
         history: dict[str, tuple[float, float, str, str | None, bool]],
-        params: Row,
+        request: Row,
+        size: int | None,
         filtered_first: bool,
     ) -> None:
+        params = request if size is None else {**request, "MaxResults": size}
         world.behaviour = Behaviour(filter_before_cut=filtered_first)
-        # An account of its own is a fresh world, in a file that holds those of all examples.
+        # Each example has its own account in the common file.
         scope = world.scope(f"{next(accounts):012}", REGION)
         for name, (created, modified, status, pool, planned) in history.items():
             when = START + timedelta(seconds=created)
@@ -99,7 +98,7 @@ def test_joined_pages_equal_the_services(database: Database) -> None:
             )
             spec = replace(JobSpec(), training_plan_arn=PLAN if planned else None)
             scope.add(name, when, spec, state)
-        put(database, map(row_of, scope.jobs()), history=False)
+        put(database, (row_of(scope, job) for job in scope.jobs()), history=False)
 
         there: list[Row] = []
         token: dict[str, str] = {}
@@ -123,9 +122,8 @@ def test_joined_pages_equal_the_services(database: Database) -> None:
         joined = [row for page in here for row in page]
         assert [key(row, params) for row in joined] == [key(row, params) for row in there]
         assert joined == in_order(there, params)
-        # Full pages, and no token where nothing follows.
-        size = params.get("MaxResults", 10)
-        assert [len(page) for page in here[:-1]] == [size] * (len(here) - 1)
+        # Pages are full, and a token promises another job.
+        assert [len(page) for page in here[:-1]] == [size or 10] * (len(here) - 1)
         assert here[-1] or len(here) == 1
 
     property_holds()

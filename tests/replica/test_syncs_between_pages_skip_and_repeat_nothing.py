@@ -1,4 +1,4 @@
-"""Neither skipped nor repeated: whatever is committed between two pages."""
+"""Commits between two pages make a listing skip no job and repeat none."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.syncing import Syncer
 
 STATUSES = ["Completed", "Failed", "InProgress", "Stopped"]
 
-#: A commit: each change is what happens, to which job, and a number to choose by.
+#: A commit. Each change is an action, the number of a job, and a number that chooses a value.
 changes = st.lists(
     st.tuples(
         st.sampled_from(["create", "status", "status", "delete"]),
@@ -53,7 +53,7 @@ accounts = count(1)
 
 @dataclass
 class Jobs:
-    """The jobs of an example, and what becomes of them."""
+    """The jobs of an example, and their changes."""
 
     database: Database
     scope: ScopeKey
@@ -73,7 +73,7 @@ class Jobs:
                     self.rows[name] |= {"deleted_at": START}
                 else:
                     self.rows[name] |= {"training_job_status": STATUSES[number % len(STATUSES)]}
-            # Several commits within a second, as the service's clock has it.
+            # Several commits share a second of the service's clock.
             seen = START + timedelta(hours=1, seconds=self.commits // 3)
             changed[name] = self.rows[name] = {**self.rows[name], "updated_at": seen}
         put(self.database, changed.values())
@@ -88,7 +88,7 @@ class Jobs:
         }
 
 
-def test_every_job_that_was_there_all_along_comes_once(database: Database) -> None:
+def test_each_job_that_matches_all_the_time_appears_once(database: Database) -> None:
     listers = [
         Lister(FileSource(database)),
         Lister(MirrorSource(database.path, lock_timeout=5)),
@@ -113,20 +113,20 @@ def test_every_job_that_was_there_all_along_comes_once(database: Database) -> No
         jobs.commit(first)
         jobs.commit(then)
         all_along = jobs.matching(params)
-        asked: Row = {**params, "MaxResults": size}
+        request: Row = {**params, "MaxResults": size}
         came: list[str] = []
         while True:
-            answers = [on_the_wire(each.page(jobs.scope, asked)) for each in listers]
+            answers = [on_the_wire(each.page(jobs.scope, request)) for each in listers]
             shown = [answer["TrainingJobSummaries"] for answer in answers]
             assert shown[0] == shown[1]
             came += [job["TrainingJobName"] for job in shown[0]]
-            # What is shown is the newest that is known.
+            # Each job shows its newest status.
             for job in shown[0]:
                 stored = jobs.rows[job["TrainingJobName"]]
                 assert job["TrainingJobStatus"] == stored["training_job_status"]
             if "NextToken" not in answers[0]:
                 break
-            asked["NextToken"] = answers[0]["NextToken"]
+            request["NextToken"] = answers[0]["NextToken"]
             if between:
                 jobs.commit(between.pop())
                 all_along &= jobs.matching(params)
@@ -137,49 +137,49 @@ def test_every_job_that_was_there_all_along_comes_once(database: Database) -> No
 
 
 @pytest.mark.parametrize("order", ["Ascending", "Descending"])
-def test_a_whole_sync_between_two_pages(
+def test_a_sync_between_two_pages_skips_and_repeats_nothing(
     database: Database, scope: Scope, simulator: Simulator, order: str
 ) -> None:
     for number in range(6):
         scope.create_job(f"job-{number}", lives=False)
-        scope.world.clock.advance(1)
+        scope.clock.advance(1)
     syncer = Syncer(database, scope, simulator)
     syncer.sync()
     lister = Lister(MirrorSource(database.path, lock_timeout=5))
     key = ScopeKey(scope.account_id, scope.region)
-    asked: Row = {"SortBy": "Status", "SortOrder": order, "MaxResults": 3}
-    first = on_the_wire(lister.page(key, asked))
+    request: Row = {"SortBy": "Status", "SortOrder": order, "MaxResults": 3}
+    first = on_the_wire(lister.page(key, request))
 
-    # Those that were shown go on in the order, and those to come go back in it.
+    # The shown jobs move forward in the order, and the others back.
     for number in range(6):
         scope.finish(scope.job(f"job-{number}"), "Failed" if number % 2 else "Stopped")
     scope.create_job("late", lives=False)
-    scope.world.clock.advance(60)
+    scope.clock.advance(60)
     syncer.sync()
 
     rest = on_the_wire(
-        lister.page(key, {**asked, "MaxResults": 9, "NextToken": first["NextToken"]})
+        lister.page(key, {**request, "MaxResults": 9, "NextToken": first["NextToken"]})
     )
     came = [
         job["TrainingJobName"]
         for job in (*first["TrainingJobSummaries"], *rest["TrainingJobSummaries"])
     ]
     wanted = [f"job-{number}" for number in range(6)]
-    # All had one status when the listing began; the job that came later is the newest of them.
+    # All had one status when the listing began, and the late job is the newest.
     assert came == ([*wanted, "late"] if order == "Ascending" else wanted[::-1])
     shown = {job["TrainingJobStatus"] for job in rest["TrainingJobSummaries"][:3]}
     assert shown == {"Failed", "Stopped"}
 
 
-def test_a_name_that_is_used_again_is_another_job(database: Database) -> None:
+def test_a_reused_name_is_another_job(database: Database) -> None:
     put(database, [row("a", 0), row("b", 1), row("c", 2)])
     lister = Lister(FileSource(database))
     key = ScopeKey("111122223333", REGION)
-    asked: dict[str, Any] = {"SortBy": "Name", "SortOrder": "Ascending", "MaxResults": 2}
-    first = on_the_wire(lister.page(key, asked))
+    request: dict[str, Any] = {"SortBy": "Name", "SortOrder": "Ascending", "MaxResults": 2}
+    first = on_the_wire(lister.page(key, request))
     put(database, [row("b", 1, deleted_at=START), row("b", 9), row("c", 2, deleted_at=START)])
     put(database, [row("c", 10)])
-    rest = on_the_wire(lister.page(key, {**asked, "NextToken": first["NextToken"]}))
+    rest = on_the_wire(lister.page(key, {**request, "NextToken": first["NextToken"]}))
     assert [job["TrainingJobArn"] for job in first["TrainingJobSummaries"]] == [arn("a"), arn("b")]
     assert [
         (job["TrainingJobName"], job["CreationTime"]) for job in rest["TrainingJobSummaries"]

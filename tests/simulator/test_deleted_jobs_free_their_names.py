@@ -1,4 +1,4 @@
-"""DeleteTrainingJob: gone at once or Deleting first; the name, so the ARN, is free again."""
+"""A deletion takes effect at once or after Deleting, and frees the name and the ARN."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from exporter.simulator import Behaviour, Clock, Scope, World
 
 
-def test_a_deleted_job_is_gone(sagemaker: Any, scope: Scope) -> None:
+def test_a_deleted_job_disappears_from_every_answer(sagemaker: Any, scope: Scope) -> None:
     job = scope.create_job("job")
     scope.delete_job("job")
     assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == []
@@ -17,10 +17,10 @@ def test_a_deleted_job_is_gone(sagemaker: Any, scope: Scope) -> None:
         sagemaker.describe_training_job(TrainingJobName="job")
     with pytest.raises(ClientError, match="not found"):
         sagemaker.list_tags(ResourceArn=job.arn)
-    assert [gone for gone, _ in scope.deleted] == [job]
+    assert [deleted for deleted, _ in scope.deleted] == [job]
 
 
-def test_a_job_may_be_deleting_for_a_while(
+def test_a_job_may_be_deleting_for_some_time(
     sagemaker: Any, world: World, scope: Scope, clock: Clock
 ) -> None:
     world.behaviour = Behaviour(deleting_seconds=30)
@@ -35,7 +35,7 @@ def test_a_job_may_be_deleting_for_a_while(
     assert scope.jobs() == []
 
 
-def test_a_name_is_used_again(sagemaker: Any, scope: Scope, clock: Clock) -> None:
+def test_a_name_can_be_used_again(sagemaker: Any, scope: Scope, clock: Clock) -> None:
     first = scope.create_job("job")
     with pytest.raises(ValueError, match="ResourceInUse"):
         scope.create_job("job")
@@ -44,9 +44,9 @@ def test_a_name_is_used_again(sagemaker: Any, scope: Scope, clock: Clock) -> Non
     second = scope.create_job("job")
     assert first.arn == second.arn
     assert first.creation_time != second.creation_time
-    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == [second.summary()]
+    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == [scope.summary(second)]
 
 
-def test_only_what_is_there_can_be_deleted(scope: Scope) -> None:
+def test_only_existing_jobs_can_be_deleted(scope: Scope) -> None:
     with pytest.raises(KeyError):
         scope.delete_job("nobody")

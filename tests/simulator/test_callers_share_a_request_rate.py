@@ -1,4 +1,4 @@
-"""Two calls a second for an account and region, whoever makes them."""
+"""All callers share two calls a second for an account and region."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from exporter.simulator import Behaviour, Scope, Simulator, World
 
 
 class Watch:
-    """A monotonic clock that stands still."""
+    """A monotonic clock that tests move."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -36,8 +36,8 @@ def test_the_third_call_of_a_second_is_throttled(sagemaker: Any, watch: Watch) -
     sagemaker.list_training_jobs()
     with pytest.raises(ClientError) as error:
         sagemaker.list_training_jobs()
-    told = {"Code": "ThrottlingException", "Message": "Rate exceeded"}
-    assert error.value.response["Error"] == told
+    expected = {"Code": "ThrottlingException", "Message": "Rate exceeded"}
+    assert error.value.response["Error"] == expected
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     watch.seconds += 0.5
     sagemaker.list_training_jobs()
@@ -45,7 +45,7 @@ def test_the_third_call_of_a_second_is_throttled(sagemaker: Any, watch: Watch) -
         sagemaker.list_training_jobs()
 
 
-def test_others_use_up_the_same_rate(
+def test_other_callers_use_up_the_same_rate(
     sagemaker: Any, simulator: Simulator, connect: Callable[..., Any]
 ) -> None:
     other = connect(simulator)
@@ -55,7 +55,7 @@ def test_others_use_up_the_same_rate(
         other.list_training_jobs()
 
 
-def test_another_region_and_another_account_have_their_own(
+def test_each_account_and_region_has_its_own_rate(
     sagemaker: Any, simulator: Simulator, connect: Callable[..., Any]
 ) -> None:
     for client in (
@@ -69,7 +69,7 @@ def test_another_region_and_another_account_have_their_own(
             client.list_training_jobs()
 
 
-def test_other_operations_have_rates_of_their_own(
+def test_each_operation_has_its_own_rate(
     sagemaker: Any, scope: Scope, simulator: Simulator
 ) -> None:
     job = scope.create_job("job")

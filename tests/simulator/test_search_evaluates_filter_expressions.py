@@ -1,4 +1,4 @@
-"""Search: every operator, both ways of joining, orders, pages and limits."""
+"""Search evaluates every operator, combines filters, sorts, and has pages and limits."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ SERVERLESS = {
 
 @pytest.fixture(autouse=True)
 def jobs(scope: Scope, clock: Clock) -> None:
-    """Six jobs a minute apart, from 12:01 on; job-2 failed, job-4 is finished last."""
+    """Six jobs a minute apart, from 12:01 on; job-2 fails, then job-4 completes."""
     for number in range(6):
         clock.advance(60)
         tags = {"team": "vision"} if number % 2 else {"team": "language", "eu": ""}
@@ -28,7 +28,7 @@ def jobs(scope: Scope, clock: Clock) -> None:
 
 
 def found(sagemaker: Any, *filters: dict[str, str], **more: Any) -> str:
-    """Give the numbers of the jobs found, in their order."""
+    """Return the numbers of the found jobs in order."""
     operator = more.pop("Operator", "And")
     expression: dict[str, Any] = {"Operator": operator}
     if filters:
@@ -79,19 +79,19 @@ def by(name: str, operator: str, value: str | None = None) -> dict[str, str]:
         ("NoSuchProperty", "Equals", "x", ""),
     ],
 )
-def test_each_operator(
+def test_each_operator_selects_its_jobs(
     sagemaker: Any, name: str, operator: str, value: str | None, expected: str
 ) -> None:
     assert found(sagemaker, by(name, operator, value)) == expected
 
 
-def test_filters_are_joined_by_and_or_by_or(sagemaker: Any) -> None:
+def test_filters_are_combined_with_and_or_with_or(sagemaker: Any) -> None:
     two = by("TrainingJobStatus", "Equals", "InProgress"), by("Tags.team", "Equals", "vision")
     assert found(sagemaker, *two) == "135"
     assert found(sagemaker, *two, Operator="Or") == "0135"
 
 
-def test_expressions_are_nested(sagemaker: Any) -> None:
+def test_expressions_may_be_nested(sagemaker: Any) -> None:
     expression = {
         "Filters": [by("Tags.team", "Equals", "vision")],
         "SubExpressions": [
@@ -107,7 +107,7 @@ def test_expressions_are_nested(sagemaker: Any) -> None:
     assert found(sagemaker, SearchExpression=expression) == "13"
 
 
-def test_a_nested_filter_wants_one_element_that_meets_all(sagemaker: Any) -> None:
+def test_one_element_must_meet_all_nested_filters(sagemaker: Any) -> None:
     steps = {
         "NestedPropertyName": "SecondaryStatusTransitions",
         "Filters": [by("SecondaryStatusTransitions.Status", "Equals", "Completed")],
@@ -115,7 +115,7 @@ def test_a_nested_filter_wants_one_element_that_meets_all(sagemaker: Any) -> Non
     assert found(sagemaker, SearchExpression={"NestedFilters": [steps]}) == "4"
 
 
-def test_a_hundred_jobs_can_be_asked_for_by_name(sagemaker: Any, scope: Scope) -> None:
+def test_a_search_finds_a_hundred_jobs_by_name(sagemaker: Any, scope: Scope) -> None:
     names = [f"{number:03d}-" + "x" * 58 for number in range(101)]
     for name in names:
         scope.create_job(name)
@@ -127,11 +127,11 @@ def test_a_hundred_jobs_can_be_asked_for_by_name(sagemaker: Any, scope: Scope) -
     assert len(found(sagemaker, *filters, Operator="Or")) == 100
 
 
-def test_a_call_without_an_expression_finds_everything(sagemaker: Any) -> None:
+def test_a_search_without_an_expression_finds_everything(sagemaker: Any) -> None:
     assert len(sagemaker.search(Resource="TrainingJob")["Results"]) == 6
 
 
-def test_the_last_modified_comes_first_unless_told_otherwise(sagemaker: Any) -> None:
+def test_search_sorts_by_modification_time_by_default(sagemaker: Any) -> None:
     results = sagemaker.search(Resource="TrainingJob")["Results"]
     names = "".join(row["TrainingJob"]["TrainingJobName"][-1] for row in results)
     assert names == "425310"
@@ -145,7 +145,7 @@ def test_the_last_modified_comes_first_unless_told_otherwise(sagemaker: Any) -> 
         ("BillableTimeInSeconds", "4"),
     ],
 )
-def test_any_property_sorts(sagemaker: Any, sort_by: str, expected: str) -> None:
+def test_search_sorts_by_any_property(sagemaker: Any, sort_by: str, expected: str) -> None:
     order = found(sagemaker, SortBy=sort_by, SortOrder="Descending")
     assert order.startswith(expected[0])
     assert sorted(order) == list("012345")
@@ -154,7 +154,9 @@ def test_any_property_sorts(sagemaker: Any, sort_by: str, expected: str) -> None
 @pytest.mark.parametrize("sort_by", ["CreationTime", "TrainingJobName"])
 @pytest.mark.parametrize("order", ["Ascending", "Descending"])
 @pytest.mark.parametrize("size", [1, 2, 4, 6])
-def test_pages_joined_are_the_whole(sagemaker: Any, sort_by: str, order: str, size: int) -> None:
+def test_joined_pages_of_a_search_are_complete(
+    sagemaker: Any, sort_by: str, order: str, size: int
+) -> None:
     pages = sagemaker.get_paginator("search").paginate(
         Resource="TrainingJob", SortBy=sort_by, SortOrder=order, MaxResults=size
     )
@@ -176,15 +178,13 @@ def test_pages_joined_are_the_whole(sagemaker: Any, sort_by: str, order: str, si
         [by("TrainingJobName", "Equals", "x")] * 21,
     ],
 )
-def test_what_the_service_does_not_take_is_refused(
-    sagemaker: Any, filters: list[dict[str, str]]
-) -> None:
+def test_search_refuses_invalid_filters(sagemaker: Any, filters: list[dict[str, str]]) -> None:
     with pytest.raises(ClientError) as error:
         found(sagemaker, *filters)
     assert error.value.response["Error"]["Code"] == "ValidationException"
 
 
-def test_a_change_of_behaviour_is_seen_at_once(sagemaker: Any, world: World, scope: Scope) -> None:
+def test_a_new_behaviour_applies_at_once(sagemaker: Any, world: World, scope: Scope) -> None:
     job = scope.start(scope.create_job("pooled", keep_alive_seconds=600))
     scope.finish(job)
     pooled = by("WarmPoolStatus.Status", "Equals", "Available")
@@ -193,7 +193,7 @@ def test_a_change_of_behaviour_is_seen_at_once(sagemaker: Any, world: World, sco
     assert found(sagemaker, pooled) == ""
 
 
-def test_fewer_filters_may_be_allowed(sagemaker: Any, world: World) -> None:
+def test_the_limit_of_filters_may_be_lower(sagemaker: Any, world: World) -> None:
     two = by("TrainingJobName", "In", "job-1,job-2"), by("TrainingJobName", "In", "job-3")
     assert found(sagemaker, *two, Operator="Or") == "123"
     world.behaviour = Behaviour(search_max_filters=1)
@@ -206,7 +206,7 @@ def test_only_training_jobs_are_searched(sagemaker: Any) -> None:
         sagemaker.search(Resource="Endpoint")
 
 
-def test_a_serverless_job_does_not_show_that_it_is_one(sagemaker: Any, scope: Scope) -> None:
+def test_search_hides_that_a_job_is_serverless(sagemaker: Any, scope: Scope) -> None:
     job = scope.create_job("serverless", serverless_job_config=SERVERLESS)
     assert "ServerlessJobConfig" in sagemaker.describe_training_job(TrainingJobName=job.name)
     filters = [by("TrainingJobName", "Equals", job.name)]
@@ -216,7 +216,7 @@ def test_a_serverless_job_does_not_show_that_it_is_one(sagemaker: Any, scope: Sc
     assert "ResourceConfig" not in record
 
 
-def test_a_range_deep_in_a_history_is_found_at_its_bounds(scope: Scope, sagemaker: Any) -> None:
+def test_bounds_of_a_creation_range_are_exact(scope: Scope, sagemaker: Any) -> None:
     first = scope.job("job-1").creation_time
     bounds = [
         by("CreationTime", "GreaterThanOrEqualTo", f"{first:%Y-%m-%dT%H:%M:%S}"),

@@ -1,4 +1,4 @@
-"""boto3's own client and paginator pointed at `serve` get what `exporter.client` gives."""
+"""boto3's client and paginator get from `serve` what `exporter.client` returns."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,16 +23,16 @@ from botocore.exceptions import ClientError
 from exporter import client
 from exporter.cli import main
 from exporter.errors import UsageError
-from exporter.replica import server as servers
 from exporter.replica.server import Replica
 from exporter.simulator import Scope, Simulator
 from exporter.store.database import Database
 from exporter.store.scopes import ScopeKey
-from tests.replica.support import ACCOUNT, REGION, START, put, row
+from tests.replica.support import ACCOUNT, REGION, START, held_open_for_writing, put, row
 from tests.support.syncing import Syncer
 
 Sdk = Callable[..., Any]
 ROOT = Path(__file__).parents[2]
+STOP_ALL = "UPDATE training_jobs SET training_job_status = 'Stopped'"
 TOKEN = "a secret of some length, with spaces/and+more"  # noqa: S105 - a test's own
 
 PARAMETERS: list[dict[str, Any]] = [
@@ -50,18 +49,18 @@ PARAMETERS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("params", PARAMETERS, ids=",".join)
-def test_boto3_gets_what_the_client_gives(
+def test_boto3_gets_the_same_pages_as_the_client(
     replica: Replica, filled: Database, sdk: Sdk, params: dict[str, Any]
 ) -> None:
     here, there = client(filled.path), sdk(replica.url)
-    for _ in range(2):  # the second time from the pages that were kept
+    for _ in range(2):  # the second time from kept pages
         assert pages_of(there, params) == pages_of(here, params)
 
 
-def pages_of(asked: Any, params: Mapping[str, Any]) -> list[Any]:
+def pages_of(sagemaker: Any, params: Mapping[str, Any]) -> list[Any]:
     size = params.get("MaxResults")
     given = {name: value for name, value in params.items() if name != "MaxResults"}
-    paginator = asked.get_paginator("list_training_jobs")
+    paginator = sagemaker.get_paginator("list_training_jobs")
     pages = paginator.paginate(**given, PaginationConfig={"PageSize": size} if size else {})
     return [page["TrainingJobSummaries"] for page in pages]
 
@@ -73,32 +72,32 @@ def test_each_request_sees_the_newest_sync(
     scope.create_job("job-0", lives=False)
     syncer.sync()
     with Replica(database.path) as replica:
-        asked = sdk(replica.url, scope.account_id, region=scope.region)
+        sagemaker = sdk(replica.url, scope.account_id, region=scope.region)
         for number in range(1, 5):
-            scope.world.clock.advance(1)
+            scope.clock.advance(1)
             scope.finish(scope.job(f"job-{number - 1}"))
             scope.create_job(f"job-{number}", lives=False)
             calls = len(simulator.calls)
             syncer.sync()
             assert len(simulator.calls) > calls
-            found = asked.list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
+            found = sagemaker.list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
             assert [job["TrainingJobName"] for job in found] == [f"job-{number}"]
-            # The service was asked by the sync, and by nobody else.
+            # Only the sync has called the service.
             calls = len(simulator.calls)
-            asked.list_training_jobs()
+            sagemaker.list_training_jobs()
             assert len(simulator.calls) == calls
 
 
-def test_many_ask_while_a_sync_commits_and_none_fails(
+def test_no_request_fails_while_a_sync_commits(
     filled: Database, replica: Replica, sdk: Sdk
 ) -> None:
     stop, failures, answers = threading.Event(), [], []
 
     def ask(params: dict[str, Any]) -> None:
-        asked = sdk(replica.url)
+        sagemaker = sdk(replica.url)
         while not stop.is_set():
             try:
-                answers.append(sum(map(len, pages_of(asked, params))))
+                answers.append(sum(map(len, pages_of(sagemaker, params))))
             except ClientError as error:
                 failures.append(error)
 
@@ -108,7 +107,7 @@ def test_many_ask_while_a_sync_commits_and_none_fails(
     ]
     for thread in threads:
         thread.start()
-    # From a process of its own, as a sync is: only there DuckDB's lock counts.
+    # In another process, like a sync: DuckDB's lock has no effect within one.
     code = f"""
 from pathlib import Path
 from exporter.store.database import Database
@@ -131,10 +130,8 @@ for number in range(8):
     assert len(answers) > 8
 
 
-def test_the_account_is_told_by_the_access_key_id(
-    filled: Database, replica: Replica, sdk: Sdk
-) -> None:
-    # While it is the only one there, any key will do: a real one tells nothing of its account.
+def test_the_access_key_id_names_the_account(filled: Database, replica: Replica, sdk: Sdk) -> None:
+    # With one account in the file any key works: a real key does not contain its account.
     assert sdk(replica.url, "AKIAIOSFODNN7EXAMPLE").list_training_jobs()["TrainingJobSummaries"]
     other = ScopeKey("444455556666", REGION)
     put(filled, [row("other", 1, other)])
@@ -177,7 +174,7 @@ def test_the_token_is_the_secret_access_key(filled: Database, sdk: Sdk) -> None:
         assert refused.value.response["Error"]["Code"] == "InvalidSignatureException"
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
         assert TOKEN not in str(refused.value)
-        # Whatever is changed on the way, the signature is no longer that of the request.
+        # The signature does not match a request that was changed on the way.
         signed = _signed(replica.url, sdk)
         assert _post(replica.url, *signed)[0] == 200
         body, headers = signed
@@ -188,25 +185,22 @@ def test_the_token_is_the_secret_access_key(filled: Database, sdk: Sdk) -> None:
             (body, {name: text for name, text in headers.items() if name != "Authorization"}),
             (body, headers | {"Authorization": "Bearer " + TOKEN}),
             (body, headers | {"Authorization": headers["Authorization"].replace("host;", "")}),
+            (body, headers | {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}),
         ]
         assert [_post(replica.url, *each)[0] for each in changed] == [403] * len(changed)
 
 
-def test_a_signature_is_good_for_a_quarter_of_an_hour(
-    filled: Database, sdk: Sdk, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("minutes", "status"), [(-16, 403), (-14, 200), (14, 200), (16, 403)])
+def test_a_signature_is_valid_for_a_quarter_of_an_hour(
+    filled: Database, sdk: Sdk, minutes: int, status: int
 ) -> None:
-    with Replica(filled.path, token=TOKEN) as replica:
-        signed = _signed(replica.url, sdk)
+    def now() -> datetime:
+        return datetime.now(UTC) + timedelta(minutes=minutes)
 
-        class Later(datetime):
-            @classmethod
-            def now(cls, tz: Any = None) -> Later:
-                return super().now(tz) + timedelta(minutes=16)
-
-        monkeypatch.setattr(servers, "datetime", Later)
-        status, answer = _post(replica.url, *signed)
-        assert status == 403
-        assert b"is the clock right?" in answer
+    with Replica(filled.path, token=TOKEN, now=now) as replica:
+        answered, answer = _post(replica.url, *_signed(replica.url, sdk))
+    assert answered == status
+    assert (b"is the clock right?" in answer) is (status == 403)
 
 
 def test_beyond_the_loopback_a_token_is_required(filled: Database) -> None:
@@ -217,23 +211,23 @@ def test_beyond_the_loopback_a_token_is_required(filled: Database) -> None:
         Replica(filled.path, token="  ")
 
 
-def test_a_page_in_a_browser_cannot_read_it(replica: Replica) -> None:
-    """A name of an attacker's that was made to mean 127.0.0.1 (DNS rebinding)."""
+def test_a_page_in_a_browser_cannot_read_the_jobs(replica: Replica) -> None:
+    """An attacker's host name may resolve to 127.0.0.1 (DNS rebinding)."""
     status, answer = _post(replica.url, b"{}", {"Host": "evil.example", **_anybody()})
     assert (status, json.loads(answer)["__type"]) == (403, "AccessDeniedException")
     for host in ("localhost:1", "127.0.0.1", "[::1]:8025", "LOCALHOST"):
         assert _post(replica.url, b"{}", {"Host": host, **_anybody()})[0] == 200
 
 
-def test_a_sync_that_does_not_end_is_a_503_that_sdks_try_again(filled: Database, sdk: Sdk) -> None:
+def test_a_sync_that_does_not_end_causes_a_503(filled: Database, sdk: Sdk) -> None:
     with Replica(filled.path, lock_timeout=0.1) as replica:
-        asked = sdk(replica.url)
-        asked.list_training_jobs()
-        with _writing_elsewhere(filled):
+        sagemaker = sdk(replica.url)
+        sagemaker.list_training_jobs()
+        with held_open_for_writing(filled, STOP_ALL):
             with pytest.raises(ClientError, match="is kept open by") as refused:
-                asked.list_training_jobs()
+                sagemaker.list_training_jobs()
             assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
-        assert asked.list_training_jobs()["TrainingJobSummaries"]
+        assert sagemaker.list_training_jobs()["TrainingJobSummaries"]
 
 
 def test_the_command_serves_until_sigterm(filled: Database, sdk: Sdk, tmp_path: Path) -> None:
@@ -245,30 +239,30 @@ def test_the_command_serves_until_sigterm(filled: Database, sdk: Sdk, tmp_path: 
     assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_an_answer_under_way_is_finished_before_it_ends(
-    filled: Database, sdk: Sdk, tmp_path: Path
-) -> None:
-    with _serving(filled.path, tmp_path) as (process, url):
-        asked = sdk(url)
-        asked.list_training_jobs()
+def test_sigterm_lets_a_running_answer_finish(filled: Database, sdk: Sdk, tmp_path: Path) -> None:
+    with _serving(filled.path, tmp_path, "-v") as (process, url):
+        sagemaker = sdk(url)
+        sagemaker.list_training_jobs()
         found: list[Any] = []
 
         def ask() -> None:
-            found.append(asked.list_training_jobs()["TrainingJobSummaries"])
+            found.append(sagemaker.list_training_jobs()["TrainingJobSummaries"])
 
-        with _writing_elsewhere(filled, seconds=2.5):
-            thread = threading.Thread(target=ask)
+        thread = threading.Thread(target=ask)
+        with held_open_for_writing(filled, STOP_ALL):
             thread.start()
-            time.sleep(0.3)
+            assert process.stderr is not None
+            while "Waiting for the database" not in process.stderr.readline():
+                assert process.poll() is None
             process.send_signal(signal.SIGTERM)
-            thread.join()
-        out, err = process.communicate(timeout=20)
-    assert (process.returncode, out, err) == (0, "", "")
-    # It had waited for the commit.
+        thread.join()
+        out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, "")
+    # The answer waited for the commit.
     assert {job["TrainingJobStatus"] for job in found[0]} == {"Stopped"}
 
 
-def test_a_port_that_is_taken_is_told(
+def test_a_port_in_use_is_reported(
     filled: Database, replica: Replica, capfd: pytest.CaptureFixture[str]
 ) -> None:
     port = str(urlsplit(replica.url).port)
@@ -278,7 +272,7 @@ def test_a_port_that_is_taken_is_told(
     assert f"Cannot serve on 127.0.0.1 port {port}" in err
 
 
-def test_the_token_is_written_nowhere(filled: Database, sdk: Sdk, tmp_path: Path) -> None:
+def test_the_token_is_never_printed(filled: Database, sdk: Sdk, tmp_path: Path) -> None:
     environment = {"SAGEMAKER_EXPORTER_SERVE_TOKEN": TOKEN}
     options = ("-vv", "--host", "0.0.0.0")  # noqa: S104 - that is what the token is for
     with _serving(filled.path, tmp_path, *options, **environment) as (process, url):
@@ -294,7 +288,7 @@ def test_the_token_is_written_nowhere(filled: Database, sdk: Sdk, tmp_path: Path
 
 
 @pytest.mark.skipif(shutil.which("aws") is None, reason="the AWS CLI is not installed")
-def test_the_aws_cli_prints_what_the_command_prints(
+def test_the_aws_cli_and_the_command_print_the_same(
     filled: Database, replica: Replica, tmp_path: Path
 ) -> None:
     config = tmp_path / "config"
@@ -335,11 +329,12 @@ def _anybody() -> dict[str, str]:
 
 
 def _signed(url: str, sdk: Sdk) -> tuple[bytes, dict[str, str]]:
-    """A request as botocore signs it."""
+    """Return a request as botocore signs it."""
     sent: list[Any] = []
-    asked = sdk(url, secret=TOKEN)
-    asked.meta.events.register("before-send", lambda request, **_: sent.append(request))
-    asked.list_training_jobs(MaxResults=3)
+    sagemaker = sdk(url, secret=TOKEN)
+    sagemaker.meta.events.register("before-send", lambda request, **_: sent.append(request))
+    with suppress(ClientError):
+        sagemaker.list_training_jobs(MaxResults=3)
     headers = {
         name: value.decode() if isinstance(value, bytes) else str(value)
         for name, value in sent[0].headers.items()
@@ -374,21 +369,3 @@ def _serving(
             yield process, process.stdout.readline().strip()
         finally:
             process.kill()
-
-
-@contextmanager
-def _writing_elsewhere(database: Database, seconds: float | None = None) -> Iterator[None]:
-    """Another process that has committed, and keeps the file open for writing."""
-    code = (
-        f"import duckdb, time; c = duckdb.connect({str(database.path)!r}); "
-        "c.execute(\"UPDATE training_jobs SET training_job_status = 'Stopped'\"); "
-        f"print('ok'); {'input()' if seconds is None else f'time.sleep({seconds})'}"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-uc", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ok\n"
-        time.sleep(0.05)
-        yield
-        process.communicate(b"\n")

@@ -19,7 +19,7 @@ from exporter.store.database import Database
 from tests.replica.support import put, row
 
 
-def test_importing_it_loads_nothing_of_weight() -> None:
+def test_importing_the_package_loads_no_large_library() -> None:
     code = (
         "import sys, exporter; from exporter import client, connect, report, sync; "
         "print(sorted({'boto3', 'botocore', 'duckdb', 'sqlalchemy', 'arro3', 'click', 'rich'} "
@@ -36,7 +36,7 @@ def test_importing_it_loads_nothing_of_weight() -> None:
     assert sorted(exporter.__all__) == ["client", "connect", "report", "sync"]
 
 
-def test_connect_reads_only_in_utc_and_reaches_no_other_file(
+def test_connect_is_read_only_uses_utc_and_reaches_no_other_file(
     filled: Database, tmp_path: Path
 ) -> None:
     with connect(filled.path) as opened:
@@ -52,10 +52,10 @@ def test_connect_reads_only_in_utc_and_reaches_no_other_file(
         ):
             with pytest.raises(duckdb.Error):
                 opened.execute(statement)
-        # Beside it, in the same notebook.
+        # While it is open, in the same process.
         assert len(client(filled.path).list_training_jobs()["TrainingJobSummaries"]) == 10
         assert report(filled.path, "warm-pool-cost").columns
-    put(filled, [row("new", 99)])  # nothing holds the file any more
+    put(filled, [row("new", 99)])  # the file is closed again
     with pytest.raises(DatabaseError, match="There is no database at"):
         connect(tmp_path / "none.duckdb")
 
@@ -65,23 +65,23 @@ def test_sync_fills_the_file_that_client_and_report_read(
 ) -> None:
     path = tmp_path / "new.duckdb"
     job = scope.create_job("bert-1", keep_alive_seconds=600)
-    scope.world.clock.advance(60)
+    scope.clock.advance(60)
     scope.start(job)
     done = sync(path, regions=[scope.region], max_rps=0)
     assert [each.outcome for each in done.scopes] == ["complete"]
     assert done.total("jobs_inserted") == 1
-    asked = client(path)
-    assert asked.list_training_jobs()["TrainingJobSummaries"] == [job.summary()]
+    sagemaker = client(path)
+    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == [scope.summary(job)]
 
-    scope.world.clock.advance(600)
+    scope.clock.advance(600)
     scope.finish(job)
     notices: list[str] = []
     assert sync(str(path), max_rps=0, notify=notices.append).total("jobs_changed") == 1
-    assert asked.list_training_jobs()["TrainingJobSummaries"] == [job.summary()]
+    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == [scope.summary(job)]
     assert len(list(report(f"duckdb:///{path}", "job-history", "bert-1").rows)) >= 2
 
 
-def test_sync_raises_what_the_command_exits_with(
+def test_sync_raises_the_error_behind_the_exit_code(
     tmp_path: Path, scope: Scope, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del scope, simulator
@@ -94,7 +94,7 @@ def test_sync_raises_what_the_command_exits_with(
         sync(tmp_path / "new.duckdb", since=datetime(2026, 10, 5))
 
 
-def test_times_and_files_are_taken_as_the_command_takes_them(
+def test_times_and_files_are_read_as_by_the_command(
     tmp_path: Path, scope: Scope, simulator: Simulator
 ) -> None:
     del simulator
@@ -113,7 +113,7 @@ def test_times_and_files_are_taken_as_the_command_takes_them(
         sync(path, since="soon")
 
 
-def test_the_lock_timeout_is_also_for_those_who_keep_the_file(
+def test_the_lock_timeout_applies_to_readers_of_the_file(
     tmp_path: Path, scope: Scope, simulator: Simulator
 ) -> None:
     del scope, simulator
@@ -134,7 +134,7 @@ def test_the_lock_timeout_is_also_for_those_who_keep_the_file(
         process.communicate(b"\n")
 
 
-def test_report_takes_the_months_and_dimensions_of_the_command(filled: Database) -> None:
+def test_report_takes_the_month_and_dimensions_of_the_command(filled: Database) -> None:
     result = report(
         filled.path, "warm-pool-cost", month=datetime(2026, 10, 5, tzinfo=UTC), by=["region"]
     )
