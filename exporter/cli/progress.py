@@ -26,7 +26,7 @@ _DAY: Final = 86_400.0
 
 
 class Terminal:
-    """Shows progress on standard error; implements exporter.syncing.worker.Progress.
+    """Shows progress on standard error; implements exporter.syncing.progress.Progress.
 
     Called from the threads of the scopes; a line disappears when its scope is done.
     """
@@ -75,14 +75,14 @@ class Terminal:
             max(end.timestamp() - start, 1.0),
         )
 
-    def asking(self, scope: ScopeKey, done: int, total: int) -> None:
-        """Show how many jobs have been asked for by name."""
+    def looking_up(self, scope: ScopeKey, done: int, total: int) -> None:
+        """Show how many jobs have been looked up by name."""
         self._show(scope, f"details: {done:,} of {total:,}", done, total)
 
-    def waiting(self, scope: ScopeKey, why: str, seconds: float) -> None:
+    def waiting(self, scope: ScopeKey, reason: str, seconds: float) -> None:
         """Say what a call waits for."""
         if seconds >= 1:
-            self._show(scope, f"waiting {seconds:.0f} s: {why}", None, None)
+            self._show(scope, f"waiting {seconds:.0f} s: {reason}", None, None)
 
     def finished(self, scope: ScopeKey) -> None:
         """Take the scope's line away."""

@@ -6,12 +6,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from botocore import exceptions as boto
 from sqlalchemy import Connection, text
 
-from exporter.errors import ExporterError
 from exporter.prices.api import store_api_prices
-from exporter.sagemaker.failures import explain
 from exporter.sagemaker.price_list import ListedPrice, endpoint_for, training_prices
 from exporter.store.database import Database
 
@@ -59,18 +56,12 @@ def refresh(database: Database, make_client: Callable[[str], Any], now: datetime
     regions = sorted({region for region, _ in used})
     listed: list[ListedPrice] = []
     for region in regions:
-        try:
-            client = make_client(endpoint_for(region))
-            listed += [
-                price
-                for price in training_prices(client, region)
-                # Storage has no type, and every job may need it.
-                if not price.instance_type or (region, price.instance_type) in used
-            ]
-        except ExporterError:
-            raise
-        except (boto.BotoCoreError, boto.ClientError) as error:
-            raise explain(error, "pricing:GetProducts", region) from error
+        listed += [
+            price
+            for price in training_prices(make_client(endpoint_for(region)), region)
+            # Storage has no type, and every job may need it.
+            if not price.instance_type or (region, price.instance_type) in used
+        ]
     with database.writing() as connection:
         return Refreshed(len(regions), store_api_prices(connection, listed))
 

@@ -154,7 +154,7 @@ def test_an_error_of_several_lines_keeps_them_and_no_escape_sequence(
 
     monkeypatch.setattr("exporter.cli.app.App.database", fail)
     err = command("status").err
-    assert err == "sagemaker-exporter: 1 of 2:\n  a/b: \\x1b[31mbad ****\n"
+    assert err == "sagemaker-exporter: 1 of 2:\n  a/b: \\x1b[31mbad [redacted]\n"
     err = command("status", "--log-format", "json").err
     assert json.loads(err)["level"] == "error"
 

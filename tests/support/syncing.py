@@ -22,6 +22,7 @@ from exporter.sagemaker.pacing import Pacers
 from exporter.simulator import Clock, Job, Scope, Simulator
 from exporter.store.database import Database
 from exporter.syncing.records import Commit, Records
+from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
 from exporter.syncing.worker import Worker
 
 Row = tuple[Any, ...]
@@ -116,6 +117,7 @@ class Syncer:
     database: Database
     scope: Scope
     simulator: Simulator
+    sizes: Sizes = DEFAULT_SIZES
     notices: list[str] = field(default_factory=list)
     read_timeout: float = 5
     _numbers: Any = field(default_factory=lambda: count(1))
@@ -154,6 +156,7 @@ class Syncer:
             rules=LabelRules(),
             run_ids=lambda: f"run-{next(self._numbers):04}",
             notify=self.notices.append,
+            sizes=self.sizes,
         )
         worker.run()
         return worker
