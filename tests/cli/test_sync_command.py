@@ -51,7 +51,7 @@ def test_a_dry_run_writes_nothing(command: Command) -> None:
 def test_no_upgrade_makes_no_file(command: Command) -> None:
     answer = command("sync", "--no-upgrade", "--max-rps", "0")
     assert (answer.code, answer.out) == (8, "")
-    assert answer.err.endswith(", and --no-upgrade makes none.\n")
+    assert answer.err.endswith(", and --no-upgrade creates none.\n")
     assert answer.err.count("\n") == 1
     assert not list(command.directory.glob("*.duckdb"))
 
@@ -108,7 +108,7 @@ def test_what_says_nothing_in_a_sync_is_told(command: Command) -> None:
     assert (nowhere.code, nowhere.out) == (2, "")
     bounded = command("sync", "--max-rps", "0", "--since", "1d")
     assert bounded.code == 0
-    assert "are left out, also where they still run" in bounded.err.splitlines()[0]
+    assert "are left out, even if they are still running" in bounded.err.splitlines()[0]
     assert len(command("sync", "--max-rps", "0", "--since", "1d").err.splitlines()) == 1
 
 

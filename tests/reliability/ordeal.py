@@ -25,8 +25,8 @@ from exporter.store.database import Database
 from tests.support.processes import Ended, Running, Zygotes
 from tests.support.syncing import COLUMNS, Row, differences, served
 
-#: So that a hundred jobs have a dozen pages and half a dozen commits.
-STEPS = {"PAGE": 10, "BATCH_ROWS": 25, "ASK_ROWS": 10}
+#: With these, a hundred jobs take a dozen pages and half a dozen commits.
+SIZES = {"page": 10, "batch_rows": 25, "lookup_rows": 10}
 #: A process that is told to stop has to be gone after this many seconds.
 STOPS_WITHIN = 5.0
 
@@ -126,7 +126,7 @@ class Ordeal:
             self._kill()
             self._nothing_is_lost()
         self._change()
-        # What Search, whose index lags, is not believed yet, the next sync later than that is.
+        # A sync later than the lag of Search finds everything.
         self._simulator.world.advance(SEARCH_LAG + timedelta(seconds=1))
         self._sync_and_compare()
 
@@ -174,7 +174,7 @@ class Ordeal:
         return self._zygotes.start(
             ["--db", str(self.database.path), *arguments],
             self._simulator.environment(self.scope.account_id),
-            **STEPS,
+            **SIZES,
         )
 
     @contextmanager

@@ -1,8 +1,8 @@
-"""Real processes that have imported the program already: killing 200 of them takes minutes.
+"""Forks processes that have imported the program already, so that killing 200 takes minutes.
 
-Run as `python -m tests.reliability.zygote`. It reads a JSON object a line and answers with one:
-`start` forks a child that runs the command line and says its process id; `wait` says how it
-ended. The children are processes like any other: killed, locked out and cut short for real.
+Run as `python -m tests.reliability.zygote`. It reads one JSON object per line and answers with
+one: `start` forks a child that runs the command line and returns its process id; `wait` returns
+how it ended. The children are real processes: tests kill them and lock them out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -23,21 +24,15 @@ import pytz
 
 from exporter import cli
 from exporter.cli import sync
-from exporter.sagemaker import service
 from exporter.store import migrate, view_files
-from exporter.syncing import run, worker
+from exporter.syncing import run
+from exporter.syncing.sizes import Sizes
 
-#: Imported here, so that no child has to.
+# Imported here, so that no child has to.
 import_module("mako.template")
-# Read here, too: a child that is somebody else may have no right to look where we are.
+# Read here, because a child of another user may have no right to read this folder.
 view_files.views()
 _LOADED = (alembic.command, boto3, duckdb_engine, pa, pytz, sync, migrate, run)
-#: What a child may do in smaller steps than in life, so that there is more to fall between.
-_STEPS = {
-    "BATCH_ROWS": (worker, "BATCH_ROWS"),
-    "ASK_ROWS": (worker, "ASK_ROWS"),
-    "PAGE": (service, "PAGE"),
-}
 
 
 def main() -> int:
@@ -69,8 +64,8 @@ def _become(request: dict[str, Any]) -> NoReturn:
         if request["user"] is not None:
             os.setgid(request["user"])
             os.setuid(request["user"])
-        for name, value in request["steps"].items():
-            setattr(*_STEPS[name], value)
+        # The command line has no option for the sizes; this process is the child alone.
+        run.run_sync = partial(run.run_sync, sizes=Sizes(**request["sizes"]))
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # as SIGTERM has it until the program begins
         code = cli.main(request["argv"])
         sys.stdout.flush()

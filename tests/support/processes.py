@@ -45,9 +45,9 @@ class Zygotes:
         )
 
     def start(
-        self, argv: Sequence[str], env: Mapping[str, str], user: int | None = None, **steps: int
+        self, argv: Sequence[str], env: Mapping[str, str], user: int | None = None, **sizes: int
     ) -> Running:
-        """A process that runs `sagemaker-exporter ARGV…`; `steps` make its batches smaller."""
+        """Start a process that runs `sagemaker-exporter ARGV…` with these `Sizes` of a sync."""
         name = f"process-{next(self._numbers)}"
         out, err = self._folder / f"{name}.out", self._folder / f"{name}.err"
         answer = self._ask(
@@ -55,17 +55,17 @@ class Zygotes:
             argv=list(argv),
             env=dict(env),
             user=user,
-            steps=steps,
+            sizes=sizes,
             out=str(out),
             err=str(err),
         )
         return Running(self, answer["pid"], out, err)
 
     def run(
-        self, argv: Sequence[str], env: Mapping[str, str], user: int | None = None, **steps: int
+        self, argv: Sequence[str], env: Mapping[str, str], user: int | None = None, **sizes: int
     ) -> Ended:
-        """The same, waited for."""
-        return self.start(argv, env, user, **steps).wait()
+        """Run the same process and wait for its end."""
+        return self.start(argv, env, user, **sizes).wait()
 
     def wait(self, pid: int, seconds: float) -> int | None:
         """The exit code of a child, None where it still runs after that time."""

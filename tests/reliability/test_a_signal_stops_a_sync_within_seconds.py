@@ -1,8 +1,9 @@
-"""SIGTERM and Ctrl-C: gone within five seconds, from wherever it waits, the ledger closed."""
+"""SIGTERM and Ctrl-C end a sync within five seconds, wherever it waits, and close its ledger."""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -23,14 +24,14 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(zygotes: Zygotes, simulator: Simulator, database: Database) -> Start:
-    """Starts a sync of pages of ten that commits every twenty rows."""
+    """Start a sync with pages of ten jobs and a commit every twenty rows."""
 
     def start(*arguments: str) -> Running:
         return zygotes.start(
             ["--db", str(database.path), "sync", "--max-rps", "0", *arguments],
             simulator.environment(),
-            PAGE=10,
-            BATCH_ROWS=20,
+            page=10,
+            batch_rows=20,
         )
 
     return start
@@ -45,7 +46,7 @@ def jobs(scope: Scope) -> Scope:
 
 
 def stop(process: Running, number: signal.Signals) -> Ended:
-    """Tell it to stop, and take the time."""
+    """Send a signal, and check how long the process takes to end."""
     began = time.monotonic()
     process.send(number)
     ended = process.wait()
@@ -61,7 +62,7 @@ def ledger(database: Database) -> list[tuple[object, ...]]:
     )
 
 
-def test_in_a_call_that_hangs(
+def test_a_call_that_hangs_is_left(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     simulator.inject(Fault("hang", operation="ListTrainingJobs", skip=4, seconds=60))
@@ -75,14 +76,14 @@ def test_in_a_call_that_hangs(
     simulator.clear_faults()
     assert start().wait().code == 0
     assert differences(stored(database), jobs) == []
-    # It went on where the other was.
+    # The next sync resumed the listing.
     assert [row[:2] for row in ledger(database)[1:]] == [
         ("backfill", "complete"),
         ("incremental", "complete"),
     ]
 
 
-def test_between_the_attempts_of_a_call(
+def test_a_wait_between_two_attempts_is_left(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     simulator.inject(Fault("throttle", operation="ListTrainingJobs", skip=4, times=None))
@@ -93,21 +94,21 @@ def test_between_the_attempts_of_a_call(
     assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 28, None)]
 
 
-def test_while_it_keeps_its_pace(
+def test_a_wait_of_the_pacer_is_left(
     zygotes: Zygotes, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     process = zygotes.start(
-        ["--db", str(database.path), "sync", "--max-rps", "0.1"], simulator.environment(), PAGE=10
+        ["--db", str(database.path), "sync", "--max-rps", "0.1"], simulator.environment(), page=10
     )
     until(lambda: any(call.operation == "ListTrainingJobs" for call in simulator.calls))
     assert stop(process, signal.SIGINT).code == 130
     assert ledger(database)[0][:2] == ("backfill", "interrupted")
 
 
-def test_among_many_calls_that_wait_for_nothing(
+def test_a_run_of_calls_without_waits_is_left(
     start: Start, simulator: Simulator, database: Database, jobs: Scope, scope: Scope
 ) -> None:
-    """Search denied and no pace to keep: hundreds of Describes without a wait between them."""
+    """Without Search and without a pace, Describes follow one another without a wait."""
     simulator.world.behaviour = Behaviour(denied=frozenset({(None, None, "Search")}))
     simulator.on_answer = lambda _: time.sleep(0.05)
     process = start()
@@ -116,7 +117,7 @@ def test_among_many_calls_that_wait_for_nothing(
     assert ledger(database)[0][:2] == ("backfill", "interrupted")
 
 
-def test_while_it_asks_who_it_is(
+def test_a_call_of_sts_that_hangs_is_left(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     simulator.inject(Fault("hang", operation="GetCallerIdentity", seconds=60))
@@ -127,10 +128,10 @@ def test_while_it_asks_who_it_is(
     assert ledger(database) == []
 
 
-def test_while_a_reader_keeps_the_file(
+def test_a_wait_for_a_reader_is_left(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
-    """Its ledger cannot be closed then; the next run closes it."""
+    """The ledger cannot be closed then; the next run closes it."""
     opened = threading.Event()
     simulator.on_answer = lambda _: len(simulator.calls) > 5 and opened.wait(30)
     process = start("--lock-timeout", "60")
@@ -151,7 +152,7 @@ def test_while_a_reader_keeps_the_file(
     assert differences(stored(database), jobs) == []
 
 
-def test_while_another_sync_is_running(
+def test_a_wait_for_another_sync_is_left(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     simulator.inject(Fault("hang", operation="ListTrainingJobs", seconds=60))
@@ -163,10 +164,10 @@ def test_while_another_sync_is_running(
     assert stop(first, signal.SIGTERM).code == 143
 
 
-def test_the_program_itself_from_its_first_moment_on(
+def test_a_program_that_was_not_forked_stops(
     simulator: Simulator, tmp_path: Path, jobs: Scope
 ) -> None:
-    """Not forked but started: a signal while it imports and while it syncs."""
+    """Started by itself, with every import of its own."""
     path = tmp_path / "own.duckdb"
     arguments = ["--db", str(path), "sync", "--max-rps", "0"]
     simulator.inject(Fault("hang", operation="ListTrainingJobs", seconds=60))
@@ -180,7 +181,7 @@ def test_the_program_itself_from_its_first_moment_on(
     assert ledger(Database(path))[0][:2] == ("backfill", "interrupted")
 
 
-def test_what_was_committed_before_a_signal_is_kept(
+def test_a_signal_loses_no_commit(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     assert start().wait().code == 0
@@ -193,7 +194,7 @@ def test_what_was_committed_before_a_signal_is_kept(
     until(lambda: any(call.fault == "hang" for call in simulator.calls))
     assert stop(process, signal.SIGTERM).code == 143
     assert stored(database).items() >= before.items()
-    # The listing was not complete: the watermark stands where it stood.
+    # The listing was not complete, so the watermark did not move.
     assert query(database, "SELECT watermark FROM sync_scopes") == watermark
     assert [row[2:] for row in ledger(database)] == [
         (None, True, 60, *watermark[0]),
@@ -202,7 +203,5 @@ def test_what_was_committed_before_a_signal_is_kept(
 
 
 def reader_name() -> str:
-    """How DuckDB calls the program of another process: by its executable."""
-    import sys
-
+    """Return the name by which DuckDB calls another process: that of its executable."""
     return Path(sys.executable).resolve().name

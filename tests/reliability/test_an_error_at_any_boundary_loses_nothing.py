@@ -1,7 +1,7 @@
-"""Not drawn but all of them: a sync ends at each call and each commit in turn.
+"""An error ends a sync at each call and each commit in turn, and the next sync loses nothing.
 
-The world stands still meanwhile, so that an undisturbed sync of the same world is what every
-disturbed one, finished by a clean one, has to equal: jobs, details, history and scope.
+The world stands still meanwhile. So every disturbed sync, after a clean one, has to equal an
+undisturbed sync of the same world: jobs, details, history and scope.
 """
 
 from __future__ import annotations
@@ -20,25 +20,21 @@ import sqlalchemy as sa
 from exporter.sagemaker import service
 from exporter.simulator import Behaviour, Scope, Simulator
 from exporter.store.database import Database
-from exporter.syncing import worker
+from exporter.syncing.sizes import Sizes
 from tests.support.syncing import COLUMNS, Hooks, Killed, Row, Syncer, differences
 
-#: The suite takes every fifth place, the release all of them:
-#: EXPORTER_EVERY=1 pytest tests/reliability -k every_boundary
+#: The suite takes every fifth boundary, the release all of them:
+#: EXPORTER_EVERY=1 pytest tests/reliability -k any_boundary
 EVERY = int(os.environ.get("EXPORTER_EVERY", "5"))
 NO_SEARCH = Behaviour(denied=frozenset({(None, None, "Search")}))
 
 
-@pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of two and commits every three rows: a handful of jobs has all the borders."""
-    monkeypatch.setattr(service, "PAGE", 2)
-    monkeypatch.setattr(worker, "BATCH_ROWS", 3)
-    monkeypatch.setattr(worker, "ASK_ROWS", 3)
+#: Pages of two and commits every three rows: a handful of jobs has all the borders.
+SMALL = Sizes(page=2, batch_rows=3, lookup_rows=3)
 
 
 def first_days(scope: Scope) -> None:
-    """Five jobs: failed, with a pool that was reused, with one that waits, running, waiting."""
+    """Create five jobs: failed, with a reused pool, with a waiting pool, and two in progress."""
     clock = scope.world.clock
     for number in range(5):
         # Two in the same second, where pages are cut.
@@ -54,7 +50,7 @@ def first_days(scope: Scope) -> None:
 
 
 def another_day(scope: Scope) -> None:
-    """A new job, a name used again, a pool settled in silence, a job that ended."""
+    """Create a job, reuse a name, settle a pool silently, end a job."""
     clock = scope.world.clock
     clock.advance(7_200)
     scope.finish(scope.start(scope.job("job-3")))
@@ -65,13 +61,13 @@ def another_day(scope: Scope) -> None:
     scope.create_job("job-0", tags={"n": "again"})
     scope.create_job("job-5", keep_alive_seconds=600)
     clock.advance(1_000)
-    # Later than what Search may still hide.
+    # Later than the lag of Search.
     clock.advance(service.SEARCH_LAG + timedelta(seconds=1))
 
 
 @dataclass
 class Boundaries:
-    """Counts the places of a sync, and raises at one of them."""
+    """Counts the boundaries of a sync, and raises at one of them."""
 
     at: int | None = None
     passed: int = 0
@@ -85,8 +81,8 @@ class Boundaries:
         return Hooks(self.place, self.place, self.place, self.place)
 
 
-#: Everything but the moments at which it was seen, which hang on how long a call took, and
-#: which of two operations told the details.
+#: Everything except observation times, which depend on how long a call took, and which of two
+#: operations returned the details.
 CONTENTS = {
     "served": f"SELECT {COLUMNS} FROM training_jobs WHERE deleted_at IS NULL ORDER BY ALL",
     "jobs": "SELECT * EXCLUDE (first_synced_at, updated_at, verified_at) "
@@ -100,7 +96,7 @@ CONTENTS = {
 WATERMARK = "SELECT watermark FROM sync_scopes"
 
 
-def look(database: Database) -> dict[str, list[Row]]:
+def snapshot(database: Database) -> dict[str, list[Row]]:
     with database.reading() as connection:
         return {
             name: [tuple(row) for row in connection.execute(sa.text(statement)).all()]
@@ -127,27 +123,27 @@ class Bench:
         return differences({(row[0], row[1]): row for row in found["served"]}, self.syncer.scope)
 
     def raise_at(self, at: int) -> dict[str, list[Row]]:
-        """What is stored after a sync that ended there and a clean one."""
+        """Return what is stored after a sync that failed there and a clean one."""
         syncer = self.copy(f"raised-{at}")
         with pytest.raises(Killed):
             syncer.sync(Boundaries(at).hooks(), **self.options)
-        cut = look(syncer.database)
+        cut = snapshot(syncer.database)
         assert cut["running"] == []
         # The watermark moves with the last commit or not at all.
         if cut["watermark"] not in (self.watermark, [], [(None,)]):
             assert self.differences(cut) == []
         syncer.sync(**self.options)
-        return look(syncer.database)
+        return snapshot(syncer.database)
 
     def raise_everywhere(self) -> int:
-        """Let a sync end at each place in turn; gives the number of places."""
-        self.watermark = look(Database(self.template))["watermark"]
+        """Fail a sync at each boundary in turn, and return the number of boundaries."""
+        self.watermark = snapshot(Database(self.template))["watermark"]
         counting = Boundaries()
         syncer = self.copy("undisturbed")
         syncer.sync(counting.hooks(), **self.options)
-        # A second one, as after those that were cut short.
+        # A second sync, as after the disturbed ones.
         syncer.sync(**self.options)
-        wanted = look(syncer.database)
+        wanted = snapshot(syncer.database)
         assert self.differences(wanted) == []
         for at in range(1, counting.passed + 1, EVERY):
             found = self.raise_at(at)
@@ -163,7 +159,7 @@ def prepare(
     def prepare(*, increment: bool, behaviour: Behaviour | None = None, **options: Any) -> Bench:
         scope.world.behaviour = behaviour or scope.world.behaviour
         first_days(scope)
-        syncer = Syncer(Database(migrated_file), scope, simulator)
+        syncer = Syncer(Database(migrated_file), scope, simulator, SMALL)
         bench = Bench(syncer, migrated_file, tmp_path, options)
         if increment:
             bench.copy("before").sync()
@@ -174,17 +170,17 @@ def prepare(
     return prepare
 
 
-def test_in_a_backfill(prepare: Callable[..., Bench]) -> None:
+def test_a_backfill_loses_nothing(prepare: Callable[..., Bench]) -> None:
     assert prepare(increment=False).raise_everywhere() >= 20
 
 
-def test_in_an_incremental_sync(prepare: Callable[..., Bench]) -> None:
+def test_an_incremental_sync_loses_nothing(prepare: Callable[..., Bench]) -> None:
     assert prepare(increment=True).raise_everywhere() >= 20
 
 
-def test_in_a_full_listing_that_finds_what_was_deleted(prepare: Callable[..., Bench]) -> None:
+def test_a_full_listing_that_finds_deletions_loses_nothing(prepare: Callable[..., Bench]) -> None:
     assert prepare(increment=True, full=True).raise_everywhere() >= 20
 
 
-def test_where_every_job_is_described_by_itself(prepare: Callable[..., Bench]) -> None:
+def test_a_sync_without_search_loses_nothing(prepare: Callable[..., Bench]) -> None:
     assert prepare(increment=True, behaviour=NO_SEARCH).raise_everywhere() >= 20
