@@ -2,8 +2,9 @@
 
 A field of a row carries the name of the column that it fills, its type, and where its value is in
 the answer. `read` takes the value by that type: a type without None makes the member mandatory.
-To add a field of DescribeTrainingJob, add a line to `DetailRow` here and a column of the same
-name to `exporter/store/schema.py`, with a migration; every other layer follows those two.
+To add a field of DescribeTrainingJob, add a line to `DetailRow` here, a column of the same name
+to store/schema.py, and a migration with its `SCHEMA_REVISION` (store/database.py). Every other
+layer follows. `sync --full` fills the column for jobs that are known already.
 
 An answer that breaks the API's promise is rejected whole, because half a page would look like a
 complete one. Unknown statuses are kept and unknown members ignored: AWS announces that both may
@@ -77,11 +78,11 @@ class Record:
         value = self._members.get(name)
         if value is None:
             return None
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        if type(value) is not kind and (isinstance(value, bool) or not isinstance(value, kind)):
             raise self._broken(name, value)
         if isinstance(value, datetime):
             return _utc(value)
-        return None if value == "" else value
+        return value if kind is not str else value or None
 
     def require(self, name: str, kind: type) -> Any:  # noqa: ANN401 - of the kind
         """Return a member that has to be there.
@@ -241,17 +242,23 @@ def _reader(annotation: Any) -> Callable[[Record], Any]:  # noqa: ANN401 - any t
         return reader
     kinds = get_args(declared) or (declared,)
     mandatory = NoneType not in kinds
-    members = [tuple(source.rpartition(".")[::2]) for source in sources]
+    readers = [_member(source, kinds[0], mandatory=mandatory) for source in sources]
+    if len(readers) == 1:
+        return readers[0]
 
-    def read_member(record: Record) -> Any:  # noqa: ANN401 - of the field's type
-        for parent, name in members:
-            holder = record.within(parent) if parent else record
-            value = holder.require(name, kinds[0]) if mandatory else holder.get(name, kinds[0])
-            if value is not None:
-                return value
-        return None
+    def first_of(record: Record) -> Any:  # noqa: ANN401 - of the field's type
+        values = (each(record) for each in readers)
+        return next((value for value in values if value is not None), None)
 
-    return read_member
+    return first_of
+
+
+def _member(source: str, kind: type, *, mandatory: bool) -> Callable[[Record], Any]:
+    parent, _, name = source.rpartition(".")
+    take = Record.require if mandatory else Record.get
+    if parent:
+        return lambda record: take(record.within(parent), name, kind)
+    return lambda record: take(record, name, kind)
 
 
 def _readers(row: type) -> list[Callable[[Record], Any]]:
