@@ -451,7 +451,12 @@ def completed(state: ScopeState, listing: Listing, ended_at: datetime | None) ->
 
 
 def progressed(state: ScopeState, listing: Listing) -> ScopeState:
-    """Return the scope during a listing: what is needed to resume it after an interruption."""
+    """Return the scope during a listing: what is needed to resume it after an interruption.
+
+    A one-off leaves the scope as it is.
+    """
+    if listing.is_one_off:
+        return state
     discovered_to = state.discovered_to
     if listing.mode != "extend" and listing.position is not None:
         discovered_to = max(discovered_to or listing.position, listing.position)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.config.model import Source
 from exporter.errors import ExporterError, UsageError
@@ -58,10 +58,15 @@ def find_targets(sources: Sequence[Source]) -> Targets:
             continue
         accounts[source.name] = [access.account_id]
         for region in regions:
-            key = ScopeKey(access.account_id, region)
-            known = targets.get(key)
-            optional = source.optional and (known is None or known.optional)
-            targets[key] = Target(known.access if known else access, key, optional)
+            target = Target(access, ScopeKey(access.account_id, region), source.optional)
+            targets[target.key] = _combined(targets.get(target.key), target)
     if not targets and not failed:
         raise UsageError("No region is left to sync: every one is excluded.")
     return Targets(list(targets.values()), failed, accounts)
+
+
+def _combined(known: Target | None, target: Target) -> Target:
+    """Return the target of a scope that is reached twice: optional if it is so both times."""
+    if known is None:
+        return target
+    return replace(known, optional=known.optional and target.optional)

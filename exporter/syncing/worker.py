@@ -7,23 +7,22 @@ during a call to the service.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 from exporter.config.labels import LabelRules
 from exporter.config.model import SyncOptions
 from exporter.sagemaker.api import Api
-from exporter.sagemaker.rows import JobKey, JobRow
-from exporter.sagemaker.service import known_by
+from exporter.sagemaker.rows import JobKey
 from exporter.store.scopes import Run, ScopeKey, ScopeState
 from exporter.syncing import plan
+from exporter.syncing.batches import BatchReader
 from exporter.syncing.follow_up import FollowUp, Listed
 from exporter.syncing.ledger import RunLedger
 from exporter.syncing.listing import ListingReader
 from exporter.syncing.lookup import JobLookup
-from exporter.syncing.merge import Merged, MergePolicy, Observed, Stored, merge_batch
+from exporter.syncing.merge import Merged, MergePolicy
 from exporter.syncing.plan import Listing
 from exporter.syncing.progress import Clock, Progress, Quiet
 from exporter.syncing.records import Records, ScopeView
@@ -31,14 +30,6 @@ from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
 from exporter.syncing.stopping import Interrupted, Stop
 
 _log = logging.getLogger(__name__)
-
-
-class _Batch(NamedTuple):
-    """Answers of a listing that are committed together, and how far it has come with them."""
-
-    reached: Listing
-    answers: list[Observed]
-    is_last: bool
 
 
 @dataclass(eq=False)
@@ -138,10 +129,18 @@ class Worker:
             page_size=self.sizes.page,
             log_fields=self.ledger.log_fields,
         )
-        listed, merged = self._read(reader, view, listing, policy)
-        if merged:
-            # The listing is kept before jobs are looked up; a sync without news commits once.
-            self.ledger.commit(None if listing.is_one_off else listed.state, merged)
+        batches = BatchReader(
+            reader=reader,
+            records=self.records,
+            lookup=self.lookup,
+            policy=policy,
+            ledger=self.ledger,
+            progress=self._show_progress,
+            monotonic=self.clock.monotonic,
+            sizes=self.sizes,
+            details=self.options.details,
+        )
+        listed = self._read(batches, view, listing)
         follow_up = FollowUp(
             key=self.key,
             records=self.records,
@@ -178,80 +177,27 @@ class Worker:
             },
         )
 
-    def _read(
-        self, reader: ListingReader, view: ScopeView, listing: Listing, policy: MergePolicy
-    ) -> tuple[Listed, list[Merged]]:
-        """Read a listing, and commit each batch but the last.
-
-        Returns:
-            The result of the listing, and the jobs of its last batch, which are not committed yet.
-        """
-        first, state, newest = listing, view.state, view.newest
+    def _read(self, batches: BatchReader, view: ScopeView, listing: Listing) -> Listed:
+        """Read a listing and commit its batches."""
+        last, state = listing, view.state
         answered: set[JobKey] = set()
         details_due: set[JobKey] = set()
-        merged: list[Merged] = []
-        for reached, answers, is_last in self._batches(reader, listing):
-            merged, listing = self._merge(answers, newest, policy), reached
-            for answer in answers:
-                newest = max(newest or answer.job.creation_time, answer.job.creation_time)
-            answered |= {item.stored.job.key for item in merged if item.stored.open_reason}
-            if first.is_one_off:
-                details_due |= {item.stored.job.key for item in merged if item.stored.details_due}
-            if merged or not is_last:
-                state = state if first.is_one_off else plan.progressed(state, listing)
-            if not is_last:
-                self.ledger.commit(None if first.is_one_off else state, merged)
-        listed = Listed(
-            first, listing, state, frozenset(answered), frozenset(details_due), view.pending
+        for batch in batches.batches(listing, view.newest):
+            last = batch.reached
+            answered |= batch.answered
+            if listing.is_one_off:
+                details_due |= batch.details_due
+            if batch.merged or not batch.is_last:
+                # An empty last batch waits for the completion: a sync without news commits once.
+                state = plan.progressed(state, last)
+                self.ledger.commit(None if listing.is_one_off else state, batch.merged)
+        return Listed(
+            listing, last, state, frozenset(answered), frozenset(details_due), view.pending
         )
-        return listed, merged
 
-    def _batches(self, reader: ListingReader, listing: Listing) -> Iterator[_Batch]:
-        """Yield the batches of a listing; the last one may be empty."""
-        answers: list[Observed] = []
-        since = self.clock.monotonic()
-        before: Sequence[JobRow] = ()
-        for listed in reader.pages(listing):
-            rows = listed.page.rows
-            as_of = known_by(listed.page.as_of, rows)
-            answers += [Observed(row, as_of) for row in _news(rows, before, listing.position)]
-            listing, before = listed.reached, rows or before
-            run = self.ledger.run
-            self.progress.listing(self.key, listing, run.jobs_seen, run.pages)
-            too_old = self.clock.monotonic() - since >= self.sizes.batch_seconds
-            if len(answers) >= self.sizes.batch_rows or too_old:
-                yield _Batch(listing, answers, is_last=False)
-                answers, since = [], self.clock.monotonic()
-        yield _Batch(listing, answers, is_last=True)
-
-    def _merge(
-        self, answers: Sequence[Observed], newest: datetime | None, policy: MergePolicy
-    ) -> list[Merged]:
-        """Merge a batch of a listing, with its details if a window of Search is worth the call."""
-        known = self._known(answers, newest)
-        merged = merge_batch(known, answers, policy)
-        due = [
-            item.stored.job.key
-            for item in merged
-            if item.stored.details_due or (policy.refresh and item.stored.details)
-        ]
-        # A few jobs are looked up by name afterwards instead.
-        worth_a_window = len(due) >= self.sizes.page or (policy.refresh and due)
-        if not (self.options.details and worth_a_window):
-            return merged
-        details = list(self.lookup.details_of_window(due))
-        _log.info(
-            "details of the window",
-            extra={**self.ledger.log_fields, "due": len(due), "found": len(details)},
-        )
-        return merge_batch(known, [*answers, *details], policy)
-
-    def _known(self, answers: Iterable[Observed], newest: datetime | None) -> dict[JobKey, Stored]:
-        """Return what is stored of a batch; jobs newer than any stored one are not looked for."""
-        keys = (answer.job.key for answer in answers)
-        return self.records.known(
-            key for key in keys if newest is not None and key.creation_time <= newest
-        )
+    def _show_progress(self, listing: Listing) -> None:
+        run = self.ledger.run
+        self.progress.listing(self.key, listing, run.jobs_seen, run.pages)
 
     def _complete(self, listed: Listed, merged: Sequence[Merged]) -> None:
         if listed.first.is_one_off:
@@ -267,16 +213,3 @@ class Worker:
 
     def _server_time(self) -> datetime:
         return self.api.server_time() or self.clock.now()
-
-
-def _news(
-    rows: Sequence[JobRow], before: Sequence[JobRow], position: datetime | None
-) -> Iterator[JobRow]:
-    """Yield the rows of a page that the page before did not have.
-
-    A page begins at the second of the last creation time, so it repeats the jobs of that second.
-    A batch would begin with jobs that are stored already, and read them from the file.
-    """
-    for row in rows:
-        if position is None or row.creation_time > position or row not in before:
-            yield row
