@@ -208,7 +208,7 @@ def _search(api: Api, expression: dict[str, Any], size: int) -> Iterator[Found]:
             **token,
         )
         records = [
-            # Search leaves the member out if a job has no tags: that is known, too.
+            # Search omits the member if a job has no tags, so its tags are known to be none.
             {"Tags": [], **result["TrainingJob"]}
             for result in answer.data.get("Results", [])
             if result.get("TrainingJob")

@@ -1,4 +1,4 @@
-"""Syncs that are killed again and again, and what is compared after each that was not.
+"""Kills syncs again and again, and compares the database with the service after a clean one.
 
 `EXPORTER_KILLS=200 pytest -s tests/reliability -k killed` is the long run.
 """
@@ -27,7 +27,7 @@ from tests.support.syncing import COLUMNS, Row, differences, served
 
 #: With these, a hundred jobs take a dozen pages and half a dozen commits.
 SIZES = {"page": 10, "batch_rows": 25, "lookup_rows": 10}
-#: A process that is told to stop has to be gone after this many seconds.
+#: A process has to end within this many seconds after a signal to stop.
 STOPS_WITHIN = 5.0
 
 Key = tuple[str, datetime]
@@ -35,19 +35,19 @@ _accounts = count(1)
 
 
 def stored(database: Database, where: str = "deleted_at IS NULL") -> dict[Key, Row]:
-    """Rows of training_jobs in the shape of `served`, by key."""
+    """Return rows of training_jobs in the shape of `served`, by key."""
     rows = query(database, f"SELECT {COLUMNS} FROM training_jobs WHERE {where}")
     return {(row[0], row[1]): row for row in rows}
 
 
 def query(database: Database, statement: str) -> list[Row]:
-    """Rows of any statement."""
+    """Return the rows of a statement."""
     with database.reading() as connection:
         return [tuple(row) for row in connection.execute(sa.text(statement)).all()]
 
 
 def detail_differences(database: Database, scope: Scope) -> list[str]:
-    """Jobs that are over here and there whose details are not the service's."""
+    """Return a readable line per closed job whose details differ from those of the service."""
     rows = query(
         database,
         "SELECT training_job_name, creation_time, instance_type, instance_count, "
@@ -78,11 +78,11 @@ def detail_differences(database: Database, scope: Scope) -> list[str]:
 
 @dataclass
 class Tally:
-    """What an ordeal came to."""
+    """The result of an ordeal."""
 
     kills: Counter[str] = field(default_factory=Counter)
     missed: int = 0
-    healed: int = 0
+    recovered: int = 0
     clean: int = 0
     rows: int = 0
     slowest_stop: float = 0.0
@@ -90,15 +90,15 @@ class Tally:
     def __str__(self) -> str:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(self.kills.items()))
         return (
-            f"{self.kills.total()} kills ({kinds}; {self.missed} came too late), "
-            f"{self.healed} files healed, {self.clean} clean syncs after them, "
+            f"{self.kills.total()} kills ({kinds}; {self.missed} were too late), "
+            f"{self.recovered} files recovered, {self.clean} clean syncs after them, "
             f"{self.rows:,} rows compared, 0 differences, "
             f"slowest stop {self.slowest_stop:.2f} s"
         )
 
 
 class Ordeal:
-    """One database file at a time, synced from one account, killed at drawn moments."""
+    """Syncs one account into one database file at a time, and kills syncs at drawn moments."""
 
     def __init__(self, simulator: Simulator, zygotes: Zygotes, folder: Path, seed: int = 1) -> None:
         self.tally = Tally()
@@ -110,7 +110,7 @@ class Ordeal:
         self.renew()
 
     def renew(self) -> None:
-        """Go on with an account that was never synced, into a file that is not there yet."""
+        """Continue with an account that was never synced and a file that does not exist yet."""
         number = next(_accounts)
         world = self._simulator.world
         self.scope = world.scope(f"{number:012}", "eu-west-1")
@@ -120,7 +120,7 @@ class Ordeal:
         self._seen: set[Key] = set()
 
     def round(self, kills: int) -> None:
-        """So many kills, each in a sync of its own, then a clean sync and the comparison."""
+        """Kill that many syncs, then run a clean one and compare."""
         for _ in range(kills):
             self._change()
             self._kill()
@@ -151,7 +151,7 @@ class Ordeal:
         began = time.monotonic()
         with self._moment(place) as process:
             process.append(self._start(arguments))
-            sent = self._deadly(process[0], number, place)
+            sent = self._strike(process[0], number, place)
         ended = process[0].wait()
         if sent is None:
             self.tally.missed += 1
@@ -163,11 +163,11 @@ class Ordeal:
             assert ended.code in (-9, 0), ended
             return
         self.tally.slowest_stop = max(self.tally.slowest_stop, time.monotonic() - sent)
-        # 0: it had ended already, but for leaving. The signal's own: it had not begun, or left.
+        # 0: the sync was already complete. -number: Python had not begun, or was about to exit.
         code = {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
         assert ended.code in (code, 0, -number), ended
         assert "Traceback" not in ended.err, ended.err
-        # It closed its ledger; runs that were killed before it was are the next one's to close.
+        # It closed its own ledger; the next sync closes those of killed runs.
         assert self._running() <= dead
 
     def _start(self, arguments: list[str]) -> Running:
@@ -179,7 +179,7 @@ class Ordeal:
 
     @contextmanager
     def _moment(self, place: str) -> Iterator[list[Running]]:
-        """Make the simulator tell when it has answered so often."""
+        """Set `_reached` once the simulator has given a drawn number of answers."""
         self._reached = threading.Event()
         process: list[Running] = []
         if place == "answer":
@@ -189,7 +189,7 @@ class Ordeal:
                 left[0] -= 1
                 if left[0] == 0:
                     self._reached.set()
-                    # The answer goes out to nobody.
+                    # Time for the kill, so that nobody receives the answer.
                     time.sleep(0.01)
 
             self._simulator.on_answer = answered
@@ -198,8 +198,8 @@ class Ordeal:
         finally:
             self._simulator.on_answer = None
 
-    def _deadly(self, process: Running, number: signal.Signals, place: str) -> float | None:
-        """Wait for the moment and send the signal; the time it was sent, None for too late."""
+    def _strike(self, process: Running, number: signal.Signals, place: str) -> float | None:
+        """Send the signal at its moment; return the time of that, or None if it was too late."""
         deadline = time.monotonic() + self._took * self._chance.uniform(0, 1.1)
         log = Path(f"{self.database.path}.wal")
         commit = self._chance.randint(1, 8)
@@ -229,7 +229,7 @@ class Ordeal:
         return set(query(self.database, "SELECT run_id FROM sync_runs WHERE outcome = 'running'"))
 
     def _nothing_is_lost(self) -> None:
-        """What has been committed once is there after every kill."""
+        """Check that every committed job is still there."""
         notices: list[str] = []
         looking = Database(self.database.path, notify=notices.append)
         if not looking.exists():
@@ -238,7 +238,7 @@ class Ordeal:
         keys = stored(looking, "true").keys()
         assert keys >= self._seen
         self._seen |= keys
-        self.tally.healed += len(notices)
+        self.tally.recovered += len(notices)
 
     def _sync_and_compare(self) -> None:
         full = self._chance.random() < 0.5
@@ -255,7 +255,7 @@ class Ordeal:
         return ended
 
     def _compare(self, *, full: bool) -> None:
-        """Every row with the service; with `full`, also that it has no more of them."""
+        """Compare every row with the service; with `full`, the set of jobs as well."""
         here = stored(self.database)
         wrong = differences(here, self.scope) + detail_differences(self.database, self.scope)
         assert not wrong, "\n".join(wrong)

@@ -1,15 +1,15 @@
-"""Weeks of cron, played in minutes: `python -m tests.reliability.soak [--syncs 2000] [--seed 1]`.
+"""Plays weeks of cron in minutes: `python -m tests.reliability.soak [--syncs 2000] [--seed 1]`.
 
-Each sync is a process of the command line. Between two of them hours pass at the stand-in
-service: jobs are created, start, end, are deleted and made again under their old name, pools
-settle, some of it in silence. A share of the syncs is killed (SIGKILL, SIGTERM, SIGINT), a share
-meets faults that pass or faults that stay, and from day to day the service denies actions or
-lets the index behind Search lag. After each sync that ends well every row is compared with the
-service; every day the file is checked as `db check` does, and the snapshot with it.
+Each sync is a process of the command line. Between two syncs, hours pass at the stand-in service:
+jobs are created, start, end, are deleted and come again under their old name, and pools settle,
+some of them silently. Some syncs are killed (SIGKILL, SIGTERM, SIGINT), and some meet transient
+or permanent faults. From day to day the service denies operations, or its Search index lags.
+After each good sync, every row is compared with the service. Every day, the file and the snapshot
+are checked as `db check` does.
 
-A file and its world live for two weeks; then the next one begins with a backfill. Exit 1 on the
-first difference, which is printed; the seed plays the same drawings again, though what a kill
-hits hangs on the machine.
+A file and its world live for two weeks; then the next one begins with a backfill. The first
+difference is printed and ends the soak with exit code 1. The seed repeats the drawn numbers, but
+the moment that a kill hits depends on the machine.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from tests.support.syncing import CHANGES, Life
 START: Final = datetime(2026, 11, 1, tzinfo=UTC)
 LIFETIME: Final = timedelta(days=14)
 LISTING: Final = ("ListTrainingJobs", "Search", "DescribeTrainingJob", "ListTags")
-#: Tried again within the sync; so seldom in a row that it is never given up.
-PASSING: Final = ("throttle", "internal", "unavailable", "reset", "truncated", "foreign")
-#: Ends the sync at once, and which of its exit codes says so.
-STAYING: Final = {
+#: Faults that a sync retries; too few in a row to use up its attempts.
+TRANSIENT: Final = ("throttle", "internal", "unavailable", "reset", "truncated", "foreign")
+#: Faults that end the sync at once, with the exit code.
+PERMANENT: Final = {
     "expired": 5,
     "unrecognized": 5,
     "denied": 5,
@@ -50,7 +50,7 @@ NOTHING: Final[frozenset[tuple[str | None, str | None, str]]] = frozenset()
 
 @dataclass
 class Count:
-    """What a soak came to."""
+    """The result of a soak."""
 
     syncs: int = 0
     failed: int = 0
@@ -61,7 +61,7 @@ class Count:
 
 
 class Soak(Ordeal):
-    """One file and its world, for as long as they live."""
+    """One file and its world during their two weeks."""
 
     def __init__(
         self, simulator: Simulator, zygotes: Zygotes, folder: Path, seed: int, count: Count
@@ -70,13 +70,13 @@ class Soak(Ordeal):
         super().__init__(simulator, zygotes, folder, seed)
 
     def renew(self) -> None:
-        """An account of a few weeks, and the ways of the service that never change."""
+        """Continue with a new account, and draw the habits of its service."""
         super().renew()
         chance, world = self._chance, self._simulator.world
         self.life = Life(self.scope, world.clock)
         world.jobs_per_day = 25
         self.snapshot = self.database.path.with_suffix(".snapshot")
-        self.ways = Behaviour(
+        self.habits = Behaviour(
             filter_before_cut=chance.random() < 0.5,
             creation_time_is_range=chance.random() < 0.8,
             inclusive_bounds=chance.random() < 0.5,
@@ -90,7 +90,7 @@ class Soak(Ordeal):
         self.count.files += 1
 
     def live(self, enough: Callable[[Count], bool]) -> None:
-        """Two weeks, or until it is enough."""
+        """Run for two weeks of simulated time, or until `enough`."""
         clock = self._simulator.world.clock
         end, day = clock.now() + LIFETIME, clock.now()
         while clock.now() < end and not enough(self.count):
@@ -117,10 +117,12 @@ class Soak(Ordeal):
                 frozenset({(None, None, "Search"), (None, None, "ListTags")}),
             ]
         )
-        # Seconds that grow while a pool waits are always behind by the lag of the index.
-        grow = self.ways.pool_seconds_while_available == "growing"
+        # The growing seconds of a waiting pool always lag as much as the index.
+        grow = self.habits.pool_seconds_while_available == "growing"
         lag = 0.0 if grow else self._chance.choice([0.0, 60.0])
-        self._simulator.world.behaviour = replace(self.ways, denied=denied, search_lag_seconds=lag)
+        self._simulator.world.behaviour = replace(
+            self.habits, denied=denied, search_lag_seconds=lag
+        )
         self._unchecked = True
 
     def _check(self) -> None:
@@ -136,7 +138,7 @@ class Soak(Ordeal):
             self.life.happen(self._chance.choice(CHANGES), self._chance.randint(0, 10_000))
 
     def _tick(self, *, calm: bool = False) -> None:
-        """What cron does once: a sync that may be killed, meet faults, or come too early."""
+        """Run one sync, which may be killed, meet faults, or come within the lag of Search."""
         self._change()
         kind = "good" if calm else self._chance.choice(["good", "good", "kill", "fault", "hasty"])
         if kind == "kill":
@@ -144,17 +146,17 @@ class Soak(Ordeal):
             self._nothing_is_lost()
             return
         if kind == "fault":
-            self._meet_a_fault_that_stays()
+            self._meet_a_permanent_fault()
             return
         if kind == "hasty":
-            # Search may still hide what just happened: nothing is compared yet.
+            # Search may still hide the latest changes, so nothing is compared yet.
             ended = self._sync(full=False)
             assert ended.code == 0, ended
             self._nothing_is_lost()
-        # What Search, whose index lags, is not believed yet, the next sync later than that is.
+        # A sync later than the lag of Search finds everything.
         self._simulator.world.clock.advance(SEARCH_LAG + timedelta(seconds=1))
         if not calm:
-            self._inject_what_passes()
+            self._inject_transient_faults()
         full = self._chance.random() < 0.2
         ended = self._sync(full=full)
         self._clear()
@@ -163,19 +165,19 @@ class Soak(Ordeal):
         if self._unchecked:
             self._check()
 
-    def _inject_what_passes(self) -> None:
+    def _inject_transient_faults(self) -> None:
         for _ in range(self._chance.choice([0, 0, 1, 2])):
             self._simulator.inject(
                 Fault(
-                    self._chance.choice(PASSING),
+                    self._chance.choice(TRANSIENT),
                     operation=self._chance.choice(LISTING),
                     account_id=self.scope.account_id,
                     skip=self._chance.randint(0, 4),
                 )
             )
 
-    def _meet_a_fault_that_stays(self) -> None:
-        kind, code = self._chance.choice(list(STAYING.items()))
+    def _meet_a_permanent_fault(self) -> None:
+        kind, code = self._chance.choice(list(PERMANENT.items()))
         self._simulator.inject(
             Fault(
                 kind,  # type: ignore[arg-type] # the keys are kinds
@@ -187,7 +189,7 @@ class Soak(Ordeal):
         )
         ended = self._sync(full=self._chance.random() < 0.2)
         hit = self._clear()
-        # Without a call that it hits, or without a row to spoil, the sync is a good one.
+        # If the fault hits no call or finds no row to change, the sync is a good one.
         assert ended.code == code or (ended.code == 0 and (not hit or kind == "wrong_type")), ended
         assert "Traceback" not in ended.err, ended.err
         self.count.failed += ended.code != 0
@@ -204,10 +206,10 @@ class Soak(Ordeal):
 def soak(
     folder: Path, zygotes: Zygotes, seed: int, enough: Callable[[Count], bool]
 ) -> tuple[Count, Tally]:
-    """Sync until it is enough, in as many files as it takes.
+    """Run syncs until `enough`, in as many files as that takes.
 
     Raises:
-        AssertionError: Something differs from the service, or ended as it should not.
+        AssertionError: The database differs from the service, or a sync ended unexpectedly.
     """
     count, tally = Count(), Tally()
     while not enough(count):
@@ -219,26 +221,26 @@ def soak(
     return count, tally
 
 
-def told(count: Count, tally: Tally, seed: int) -> str:
-    """The outcome in one line."""
+def summary(count: Count, tally: Tally, seed: int) -> str:
+    """Return the result in one line."""
     return (
         f"{count.syncs:,} syncs over {count.days:.0f} days of {count.files} files, "
-        f"{count.faults:,} faults survived, {count.failed:,} syncs failed as they should, "
-        f"{tally.kills.total():,} kills, {tally.healed} files healed, "
+        f"{count.faults:,} faults survived, {count.failed:,} syncs failed as expected, "
+        f"{tally.kills.total():,} kills, {tally.recovered} files recovered, "
         f"{tally.clean:,} good syncs compared, {tally.rows:,} rows compared, "
         f"{count.checks} checks of the file and its snapshot, 0 differences; seed {seed}"
     )
 
 
 def main() -> int:
-    """Soak, print, 1 on any difference."""
+    """Run a soak and print its result; return 1 on any difference."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.reliability.soak",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--syncs", type=int, default=2_000)
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="or so long")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after this time")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     began = time.monotonic()
@@ -252,9 +254,9 @@ def main() -> int:
             count, tally = soak(Path(folder), zygotes, options.seed, enough)
         except AssertionError:
             traceback.print_exc()
-            print(f"a difference; seed {options.seed}")
+            print(f"difference found; seed {options.seed}")
             return 1
-    print(told(count, tally, options.seed))
+    print(summary(count, tally, options.seed))
     print(f"{time.monotonic() - began:.0f} s")
     return 0
 

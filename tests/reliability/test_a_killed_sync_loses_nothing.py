@@ -1,4 +1,4 @@
-"""Processes killed at drawn moments, in backfills and increments; then one clean sync."""
+"""Syncs are killed at drawn moments of backfills and increments; the next one loses nothing."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from exporter.simulator import Simulator
 from tests.reliability.ordeal import STOPS_WITHIN, Ordeal
 from tests.support.processes import Zygotes
 
-#: A command for the long run: EXPORTER_KILLS=200 pytest -s tests/reliability -k killed
+#: The long run: EXPORTER_KILLS=200 pytest -s tests/reliability -k killed
 KILLS = int(os.environ.get("EXPORTER_KILLS", "10"))
 SEED = int(os.environ.get("EXPORTER_SEED", "1"))
 
 
-def test_after_any_kill_the_next_sync_ends_equal_to_the_service(
+def test_the_sync_after_any_kill_ends_equal_to_the_service(
     simulator: Simulator, zygotes: Zygotes, tmp_path: Path
 ) -> None:
     ordeal = Ordeal(simulator, zygotes, tmp_path, SEED)
     while ordeal.tally.kills.total() < KILLS:
-        # Two kills, a clean sync; and now and then from nothing again.
+        # Two kills, then a clean sync; every second time, a new account and file.
         ordeal.round(2)
         if ordeal.tally.clean % 2 == 0:
             ordeal.renew()

@@ -1,4 +1,4 @@
-"""Secrets planted wherever people leave them, and everything searched that comes out."""
+"""Secrets are planted wherever people leave them, and every output is searched for them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.files import mode
 from tests.support.processes import Ended, Zygotes, until
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/reader"
-#: Each is unlike any other text, so that a piece of it is as telling as the whole.
+#: Each is unlike any other text, so that even a part of it would be noticed.
 SECRETS = {
     "password in a command line": "Qx7planted1hunter",
     "key in a command line": "Qx7planted2key",
@@ -53,7 +53,7 @@ ValueError: the loss is nan"""
 
 @pytest.fixture
 def leaky(scope: Scope) -> Scope:
-    """A job that failed with all that in its failure reason, its environment and so on."""
+    """Create a failed job with these secrets in its failure reason, environment and so on."""
     job = scope.create_job(
         "leaky",
         hyperparameters={"api_key": SECRETS["hyperparameter"]},
@@ -65,8 +65,8 @@ def leaky(scope: Scope) -> Scope:
     return scope
 
 
-class Told:
-    """Everything that was said, wherever."""
+class Outputs:
+    """Every output of the program, by its origin."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
@@ -85,7 +85,7 @@ class Told:
 
 
 def everything_in(path: Path) -> str:
-    """Every value of every table and view, and the bytes of the file."""
+    """Return every value of every table and view, and the bytes of the file."""
     with duckdb.connect(str(path), read_only=True) as connection:
         names = connection.execute(
             "SELECT table_name FROM information_schema.tables ORDER BY ALL"
@@ -96,18 +96,20 @@ def everything_in(path: Path) -> str:
 
 
 def everything_published(lake: Path) -> str:
-    """Every value of every table, and the log with its least and greatest values."""
+    """Return every value of every table, and the log with its minimum and maximum values."""
     files = [path for path in sorted(lake.rglob("*")) if path.is_file()]
     tables = [path for path in files if path.suffix == ".parquet"]
     assert len(tables) > 5
     rows = [str(duckdb.read_parquet(str(path)).fetchall()) for path in tables]
-    told = "\n".join(rows) + "".join(path.read_bytes().decode("latin-1") for path in files)
-    assert "ValueError: the loss is nan" in told
-    return told
+    text = "\n".join(rows) + "".join(path.read_bytes().decode("latin-1") for path in files)
+    assert "ValueError: the loss is nan" in text
+    return text
 
 
-def test_nowhere(zygotes: Zygotes, simulator: Simulator, leaky: Scope, tmp_path: Path) -> None:
-    told = Told()
+def test_no_secret_is_stored_or_printed(
+    zygotes: Zygotes, simulator: Simulator, leaky: Scope, tmp_path: Path
+) -> None:
+    outputs = Outputs()
     database = Database(tmp_path / "jobs.duckdb")
     config = tmp_path / "exporter.toml"
     config.write_text(f"""
@@ -134,12 +136,12 @@ max_rps = 0
             ["--db", str(database.path), "--config", str(config), "-vv", *arguments], env | more
         )
         assert ended.code == code, ended
-        told.take(what, ended)
+        outputs.take(what, ended)
 
     world = simulator.world
     world.behaviour = Behaviour(external_ids={ROLE: SECRETS["external id"]})
     run("sync", "sync", "--snapshot", str(snapshot))
-    # The external id is the wrong one: the role refuses.
+    # With the wrong external id, the role refuses access.
     world.behaviour = Behaviour(external_ids={ROLE: "another"})
     run("a role that refuses", "sync", code=5)
     world.behaviour = Behaviour(denied=frozenset({(None, None, "Search")}))
@@ -166,17 +168,17 @@ max_rps = 0
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(serving.out.read_text().split()[0])  # noqa: S310 - the loopback
     serving.send(signal.SIGTERM)
-    told.take("serve", serving.wait())
+    outputs.take("serve", serving.wait())
 
     for path in (database.path, backup, snapshot):
-        told.texts[path.name] = everything_in(path)
-    told.texts[lake.name] = everything_published(lake)
+        outputs.texts[path.name] = everything_in(path)
+    outputs.texts[lake.name] = everything_published(lake)
     for path in tmp_path.iterdir():
         if path.is_file() and path not in (config, database.path, backup, snapshot):
-            told.texts[path.name] = path.read_text(errors="replace")
-    assert "page.html" in told.texts
-    assert told.leaks() == []
-    # And the reason is still of use.
+            outputs.texts[path.name] = path.read_text(errors="replace")
+    assert "page.html" in outputs.texts
+    assert outputs.leaks() == []
+    # The failure reason is still useful.
     with duckdb.connect(str(database.path), read_only=True) as connection:
         rows = connection.execute("SELECT failure_reason FROM training_job_details").fetchall()
     assert "--lr 0.1" in rows[0][0]
@@ -186,8 +188,8 @@ max_rps = 0
     assert mode(Path(f"{database.path}.lock")) == 0o600
 
 
-def test_what_is_written_meanwhile_is_the_owners_only(database: Database) -> None:
-    """Whatever the umask, and whatever the mode of the file has become."""
+def test_files_that_duckdb_creates_belong_to_the_owner_alone(database: Database) -> None:
+    """This holds for any umask and any mode of the database file."""
     seen: list[int] = []
     before = os.umask(0)
     try:
