@@ -54,6 +54,16 @@ def stop(process: Running, number: signal.Signals) -> Ended:
     return ended
 
 
+def hangs(simulator: Simulator) -> bool:
+    """Return whether a call hangs."""
+    return any(call.fault == "hang" for call in simulator.calls)
+
+
+def pages(simulator: Simulator) -> int:
+    """Return how many calls of ListTrainingJobs the simulator has received."""
+    return sum(call.operation == "ListTrainingJobs" for call in simulator.calls)
+
+
 def ledger(database: Database) -> list[tuple[object, ...]]:
     return query(
         database,
@@ -67,7 +77,7 @@ def test_a_call_that_hangs_is_left(
 ) -> None:
     simulator.inject(Fault("hang", operation="ListTrainingJobs", skip=4, seconds=60))
     process = start()
-    until(lambda: len(simulator.calls) > 5)
+    until(lambda: hangs(simulator))
     ended = stop(process, signal.SIGINT)
     assert (ended.code, ended.out, ended.err) == (130, "", SAID)
     assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 28, None)]
@@ -100,7 +110,7 @@ def test_a_wait_of_the_pacer_is_left(
     process = zygotes.start(
         ["--db", str(database.path), "sync", "--max-rps", "0.1"], simulator.environment(), page=10
     )
-    until(lambda: any(call.operation == "ListTrainingJobs" for call in simulator.calls))
+    until(lambda: pages(simulator) > 0)
     assert stop(process, signal.SIGINT).code == 130
     assert ledger(database)[0][:2] == ("backfill", "interrupted")
 
@@ -122,7 +132,7 @@ def test_a_call_of_sts_that_hangs_is_left(
 ) -> None:
     simulator.inject(Fault("hang", operation="GetCallerIdentity", seconds=60))
     process = start()
-    until(lambda: len(simulator.calls) > 0)
+    until(lambda: hangs(simulator))
     ended = stop(process, signal.SIGTERM)
     assert (ended.code, ended.err) == (143, SAID)
     assert ledger(database) == []
@@ -133,9 +143,11 @@ def test_a_wait_for_a_reader_is_left(
 ) -> None:
     """The ledger cannot be closed then; the next run closes it."""
     opened = threading.Event()
-    simulator.on_answer = lambda _: len(simulator.calls) > 5 and opened.wait(30)
+    # The first commit comes after three pages, so the fourth one is held back until there is a
+    # reader, and the next commit waits for it.
+    simulator.on_answer = lambda _: pages(simulator) > 3 and opened.wait(60)
     process = start("--lock-timeout", "60")
-    until(lambda: len(simulator.calls) > 5)
+    until(lambda: pages(simulator) > 3)
     with holding(database.path, read_only=True) as reader:
         opened.set()
         until(lambda: f"PID {reader.pid}" in process.said())
@@ -157,7 +169,7 @@ def test_a_wait_for_another_sync_is_left(
 ) -> None:
     simulator.inject(Fault("hang", operation="ListTrainingJobs", seconds=60))
     first = start()
-    until(lambda: len(simulator.calls) > 1)
+    until(lambda: hangs(simulator))
     second = start()
     until(lambda: "Waiting for another sync" in second.said())
     assert stop(second, signal.SIGINT).code == 130
@@ -172,7 +184,7 @@ def test_a_program_that_was_not_forked_stops(
     arguments = ["--db", str(path), "sync", "--max-rps", "0"]
     simulator.inject(Fault("hang", operation="ListTrainingJobs", seconds=60))
     with program(arguments, simulator.environment()) as process:
-        until(lambda: any(call.operation == "ListTrainingJobs" for call in simulator.calls), 60)
+        until(lambda: hangs(simulator))
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=30)
@@ -191,7 +203,7 @@ def test_a_signal_loses_no_commit(
     jobs.create_job("one-more", lives=False)
     simulator.inject(Fault("hang", operation="Search", seconds=60))
     process = start()
-    until(lambda: any(call.fault == "hang" for call in simulator.calls))
+    until(lambda: hangs(simulator))
     assert stop(process, signal.SIGTERM).code == 143
     assert stored(database).items() >= before.items()
     # The listing was not complete, so the watermark did not move.
