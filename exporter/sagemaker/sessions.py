@@ -59,7 +59,7 @@ class Access:
             UsageError: The configured endpoint is not a URL.
             ExporterError: botocore cannot make the client.
         """
-        return _client(self.session, service, region, _CONFIG)
+        return self._make(service, region, _CONFIG)
 
     def price_list(self, region: str) -> Any:  # noqa: ANN401 - made at run time
         """Return a client of the Price List API in one of the regions that have it.
@@ -68,7 +68,7 @@ class Access:
             UsageError: The configured endpoint is not a URL.
             ExporterError: botocore cannot make the client.
         """
-        return _client(self.session, "pricing", region, _PRICING_CONFIG)
+        return self._make("pricing", region, _PRICING_CONFIG)
 
     def regions(self, wanted: Sequence[str], excluded: Sequence[str]) -> list[str]:
         """Return region names: the given ones, `all` of SageMaker, or that of the session.
@@ -86,6 +86,12 @@ class Access:
         else:
             raise UsageError("No region is set.", "Use --region, AWS_REGION or the profile.")
         return [name for name in names if name not in excluded]
+
+    def _make(self, service: str, region: str, config: Config) -> Any:  # noqa: ANN401 - made at run time
+        try:
+            return _client(self.session, service, region, config)
+        except boto.BotoCoreError as error:
+            raise explain(error, service, region) from error
 
     def _known_regions(self) -> list[str]:
         partition = "aws"
@@ -199,5 +205,3 @@ def _client(session: boto3.Session, service: str, region: str, config: Config) -
             return make(service, region_name=region, config=config)
     except ValueError as error:  # "Invalid endpoint: …"
         raise UsageError(f"{error}.", "Check AWS_ENDPOINT_URL and the profile.") from error
-    except boto.BotoCoreError as error:
-        raise explain(error, service, region) from error

@@ -266,7 +266,7 @@ def test_config_show_names_a_variable_that_a_command_would_refuse(
         ("[sync]\nregion = ['mars']", "'mars' is not a region such as eu-west-1, or all."),
         ("[sync]\nsince = 'soon'", "'soon' is not an ISO 8601 time"),
         ("[sync]\nstatus = 'Complete'", "Did you mean 'Completed'?"),
-        ("[sync]\nexternal_id = 80415", "[sync] external_id = ****"),
+        ("[sync]\nexternal_id = 80415", "[sync] external_id = [redacted]"),
         ("[sync]\ndb = 'x'", "'db' in [sync] is a global option. Put it above the first table."),
         ("verbose = 'very'", "verbose = 'very': expected a whole number"),
         ("log_format = 'xml'", "'xml' is not one of text, json."),

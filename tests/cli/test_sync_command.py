@@ -67,7 +67,7 @@ def test_verbose_tells_each_step_with_its_figures(command: Command) -> None:
         "listing",
         "page",
         "committed",
-        "asked by name",
+        "looked up",
         "scope done",
         "prices",
     ]
@@ -77,7 +77,7 @@ def test_verbose_tells_each_step_with_its_figures(command: Command) -> None:
         "reason": "first sync",
     }
     assert (told["page"]["jobs"], told["page"]["more"]) == (30, False)
-    assert (told["asked by name"]["jobs"], told["committed"]["inserted"]) == (30, 30)
+    assert (told["looked up"]["jobs"], told["committed"]["inserted"]) == (30, 30)
     assert told["committed"]["outcome"] == told["scope done"]["outcome"] == "complete"
     # Twice: each answer too, with what AWS support would ask for.
     deep = command("sync", "--max-rps", "0", "-vv").err
