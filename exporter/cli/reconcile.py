@@ -1,15 +1,16 @@
-"""`reconcile`: a bill beside our own hours and money."""
+"""`reconcile`: compares a bill with our own hours and money."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from exporter.cli.app import App, pass_app
+from exporter.cli.app import App, pass_app, width
 from exporter.cli.results import printing, result_options, style_of
 from exporter.cli.root import Command
 from exporter.errors import PartialError
@@ -18,8 +19,20 @@ from exporter.text import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.reconcile import Job, Line, Reconciliation
-    from exporter.reports.result import Note, Result
+    from exporter.reconcile import Export, Job, Line, Reconciliation
+    from exporter.reports.result import Column, Note, Result
+
+#: A terminal of this width shows all columns.
+_WIDE: Final = 180
+#: The components in a narrow table.
+_SHORT: Final = {
+    "Training": "train",
+    "Training Warm Pool": "pool",
+    "Training ML storage": "train storage",
+    "Training Warm Pool ML storage": "pool storage",
+}
+#: The kinds of lines that a note lists; the rest is summed up.
+_KINDS: Final = 8
 
 EPILOG = """\b
 Examples:
@@ -28,9 +41,11 @@ Examples:
   sagemaker-exporter reconcile cur.csv --rates rates.csv
   sagemaker-exporter prices import rates.csv
 
-The export is a CUR 2.0 or FOCUS file, Parquet or CSV, or a folder with its parts. Hours and
-GB-months come first: they need no price. What rounding explains is no difference. Exports with
-resource ids name the jobs behind a difference; others can only name the jobs of the day.
+The export is CUR 2.0, a legacy CUR, FOCUS, or a CSV file of Cost Explorer by day and usage type:
+a Parquet, CSV, gzip or ZIP file, or the folder of an export. Of each billing period the newest
+version counts. Hours and GB-months come first: they need no price. What rounding explains is no
+difference; a line that one side lacks always is one. Exports with resource ids name the jobs behind
+a difference; others can only name the jobs of the day.
 """
 
 
@@ -43,7 +58,10 @@ resource ids name the jobs behind a difference; others can only name the jobs of
     metavar="CSV",
     help="Write what the bill really charged, as a file for `prices import`.",
 )
-@click.option("--check", is_flag=True, help="Exit 3 when hours or GB-months differ.")
+@click.option("--jobs", is_flag=True, help="Name the jobs that explain each difference.")
+@click.option(
+    "--check", is_flag=True, help="Exit 3 when hours or GB-months differ, or an account is missing."
+)
 @result_options
 @pass_app
 def reconcile(
@@ -52,6 +70,7 @@ def reconcile(
     file: Path,
     every: bool,
     rates: Path | None,
+    jobs: bool,
     check: bool,
     format: str,
     json: bool,
@@ -66,43 +85,63 @@ def reconcile(
     with printing(app, style, output) as show:
         with app.database().reading() as connection:
             found = compare(connection, file)
-        show(_result(found, every=every, as_data=style in ("json", "parquet")))
+        columns = width() if output is None else None
+        if style == "table" and columns is not None and columns < _WIDE:
+            show(_compact(found, every=every, jobs=jobs))
+        else:
+            show(_result(found, every=every, as_data=style in ("json", "parquet")))
     if rates is not None:
         with outputs.target(rates) as stream:
             stream.write(rates_csv(found.rates).encode())
-    if check and found.differences:
-        raise PartialError(f"{counted(len(found.differences), 'line')} not as in the bill.")
+    if check and (found.differences or found.not_billed):
+        missing = f"; not in the bill: account {', '.join(found.not_billed)}"
+        raise PartialError(
+            f"{counted(len(found.differences), 'line')} not as in the bill"
+            f"{missing if found.not_billed else ''}."
+        )
+
+
+def _lines(found: Reconciliation, *, every: bool) -> list[Line]:
+    """Return the lines to show, the one with most money in its difference first."""
+
+    def money(line: Line) -> tuple[bool, Decimal, Decimal]:
+        differs = line.differs or line.usd_differs
+        amount = line.usd_difference if line.usd_difference is not None else line.billed_cost
+        return differs, abs(amount or Decimal()), abs(line.ours - line.billed)
+
+    lines = [line for line in found.lines if every or line.differs or line.usd_differs]
+    return sorted(lines, key=money, reverse=True)
 
 
 def _result(found: Reconciliation, *, every: bool, as_data: bool) -> Result:
-    from exporter.reports.periods import Period
-    from exporter.reports.result import Column, Result
+    """Return all columns."""
+    from exporter.reports.result import Column
 
-    lines = [line for line in found.lines if every or line.differs or line.usd_differs]
+    lines = _lines(found, every=every)
     columns = (
         Column("period", "DATE", note="UTC day, or the first of the month"),
-        Column("account", wide=True),
+        Column("account", wide=True, note="empty if the export names no accounts"),
         Column("region", wide=True),
         Column("component"),
         Column("instance_type", note="empty for storage"),
-        Column("unit", wide=True),
+        Column("unit"),
         Column("billed", "DECIMAL(38,12)", "hours", note="hours or GB-months on the bill"),
         Column("ours", "DECIMAL(38,12)", "hours", note="in the database"),
         Column("difference", "DECIMAL(38,12)", "hours", note="ours − billed"),
-        Column("billed_usd", "DECIMAL(38,12)", "money"),
+        Column("billed_usd", "DECIMAL(38,12)", "money", note="NULL in another currency"),
         Column("our_usd", "DECIMAL(38,12)", "money", note="as far as it is known"),
-        Column("differs", "BOOLEAN", wide=True, note="more than rounding explains"),
+        Column("differs", "BOOLEAN", note="more than rounding explains, or one side has none"),
         Column("usd_differs", "BOOLEAN", wide=True, note="more than rounding explains"),
         Column("jobs", "JSON" if as_data else "VARCHAR", note="jobs that explain the difference"),
+        Column("job_count", "BIGINT", wide=True, note="the number of these jobs"),
+        Column("missing", wide=True, note="the side that has no such line"),
+        Column("purchase", wide=True, note="spot and training plans if the bill names them"),
+        Column("covered", "DECIMAL(38,12)", "hours", wide=True, note="by a Savings Plan"),
+        Column("currency", wide=True, note="the currency of the bill"),
+        Column("billed_cost", "DECIMAL(38,12)", wide=True, note="in that currency"),
     )
-    return Result(
-        columns,
-        [_row(line, as_data=as_data) for line in lines],
-        _totals(found),
-        tuple(_notes(found, len(lines))),
-        report="reconcile",
-        title=f"The bill ({found.export.kind}) beside our figures",
-        period=Period(found.export.since, found.export.until),
+    return _as_result(
+        found, columns, [_row(line, as_data=as_data) for line in lines], _totals(found), lines
     )
 
 
@@ -122,6 +161,12 @@ def _row(line: Line, *, as_data: bool) -> tuple[Any, ...]:
         line.differs,
         line.usd_differs,
         [asdict(job) for job in line.jobs] if as_data else ", ".join(map(_named, line.jobs)),
+        line.job_count,
+        line.missing,
+        line.purchase,
+        line.covered,
+        line.currency,
+        line.billed_cost,
     )
 
 
@@ -131,12 +176,118 @@ def _named(job: Job) -> str:
 
 def _totals(found: Reconciliation) -> tuple[Any, ...]:
     """The money of every line, shown or not; hours and GB-months do not add up."""
-    billed = sum(line.billed_usd for line in found.lines)
+    billed = _in_usd(found, [line.billed_usd for line in found.lines])
     ours = sum(line.our_usd for line in found.lines)
-    return (*[None] * 9, billed, ours, None, None, None)
+    return (*[None] * 9, billed, ours, *[None] * 9)
+
+
+def _in_usd(found: Reconciliation, amounts: list[Decimal | None]) -> Decimal | None:
+    """The sum; None if a line is in another currency, because a part is no total."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal()) if len(known) == len(found.lines) else None
+
+
+def _compact(found: Reconciliation, *, every: bool, jobs: bool) -> Result:
+    """Return the columns that fit into 80: one line for each difference."""
+    from exporter.reports.result import Column, Note
+
+    lines = _lines(found, every=every)
+    places = sorted({(line.account_id, line.region) for line in lines})
+    numbers = {place: str(number) for number, place in enumerate(places, 1)}
+    columns = (
+        Column("period", "DATE"),
+        Column("in") if len(places) > 1 else None,
+        Column("item"),
+        Column("unit"),
+        Column("billed", "DECIMAL(38,12)", "hours", wide=True),
+        Column("ours", "DECIMAL(38,12)", "hours", wide=True),
+        Column("ours − billed", "DECIMAL(38,12)", "hours"),
+        Column("usd", "DECIMAL(38,12)", "money"),
+        Column("differs", "BOOLEAN"),
+        Column("jobs", "BIGINT"),
+    )
+    rows = [
+        (
+            line.period,
+            numbers[line.account_id, line.region],
+            _item(line),
+            line.unit,
+            line.billed,
+            line.ours,
+            line.ours - line.billed,
+            line.usd_difference,
+            line.differs,
+            line.job_count,
+        )
+        for line in lines
+    ]
+    shown = [index for index, column in enumerate(columns) if column is not None]
+    total = _in_usd(found, [line.usd_difference for line in found.lines])
+    totals = (*[None] * 7, total, None, None)
+    notes = [
+        Note("places", f"{number if len(places) > 1 else 'All'}: {_place(place)}.")
+        for place, number in numbers.items()
+    ]
+    if jobs:
+        notes += [
+            Note("jobs", f"{line.period} {_item(line)}: {', '.join(map(_named, line.jobs))}.")
+            for line in lines
+            if line.jobs
+        ]
+    elif any(line.jobs for line in lines):
+        notes.append(Note("jobs", "--jobs names the jobs that explain each difference."))
+    return _as_result(
+        found,
+        tuple(column for column in columns if column is not None),
+        [tuple(row[index] for index in shown) for row in rows],
+        tuple(totals[index] for index in shown),
+        lines,
+        tuple(notes),
+    )
+
+
+def _item(line: Line) -> str:
+    from exporter.reconcile.classify import ON_DEMAND
+
+    bought = "" if line.purchase == ON_DEMAND else line.purchase
+    return " ".join(filter(None, (_SHORT[line.component], line.instance_type, bought)))
+
+
+def _place(place: tuple[str, str]) -> str:
+    account, region = place
+    return ", ".join(filter(None, (f"account {account}" if account else "", region)))
+
+
+def _as_result(
+    found: Reconciliation,
+    columns: tuple[Column, ...],
+    rows: list[tuple[Any, ...]],
+    totals: tuple[Any, ...],
+    lines: list[Line],
+    notes: tuple[Note, ...] = (),
+) -> Result:
+    from exporter.reports.periods import Period
+    from exporter.reports.result import Result
+
+    return Result(
+        columns,
+        rows,
+        totals,
+        (*notes, *_notes(found, len(lines))),
+        report="reconcile",
+        title=f"The bill ({found.export.kind}) compared with our figures",
+        period=Period(found.export.since, found.export.until),
+    )
 
 
 def _notes(found: Reconciliation, shown: int) -> Iterator[Note]:
+    yield from _comparison_notes(found, shown)
+    yield from _missing_notes(found)
+    yield from _savings_plan_note(found)
+    yield from _export_notes(found.export)
+
+
+def _comparison_notes(found: Reconciliation, shown: int) -> Iterator[Note]:
     from exporter.reports.result import Note
 
     export, lines = found.export, len(found.lines)
@@ -158,14 +309,112 @@ def _notes(found: Reconciliation, shown: int) -> Iterator[Note]:
             f"The money of {counted(len(found.usd_differences), 'line')} differs: "
             "--rates FILE writes what the bill really charged, for `prices import`.",
         )
+    if others := sorted({line.currency for line in found.lines} - {"", "USD"}):
+        amounts = ", ".join(
+            _amount(
+                sum(
+                    (
+                        line.billed_cost or Decimal()
+                        for line in found.lines
+                        if line.currency == name
+                    ),
+                    Decimal(),
+                ),
+                name,
+            )
+            for name in others
+        )
+        yield Note("currency", f"Not compared with our USD: {amounts} on the bill.")
     if unknown := sum(line.unknown for line in found.lines):
         yield Note("unknown", f"Without quantity or money yet: {counted(unknown, 'row')} of ours.")
     if found.differences and not export.resources:
         yield Note("no_resources", "The export names no jobs: those named are of the same day.")
-    if export.unclear:
-        yield Note(
-            "unclear", f"Not to be sorted: {counted(export.unclear, 'line')} of SageMaker training."
-        )
+
+
+def _missing_notes(found: Reconciliation) -> Iterator[Note]:
+    from exporter.reports.result import Note
+
+    for side in ("on the bill", "in the database"):
+        missing = [line for line in found.differences if line.missing == side]
+        if missing:
+            days = sorted({line.period for line in missing})
+            yield Note(
+                f"missing_{side.replace(' ', '_')}",
+                f"Missing {side}: {counted(len(missing), 'line')}, of {_days(days)}.",
+            )
     if found.not_billed:
         accounts = ", ".join(found.not_billed)
         yield Note("not_billed", f"Not in the export, so not compared: account {accounts}.")
+    if found.missing_months:
+        months = ", ".join(f"{month:%Y-%m}" for month in found.missing_months)
+        yield Note(
+            "missing_months",
+            f"The export has lines of {months}, but none of training; our usage of that time is "
+            "not compared.",
+        )
+
+
+def _days(days: list[date]) -> str:
+    if len(days) <= _KINDS:
+        return ", ".join(map(str, days))
+    return f"{counted(len(days), 'day')} from {days[0]} to {days[-1]}"
+
+
+def _export_notes(export: Export) -> Iterator[Note]:
+    from exporter.reports.result import Note
+
+    if export.unclear:
+        yield Note(
+            "unclear",
+            f"Not compared, because their texts are unknown: {counted(export.unclear, 'line')} of "
+            "SageMaker training.",
+        )
+    if export.not_compared:
+        shown, rest = export.not_compared[:_KINDS], export.not_compared[_KINDS:]
+        texts = [
+            f"{part.kind} {_amount(part.cost, part.currency)} ({counted(part.lines, 'line')})"
+            for part in shown
+        ]
+        if rest:
+            texts.append(f"{counted(len(rest), 'other kind')}")
+        yield Note("not_compared", f"Not compared: {', '.join(texts)}.")
+    if export.left_out:
+        yield Note(
+            "left_out",
+            f"Left out: {counted(len(export.left_out), 'file')} of older versions, such as "
+            f"{export.left_out[0]}.",
+        )
+    if export.absent:
+        yield Note(
+            "absent",
+            f"The manifest lists {counted(len(export.absent), 'file')} that the folder lacks: "
+            f"{', '.join(export.absent[:_KINDS])}.",
+        )
+    if export.repeated:
+        yield Note(
+            "repeated",
+            f"Not added again: {counted(export.repeated, 'line')} with the id of another line.",
+        )
+    for currency, amount in export.unused.items():
+        yield Note(
+            "savings_plan_unused",
+            f"Savings Plans of SageMaker left {_amount(amount, currency)} unused.",
+        )
+
+
+def _savings_plan_note(found: Reconciliation) -> Iterator[Note]:
+    from exporter.reports.result import Note
+
+    hours = [line for line in found.lines if line.unit == "Hrs"]
+    covered = sum((line.covered for line in hours), Decimal())
+    billed = sum((line.billed for line in hours), Decimal())
+    if covered:
+        yield Note(
+            "savings_plan",
+            f"Savings Plans cover {covered:,.1f} of {billed:,.1f} billed hours "
+            f"({100 * covered / billed:.0f} %).",
+        )
+
+
+def _amount(amount: Decimal, currency: str) -> str:
+    return f"{amount:,.2f} {currency}"
