@@ -220,7 +220,7 @@ _STEPS: Final = {
         WHERE $resources
         GROUP BY ALL
         HAVING count(*) FILTER (WHERE resource = '') = 0
-    """,
+    """,  # noqa: S608 - our own names
     "own_jobs": f"""
         -- A job, as we know it.
         SELECT
@@ -230,7 +230,7 @@ _STEPS: Final = {
             sum(quantity) AS quantity, max(one_second) AS one_second
         FROM ours
         GROUP BY ALL
-    """,
+    """,  # noqa: S608 - our own names
     "differing_jobs": f"""
         -- A job whose two quantities differ by more than rounding explains.
         WITH named AS (
@@ -256,7 +256,7 @@ _STEPS: Final = {
             WHEN own.quantity IS NULL OR named.quantity IS NULL THEN 0
             ELSE own.one_second + named.rounding
         END
-    """,
+    """,  # noqa: S608 - our own names
     "compared": f"""
         WITH bill AS (
             -- The bill, without the resource.
@@ -312,7 +312,7 @@ _STEPS: Final = {
             ) AS jobs_differ
         FROM bill
         FULL JOIN own USING ({_BY})
-    """,
+    """,  # noqa: S608 - our own names
 }
 
 

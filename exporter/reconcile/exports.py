@@ -9,7 +9,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -145,7 +145,9 @@ def _choice(path: Path) -> Choice:
     if len({file.suffix.lower() == ".parquet" for file in files}) > 1:
         raise UsageError("The folder holds Parquet and CSV files, but an export has one format.")
     manifests = [file for file in inside if file.name.lower().endswith("manifest.json")]
-    return choose(_found(files), {_facts(file): _listed_in(file) for file in manifests})
+    choice = choose(_found(files), {_facts(file): _listed_in(file) for file in manifests})
+    folder = f"{path.resolve().as_posix()}/"
+    return replace(choice, left_out=tuple(text.replace(folder, "") for text in choice.left_out))
 
 
 def _is_data(path: Path) -> bool:
