@@ -31,6 +31,8 @@ _SHORT: Final = {
     "Training ML storage": "train storage",
     "Training Warm Pool ML storage": "pool storage",
 }
+#: The jobs that a text names for each difference.
+_JOBS: Final = 5
 #: The kinds of lines that a note lists; the rest is summed up.
 _KINDS: Final = 8
 
@@ -160,7 +162,7 @@ def _row(line: Line, *, as_data: bool) -> tuple[Any, ...]:
         line.our_usd,
         line.differs,
         line.usd_differs,
-        [asdict(job) for job in line.jobs] if as_data else ", ".join(map(_named, line.jobs)),
+        [asdict(job) for job in line.jobs] if as_data else _names(line),
         line.job_count,
         line.missing,
         line.purchase,
@@ -168,6 +170,13 @@ def _row(line: Line, *, as_data: bool) -> tuple[Any, ...]:
         line.currency,
         line.billed_cost,
     )
+
+
+def _names(line: Line) -> str:
+    """Return the first jobs of a line by name, and the number of the others."""
+    shown = line.jobs[:_JOBS]
+    more = line.job_count - len(shown)
+    return ", ".join([*map(_named, shown), *([f"{more:,} more"] if more else [])])
 
 
 def _named(job: Job) -> str:
@@ -230,7 +239,7 @@ def _compact(found: Reconciliation, *, every: bool, jobs: bool) -> Result:
     ]
     if jobs:
         notes += [
-            Note("jobs", f"{line.period} {_item(line)}: {', '.join(map(_named, line.jobs))}.")
+            Note("jobs", f"{line.period} {_item(line)}: {_names(line)}.")
             for line in lines
             if line.jobs
         ]
