@@ -22,12 +22,12 @@ _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def is_wide(header: Sequence[str]) -> bool:
-    """Return whether a header line has one column for each usage type."""
-    return (
-        len(header) > 1
-        and _FIRST.fullmatch(header[0].strip()) is not None
-        and any(_HEADING.fullmatch(name) for name in header[1:])
-    )
+    """Return whether a header line has one column for each usage type.
+
+    A file with one row for each day and usage type has a column for either.
+    """
+    named = [name for name in header if _FIRST.fullmatch(name.strip())]
+    return named == header[:1] and any(map(_HEADING.fullmatch, header[1:]))
 
 
 def rows(lines: Iterable[str]) -> dict[str, list[str | None]]:

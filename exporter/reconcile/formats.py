@@ -360,4 +360,4 @@ def _timestamp(expression: str) -> str:
 
 def _month(expression: str) -> str:
     """Return SQL for the first day of the month of a time in ISO 8601; NULL = not a time."""
-    return f"TRY_CAST(concat({expression}[:7], '-01') AS DATE)"
+    return f"TRY_CAST(concat(({expression})[:7], '-01') AS DATE)"

@@ -2,11 +2,82 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
-from tests.money.conftest import Ledger
 from tests.support.bills import Charge
+
+if TYPE_CHECKING:
+    from exporter.reconcile import Reconciliation
+    from tests.money.conftest import Ledger
+
+DAYS = tuple(range(3, 9))
+
+
+def put_job(
+    ledger: Ledger,
+    name: str,
+    start: datetime,
+    *,
+    instance_type: str = "ml.g5.xlarge",
+    hours: str = "1",
+    account: str = "111122223333",
+    region: str = "eu-west-1",
+    **details: Any,
+) -> None:
+    seconds = round(Decimal(hours) * 3600)
+    ledger.job(
+        name,
+        created=start,
+        account=account,
+        region=region,
+        training_end_time=start + timedelta(seconds=seconds),
+        details={
+            "instance_type": instance_type,
+            "instance_count": 1,
+            "volume_size_gb": 30,
+            "training_start_time": start,
+            "billable_seconds": seconds,
+            **details,
+        },
+    )
+
+
+def put_october(ledger: Ledger) -> None:
+    """Put a job of one hour on each of six days of October, and one on a day of September."""
+    ledger.put("local_storage_families", family="g5")
+    ledger.price("1.57", "ml.g5.xlarge")
+    for day in DAYS:
+        put_job(ledger, f"alpha-{day}", datetime(2026, 10, day, 9, tzinfo=UTC))
+    put_job(ledger, "alpha-sep", datetime(2026, 9, 2, 9, tzinfo=UTC), hours="2")
+
+
+def daily(day: int, **more: Any) -> Charge:
+    values: dict[str, Any] = {
+        "start": datetime(2026, 10, day, tzinfo=UTC),
+        "component": "Training",
+        "instance_type": "ml.g5.xlarge",
+        "quantity": Decimal(1),
+        "usd": Decimal("1.57"),
+        "lasts": timedelta(days=1),
+        "line_id": f"line-{day}",
+    }
+    return Charge(**(values | more))
+
+
+BILL = [daily(day) for day in DAYS]
+AGREEING = [
+    (date(2026, 10, day), "Training", Decimal(1), Decimal(1), Decimal("1.57"), Decimal("1.57"))
+    for day in DAYS
+]
+
+
+def rows(found: Reconciliation) -> list[tuple[Any, ...]]:
+    return [
+        (line.period, line.component, line.billed, line.ours, line.billed_usd, line.our_usd)
+        for line in found.lines
+    ]
 
 
 def put_six_jobs(ledger: Ledger) -> None:

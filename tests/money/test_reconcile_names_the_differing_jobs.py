@@ -14,7 +14,7 @@ from exporter.errors import UsageError
 from exporter.prices.imports import import_csv
 from exporter.reconcile import Reconciliation, rates_csv, reconcile
 from tests.money.conftest import ACCOUNT, REGION, Ledger, arn
-from tests.money.known_jobs import by_the_hour, put_six_jobs
+from tests.money.known_jobs import by_the_hour
 from tests.money.test_the_bill_of_december_2023 import HOURS, put_december
 from tests.support import bills
 from tests.support.bills import Charge
@@ -94,13 +94,6 @@ def test_the_rates_of_the_public_bill_can_be_imported(shipped: Ledger, tmp_path:
     rates = tmp_path / "rates.csv"
     rates.write_text(text, encoding="utf-8")
     assert import_csv(shipped.connection, rates).new == 8
-
-
-@pytest.fixture
-def priced(ledger: Ledger) -> Ledger:
-    """A database with a few priced jobs."""
-    put_six_jobs(ledger)
-    return ledger
 
 
 @pytest.mark.parametrize("export", ["cur.parquet", "focus 1.0 csv"])

@@ -13,16 +13,9 @@ import pytest
 
 from exporter.reconcile import Reconciliation, reconcile
 from tests.money.conftest import Ledger
-from tests.money.test_a_bill_is_compared_by_its_training_lines import (
-    AGREEING,
-    BILL,
-    october,
-    rows,
-)
+from tests.money.known_jobs import AGREEING, BILL, rows
 from tests.support import bills
 from tests.support.bills import Charge
-
-__all__ = ["october"]
 
 #: The same lines without ids, as an export has that did not select them.
 PLAIN = [replace(line, line_id="") for line in BILL]
