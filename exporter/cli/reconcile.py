@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 #: A terminal of this width shows all columns.
 _WIDE: Final = 180
-#: The components in a narrow table.
+#: The components in a narrow table; an instance type alone is training.
 _SHORT: Final = {
-    "Training": "train",
+    "Training": "",
     "Training Warm Pool": "pool",
-    "Training ML storage": "train storage",
+    "Training ML storage": "storage",
     "Training Warm Pool ML storage": "pool storage",
 }
 #: The jobs that a text names for each difference.
@@ -208,9 +208,10 @@ def _compact(found: Reconciliation, *, every: bool, jobs: bool) -> Result:
         Column("in") if len(places) > 1 else None,
         Column("item"),
         Column("unit"),
-        Column("billed", "DECIMAL(38,12)", "hours", wide=True),
-        Column("ours", "DECIMAL(38,12)", "hours", wide=True),
-        Column("ours − billed", "DECIMAL(38,12)", "hours"),
+        # Two decimals, as of money.
+        Column("billed", "DECIMAL(38,12)", "money", wide=True),
+        Column("ours", "DECIMAL(38,12)", "money", wide=True),
+        Column("ours − billed", "DECIMAL(38,12)", "money"),
         Column("usd", "DECIMAL(38,12)", "money"),
         Column("differs", "BOOLEAN"),
         Column("jobs", "BIGINT"),
