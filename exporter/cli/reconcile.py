@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +18,7 @@ from exporter.text import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.reconcile import Export, Job, Line, Reconciliation
+    from exporter.reconcile import Job, Line, Reconciliation
     from exporter.reports.result import Column, Note, Result
 
 #: A terminal of this width shows all columns.
@@ -33,8 +32,6 @@ _SHORT: Final = {
 }
 #: The jobs that a text names for each difference.
 _JOBS: Final = 5
-#: The kinds of lines that a note lists; the rest is summed up.
-_KINDS: Final = 8
 
 EPILOG = """\b
 Examples:
@@ -198,17 +195,17 @@ def _in_usd(found: Reconciliation, amounts: list[Decimal | None]) -> Decimal | N
 
 def _compact(found: Reconciliation, *, every: bool, jobs: bool) -> Result:
     """Return the columns that fit into 80: one line for each difference."""
-    from exporter.reports.result import Column, Note
+    from exporter.reports.result import Column
 
     lines = _lines(found, every=every)
     places = sorted({(line.account_id, line.region) for line in lines})
     numbers = {place: str(number) for number, place in enumerate(places, 1)}
+    # Hours have two decimals, as money has.
     columns = (
         Column("period", "DATE"),
-        Column("in") if len(places) > 1 else None,
+        Column("in"),
         Column("item"),
         Column("unit"),
-        # Two decimals, as of money.
         Column("billed", "DECIMAL(38,12)", "money", wide=True),
         Column("ours", "DECIMAL(38,12)", "money", wide=True),
         Column("ours − billed", "DECIMAL(38,12)", "money"),
@@ -231,29 +228,39 @@ def _compact(found: Reconciliation, *, every: bool, jobs: bool) -> Result:
         )
         for line in lines
     ]
-    shown = [index for index, column in enumerate(columns) if column is not None]
     total = _in_usd(found, [line.usd_difference for line in found.lines])
     totals = (*[None] * 7, total, None, None)
-    notes = [
-        Note("places", f"{number if len(places) > 1 else 'All'}: {_place(place)}.")
-        for place, number in numbers.items()
-    ]
-    if jobs:
-        notes += [
-            Note("jobs", f"{line.period} {_item(line)}: {_names(line)}.")
-            for line in lines
-            if line.jobs
-        ]
-    elif any(line.jobs for line in lines):
-        notes.append(Note("jobs", "--jobs names the jobs that explain each difference."))
+    # The column `in` says nothing if all lines have the same account and region.
+    kept = [index for index, column in enumerate(columns) if column.name != "in" or len(places) > 1]
     return _as_result(
         found,
-        tuple(column for column in columns if column is not None),
-        [tuple(row[index] for index in shown) for row in rows],
-        tuple(totals[index] for index in shown),
+        tuple(columns[index] for index in kept),
+        [tuple(row[index] for index in kept) for row in rows],
+        tuple(totals[index] for index in kept),
         lines,
-        tuple(notes),
+        (*_place_notes(places), *_job_notes(lines, jobs=jobs)),
     )
+
+
+def _place_notes(places: list[tuple[str, str]]) -> Iterator[Note]:
+    """Yield the account and region behind each number of the column `in`."""
+    from exporter.reports.result import Note
+
+    for number, (account, region) in enumerate(places, 1):
+        parts = filter(None, (f"account {account}" if account else "", region))
+        yield Note("places", f"{number if len(places) > 1 else 'All'}: {', '.join(parts)}.")
+
+
+def _job_notes(lines: list[Line], *, jobs: bool) -> Iterator[Note]:
+    """Yield the jobs of each line, or how to see them."""
+    from exporter.reports.result import Note
+
+    explained = [line for line in lines if line.jobs]
+    if explained and not jobs:
+        yield Note("jobs", "--jobs names the jobs that explain each difference.")
+    elif jobs:
+        for line in explained:
+            yield Note("jobs", f"{line.period} {_item(line)}: {_names(line)}.")
 
 
 def _item(line: Line) -> str:
@@ -261,11 +268,6 @@ def _item(line: Line) -> str:
 
     bought = "" if line.purchase == ON_DEMAND else line.purchase
     return " ".join(filter(None, (_SHORT[line.component], line.instance_type, bought)))
-
-
-def _place(place: tuple[str, str]) -> str:
-    account, region = place
-    return ", ".join(filter(None, (f"account {account}" if account else "", region)))
 
 
 def _as_result(
@@ -276,6 +278,7 @@ def _as_result(
     lines: list[Line],
     notes: tuple[Note, ...] = (),
 ) -> Result:
+    from exporter.cli.bill_notes import all_notes
     from exporter.reports.periods import Period
     from exporter.reports.result import Result
 
@@ -283,148 +286,8 @@ def _as_result(
         columns,
         rows,
         totals,
-        (*notes, *_notes(found, len(lines))),
+        (*notes, *all_notes(found, len(lines))),
         report="reconcile",
         title=f"The bill ({found.export.kind}) compared with our figures",
         period=Period(found.export.since, found.export.until),
     )
-
-
-def _notes(found: Reconciliation, shown: int) -> Iterator[Note]:
-    yield from _comparison_notes(found, shown)
-    yield from _missing_notes(found)
-    yield from _savings_plan_note(found)
-    yield from _export_notes(found.export)
-
-
-def _comparison_notes(found: Reconciliation, shown: int) -> Iterator[Note]:
-    from exporter.reports.result import Note
-
-    export, lines = found.export, len(found.lines)
-    last = export.until - timedelta(days=1)
-    days = "months" if export.monthly else "days"
-    yield Note(
-        "export",
-        f"{counted(export.lines, 'line')} of training in {counted(len(export.files), 'file')}, "
-        f"{export.since} to "
-        f"{last}, compared by {days}: {lines - len(found.differences):,} of {lines:,} agree in "
-        "hours and GB-months.",
-    )
-    if lines > shown:
-        agreeing = counted(lines - shown, "line")
-        yield Note("agreeing", f"Not shown: {agreeing} without a difference; --all shows all.")
-    if found.usd_differences:
-        yield Note(
-            "money",
-            f"The money of {counted(len(found.usd_differences), 'line')} differs: "
-            "--rates FILE writes what the bill really charged, for `prices import`.",
-        )
-    if others := sorted({line.currency for line in found.lines} - {"", "USD"}):
-        amounts = ", ".join(
-            _amount(
-                sum(
-                    (
-                        line.billed_cost or Decimal()
-                        for line in found.lines
-                        if line.currency == name
-                    ),
-                    Decimal(),
-                ),
-                name,
-            )
-            for name in others
-        )
-        yield Note("currency", f"Not compared with our USD: {amounts} on the bill.")
-    if unknown := sum(line.unknown for line in found.lines):
-        yield Note("unknown", f"Without quantity or money yet: {counted(unknown, 'row')} of ours.")
-    if found.differences and not export.resources:
-        yield Note("no_resources", "The export names no jobs: those named are of the same day.")
-
-
-def _missing_notes(found: Reconciliation) -> Iterator[Note]:
-    from exporter.reports.result import Note
-
-    for side in ("on the bill", "in the database"):
-        missing = [line for line in found.differences if line.missing == side]
-        if missing:
-            days = sorted({line.period for line in missing})
-            yield Note(
-                f"missing_{side.replace(' ', '_')}",
-                f"Missing {side}: {counted(len(missing), 'line')}, of {_days(days)}.",
-            )
-    if found.not_billed:
-        accounts = ", ".join(found.not_billed)
-        yield Note("not_billed", f"Not in the export, so not compared: account {accounts}.")
-    if found.missing_months:
-        months = ", ".join(f"{month:%Y-%m}" for month in found.missing_months)
-        yield Note(
-            "missing_months",
-            f"The export has lines of {months}, but none of training; our usage of that time is "
-            "not compared.",
-        )
-
-
-def _days(days: list[date]) -> str:
-    if len(days) <= _KINDS:
-        return ", ".join(map(str, days))
-    return f"{counted(len(days), 'day')} from {days[0]} to {days[-1]}"
-
-
-def _export_notes(export: Export) -> Iterator[Note]:
-    from exporter.reports.result import Note
-
-    if export.unclear:
-        yield Note(
-            "unclear",
-            f"Not compared, because their texts are unknown: {counted(export.unclear, 'line')} of "
-            "SageMaker training.",
-        )
-    if export.not_compared:
-        shown, rest = export.not_compared[:_KINDS], export.not_compared[_KINDS:]
-        texts = [
-            f"{part.kind} {_amount(part.cost, part.currency)} ({counted(part.lines, 'line')})"
-            for part in shown
-        ]
-        if rest:
-            texts.append(f"{counted(len(rest), 'other kind')}")
-        yield Note("not_compared", f"Not compared: {', '.join(texts)}.")
-    if export.left_out:
-        yield Note(
-            "left_out",
-            f"Left out: {counted(len(export.left_out), 'file')} of older versions, such as "
-            f"{export.left_out[0]}.",
-        )
-    if export.absent:
-        yield Note(
-            "absent",
-            f"The manifest lists {counted(len(export.absent), 'file')} that the folder lacks: "
-            f"{', '.join(export.absent[:_KINDS])}.",
-        )
-    if export.repeated:
-        yield Note(
-            "repeated",
-            f"Not added again: {counted(export.repeated, 'line')} with the id of another line.",
-        )
-    for currency, amount in export.unused.items():
-        yield Note(
-            "savings_plan_unused",
-            f"Savings Plans of SageMaker left {_amount(amount, currency)} unused.",
-        )
-
-
-def _savings_plan_note(found: Reconciliation) -> Iterator[Note]:
-    from exporter.reports.result import Note
-
-    hours = [line for line in found.lines if line.unit == "Hrs"]
-    covered = sum((line.covered for line in hours), Decimal())
-    billed = sum((line.billed for line in hours), Decimal())
-    if covered:
-        yield Note(
-            "savings_plan",
-            f"Savings Plans cover {covered:,.1f} of {billed:,.1f} billed hours "
-            f"({100 * covered / billed:.0f} %).",
-        )
-
-
-def _amount(amount: Decimal, currency: str) -> str:
-    return f"{amount:,.2f} {currency}"

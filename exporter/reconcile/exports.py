@@ -354,16 +354,19 @@ _STEPS: Final = {
         ) = 1
     """,  # noqa: S608 - our text
     "months": """
-        -- The first day of a month that is compared: a billing period of lines of training.
+        -- The first day of a month that is compared: a billing period of lines of training. The
+        -- months of usage count only for a file without billing periods.
         WITH own AS (
             SELECT
-                CAST(date_trunc('month', started) AS DATE) AS usage_month,
-                coalesce(billing_month, usage_month) AS month
+                CAST(date_trunc('month', started) AS DATE) AS used, billing_month,
+                bool_and(billing_month IS NULL) OVER (PARTITION BY rank) AS has_no_periods
             FROM unique_lines
         ),
 
         known AS (
-            SELECT month FROM own GROUP BY month HAVING bool_or(month = usage_month)
+            SELECT billing_month AS month FROM own WHERE billing_month = used
+            UNION
+            SELECT used FROM own WHERE has_no_periods
             UNION
             SELECT unnest(CAST($months AS DATE[]))
         ),
@@ -376,7 +379,7 @@ _STEPS: Final = {
 
         SELECT month FROM known
         UNION
-        SELECT usage_month FROM own WHERE NOT EXISTS (FROM known)
+        SELECT used FROM own WHERE NOT EXISTS (FROM known)
         UNION
         SELECT month FROM of_other_lines
         WHERE NOT EXISTS (FROM known) AND NOT EXISTS (FROM own)

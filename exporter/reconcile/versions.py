@@ -132,13 +132,19 @@ def choose(files: Iterable[Found], manifests: Mapping[Found, tuple[str, ...]]) -
 def _listed(
     period: _Period, manifests: Mapping[Found, tuple[str, ...]]
 ) -> set[tuple[str, str]] | None:
-    """Return execution and name of the files in the newest manifest with a file that exists."""
+    """Return execution and name of the files in the newest manifest with a file that exists.
+
+    A legacy report keeps a manifest of its current assembly outside the assemblies' folders.
+    """
     there = {(place.execution, place.name) for place, _ in period.files}
-    newest_first = sorted(
-        period.manifests,
-        key=lambda pair: (_age(pair[0].execution, pair[1].modified), pair[1].path),
-        reverse=True,
-    )
+    is_legacy = any(_ASSEMBLY.fullmatch(execution) for execution, _ in there)
+
+    def age(pair: tuple[_Place, Found]) -> tuple[bool, str, str]:
+        place, file = pair
+        is_current = is_legacy and not place.execution
+        return is_current, _age(place.execution, file.modified), file.path
+
+    newest_first = sorted(period.manifests, key=age, reverse=True)
     for _, manifest in newest_first:
         places = map(_place, manifests[manifest])
         listed = {(place.execution, place.name) for place in places}

@@ -113,12 +113,15 @@ def test_a_month_of_other_lines_is_named_and_not_compared(october: Ledger, tmp_p
     assert (rows(found), found.missing_months) == (AGREEING, (date(2026, 9, 1),))
 
 
-def test_late_usage_of_an_earlier_month_is_not_compared(october: Ledger, tmp_path: Path) -> None:
+@pytest.mark.parametrize("period", ["2026-10-01T00:00:00Z", ""])
+def test_usage_of_an_earlier_month_is_not_compared(
+    october: Ledger, tmp_path: Path, period: str
+) -> None:
     late = replace(
         daily(3),
         start=datetime(2026, 9, 30, tzinfo=UTC),
-        billing=datetime(2026, 10, 1, tzinfo=UTC),
         line_id="late",
+        details=(("bill_billing_period_start_date", period),),
     )
     found = reconcile(october.connection, bills.cur(tmp_path / "c.csv", [*BILL, late]))
     assert rows(found) == AGREEING
@@ -166,6 +169,15 @@ def test_the_region_comes_from_the_product_map_if_the_prefix_is_unknown(
     for name in ("c.csv", "c.parquet"):
         path = bills.cur(tmp_path / name, bill, without=("product_region_code",))
         assert rows(reconcile(october.connection, path)) == AGREEING
+
+
+def test_a_bill_without_billing_periods_covers_the_months_of_its_training(
+    october: Ledger, tmp_path: Path
+) -> None:
+    path = bills.cur(tmp_path / "c.csv", BILL[1:], without=("bill_billing_period_start_date",))
+    assert missing(reconcile(october.connection, path)) == [
+        (date(2026, 10, 3), Decimal(0), Decimal(1), "on the bill")
+    ]
 
 
 def test_a_usage_type_without_prefix_is_of_us_east_1(ledger: Ledger, tmp_path: Path) -> None:
@@ -227,17 +239,17 @@ def test_spot_and_training_plans_are_compared_apart_if_the_bill_tells_them_apart
     found = reconcile(october.connection, bills.cur(tmp_path / "c.csv", [*BILL, spot, plan]))
     first_day = [line for line in found.lines if line.period == date(2026, 10, 3)]
     assert [(line.purchase, line.billed, line.ours) for line in first_day] == [
-        ("on demand", 1, 1),
-        ("spot", 2, 2),
-        ("training plan", 4, 4),
+        ("on demand", Decimal(1), Decimal(1)),
+        ("spot", Decimal(2), Decimal(2)),
+        ("training plan", Decimal(4), Decimal(4)),
     ]
     swapped = [replace(spot, quantity=Decimal(1)), replace(BILL[0], quantity=Decimal(2))]
     found = reconcile(
         october.connection, bills.cur(tmp_path / "d.csv", [*swapped, plan, *BILL[1:]])
     )
     assert [(line.purchase, line.billed, line.ours) for line in found.differences] == [
-        ("on demand", 2, 1),
-        ("spot", 1, 2),
+        ("on demand", Decimal(2), Decimal(1)),
+        ("spot", Decimal(1), Decimal(2)),
     ]
 
 
@@ -259,10 +271,10 @@ def test_an_hour_of_one_job_does_not_hide_an_hour_of_another(
     beta = daily(3, line_id="beta", resource=arn("beta-3"))
     found = reconcile(october.connection, bills.cur(tmp_path / "c.csv", [*bill, beta]))
     (line,) = found.differences
-    assert (line.billed, line.ours, line.job_count) == (3, 3, 2)
+    assert (line.billed, line.ours, line.job_count) == (Decimal(3), Decimal(3), 2)
     assert [(job.training_job_name, job.billed, job.ours) for job in line.jobs] == [
-        ("alpha-3", 2, 1),
-        ("beta-3", 1, 2),
+        ("alpha-3", Decimal(2), Decimal(1)),
+        ("beta-3", Decimal(1), Decimal(2)),
     ]
 
 

@@ -71,8 +71,8 @@ def test_cost_explorer_gives_hours_and_money_by_day_and_usage_type(
     wrong = [replace(BILL[0], quantity=Decimal(3)), *BILL[1:-1]]
     found = reconcile(october.connection, bills.cost_explorer(tmp_path / "wrong.csv", wrong))
     assert [(line.period, line.billed, line.ours, line.missing) for line in found.differences] == [
-        (date(2026, 10, 3), 3, 1, ""),
-        (date(2026, 10, 8), 0, 1, "on the bill"),
+        (date(2026, 10, 3), Decimal(3), Decimal(1), ""),
+        (date(2026, 10, 8), Decimal(0), Decimal(1), "on the bill"),
     ]
 
 

@@ -117,6 +117,8 @@ def test_the_assembly_that_a_legacy_manifest_names_counts(october: Ledger, tmp_p
     put(tmp_path, f"{old}/r-00001.csv", OLDER, modified=99)
     put(tmp_path, f"{new}/r-00001.csv", PLAIN)
     manifest(tmp_path, "20261001-20261101/r-Manifest.json", f"{new}/r-00001.csv", key="reportKeys")
+    # Downloaded later.
+    manifest(tmp_path, f"{old}/r-Manifest.json", f"{old}/r-00001.csv", key="reportKeys")
     found = reconcile(october.connection, tmp_path)
     assert rows(found) == AGREEING
     assert left_out(found) == [f"{old}/r-00001.csv: not in the newest manifest"]
