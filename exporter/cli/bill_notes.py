@@ -111,8 +111,7 @@ def _export_notes(export: Export) -> Iterator[Note]:
     if export.left_out:
         yield Note(
             "left_out",
-            f"Left out: {counted(len(export.left_out), 'file')} of older versions, such as "
-            f"{export.left_out[0]}.",
+            f"Left out: {counted(len(export.left_out), 'file')}, such as {export.left_out[0]}.",
         )
     if export.absent:
         yield Note(

@@ -41,23 +41,30 @@ def rows(lines: Iterable[str]) -> dict[str, list[str | None]]:
     """
     reader = csv.reader(lines, strict=True)
     headings = [_HEADING.fullmatch(name) for name in next(reader)[1:]]
-    days: dict[date, list[str]] = {}
-    for line in reader:
-        first = line[0].strip() if line else ""
-        if not first or "total" in first.lower():
-            continue
-        if not _DAY.fullmatch(first[:10]):
-            raise ValueError(f"{first!r} is not a day such as 2026-10-31")
-        days[date.fromisoformat(first[:10])] = line[1:]
+    days = {date.fromisoformat(line[0][:10]): line[1:] for line in reader if _is_day(line)}
     monthly = all(day.day == 1 for day in days)
     found: dict[str, list[str | None]] = {name: [] for name in COLUMNS}
     for day, cells in days.items():
+        end = (day + timedelta(days=32)).replace(day=1) if monthly else day + timedelta(days=1)
         for name, values in _by_usage_type(headings, cells).items():
-            end = (day + timedelta(days=32)).replace(day=1) if monthly else day + timedelta(days=1)
             row = {"date": day.isoformat(), "end": end.isoformat(), "usagetype": name, **values}
             for column in COLUMNS:
                 found[column].append(row.get(column))
     return found
+
+
+def _is_day(line: Sequence[str]) -> bool:
+    """Return whether a line is of a day (or month), and not a total or empty.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    first = line[0] if line else ""
+    if not first.strip() or "total" in first.lower():
+        return False
+    if not _DAY.fullmatch(first[:10]):
+        raise ValueError(f"{first!r} is not a day such as 2026-10-31")
+    return True
 
 
 def _by_usage_type(

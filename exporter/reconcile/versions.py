@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 _PERIOD: Final = re.compile(r"billing_period=(\d{4})-(\d{2})", re.IGNORECASE)
 _LEGACY_PERIOD: Final = re.compile(r"(\d{4})(\d{2})\d{2}-\d{8}")
@@ -96,36 +96,39 @@ def choose(files: Iterable[Found], manifests: Mapping[Found, tuple[str, ...]]) -
         place = _place(manifest.path)
         periods[place.export, place.month].manifests.append((place, manifest))
 
-    kept: list[Found] = []
-    left_out: list[str] = []
-    absent: list[str] = []
-    for period in periods.values():
-        listed = _listed(period, manifests)
-        if listed is None:
-            newest = _newest(period.files)
-            counting = [file for place, file in period.files if place.execution == newest]
-            reason = "an older version"
-        else:
-            counting = [
-                file for place, file in period.files if (place.execution, place.name) in listed
-            ]
-            there = {(place.execution, place.name) for place, _ in period.files}
-            absent += sorted(name for _, name in listed - there)
-            reason = "not in the newest manifest"
-        for _, file in period.files:
-            if file not in counting:
-                left_out.append(f"{file.path}: {reason}")
-            elif file.same_as and any(other.path == file.same_as for other in counting):
-                left_out.append(f"{file.path}: the same content as {file.same_as}")
-            else:
-                kept.append(file)
+    choices = [_of_period(period, manifests) for period in periods.values()]
+    kept = [file for choice in choices for file in choice.files]
     kept.sort(key=lambda file: (_age(_place(file.path).execution, file.modified), file.path))
-    months = {month for (_, month), period in periods.items() if month and period.files}
     return Choice(
         tuple(file.path for file in kept),
-        frozenset(months),
-        tuple(sorted(left_out)),
-        tuple(absent),
+        frozenset(month for (_, month), period in periods.items() if month and period.files),
+        tuple(sorted(text for choice in choices for text in choice.left_out)),
+        tuple(name for choice in choices for name in choice.absent),
+    )
+
+
+class _PeriodChoice(NamedTuple):
+    """The files of one billing period that count, and what `Choice` says about the others."""
+
+    files: list[Found]
+    left_out: list[str]
+    absent: list[str]
+
+
+def _of_period(period: _Period, manifests: Mapping[Found, tuple[str, ...]]) -> _PeriodChoice:
+    there = {(place.execution, place.name): file for place, file in period.files}
+    listed = _listed(period, manifests)
+    newest = _newest(period.files)
+    keys = {key for key in there if key[0] == newest} if listed is None else listed & there.keys()
+    reason = "an older version" if listed is None else "not in the newest manifest"
+    paths = {there[key].path for key in keys}
+    copies = {key for key in keys if there[key].same_as in paths}
+    reasons = dict.fromkeys(there.keys() - keys, reason)
+    reasons |= {key: f"the same content as {there[key].same_as}" for key in copies}
+    return _PeriodChoice(
+        [there[key] for key in keys - copies],
+        [f"{there[key].path}: {text}" for key, text in reasons.items()],
+        sorted(name for _, name in (listed or set()) - there.keys()),
     )
 
 
@@ -184,7 +187,8 @@ def _place(path: str) -> _Place:
     outer = folders[:start]
     if outer and outer[-1] in ("data", "metadata"):
         outer = outer[:-1]
-    return _Place("/".join(outer), month, execution, name)
+    others = [folder for folder in folders[end:] if folder != execution] if month else []
+    return _Place("/".join(outer), month, execution, "/".join([*others, name]))
 
 
 def _month_of(folders: list[str]) -> tuple[date | None, int, int]:

@@ -124,6 +124,14 @@ def test_the_assembly_that_a_legacy_manifest_names_counts(october: Ledger, tmp_p
     assert left_out(found) == [f"{old}/r-00001.csv: not in the newest manifest"]
 
 
+def test_files_of_the_same_name_in_other_folders_all_count(october: Ledger, tmp_path: Path) -> None:
+    for folder in (tmp_path / "flat", tmp_path / MONTH):
+        put(folder, "a/part.csv", PLAIN[:2])
+        put(folder, "b/part.csv", PLAIN[2:])
+        found = reconcile(october.connection, folder)
+        assert (rows(found), left_out(found)) == (AGREEING, [])
+
+
 def test_a_manifest_of_other_files_is_ignored(october: Ledger, tmp_path: Path) -> None:
     put(tmp_path, f"{MONTH}/e-00001.csv", PLAIN)
     manifest(tmp_path, "metadata/BILLING_PERIOD=2026-10/e-Manifest.json", f"{MONTH}/other.csv")
