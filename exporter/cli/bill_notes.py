@@ -43,22 +43,13 @@ def _comparison_notes(found: Reconciliation, shown: int) -> Iterator[Note]:
             f"The money of {counted(len(found.usd_differences), 'line')} differs: "
             "--rates FILE writes what the bill really charged, for `prices import`.",
         )
-    if others := sorted({line.currency for line in found.lines} - {"", "USD"}):
-        amounts = ", ".join(
-            _amount(
-                sum(
-                    (
-                        line.billed_cost or Decimal()
-                        for line in found.lines
-                        if line.currency == name
-                    ),
-                    Decimal(),
-                ),
-                name,
-            )
-            for name in others
-        )
-        yield Note("currency", f"Not compared with our USD: {amounts} on the bill.")
+    amounts: dict[str, Decimal] = {}
+    for line in found.lines:
+        if line.currency not in ("", "USD"):
+            amounts[line.currency] = amounts.get(line.currency, Decimal()) + (line.billed_cost or 0)
+    if amounts:
+        texts = ", ".join(_amount(amounts[currency], currency) for currency in sorted(amounts))
+        yield Note("currency", f"Not compared with our USD: {texts} on the bill.")
     if unknown := sum(line.unknown for line in found.lines):
         yield Note("unknown", f"Without quantity or money yet: {counted(unknown, 'row')} of ours.")
     if found.differences and not export.resources:
