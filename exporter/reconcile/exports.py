@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -30,6 +31,8 @@ from exporter.store.batches import stream
 _SUFFIXES: Final = (".parquet", ".csv", ".csv.gz", ".zip")
 #: Read this much of a file at once to compare its content with another's.
 _CHUNK: Final = 1 << 20
+#: Characters of a pattern in a path.
+_PATTERN: Final = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
@@ -245,7 +248,7 @@ def _extracted(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) 
 def _source(workspace: duckdb.DuckDBPyConnection, path: Path) -> tuple[dict[str, str], str]:
     """Return SQL of the columns of a file, by their canonical names, and SQL of the file."""
     if path.suffix.lower() == ".parquet":
-        source = f"read_parquet({literal(str(path))})"
+        source = f"read_parquet({_one_file(path)}, hive_partitioning = false)"
         described = workspace.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608 - a quoted path
         return {canonical(name): identifier(name) for name, *_ in reversed(described)}, source
     try:
@@ -256,6 +259,11 @@ def _source(workspace: duckdb.DuckDBPyConnection, path: Path) -> tuple[dict[str,
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path} is not a CSV file in UTF-8: {error}.") from error
     return _csv(path, header)
+
+
+def _one_file(path: Path) -> str:
+    """Return SQL for the path of one file, whose name DuckDB does not take for a pattern."""
+    return literal(_PATTERN.sub(r"[\g<0>]", str(path)))
 
 
 def _opened(path: Path) -> TextIO:
@@ -269,7 +277,8 @@ def _csv(path: Path, header: Sequence[str]) -> tuple[dict[str, str], str]:
     names = [f"{number}:{name}" for number, name in enumerate(header)]
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     source = (
-        f"read_csv({literal(str(path))}, auto_detect = false, header = true, delim = ',', "
+        f"read_csv({_one_file(path)}, hive_partitioning = false, "
+        "auto_detect = false, header = true, delim = ',', "
         f"quote = '\"', escape = '\"', columns = {{{types}}})"
     )
     pairs = list(zip(map(canonical, header), map(identifier, names), strict=True))

@@ -54,6 +54,19 @@ def test_null_may_be_written_as_text(october: Ledger, tmp_path: Path) -> None:
     assert rows(reconcile(october.connection, path)) == AGREEING
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_name_may_hold_the_characters_of_a_pattern(
+    october: Ledger, tmp_path: Path, suffix: str
+) -> None:
+    bills.cur(tmp_path / f"export [1]{suffix}", BILL)
+    bills.cur(tmp_path / f"export 1{suffix}", BILL)
+    path = bills.cur(tmp_path / f"it's an export *{suffix}", BILL)
+    bills.cur(tmp_path / f"it's an export 2{suffix}", BILL)
+    for name in (path, tmp_path / f"export [1]{suffix}"):
+        found = reconcile(october.connection, name)
+        assert (rows(found), found.export.lines, found.export.repeated) == (AGREEING, 6, 0)
+
+
 def test_a_byte_order_mark_does_not_matter(october: Ledger, tmp_path: Path) -> None:
     path = bills.cur(tmp_path / "c.csv", BILL)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
