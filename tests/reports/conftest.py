@@ -41,12 +41,6 @@ VIEWS = {
         storage_basis VARCHAR, cost_basis VARCHAR, warm_pool_status VARCHAR,
         reused_by_job VARCHAR, pool_started_at TIMESTAMPTZ, pool_ended_at TIMESTAMPTZ
     """,
-    "job_costs": """
-        job_id BIGINT, training_job_arn VARCHAR, creation_time TIMESTAMPTZ, account_id VARCHAR,
-        region VARCHAR, job_family VARCHAR, team VARCHAR, component VARCHAR, instance_type VARCHAR,
-        instance_count BIGINT, training_end_time TIMESTAMPTZ, started_at TIMESTAMPTZ,
-        usd_per_hour DECIMAL(38, 12), compute_cost_usd DECIMAL(38, 12), compute_rank TINYINT
-    """,
     "pool_steps": """
         job_id BIGINT, creation_time TIMESTAMPTZ, training_end_time TIMESTAMPTZ, is_idle BOOLEAN,
         instance_type VARCHAR, instance_count BIGINT, started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ,
