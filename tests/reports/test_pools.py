@@ -90,7 +90,7 @@ def test_idle_pools_show_their_hourly_cost_and_the_command_to_end_them(bench: Be
             usd_per_hour=None if name == "b-1" else Decimal("0.257"),
         )
 
-    result = bench.run("warm-pool-live")
+    result = bench.run("warm-pool-live", now=later(59.9))
 
     first, second = bench.rows(result)
     assert first == {
@@ -111,6 +111,23 @@ def test_idle_pools_show_their_hourly_cost_and_the_command_to_end_them(bench: Be
     assert (total["job"], total["instances"]) == ("2 pools", 4)
     assert (total["usd_per_hour"], total["accrued_usd"]) == (Decimal("0.514"), Decimal("0.5"))
     assert "accruing" in [note.code for note in result.notes]
+
+
+@pytest.mark.parametrize(
+    ("keep_alive", "minutes", "shown"),
+    [(3600, 60, []), (3600, 59, ["a-1"]), (60, 59, []), (None, 10_000, ["a-1"])],
+)
+def test_a_pool_whose_end_has_passed_is_not_live(
+    bench: Bench, keep_alive: int | None, minutes: float, shown: list[str]
+) -> None:
+    bench.scope(watermark=later(0.5))
+    bench.job("a-1", keep_alive_seconds=keep_alive, verified_at=later(0.5))
+    bench.pool("a-1", "0.25", warm_pool_status="Available", pool_ended_at=None)
+
+    result = bench.run("warm-pool-live", now=later(minutes))
+
+    assert [row["job"] for row in bench.rows(result)] == shown
+    assert bench.total(result)["job"] == ("1 pool" if shown else "0 pools")
 
 
 def test_pools_without_reuse_are_wasted(bench: Bench) -> None:

@@ -22,6 +22,7 @@ SELECT
     CASE WHEN NOT is_idle THEN day.cost_usd END AS training_cost_usd,
     CASE WHEN is_idle THEN day.cost_usd END AS idle_cost_usd,
     CASE
+        WHEN NOT is_idle AND NOT day.is_over AND day.is_deleted THEN 'unknown'
         WHEN NOT is_idle AND NOT day.is_over THEN 'open'
         WHEN NOT is_idle THEN 'not kept'
         WHEN day.warm_pool_status = 'Reused' THEN 'reuse unknown'
@@ -32,7 +33,7 @@ SELECT
                 WHEN day.retained_seconds >= day.keep_alive_seconds - 10 THEN 'expired'
                 ELSE 'ended early'
             END
-        WHEN day.is_deleted THEN 'deleted'
+        WHEN day.is_deleted THEN 'unknown'
         ELSE 'open'
     END AS ended_by
 FROM usage_days AS day
