@@ -20,13 +20,17 @@
 -- column: job_names wide: The jobs, in order
 -- example: --param top=100 --format json
 WITH RECURSIVE
--- One row per job of the period and of the 60 days before it: no chain lasts longer than that. A
--- first job was created before the period's end.
+-- One row per job of the period and of the 60 days before it: no job runs, and no pool is idle,
+-- for longer than that. A chain lasts 28 days at most. So the first job of one that ran in the
+-- period ended at most 30 days before.
 pool_job AS NOT MATERIALIZED (
     SELECT
         rowid AS job_id,
         *,
-        creation_time < CAST(:until_at AS TIMESTAMPTZ) AS may_be_first
+        creation_time < CAST(:until_at AS TIMESTAMPTZ)
+        AND coalesce(training_end_time, 'infinity')
+            >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 30 DAY
+            AS may_be_first
     FROM training_jobs
     WHERE creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
 ),
@@ -49,7 +53,10 @@ pool_step AS (
             *,
             usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE) AS is_counted
         FROM pool_steps
-        WHERE creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
+        WHERE
+            creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
+            AND coalesce(training_end_time, 'infinity')
+                >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 30 DAY
     ) AS step
 ),
 
@@ -74,6 +81,8 @@ running_chain AS (
     WHERE
         pool_chain.first_date < CAST(:until AS DATE)
         AND pool_chain.last_date >= CAST(:since AS DATE)
+        -- True for every first job; keeps DuckDB from reading other jobs.
+        AND first_job.may_be_first
 ),
 
 -- One row per chain to show.

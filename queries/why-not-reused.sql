@@ -22,7 +22,7 @@ WITH
 -- One row per wasted pool that was idle in the period.
 wasted AS (
     SELECT
-        day.job_id,
+        day.job_id, day.creation_time,
         any_value(day.account_id) AS account_id,
         any_value(day.region) AS region,
         any_value(day.training_job_name) AS training_job_name,
@@ -44,7 +44,7 @@ wasted AS (
             ELSE
                 day.usage_date >= CAST(:since AS DATE) AND day.usage_date < CAST(:until AS DATE)
         END
-    GROUP BY day.job_id
+    GROUP BY day.job_id, day.creation_time
 ),
 
 -- The same rows, with the columns that notes read.
@@ -96,8 +96,8 @@ job AS (
     LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
     SEMI JOIN shown ON job.account_id = shown.account_id AND job.region = shown.region
     WHERE
-        -- No job that left one of these pools was created more than 60 days before.
-        job.creation_time >= (SELECT min(pool_started_at) FROM shown) - INTERVAL 60 DAY
+        -- The first job that left one of these pools; later jobs were created after it.
+        job.creation_time >= (SELECT min(creation_time) FROM shown)
 ),
 
 -- One row per pool and specification of its account and region.
