@@ -13,6 +13,7 @@
 -- training_cost_usd: Cost of the training, storage included; NULL for idle time
 -- idle_cost_usd: Cost of the idle time, storage included; NULL for training
 -- ended_by: How the pool ended if this was its last job, see warm_pool_chains
+-- specification: as in usage_days
 SELECT
     day.job_id, day.creation_time, day.training_end_time,
     day.component <> 'Training' AS is_idle,
@@ -34,5 +35,6 @@ SELECT
             END
         WHEN day.is_deleted THEN 'deleted'
         ELSE 'open'
-    END AS ended_by
+    END AS ended_by,
+    day.specification
 FROM usage_days AS day
