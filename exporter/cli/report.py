@@ -153,7 +153,11 @@ def report(
             kind=chosen.period,
         )
     request = running.Request(
-        period=period, by=wanted.by, params=wanted.parameters(), argument=argument
+        period=period,
+        by=wanted.by,
+        params=wanted.parameters(),
+        argument=argument,
+        now=app.now,
     )
     if wanted.sql:
         from exporter.reports.output import target

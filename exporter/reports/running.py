@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -39,12 +40,14 @@ class Request:
         by: Dimensions; empty = the report's own.
         params: Parameters as texts, by name.
         argument: The text of the report's argument; None = not given.
+        now: The current time.
     """
 
     period: Period | None = None
     by: Sequence[str] = ()
     params: Mapping[str, str] = field(default_factory=dict)
     argument: str | None = None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def statement(report: Report, request: Request, *, with_notes: bool = False) -> 
     Raises:
         UsageError: The report does not take an option, or a value is of the wrong kind.
     """
-    values = _values(report, request)
+    values = _values(report, request) | {"now": request.now}
     if request.by and not report.by:
         raise UsageError(f"The report {report.name} takes no --by.")
     groups = grouping(request.by or report.by) if report.by else Grouping((), ())

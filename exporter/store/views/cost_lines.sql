@@ -1,5 +1,5 @@
 -- The rows of daily_costs with more columns of their jobs and a short key to count jobs by, so that
--- no report joins jobs by their ARNs again.
+-- no report joins jobs by their ARNs again. Pools that were reused at once have a row here only.
 --
 -- needs: usage_days, cost_bases
 --
@@ -11,6 +11,7 @@
 -- specification: as in usage_days
 -- is_pool: True: idle time of a warm pool; false: training
 -- is_over: as in usage_days
+-- is_instant: True: another job reused the pool after 0 seconds, which cost nothing
 -- is_storage: True: storage; false: instances
 -- component: Training, Training Warm Pool, or either with ' ML storage'
 -- instance_type: Instance type, also for storage; NULL = not known
@@ -27,6 +28,7 @@ SELECT
     day.retained_seconds, day.keep_alive_seconds, day.tags, day.specification,
     day.component <> 'Training' AS is_pool,
     day.is_over,
+    day.seconds = 0 AS is_instant,
     part.is_storage,
     CASE WHEN part.is_storage THEN day.component || ' ML storage' ELSE day.component END
         AS component,
@@ -43,6 +45,16 @@ INNER JOIN cost_bases AS basis
     ON basis.rank = CASE WHEN part.is_storage THEN day.storage_rank ELSE day.compute_rank END
 LEFT JOIN accounts ON day.account_id = accounts.account_id
 WHERE
-    (day.seconds > 0 OR day.seconds IS NULL)
+    (
+        day.seconds > 0
+        OR day.seconds IS NULL
+        -- A pool that was reused at once is a pool all the same. Only one day of it remains.
+        OR (
+            day.retained_seconds = 0
+            AND day.warm_pool_status = 'Reused'
+            AND day.component = 'Training Warm Pool'
+            AND NOT part.is_storage
+        )
+    )
     -- Without details, nobody knows whether storage is charged: the job has one row only.
     AND (NOT part.is_storage OR (day.has_storage AND day.instance_type IS NOT NULL))

@@ -14,3 +14,4 @@ SELECT
     line.component, line.instance_type, line.instance_hours, line.gb_months, line.usd_per_unit,
     line.price_source, line.cost_usd, line.cost_basis, line.specification
 FROM cost_lines AS line
+WHERE line.is_instant IS NOT TRUE
