@@ -97,9 +97,7 @@ class _History:
         jobs: Iterable[Job] = ()
         if row["specification"] is not None:
             rates = (usd or 0.0 for usd in row["usd_per_second"])
-            jobs = map(
-                Job, row["families"], row["created"], row["ended"], row["keep_alive"], rates
-            )
+            jobs = map(Job, row["families"], row["created"], row["ended"], row["keep_alive"], rates)
         window = Window(row["since_seconds"], row["until_seconds"])
         return Specification(jobs, window, max(self._longest, *row["keep_alive"]))
 
@@ -168,7 +166,9 @@ class _History:
         now = self.replayed.current.get(name, Outcome())
         then = self.replayed.outcomes(plan).get(name, Outcome())
         if name not in plan:  # its own setting stays, but those of other families can change
-            then = Outcome(family.reused + then.reuses - now.reuses, (usd or 0.0) + then.usd - now.usd)
+            then = Outcome(
+                family.reused + then.reuses - now.reuses, (usd or 0.0) + then.usd - now.usd
+            )
         then_usd = max(0.0, then.usd)
         gained = None
         net = None
@@ -231,7 +231,9 @@ class _History:
         """Yield a row of keep-alive-curve for each period."""
         family = self.families[name]
         # Of two periods that as many jobs use, the shorter one.
-        current = min(family.keep_alive, key=lambda used: (-family.keep_alive[used], used), default=0)
+        current = min(
+            family.keep_alive, key=lambda used: (-family.keep_alive[used], used), default=0
+        )
         suggested = None if self.reason(name) else self.plan.get(name, current)
         shorter: dict[str, Any] | None = None
         current_net = self._curve_row(name, current)["net_usd"]
@@ -381,4 +383,4 @@ def _range(periods: Iterable[int]) -> str | None:
 
 
 def _decimal(amount: float | Decimal) -> Decimal:
-    return round(Decimal(amount), 6)
+    return round(Decimal(amount), 6) + 0  # never -0

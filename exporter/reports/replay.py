@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Final
+from typing import Final, NamedTuple
 
 #: Periods to try, in seconds.
 GRID: Final = (0, 60, 180, 300, 600, 900, 1200, 1800, 2700, 3600, 5400, 7200, 10800, 14400, 21600)
@@ -42,6 +42,13 @@ class Job:
     usd_per_second: float
 
 
+class Pool(NamedTuple):
+    """The pool of a job from the end of the job on."""
+
+    started: float
+    job: Job
+
+
 @dataclass(slots=True)
 class Outcome:
     """What the pools of a family did in the period.
@@ -62,16 +69,14 @@ class Window:
     since: float
     until: float
 
-    def usd(self, job: Job, until: float) -> float:
-        """Return what the job's pool costs if it is idle until then."""
-        assert job.ended is not None  # only such a job leaves a pool
-        seconds = min(until, self.until) - max(job.ended, self.since)
-        return max(0.0, seconds) * job.usd_per_second
+    def usd(self, pool: Pool, until: float) -> float:
+        """Return what a pool costs if it is idle until then."""
+        seconds = min(until, self.until) - max(pool.started, self.since)
+        return max(0.0, seconds) * pool.job.usd_per_second
 
-    def reuses(self, job: Job) -> int:
-        """Return 1 if a reuse of the job's pool counts, else 0."""
-        assert job.ended is not None  # only such a job leaves a pool
-        return int(self.since <= job.ended < self.until)
+    def reuses(self, pool: Pool) -> int:
+        """Return 1 if a reuse of the pool counts, else 0."""
+        return int(self.since <= pool.started < self.until)
 
 
 #: The keep-alive period by family, in seconds. In a family without one, each job has its own.
@@ -101,20 +106,22 @@ def replay(events: Iterable[Event], plan: Plan, window: Window) -> Outcomes:
         window: The period.
     """
     found: Outcomes = defaultdict(Outcome)
-    waiting: list[tuple[float, int, Job]] = []  # the pool that expires last comes first
+    # The pool that expires last comes first; of two, the one that began to wait last.
+    waiting: list[tuple[float, int, Pool]] = []
     for place, (at, is_creation, job) in enumerate(events):
         if not is_creation:
             keep_alive = plan.get(job.family, job.keep_alive)
             if keep_alive > 0:
-                heappush(waiting, (-(at + keep_alive), -place, job))
-                found[job.family].usd += window.usd(job, at + keep_alive)
+                pool = Pool(at, job)
+                heappush(waiting, (-(at + keep_alive), -place, pool))
+                found[job.family].usd += window.usd(pool, at + keep_alive)
         elif waiting and -waiting[0][0] < at:
             waiting.clear()  # the last pool has expired, and so have all others
         elif waiting:
-            expiry, _, before = heappop(waiting)
-            outcome = found[before.family]
-            outcome.usd += window.usd(before, at) - window.usd(before, -expiry)
-            outcome.reuses += window.reuses(before)
+            expiry, _, pool = heappop(waiting)
+            outcome = found[pool.job.family]
+            outcome.usd += window.usd(pool, at) - window.usd(pool, -expiry)
+            outcome.reuses += window.reuses(pool)
     return found
 
 
@@ -125,15 +132,15 @@ class Cluster:
     Attributes:
         events: The events in order.
         families: The families that end in it.
-        pools: Each end with the time at which its pool is taken (None = never), if all families
-            had one long period.
+        pools: Each pool with the time at which it is taken (None = never), if all families had
+            one long period.
         is_shared: Whether pools of two families wait at the same time. If not, the period of one
             family changes nothing for another.
     """
 
     events: Sequence[Event]
     families: tuple[str, ...]
-    pools: Sequence[tuple[Job, float | None]]
+    pools: Sequence[tuple[Pool, float | None]]
     is_shared: bool
 
 
@@ -145,12 +152,12 @@ def clusters(events: Sequence[Event], longest: int) -> Iterator[Cluster]:
         longest: The longest keep-alive period that will be tried, in seconds.
     """
     members: list[Event] = []
-    waiting: list[Job] = []  # the newest last: with one period for all, it expires last
-    taken: list[tuple[Job, float | None]] = []
+    waiting: list[Pool] = []  # the newest last: with one period for all, it expires last
+    taken: list[tuple[Pool, float | None]] = []
     is_shared = False
     for at, is_creation, job in events:
-        if waiting and (waiting[-1].ended or 0.0) + longest < at:
-            taken += [(before, None) for before in waiting]
+        if waiting and waiting[-1].started + longest < at:
+            taken += [(pool, None) for pool in waiting]
             waiting.clear()
         if not waiting and members:
             if taken:
@@ -158,19 +165,19 @@ def clusters(events: Sequence[Event], longest: int) -> Iterator[Cluster]:
             members, taken, is_shared = [], [], False
         members.append((at, is_creation, job))
         if not is_creation:
-            is_shared = is_shared or any(before.family != job.family for before in waiting[-1:])
-            waiting.append(job)
+            is_shared = is_shared or any(pool.job.family != job.family for pool in waiting[-1:])
+            waiting.append(Pool(at, job))
         elif waiting:
             taken.append((waiting.pop(), at))
-    taken += [(before, None) for before in waiting]
+    taken += [(pool, None) for pool in waiting]
     if taken:
         yield _cluster(members, taken, is_shared=is_shared)
 
 
 def _cluster(
-    members: list[Event], taken: list[tuple[Job, float | None]], *, is_shared: bool
+    members: list[Event], taken: list[tuple[Pool, float | None]], *, is_shared: bool
 ) -> Cluster:
-    families = tuple(sorted({job.family for job, _ in taken}))
+    families = tuple(sorted({pool.job.family for pool, _ in taken}))
     return Cluster(members, families, taken, is_shared)
 
 
@@ -196,12 +203,12 @@ class Specification:
         self.current = replay(events, {}, window)
         self._window = window
         self._shared = [each for each in found if each.is_shared]
-        self._alone: dict[str, list[tuple[Job, float | None]]] = defaultdict(list)
+        self._alone: dict[str, list[tuple[Pool, float | None]]] = defaultdict(list)
         self._alone_now: Outcomes = defaultdict(Outcome)
         for cluster in found:
             if not cluster.is_shared:
-                for job, at in cluster.pools:
-                    self._alone[job.family].append((job, at))
+                (family,) = cluster.families
+                self._alone[family] += cluster.pools
                 _add(self._alone_now, replay(cluster.events, {}, window))
         self._known_alone: dict[tuple[str, int], Outcome] = {}
         self._known_shared: dict[tuple[int, tuple[int | None, ...]], Outcomes] = {}
@@ -227,15 +234,17 @@ class Specification:
             self._known_alone[key] = self._one_period(self._alone[family], plan[family])
         return self._known_alone[key]
 
-    def _one_period(self, pools: Iterable[tuple[Job, float | None]], keep_alive: int) -> Outcome:
+    def _one_period(self, pools: Iterable[tuple[Pool, float | None]], keep_alive: int) -> Outcome:
         outcome = Outcome()
         if keep_alive == 0:
             return outcome
-        for job, taken_at in pools:
-            expiry = (job.ended or 0.0) + keep_alive
-            is_reused = taken_at is not None and taken_at <= expiry
-            outcome.usd += self._window.usd(job, taken_at if taken_at and is_reused else expiry)
-            outcome.reuses += self._window.reuses(job) if is_reused else 0
+        for pool, taken_at in pools:
+            expiry = pool.started + keep_alive
+            if taken_at is not None and taken_at <= expiry:
+                outcome.usd += self._window.usd(pool, taken_at)
+                outcome.reuses += self._window.reuses(pool)
+            else:
+                outcome.usd += self._window.usd(pool, expiry)
         return outcome
 
     def best(self, periods: Sequence[int], free: Iterable[str], reuse_usd: float) -> dict[str, int]:

@@ -107,7 +107,9 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
     built = statement(report, request, with_notes=True)
     answer = connection.execute(sa.text(built.sql), dict(built.values))
     if report.replay:
-        names, kinds, rows = _replayed(report, answer.mappings(), _values(report, request))
+        names, kinds, rows = _replayed(
+            report, map(dict, answer.mappings()), _values(report, request)
+        )
     else:
         names = list(answer.keys())
         kinds = [str(column[1]) for column in answer.cursor.description] if answer.cursor else []

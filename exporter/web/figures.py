@@ -156,8 +156,7 @@ def read(
         idle=run("warm-pool-live"),
         coverage=run("coverage"),
         keep_alive=tuple(
-            run("keep-alive-curve", **curve | {"family": family})
-            for family in expensive[:FAMILIES]
+            run("keep-alive-curve", **curve | {"family": family}) for family in expensive[:FAMILIES]
         ),
         keep_alive_command=_command("keep-alive-curve", period, (), curve),
     )
