@@ -62,7 +62,7 @@ class _History:
         self.periods = tuple(seconds for seconds in GRID if seconds <= longest)
         self.months = _MONTH_SECONDS / max(1.0, row["until_seconds"] - row["since_seconds"])
         saved = row["saved_seconds"]
-        self.saved_minutes: float | None = None if saved is None else saved / 60
+        self.saved_minutes: float | None = None if saved is None else max(0.0, saved) / 60
         self.minute_usd = float(minute_usd)
         self._longest = longest
 

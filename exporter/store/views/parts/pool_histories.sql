@@ -79,13 +79,10 @@ start AS (
 saving AS (
     SELECT
         instance_type,
-        greatest(
-            0,
-            quantile_disc(seconds, 0.5) FILTER (WHERE NOT is_warm)
-            - coalesce(
-                quantile_disc(seconds, 0.5) FILTER (WHERE is_warm),
-                (SELECT quantile_disc(seconds, 0.5) FROM start WHERE is_warm)
-            )
+        quantile_disc(seconds, 0.5) FILTER (WHERE NOT is_warm)
+        - coalesce(
+            quantile_disc(seconds, 0.5) FILTER (WHERE is_warm),
+            (SELECT quantile_disc(seconds, 0.5) FROM start WHERE is_warm)
         ) AS saved_seconds
     FROM start
     GROUP BY instance_type
