@@ -82,18 +82,19 @@ class Window:
 #: The keep-alive period by family, in seconds. In a family without one, each job has its own.
 Plan = Mapping[str, int]
 Outcomes = dict[str, Outcome]
-#: An end (False) or a creation (True): at the same moment, an end comes first.
-Event = tuple[float, bool, Job]
+#: The time of an end (False) or a creation (True), and the job's number and the job itself. At the
+#: same moment, an end comes first.
+Event = tuple[float, bool, int, Job]
 
 
 def events_of(jobs: Iterable[Job]) -> list[Event]:
     """Return the ends and creations of jobs in the order in which they happened."""
     events: list[Event] = []
-    for job in jobs:
-        events.append((job.created, True, job))
+    for number, job in enumerate(jobs):
+        events.append((job.created, True, number, job))
         if job.ended is not None:
-            events.append((job.ended, False, job))
-    events.sort(key=lambda event: event[:2])
+            events.append((job.ended, False, number, job))
+    events.sort()
     return events
 
 
@@ -108,7 +109,7 @@ def replay(events: Iterable[Event], plan: Plan, window: Window) -> Outcomes:
     found: Outcomes = defaultdict(Outcome)
     # The pool that expires last comes first; of two, the one that began to wait last.
     waiting: list[tuple[float, int, Pool]] = []
-    for place, (at, is_creation, job) in enumerate(events):
+    for place, (at, is_creation, _, job) in enumerate(events):
         if not is_creation:
             keep_alive = plan.get(job.family, job.keep_alive)
             if keep_alive > 0:
@@ -125,21 +126,18 @@ def replay(events: Iterable[Event], plan: Plan, window: Window) -> Outcomes:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
+class Cluster(NamedTuple):
     """Events that no waiting pool of another cluster can reach, whatever the periods.
 
     Attributes:
         events: The events in order.
-        families: The families that end in it.
         pools: Each pool with the time at which it is taken (None = never), if all families had
             one long period.
-        is_shared: Whether pools of two families wait at the same time. If not, the period of one
-            family changes nothing for another.
+        is_shared: Whether pools of two families wait at the same time. If not, all pools belong to
+            one family, and its period alone decides.
     """
 
     events: Sequence[Event]
-    families: tuple[str, ...]
     pools: Sequence[tuple[Pool, float | None]]
     is_shared: bool
 
@@ -155,30 +153,25 @@ def clusters(events: Sequence[Event], longest: int) -> Iterator[Cluster]:
     waiting: list[Pool] = []  # the newest last: with one period for all, it expires last
     taken: list[tuple[Pool, float | None]] = []
     is_shared = False
-    for at, is_creation, job in events:
+    for event in events:
+        at, is_creation, _, job = event
         if waiting and waiting[-1].started + longest < at:
             taken += [(pool, None) for pool in waiting]
             waiting.clear()
         if not waiting and members:
             if taken:
-                yield _cluster(members, taken, is_shared=is_shared)
+                yield Cluster(members, taken, is_shared)
             members, taken, is_shared = [], [], False
-        members.append((at, is_creation, job))
+        members.append(event)
         if not is_creation:
-            is_shared = is_shared or any(pool.job.family != job.family for pool in waiting[-1:])
+            if waiting and waiting[-1].job.family != job.family:
+                is_shared = True
             waiting.append(Pool(at, job))
         elif waiting:
             taken.append((waiting.pop(), at))
     taken += [(pool, None) for pool in waiting]
     if taken:
-        yield _cluster(members, taken, is_shared=is_shared)
-
-
-def _cluster(
-    members: list[Event], taken: list[tuple[Pool, float | None]], *, is_shared: bool
-) -> Cluster:
-    families = tuple(sorted({pool.job.family for pool, _ in taken}))
-    return Cluster(members, families, taken, is_shared)
+        yield Cluster(members, taken, is_shared)
 
 
 class Specification:
@@ -197,31 +190,36 @@ class Specification:
             window: The period.
             longest: The longest keep-alive period that will be tried, in seconds.
         """
-        events = events_of(jobs)
-        found = list(clusters(events, longest))
-        self.families = tuple(sorted({family for each in found for family in each.families}))
-        self.current = replay(events, {}, window)
         self._window = window
-        self._shared = [each for each in found if each.is_shared]
+        self._shared: list[tuple[Sequence[Event], tuple[str, ...]]] = []
         self._alone: dict[str, list[tuple[Pool, float | None]]] = defaultdict(list)
         self._alone_now: Outcomes = defaultdict(Outcome)
-        for cluster in found:
-            if not cluster.is_shared:
-                (family,) = cluster.families
-                self._alone[family] += cluster.pools
-                _add(self._alone_now, replay(cluster.events, {}, window))
         self._known_alone: dict[tuple[str, int], Outcome] = {}
         self._known_shared: dict[tuple[int, tuple[int | None, ...]], Outcomes] = {}
+        for events, pools, is_shared in clusters(events_of(jobs), longest):
+            if is_shared:
+                families = tuple(sorted({pool.job.family for pool, _ in pools}))
+                self._shared.append((events, families))
+                continue
+            family, keep_alive = pools[0][0].job.family, pools[0][0].job.keep_alive
+            self._alone[family] += pools
+            if all(pool.job.keep_alive == keep_alive for pool, _ in pools):
+                _add(self._alone_now, {family: self._one_period(pools, keep_alive)})
+            else:
+                _add(self._alone_now, replay(events, {}, window))
+        shared = {family for _, families in self._shared for family in families}
+        self.families = tuple(sorted(shared | self._alone.keys()))
+        self.current = self.outcomes({})
 
     def outcomes(self, plan: Plan) -> Outcomes:
         """Return what the pools would have done."""
         found: Outcomes = defaultdict(Outcome)
         for family in self.families:
             _add(found, {family: self._outcome_alone(family, plan)})
-        for place, cluster in enumerate(self._shared):
-            key = place, tuple(plan.get(family) for family in cluster.families)
+        for place, (events, families) in enumerate(self._shared):
+            key = place, tuple(plan.get(family) for family in families)
             if key not in self._known_shared:
-                self._known_shared[key] = replay(cluster.events, plan, self._window)
+                self._known_shared[key] = replay(events, plan, self._window)
             _add(found, self._known_shared[key])
         return found
 
