@@ -69,6 +69,7 @@ def test_three_jobs_on_one_pool_are_one_row(ledger: Ledger) -> None:
             "training_cost_usd": Decimal(6),
             "idle_cost_usd": Decimal("2.997222222222"),
             "ended_by": "expired",
+            "specification": "ml.m5.xlarge × 2 · role ? · 30 GB",
         }
     ]
 

@@ -48,6 +48,7 @@ def test_every_column_of_a_finished_job(ledger: Ledger) -> None:
             "cost_basis": "settled",
             "training_started_at": START,
             "training_ended_at": END,
+            "specification": "ml.m5.xlarge × 2 · role ? · 30 GB",
         }
     ]
 

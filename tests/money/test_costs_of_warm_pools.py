@@ -41,6 +41,7 @@ def test_a_settled_pool_across_a_month_end_has_two_rows_per_component(ledger: Le
         "instance_type": "ml.m5.xlarge",
         "price_source": "import",
         "cost_basis": "settled",
+        "specification": "ml.m5.xlarge × 2 · role ? · 30 GB",
     }
     compute = {
         "component": "Training Warm Pool",
@@ -98,6 +99,7 @@ def test_a_settled_pool_across_a_month_end_has_two_rows_per_component(ledger: Le
             "reused_by_job": None,
             "pool_started_at": ended,
             "pool_ended_at": ended + timedelta(hours=1),
+            "specification": "ml.m5.xlarge × 2 · role ? · 30 GB",
         }
     ]
 

@@ -15,6 +15,7 @@
 -- idle_cost_usd: Cost of the idle time, storage included; NULL for training
 -- idle_rank: Rank of the basis of that cost in cost_bases; NULL for training
 -- ended_by: How the pool ended if this was its last job, see warm_pool_chains
+-- specification: as in usage_days
 SELECT
     day.job_id, day.creation_time, day.training_end_time, day.usage_date,
     day.component <> 'Training' AS is_idle,
@@ -38,5 +39,6 @@ SELECT
             END
         WHEN day.is_deleted THEN 'unknown'
         ELSE 'open'
-    END AS ended_by
+    END AS ended_by,
+    day.specification
 FROM usage_days AS day

@@ -12,6 +12,10 @@
 -- failure_reason: FailureReason; NULL = none, or no details
 -- role_arn: RoleArn of the job; NULL = not known
 -- tags: Tags as one JSON object; NULL = never read
+-- specification: What another job must match to take the pool, such as
+--   ml.g5.xlarge × 1 · role train · 30 GB. Jobs of one account and region share pools if and only
+--   if it is equal. NULL = not known, or the job has no pools (spot, instance groups, training plan
+--   or serverless)
 -- component: as in job_days
 -- instance_type: Instance type; NULL = not known
 -- instance_count: Instance count; NULL = not known
@@ -80,6 +84,10 @@ detailed_day AS (
         epoch_us(job.training_end_time) AS end_us,
         epoch_us(detail.training_start_time) AS start_us,
         detail.failure_reason, detail.role_arn, detail.tags,
+        CASE
+            WHEN NOT job.on_training_plan
+                THEN /*part specification*/
+        END AS specification,
         coalesce(detail.instance_type, grouped_type.instance_type) AS instance_type,
         coalesce(detail.instance_count, grouped_type.instance_count) AS instance_count,
         detail.volume_size_gb,
@@ -261,10 +269,10 @@ priced_day AS (
 
 SELECT
     job_id, training_job_arn, creation_time, account_id, region, training_job_name, job_family,
-    team, training_job_status, failure_reason, role_arn, tags, component, instance_type,
-    instance_count, volume_size_gb, warm_pool_status, reused_by_job, is_deleted, retained_seconds,
-    known_keep_alive_seconds AS keep_alive_seconds,
-    is_over, from_time, training_end_time,
+    team, training_job_status, failure_reason, role_arn, tags, specification, component,
+    instance_type, instance_count, volume_size_gb, warm_pool_status, reused_by_job, is_deleted,
+    retained_seconds, known_keep_alive_seconds AS keep_alive_seconds, is_over, from_time,
+    training_end_time,
     CASE WHEN knows_start THEN make_timestamptz(started_us) END AS started_at,
     CASE
         WHEN NOT is_over THEN NULL

@@ -4,6 +4,7 @@ pool_chain AS (
         member.chain,
         any_value(step.instance_type) AS instance_type,
         any_value(step.instance_count) AS instance_count,
+        any_value(step.specification) AS specification,
         max(member.position) AS jobs,
         min(step.started_at) AS started_at,
         max(step.ended_at) AS ended_at,
