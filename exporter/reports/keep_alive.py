@@ -35,7 +35,7 @@ class _Family:
         denied: Jobs of these that asked for a pool and got none.
         keep_alive: Jobs of these by keep-alive period in seconds.
         usd: Cost of the pools in the period, as in warm-pool-cost; None = not known.
-        wasted_usd: The part of it for pools that no job took.
+        wasted_usd: The part of it for pools that no job took; None = not known.
     """
 
     jobs: int = 0
@@ -44,7 +44,7 @@ class _Family:
     denied: int = 0
     keep_alive: Counter[int] = field(default_factory=Counter)
     usd: Decimal | None = Decimal()
-    wasted_usd: Decimal = Decimal()
+    wasted_usd: Decimal | None = Decimal()
 
 
 class _History:
@@ -77,11 +77,11 @@ class _History:
             if usd is None and not is_ended_here:
                 continue
             family = found[name]
-            if usd is not None and family.usd is not None:
+            if usd is None and had_pool:
+                family.usd = family.wasted_usd = None
+            if usd is not None and family.usd is not None and family.wasted_usd is not None:
                 family.usd += usd
                 family.wasted_usd += 0 if was_reused else usd
-            elif usd is None and had_pool:
-                family.usd = None
             if is_ended_here:
                 family.jobs += 1
                 family.pools += had_pool
@@ -294,7 +294,7 @@ def advise(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any
             found.append(row)
     found.sort(
         key=lambda row: (
-            -row["wasted_usd"],
+            -(row["wasted_usd"] or 0),
             -(row["net_usd"] or 0),
             row["family"],
             row["account_id"],
