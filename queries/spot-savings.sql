@@ -1,49 +1,68 @@
 -- title: What managed spot training saved
 -- description: AWS bills spot jobs for BillableTimeInSeconds of their TrainingTimeInSeconds. The
---   saving is the rest, at the same hourly price. Jobs that started in the period, without storage.
+--   saving is the rest. Both are spread evenly from the start of training to its end, and each day
+--   has its own price. It covers the days in the period, without storage.
 -- period: default
 -- by: month, instance_type
 -- bar: saved_usd
--- column: jobs count: Spot jobs with known seconds
+-- column: jobs count: Spot jobs with known seconds that trained in the period
 -- column: interrupted_jobs count: Jobs that were interrupted at least once
--- column: training_hours hours: Training time × instances
--- column: billable_hours hours: Billable time × instances
+-- column: training_hours hours: Training time × instances in the period
+-- column: billable_hours hours: Billable time × instances in the period
 -- column: saved_share percent: 1 − billable_hours ÷ training_hours
 -- column: cost_usd money wide: Known cost in USD, without storage
--- column: saved_usd money: Known saving in USD at the same price
+-- column: saved_usd money: Known saving in USD, each day at its own price
 -- column: unpriced_jobs count wide: Jobs without a known price
 -- example: --by family --since 180d
 WITH
--- One row per spot job that started in the period.
-spot AS (
+-- One row per spot job and day of the period.
+spot_day AS (
     SELECT
-        cost.job_id AS job,
-        CAST(cost.started_at AT TIME ZONE 'UTC' AS DATE) AS usage_date,
-        cost.account_id, accounts.account_name, cost.region, cost.job_family, cost.team,
-        detail.tags, cost.instance_type,
+        day.job_id AS job,
+        day.usage_date, day.account_id, accounts.account_name, day.region, day.job_family, day.team,
+        detail.tags, day.instance_type, day.instance_count,
         list_contains(
             json_extract_string(detail.status_transitions, '$[*].Status'), 'Interrupted'
         ) AS is_interrupted,
-        detail.training_seconds * cost.instance_count AS training_seconds,
-        detail.billable_seconds * cost.instance_count AS billable_seconds,
-        cost.usd_per_hour,
-        cost.compute_cost_usd AS cost_usd,
+        day.within_a_day, day.seconds, detail.training_seconds,
+        epoch_us(day.started_at) AS started_us,
+        greatest(epoch_us(day.ended_at) - epoch_us(day.started_at), 1) AS span_us,
+        epoch_us(CAST(day.usage_date AS TIMESTAMP)) AS midnight_us,
+        day.usd_per_hour,
+        day.compute_cost_usd AS cost_usd,
         cost_bases.cost_basis,
-        NULL::VARCHAR AS price_source
-    FROM job_costs AS cost
-    INNER JOIN cost_bases ON cost.compute_rank = cost_bases.rank
+        day.compute_source AS price_source
+    FROM usage_days AS day
+    INNER JOIN cost_bases ON day.compute_rank = cost_bases.rank
     INNER JOIN training_job_details AS detail USING (training_job_arn, creation_time)
     LEFT JOIN accounts USING (account_id)
     WHERE
-        cost.component = 'Training'
+        day.component = 'Training'
+        AND day.is_over
         AND detail.managed_spot
         AND detail.training_seconds > 0
-        AND detail.billable_seconds IS NOT NULL
-        AND cost.started_at >= CAST(:since_at AS TIMESTAMPTZ)
-        AND cost.started_at < CAST(:until_at AS TIMESTAMPTZ)
-        -- Both follow from the lines above, and keep DuckDB from reading all other jobs.
-        AND cost.creation_time < CAST(:until_at AS TIMESTAMPTZ)
-        AND coalesce(cost.training_end_time, 'infinity') >= CAST(:since_at AS TIMESTAMPTZ)
+        AND detail.billable_seconds >= 0
+        AND day.usage_date >= CAST(:since AS DATE)
+        AND day.usage_date < CAST(:until AS DATE)
+),
+
+-- The same rows, with the training seconds of the day: those up to its end minus those up to its
+-- start, rounded down, so that the days add up exactly. usage_days spreads billable seconds alike.
+spot AS (
+    SELECT
+        * EXCLUDE (training_seconds),
+        seconds * instance_count AS billable_seconds,
+        instance_count * CASE
+            WHEN within_a_day THEN training_seconds
+            ELSE CAST(
+                CAST(least(midnight_us + 86400000000 - started_us, span_us) AS HUGEINT)
+                * training_seconds // span_us
+                - CAST(least(greatest(midnight_us - started_us, 0), span_us) AS HUGEINT)
+                * training_seconds // span_us
+                AS BIGINT
+            )
+        END AS training_seconds
+    FROM spot_day
 ),
 
 -- The same rows, with the saving and the columns to group by.

@@ -1,11 +1,12 @@
 -- title: Cold and warm starts: how long they take, and what the saved minutes cost
 -- description: From the creation of a job to the start of its training (status transitions, else
 --   TrainingStartTime). A start is warm if an earlier job names this one as the job that reused
---   its pool. The pools' idle time is the price of the minutes that warm starts saved.
+--   its pool. The pools' idle time is the price of the minutes that warm starts saved. Spot jobs,
+--   instance groups, training plans and serverless jobs use no pools and are left out.
 -- period: default
 -- by: family, instance_type
 -- limit: pool_usd
--- column: cold_starts count wide: Jobs that started on new instances
+-- column: cold_starts count wide: Jobs that started on new instances though a pool could serve them
 -- column: cold_seconds seconds wide: Median time of a cold start
 -- column: warm_starts count: Jobs that reused a pool
 -- column: warm_seconds seconds wide: Median time of a warm start
@@ -26,7 +27,7 @@ pool_job AS NOT MATERIALIZED (
 
 /*part pool_links*/,
 
--- One row per job created in the period.
+-- One row per job created in the period that a pool could have served.
 started_job AS (
     SELECT
         CAST(job.creation_time AT TIME ZONE 'UTC' AS DATE) AS usage_date,
@@ -49,12 +50,17 @@ started_job AS (
     WHERE
         job.creation_time >= CAST(:since_at AS TIMESTAMPTZ)
         AND job.creation_time < CAST(:until_at AS TIMESTAMPTZ)
+        AND job.training_plan_arn IS NULL
+        AND detail.instance_type IS NOT NULL
+        AND detail.managed_spot IS NOT TRUE
+        AND detail.serverless IS NOT TRUE
 ),
 
 -- One row per start, and one per line of the pools' cost.
 start_or_cost AS (
     SELECT * FROM started_job
-    WHERE seconds IS NOT NULL
+    -- A start before the creation is a mistake of the clock: not known.
+    WHERE seconds >= 0
     UNION ALL BY NAME
     SELECT
         usage_date, account_id, account_name, region, job_family, team, tags, instance_type,

@@ -13,6 +13,7 @@ A header is a block of comments at the top of the file:
     -- bar: cost_usd              (the column that tables draw as a bar)
     -- limit: cost_usd            (the column of the total that --fail-over checks)
     -- prices: yes                (a note warns about public list prices)
+    -- replay: advise             (the function of keep_alive.py that makes the rows)
     -- example: --by family
 
 The SQL below the header runs unchanged if its `:parameters` are bound. Three marks receive the
@@ -94,6 +95,8 @@ class Report:
         bar: The column that tables draw as a bar; empty = none.
         limit: The column of the total that --fail-over checks; empty = none.
         prices: Whether a note warns about public list prices.
+        replay: The function of keep_alive.py that makes the rows from those of the SQL; empty =
+            the rows of the SQL are those of the report.
         sql: The statement without the header.
     """
 
@@ -107,6 +110,7 @@ class Report:
     bar: str = ""
     limit: str = ""
     prices: bool = False
+    replay: str = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     columns: Mapping[str, Column] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
@@ -163,6 +167,7 @@ def parse(name: str, text: str) -> Report:
         bar=one("bar"),
         limit=one("limit"),
         prices=one("prices") == "yes",
+        replay=one("replay"),
         parameters={item.name: item for item in map(_parameter, entries.pop("param", []))},
         columns={item.name: item for item in map(_column, entries.pop("column", []))},
         examples=tuple(entries.pop("example", [])),

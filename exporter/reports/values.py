@@ -105,6 +105,15 @@ def duration(seconds: int) -> str:
     return f"{sign}{minutes}m {rest:02}s" if minutes else f"{sign}{rest}s"
 
 
+def period(seconds: int) -> str:
+    """Return a keep-alive period in its largest whole unit: none, 10 min, 1 h, 1m 30s."""
+    if not seconds:
+        return "none"
+    if seconds % 3600 == 0:
+        return f"{seconds // 3600} h"
+    return f"{seconds // 60} min" if seconds % 60 == 0 else duration(seconds)
+
+
 _NUMBERS: Final[Mapping[str, Callable[[Decimal], str]]] = {
     "money": money,
     "rate": _rate,

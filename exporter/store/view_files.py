@@ -96,8 +96,8 @@ def compose(sql: str) -> str:
     """Return the SQL of a view or report with its parts and ranks put in.
 
     `/*part NAME*/` stands for the text of `views/parts/NAME.sql`: SQL that several views and
-    reports share. `rank_of('no price')` stands for the rank of a basis in `cost_bases.sql`. As a
-    plain number, a rank costs a query nothing.
+    reports share, and which can contain other parts. `rank_of('no price')` stands for the rank of
+    a basis in `cost_bases.sql`. As a plain number, a rank costs a query nothing.
 
     Raises:
         ValueError: There is no such basis.
@@ -106,7 +106,7 @@ def compose(sql: str) -> str:
 
     def part(mark: re.Match[str]) -> str:
         text = _FOLDER.joinpath("parts", f"{mark['name']}.sql").read_text(encoding="utf-8")
-        lines = text.strip().splitlines()
+        lines = _PART.sub(part, text.strip()).splitlines()
         return mark["indent"] + mark["before"] + f"\n{mark['indent']}".join(lines)
 
     def rank(mark: re.Match[str]) -> str:

@@ -137,13 +137,13 @@ def read(
     def run(name: str, *by: str, **params: str) -> ReportRun:
         report = catalogue.find(name)
         days = period if report.period else None
-        request = running.Request(period=days, by=by, params=params)
+        request = running.Request(period=days, by=by, params=params, now=now)
         return ReportRun(running.run(connection, report, request), _command(name, days, by, params))
 
     reuse = run("warm-pool-reuse", "family")
     expensive = [row["family"] for row in reuse.rows if row["cost_usd"] and row["family"]]
     worth = {} if minute_usd is None else {"minute_usd": format(minute_usd, "f")}
-    advice = {"family": "FAMILY", "top": "1"} | worth
+    curve = {"family": "FAMILY", "top": "1"} | worth
     return Figures(
         now=now,
         period=period,
@@ -156,10 +156,9 @@ def read(
         idle=run("warm-pool-live"),
         coverage=run("coverage"),
         keep_alive=tuple(
-            run("keep-alive-advice", **advice | {"family": family})
-            for family in expensive[:FAMILIES]
+            run("keep-alive-curve", **curve | {"family": family}) for family in expensive[:FAMILIES]
         ),
-        keep_alive_command=_command("keep-alive-advice", period, (), advice),
+        keep_alive_command=_command("keep-alive-curve", period, (), curve),
     )
 
 

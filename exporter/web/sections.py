@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from exporter.reports.result import Result
-from exporter.reports.values import duration, shown
+from exporter.reports.values import period, shown
 from exporter.text import counted
 from exporter.web import charts
 from exporter.web.charts import Band, Bar, Months, Part, Point, Spec
@@ -29,7 +29,7 @@ _COMPARED: Final = {
     "times_training": "pools ÷ training",
 }
 
-#: What the column `mark` of keep-alive-advice says of a period.
+#: What the column `mark` of keep-alive-curve says of a period.
 _CURRENT: Final = "current"
 _SUGGESTED: Final = "suggested"
 #: Periods to label on a curve where there is room, in seconds, most important first.
@@ -247,7 +247,7 @@ def _keep_alive(run: ReportRun, name: str) -> KeepAlive:
         Point(
             float(row[across]),
             float(row["idle_usd"]),
-            _short(row["keep_alive_seconds"]),
+            period(row["keep_alive_seconds"]),
             _CURRENT in row["mark"],
             run.tooltip(row, **_keep_alive_titles(row)),
         )
@@ -257,7 +257,7 @@ def _keep_alive(run: ReportRun, name: str) -> KeepAlive:
     summary = " ".join(_keep_alive_summary(run))
     chart = None
     if points:
-        spec = charts.curve(points, title=title, labels=[_short(length) for length in _LABELLED])
+        spec = charts.curve(points, title=title, labels=[period(length) for length in _LABELLED])
         chart = Chart(name, spec, f"Curve for {heading}. {summary}")
     return KeepAlive(heading, summary, chart, run.result)
 
@@ -279,23 +279,15 @@ def _keep_alive_titles(row: Mapping[str, Any]) -> dict[str, str]:
 
 def _keep_alive_summary(run: ReportRun) -> Iterator[str]:
     for row in run.rows:
-        period = _short(row["keep_alive_seconds"])
+        length = period(row["keep_alive_seconds"])
         if _CURRENT in row["mark"]:
             gain = f"{run.text(row, 'saved_minutes')} startup minutes saved"
             if row["saved_minutes"] is None:
                 gain = f"{row['reuses']:,} of {row['ends']:,} pools reused, minutes saved unknown"
-            yield f"Current period {period}: {run.text(row, 'idle_usd')} per month, {gain}."
+            yield f"Current period {length}: {run.text(row, 'idle_usd')} per month, {gain}."
         if _SUGGESTED in row["mark"]:
             gain = f"{run.text(row, 'gain_usd')} per month better than the current one"
-            yield f"Suggested period {period}: {gain}."
-
-
-def _short(seconds: int) -> str:
-    if not seconds:
-        return "none"
-    if seconds % 3600 == 0:
-        return f"{seconds // 3600} h"
-    return f"{seconds // 60} min" if seconds % 60 == 0 else duration(seconds)
+            yield f"Suggested period {length}: {gain}."
 
 
 def training(figures: Figures) -> Chart | None:

@@ -47,6 +47,7 @@ CONTRACT = {
         "price_source",
         "cost_usd",
         "cost_basis",
+        "specification",
     ],
     "warm_pool_costs": [
         *KEY,
@@ -59,6 +60,7 @@ CONTRACT = {
         "reused_by_job",
         "pool_started_at",
         "pool_ended_at",
+        "specification",
     ],
     "training_job_costs": [
         *KEY,
@@ -69,6 +71,7 @@ CONTRACT = {
         *MONEY,
         "training_started_at",
         "training_ended_at",
+        "specification",
     ],
     "warm_pool_chains": [
         "chain_id",
@@ -85,6 +88,7 @@ CONTRACT = {
         "training_cost_usd",
         "idle_cost_usd",
         "ended_by",
+        "specification",
     ],
 }
 TYPES = {

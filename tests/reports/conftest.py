@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from exporter.prices.shipped import load_shipped
 from exporter.reports import running
 from exporter.reports.catalogue import find
 from exporter.reports.periods import Period
 from exporter.reports.result import Result
+from exporter.store import view_files
 from exporter.store.schema import metadata, training_jobs
+from tests.support.cases import World
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -37,18 +40,6 @@ VIEWS = {
         storage_cost_usd DECIMAL(38, 12), cost_usd DECIMAL(38, 12), compute_basis VARCHAR,
         storage_basis VARCHAR, cost_basis VARCHAR, warm_pool_status VARCHAR,
         reused_by_job VARCHAR, pool_started_at TIMESTAMPTZ, pool_ended_at TIMESTAMPTZ
-    """,
-    "job_costs": """
-        job_id BIGINT, training_job_arn VARCHAR, creation_time TIMESTAMPTZ, account_id VARCHAR,
-        region VARCHAR, job_family VARCHAR, team VARCHAR, component VARCHAR, instance_type VARCHAR,
-        instance_count BIGINT, training_end_time TIMESTAMPTZ, started_at TIMESTAMPTZ,
-        usd_per_hour DECIMAL(38, 12), compute_cost_usd DECIMAL(38, 12), compute_rank TINYINT
-    """,
-    "pool_steps": """
-        job_id BIGINT, creation_time TIMESTAMPTZ, training_end_time TIMESTAMPTZ, is_idle BOOLEAN,
-        instance_type VARCHAR, instance_count BIGINT, started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ,
-        busy_seconds BIGINT, idle_seconds BIGINT, training_cost_usd DECIMAL(38, 12),
-        idle_cost_usd DECIMAL(38, 12), ended_by VARCHAR
     """,
     "rates": """
         account_id VARCHAR, region VARCHAR, component VARCHAR, instance_type VARCHAR,
@@ -76,6 +67,7 @@ SELECT
     detail.failure_reason,
     detail.role_arn,
     detail.keep_alive_seconds,
+    FALSE AS is_instant,
     cost.component LIKE 'Training Warm Pool%' AS is_pool,
     cost.component LIKE '%ML storage' AS is_storage,
     NOT is_pool OR coalesce(job.warm_pool_status IN ('Reused', 'Terminated'), FALSE) AS is_over,
@@ -190,11 +182,14 @@ class Bench:
         until: date = date(2026, 11, 1),
         argument: str | None = None,
         params: Mapping[str, str] | None = None,
+        now: datetime = datetime(2026, 11, 1, tzinfo=UTC),
     ) -> Result:
         """Run a report, by default for October 2026."""
         report = find(name)
         period = Period(since, until) if report.period else None
-        request = running.Request(period=period, by=by, params=params or {}, argument=argument)
+        request = running.Request(
+            period=period, by=by, params=params or {}, argument=argument, now=now
+        )
         return running.run(self.connection, report, request)
 
     @staticmethod
@@ -234,3 +229,23 @@ def empty_database() -> Iterator[sa.Connection]:
 def bench(empty_database: sa.Connection) -> Iterator[Bench]:
     yield Bench(empty_database)
     empty_database.rollback()
+
+
+@pytest.fixture(scope="session")
+def real_database() -> Iterator[sa.Connection]:
+    engine = sa.create_engine("duckdb:///:memory:", poolclass=sa.StaticPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SET TimeZone = 'UTC'")
+        metadata.create_all(connection)
+        view_files.create_views(connection)
+        load_shipped(connection)
+        connection.commit()
+        yield connection
+    engine.dispose()
+
+
+@pytest.fixture
+def world(real_database: sa.Connection) -> Iterator[World]:
+    """Yield an empty database with the real views and the shipped prices."""
+    yield World(real_database)
+    real_database.rollback()

@@ -30,8 +30,9 @@ def connection(migrated_file: Path) -> Iterator[sa.Connection]:
 REPORTS = list(catalogue().values())
 EXPECTED = {
     "warm-pool-cost", "warm-pool-jobs", "warm-pool-live", "warm-pool-waste", "warm-pool-reuse",
-    "warm-pool-chains", "keep-alive-advice", "why-not-reused", "startup-time", "training-cost",
-    "cost-change", "spot-savings", "failed-jobs", "job-history", "untagged", "coverage",
+    "warm-pool-chains", "keep-alive-advice", "keep-alive-curve", "why-not-reused",
+    "startup-time", "training-cost", "cost-change", "spot-savings", "failed-jobs", "job-history",
+    "untagged", "coverage",
 }  # fmt: skip
 
 
@@ -72,7 +73,8 @@ def test_printed_sql_returns_the_same_rows(report: Report, connection: sa.Connec
     assert not re.search(r"(?<![:\w]):[a-z]\w*", re.sub(r"'[^']*'|--.*", "", sql))
     rows = connection.exec_driver_sql(sql).all()
     result = running.run(connection, report, request(report))
-    assert len(rows) == len(list(result.rows)) + (result.totals is not None)
+    if not report.replay:  # its SQL returns what the program replays
+        assert len(rows) == len(list(result.rows)) + (result.totals is not None)
 
 
 @pytest.mark.parametrize("report", [r for r in REPORTS if r.by], ids=lambda report: report.name)

@@ -1,5 +1,5 @@
 -- The rows of daily_costs with more columns of their jobs and a short key to count jobs by, so that
--- no report joins jobs by their ARNs again.
+-- no report joins jobs by their ARNs again. Pools that were reused at once have a row here only.
 --
 -- needs: usage_days, cost_bases
 --
@@ -8,8 +8,10 @@
 -- region, training_job_name, job_family, team, training_job_status: as in usage_days
 -- failure_reason, role_arn, warm_pool_status, retained_seconds: as in usage_days
 -- keep_alive_seconds, tags: as in usage_days
+-- specification: as in usage_days
 -- is_pool: True: idle time of a warm pool; false: training
 -- is_over: as in usage_days
+-- is_instant: True: another job reused the pool after 0 seconds, which cost nothing
 -- is_storage: True: storage; false: instances
 -- component: Training, Training Warm Pool, or either with ' ML storage'
 -- instance_type: Instance type, also for storage; NULL = not known
@@ -23,9 +25,10 @@ SELECT
     day.job_id, day.training_job_arn, day.creation_time, day.usage_date, day.account_id,
     accounts.account_name, day.region, day.training_job_name, day.job_family, day.team,
     day.training_job_status, day.failure_reason, day.role_arn, day.warm_pool_status,
-    day.retained_seconds, day.keep_alive_seconds, day.tags,
+    day.retained_seconds, day.keep_alive_seconds, day.tags, day.specification,
     day.component <> 'Training' AS is_pool,
     day.is_over,
+    day.seconds = 0 AS is_instant,
     part.is_storage,
     CASE WHEN part.is_storage THEN day.component || ' ML storage' ELSE day.component END
         AS component,
@@ -42,6 +45,15 @@ INNER JOIN cost_bases AS basis
     ON basis.rank = CASE WHEN part.is_storage THEN day.storage_rank ELSE day.compute_rank END
 LEFT JOIN accounts ON day.account_id = accounts.account_id
 WHERE
-    (day.seconds > 0 OR day.seconds IS NULL)
+    (
+        day.seconds IS DISTINCT FROM 0
+        -- A pool that was reused at once is a pool all the same. Only one day of it remains.
+        OR (
+            day.retained_seconds = 0
+            AND day.warm_pool_status = 'Reused'
+            AND day.component = 'Training Warm Pool'
+            AND NOT part.is_storage
+        )
+    )
     -- Without details, nobody knows whether storage is charged: the job has one row only.
     AND (NOT part.is_storage OR (day.has_storage AND day.instance_type IS NOT NULL))

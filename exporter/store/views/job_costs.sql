@@ -11,14 +11,14 @@
 -- instance_hours: Instance hours (seconds × count ÷ 3600): sum of its days, to 12 places
 -- usd_per_hour: Price of an instance hour after discount, on the first day; NULL = none
 -- compute_cost_usd: Cost of the instances in USD: sum of its days; NULL = not known
--- storage_cost_usd, compute_rank, storage_rank, cost_usd: as in usage_days
+-- storage_cost_usd, compute_rank, storage_rank, cost_usd, specification: as in usage_days
 SELECT
     day.job_id, day.training_job_arn, day.creation_time, day.account_id, day.region,
     day.training_job_name, day.job_family, day.team, day.component, day.instance_type,
     day.instance_count, day.warm_pool_status, day.reused_by_job, day.is_deleted,
     day.keep_alive_seconds, day.is_over, day.from_time, day.training_end_time, day.started_at,
     day.ended_at, day.seconds, day.instance_hours, day.usd_per_hour, day.compute_cost_usd,
-    day.storage_cost_usd, day.compute_rank, day.storage_rank, day.cost_usd
+    day.storage_cost_usd, day.compute_rank, day.storage_rank, day.cost_usd, day.specification
 FROM usage_days AS day
 WHERE day.within_a_day
 UNION ALL
@@ -50,7 +50,8 @@ SELECT
     sum(day.storage_cost_usd),
     max(day.compute_rank),
     max(day.storage_rank),
-    sum(day.cost_usd)
+    sum(day.cost_usd),
+    any_value(day.specification)
 FROM usage_days AS day
 WHERE NOT day.within_a_day
 -- The job decides its times and status; as keys, they let filters reach the scan.

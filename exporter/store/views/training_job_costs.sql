@@ -13,6 +13,7 @@
 -- cost_basis: The weaker of the two bases
 -- training_started_at: When training started; NULL = not yet, or not known
 -- training_ended_at: When training ended; NULL = still running, or not known
+-- specification: as in job_costs
 SELECT
     cost.training_job_arn, cost.creation_time, cost.account_id, cost.region,
     cost.training_job_name, cost.job_family, cost.team, cost.instance_type, cost.instance_count,
@@ -23,7 +24,8 @@ SELECT
     storage.cost_basis AS storage_basis,
     total.cost_basis,
     cost.started_at AS training_started_at,
-    cost.ended_at AS training_ended_at
+    cost.ended_at AS training_ended_at,
+    cost.specification
 FROM job_costs AS cost
 INNER JOIN cost_bases AS compute ON cost.compute_rank = compute.rank
 INNER JOIN cost_bases AS storage ON cost.storage_rank = storage.rank

@@ -16,6 +16,7 @@
 -- reused_by_job: as in job_costs
 -- pool_started_at: Start of the idle time (end of training)
 -- pool_ended_at: End of the idle time; NULL = still idle, or the seconds are not known
+-- specification: as in job_costs
 SELECT
     cost.training_job_arn, cost.creation_time, cost.account_id, cost.region,
     cost.training_job_name, cost.job_family, cost.team, cost.instance_type, cost.instance_count,
@@ -26,7 +27,8 @@ SELECT
     storage.cost_basis AS storage_basis,
     total.cost_basis, cost.warm_pool_status, cost.reused_by_job,
     cost.from_time AS pool_started_at,
-    cost.ended_at AS pool_ended_at
+    cost.ended_at AS pool_ended_at,
+    cost.specification
 FROM job_costs AS cost
 INNER JOIN cost_bases AS compute ON cost.compute_rank = compute.rank
 INNER JOIN cost_bases AS storage ON cost.storage_rank = storage.rank

@@ -1,0 +1,386 @@
+"""The rows of keep-alive-advice and keep-alive-curve, from a replay of each specification.
+
+SQL gives one row per specification (views/parts/pool_histories.sql). The functions here take these
+rows and the parameters of the report. They return rows by column name; the total is the last one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Final
+
+from exporter.reports.replay import GRID, LONGEST, Job, Outcome, Specification, Window
+from exporter.reports.values import period
+
+Row = Mapping[str, Any]
+
+#: Below this share of explained reuse, the replay knows too little for a suggestion.
+EXPLAINED: Final = Decimal("0.9")
+_MONTH_SECONDS: Final = 365.25 / 12 * 86400
+
+
+@dataclass
+class _Family:
+    """What was observed of one family in one specification.
+
+    Attributes:
+        jobs: Jobs that ended in the period.
+        pools: Pools that these jobs left.
+        reused: Pools of these that a next job took.
+        denied: Jobs of these that asked for a pool and got none.
+        keep_alive: Jobs of these by keep-alive period in seconds.
+        usd: Cost of the pools in the period, as in warm-pool-cost; None = not known.
+        wasted_usd: The part of it for pools that no job took; None = not known.
+    """
+
+    jobs: int = 0
+    pools: int = 0
+    reused: int = 0
+    denied: int = 0
+    keep_alive: Counter[int] = field(default_factory=Counter)
+    usd: Decimal | None = Decimal()
+    wasted_usd: Decimal | None = Decimal()
+
+
+class _History:
+    """One specification: what was observed, and its replay."""
+
+    def __init__(self, row: Row, longest: int, minute_usd: Decimal) -> None:
+        """Keep a row of the SQL.
+
+        Args:
+            row: The row.
+            longest: The longest keep-alive period to suggest, in seconds.
+            minute_usd: What a minute without waiting is worth, in USD.
+        """
+        self.row = row
+        self.periods = tuple(seconds for seconds in GRID if seconds <= longest)
+        self.months = _MONTH_SECONDS / max(1.0, row["until_seconds"] - row["since_seconds"])
+        saved = row["saved_seconds"]
+        self.saved_minutes: float | None = None if saved is None else max(0.0, saved) / 60
+        self.minute_usd = float(minute_usd)
+        self._longest = longest
+
+    @cached_property
+    def families(self) -> Mapping[str, _Family]:
+        """What was observed, by family."""
+        names = ("families", "keep_alive", "pool_usd", "is_ended_here", "had_pool", "was_reused")
+        found: dict[str, _Family] = defaultdict(_Family)
+        for name, keep_alive, usd, is_ended_here, had_pool, was_reused in zip(
+            *(self.row[name] for name in names), strict=True
+        ):
+            if usd is None and not is_ended_here:
+                continue
+            family = found[name]
+            if usd is None and had_pool:
+                family.usd = family.wasted_usd = None
+            if usd is not None and family.usd is not None and family.wasted_usd is not None:
+                family.usd += usd
+                family.wasted_usd += 0 if was_reused else usd
+            if is_ended_here:
+                family.jobs += 1
+                family.pools += had_pool
+                family.reused += was_reused
+                family.denied += keep_alive > 0 and not had_pool
+                family.keep_alive[keep_alive] += 1
+        return found
+
+    @cached_property
+    def replayed(self) -> Specification:
+        """The replay."""
+        row = self.row
+        jobs: Iterable[Job] = ()
+        if row["specification"] is not None:
+            rates = (usd or 0.0 for usd in row["usd_per_second"])
+            jobs = map(Job, row["families"], row["created"], row["ended"], row["keep_alive"], rates)
+        window = Window(row["since_seconds"], row["until_seconds"])
+        return Specification(jobs, window, max(self._longest, *row["keep_alive"]))
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether a second of each pool has a price."""
+        return all(
+            usd is not None
+            for usd, ended in zip(self.row["usd_per_second"], self.row["ended"], strict=True)
+            if ended is not None
+        )
+
+    def explained(self, name: str) -> Decimal | None:
+        """Return how much of the observed reuse the replay of the current settings gives.
+
+        The figure is the smaller number of reuses divided by the larger one: a replay that
+        predicts too many is as wrong as one that predicts too few. None = no pools.
+        """
+        observed = self.families[name]
+        if not observed.pools:
+            return None
+        replayed = self.replayed.current.get(name, Outcome()).reuses
+        most = max(observed.reused, replayed)
+        return Decimal(min(observed.reused, replayed)) / most if most else Decimal(1)
+
+    def reason(self, name: str) -> str:
+        """Return why a family gets no suggestion; empty = it gets one."""
+        explained = self.explained(name)
+        family = self.families[name]
+        if self.row["specification"] is None:
+            return "the settings of these jobs are not known"
+        if not self.is_priced or family.usd is None:
+            return "the cost of the pools is not known"
+        if explained is not None and explained < EXPLAINED:
+            return f"the replay explains only {explained:.0%} of the observed reuse"
+        if self.saved_minutes is None and (family.reused or not family.pools):
+            return "no warm start in the period: the minutes that a pool saves are not known"
+        return ""
+
+    @cached_property
+    def plan(self) -> Mapping[str, int]:
+        """The suggested keep-alive periods, in seconds, of the families that should change."""
+        free = [name for name in self.families if not self.reason(name)]
+        if not free:
+            return {}
+        reuse_usd = (self.saved_minutes or 0.0) * self.minute_usd
+        best = self.replayed.best(self.periods, free, reuse_usd)
+        plan = {
+            name: seconds
+            for name, seconds in best.items()
+            if self.families[name].keep_alive.keys() != {seconds}
+        }
+        # Reality can cost less than the replay of the current settings. Then nothing is promised.
+        gains = [self._advice(name, plan)["net_usd"] for name in self.families]
+        return plan if sum(gain for gain in gains if gain is not None) >= 0 else {}
+
+    def advice(self) -> Iterator[dict[str, Any]]:
+        """Yield a row of keep-alive-advice for each family."""
+        for name in self.families:
+            yield self._advice(name, self.plan)
+
+    def _advice(self, name: str, plan: Mapping[str, int]) -> dict[str, Any]:
+        family = self.families[name]
+        reason = self.reason(name)
+        usd = None if family.usd is None else float(family.usd)
+        now = self.replayed.current.get(name, Outcome())
+        then = self.replayed.outcomes(plan).get(name, Outcome())
+        if name not in plan:  # its own setting stays, but those of other families can change
+            then = Outcome(
+                family.reused + then.reuses - now.reuses, (usd or 0.0) + then.usd - now.usd
+            )
+        then_usd = max(0.0, then.usd)
+        gained = None
+        net = None
+        if not reason and usd is not None:
+            net = usd - then_usd
+            if self.saved_minutes is not None:
+                gained = (then.reuses - family.reused) * self.saved_minutes
+                net += gained * self.minute_usd
+        seconds = plan.get(name, min(family.keep_alive, default=None))
+        if reason or (name not in plan and len(family.keep_alive) > 1):
+            seconds = None
+        return {
+            "family": name,
+            "specification": self.row["specification"],
+            "account_id": self.row["account_id"],
+            "region": self.row["region"],
+            "instance_type": self.row["instance_type"],
+            "jobs": family.jobs,
+            "pools": family.pools,
+            "current_keep_alive": _range(family.keep_alive),
+            "current_min_seconds": min(family.keep_alive, default=None),
+            "current_max_seconds": max(family.keep_alive, default=None),
+            "idle_usd": family.usd,
+            "wasted_usd": family.wasted_usd,
+            "current_idle_usd": self._monthly(usd),
+            "current_reuses": family.reused,
+            "suggested_keep_alive_seconds": seconds,
+            "suggested_idle_usd": None if reason else self._monthly(then_usd),
+            "suggested_reuses": None if reason else then.reuses,
+            "gained_minutes": self._monthly(gained),
+            "net_usd": self._monthly(net),
+            "current_net_usd": self._net(family.reused, usd),
+            "suggested_net_usd": None if reason else self._net(then.reuses, then_usd),
+            "explained": self.explained(name),
+            "sdk_argument": None if seconds is None else f"keep_alive_period_in_seconds={seconds}",
+            "api_setting": None if seconds is None else f'"KeepAlivePeriodInSeconds": {seconds}',
+            "reason": reason or self._remark(name, plan),
+        }
+
+    def _remark(self, name: str, plan: Mapping[str, int]) -> str | None:
+        """Return what to know about a suggestion."""
+        family = self.families[name]
+        if family.denied:
+            return f"{family.denied} jobs asked for a pool and got none: check the quota"
+        if plan.get(name) and not family.pools:
+            return "needs a warm pool quota"
+        if name not in plan:
+            return "the current setting is best"
+        return None
+
+    def _monthly(self, amount: float | None) -> Decimal | None:
+        return None if amount is None else _decimal(amount * self.months)
+
+    def _net(self, reuses: int, usd: float | None) -> Decimal | None:
+        if usd is None or self.saved_minutes is None:
+            return None
+        return self._monthly(reuses * self.saved_minutes * self.minute_usd - usd)
+
+    def curve(self, name: str) -> Iterator[dict[str, Any]]:
+        """Yield a row of keep-alive-curve for each period."""
+        family = self.families[name]
+        # Of two periods that as many jobs use, the shorter one.
+        current = min(
+            family.keep_alive, key=lambda used: (-family.keep_alive[used], used), default=0
+        )
+        suggested = None if self.reason(name) else self.plan.get(name, current)
+        shorter: dict[str, Any] | None = None
+        current_net = self._curve_row(name, current)["net_usd"]
+        for seconds in sorted({*self.periods, current, *family.keep_alive}):
+            row = self._curve_row(name, seconds)
+            marks = ("current" * (seconds == current), "suggested" * (seconds == suggested))
+            row["mark"] = ", ".join(filter(None, marks))
+            if shorter and None not in (row["idle_usd"], row["saved_minutes"]):
+                minutes = row["saved_minutes"] - shorter["saved_minutes"]
+                usd = row["idle_usd"] - shorter["idle_usd"]
+                row["usd_per_minute"] = _decimal(usd / minutes) if minutes else None
+            if seconds == suggested and row["net_usd"] is not None:
+                row["gain_usd"] = row["net_usd"] - current_net
+            shorter = row
+            yield row
+
+    def _curve_row(self, name: str, seconds: int) -> dict[str, Any]:
+        outcome = self.replayed.outcomes({name: seconds}).get(name, Outcome())
+        usd = outcome.usd if self.is_priced else None
+        minutes = None if self.saved_minutes is None else outcome.reuses * self.saved_minutes
+        return {
+            "family": name,
+            "specification": self.row["specification"],
+            "instance_type": self.row["instance_type"],
+            "keep_alive_seconds": seconds,
+            "ends": self.ends[name],
+            "reuses": outcome.reuses,
+            "idle_usd": self._monthly(usd),
+            "saved_minutes": self._monthly(minutes),
+            "net_usd": self._net(outcome.reuses, usd),
+        }
+
+    @cached_property
+    def ends(self) -> Counter[str]:
+        """Jobs of the period that could leave a pool, by family."""
+        row = self.row
+        return Counter(
+            name
+            for name, ended, is_ended_here in zip(
+                row["families"], row["ended"], row["is_ended_here"], strict=True
+            )
+            if ended is not None and is_ended_here
+        )
+
+
+def advise(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of keep-alive-advice, most wasted money first.
+
+    Args:
+        rows: One row per specification.
+        values: `minute_usd`, `top`, and `policy` (not None = with IAM statements).
+    """
+    found = []
+    for history in _histories(rows, values["minute_usd"]):
+        for row in history.advice():
+            if values["policy"] is not None:
+                row["iam_statement"] = _statement(row, history.row["partition"])
+            found.append(row)
+    found.sort(
+        key=lambda row: (
+            -(row["wasted_usd"] or 0),
+            -(row["net_usd"] or 0),
+            row["family"],
+            row["account_id"],
+            row["region"],
+            row["specification"] or "",
+        )
+    )
+    return [*found[: values["top"]], _total(found)]
+
+
+def _total(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the total of all rows. A family without a suggestion goes on as it is now."""
+    total: dict[str, Any] = {"is_total": True}
+    for name in ("jobs", "pools"):
+        total[name] = sum(row[name] for row in rows)
+    for name in ("idle_usd", "wasted_usd", "gained_minutes", "net_usd"):
+        total[name] = _sum(row[name] for row in rows)
+    for name in ("idle_usd", "reuses", "net_usd"):
+        current, suggested = f"current_{name}", f"suggested_{name}"
+        total[current] = _sum(row[current] for row in rows)
+        total[suggested] = _sum(
+            row[current] if row[suggested] is None else row[suggested] for row in rows
+        )
+    return total
+
+
+def _sum(values: Iterable[Any]) -> Any:  # noqa: ANN401 - int or Decimal, as the values
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def draw(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of keep-alive-curve: the total is that of the current periods.
+
+    Args:
+        rows: One row per specification.
+        values: `minute_usd`, `family`, and `top`, the number of specifications to show.
+    """
+    curves = [
+        list(history.curve(values["family"]))
+        for history in _histories(rows, values["minute_usd"])
+        if history.row["specification"] is not None and history.ends[values["family"]]
+    ]
+    curves.sort(key=lambda curve: (-curve[0]["ends"], curve[0]["specification"]))
+    every = [row for curve in curves for row in curve]
+    current = [row for row in every if "current" in row["mark"]]
+    total: dict[str, Any] = {"is_total": True, "mark": "current"}
+    for name in ("ends", "reuses", "idle_usd", "saved_minutes", "net_usd"):
+        total[name] = _sum(row[name] for row in current)
+    total["gain_usd"] = _sum(row.get("gain_usd") for row in every)
+    return [*(row for curve in curves[: values["top"]] for row in curve), total]
+
+
+def _histories(rows: Iterable[Row], minute_usd: Decimal) -> list[_History]:
+    rows = list(rows)
+    longest: dict[str, int] = defaultdict(lambda: LONGEST)
+    for row in rows:
+        account = row["account_id"]
+        longest[account] = max(longest[account], *row["keep_alive"])
+    return [_History(row, longest[row["account_id"]], minute_usd) for row in rows]
+
+
+def _statement(row: Row, partition: str) -> str | None:
+    """Return an IAM statement that caps the keep-alive period of a family's jobs by their names."""
+    if row["suggested_keep_alive_seconds"] is None:
+        return None
+    name = f"training-job/{row['family']}*"
+    return json.dumps(
+        {
+            "Effect": "Deny",
+            "Action": "sagemaker:CreateTrainingJob",
+            "Resource": f"arn:{partition}:sagemaker:{row['region']}:{row['account_id']}:{name}",
+            "Condition": {
+                "NumericGreaterThan": {
+                    "sagemaker:KeepAlivePeriod": row["suggested_keep_alive_seconds"]
+                }
+            },
+        }
+    )
+
+
+def _range(periods: Iterable[int]) -> str | None:
+    """Return the periods of a family for a reader: `10 min`, or `none–1 h` if they are mixed."""
+    texts = [period(seconds) for seconds in sorted(periods)]
+    return "–".join(dict.fromkeys((texts[0], texts[-1]))) if texts else None
+
+
+def _decimal(amount: float | Decimal) -> Decimal:
+    return round(Decimal(amount), 6) + 0  # never -0
