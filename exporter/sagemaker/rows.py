@@ -3,7 +3,7 @@
 A field of a row carries the name of the column that it fills, its type, and where its value is in
 the answer. `read` takes the value by that type: a type without None makes the member mandatory.
 To add a field of DescribeTrainingJob, add a line to `DetailRow` here, a column of the same name
-to store/schema.py, and a migration with its `SCHEMA_REVISION` (store/database.py). Every other
+to store/schema.py, and a migration with its `SCHEMA_REVISION` (store/revision.py). Every other
 layer follows. `sync --full` fills the column for jobs that are known already.
 
 An answer that breaks the API's promise is rejected whole, because half a page would look like a

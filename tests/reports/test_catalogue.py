@@ -29,11 +29,24 @@ def connection(migrated_file: Path) -> Iterator[sa.Connection]:
 
 REPORTS = list(catalogue().values())
 EXPECTED = {
-    "warm-pool-cost", "warm-pool-jobs", "warm-pool-live", "warm-pool-waste", "warm-pool-reuse",
-    "warm-pool-chains", "keep-alive-advice", "keep-alive-curve", "why-not-reused",
-    "startup-time", "training-cost", "cost-change", "spot-savings", "failed-jobs", "job-history",
-    "untagged", "coverage",
-}  # fmt: skip
+    "warm-pool-cost",
+    "warm-pool-jobs",
+    "warm-pool-live",
+    "warm-pool-waste",
+    "warm-pool-reuse",
+    "warm-pool-chains",
+    "keep-alive-advice",
+    "keep-alive-curve",
+    "why-not-reused",
+    "startup-time",
+    "training-cost",
+    "cost-change",
+    "spot-savings",
+    "failed-jobs",
+    "job-history",
+    "untagged",
+    "coverage",
+}
 
 
 def request(report: Report, **more: object) -> running.Request:

@@ -22,16 +22,20 @@ from exporter.store.backup import restore
 from exporter.store.check import check
 from exporter.store.database import Database
 from exporter.store.migrate import Upgraded
+from exporter.store.revision import SCHEMA_REVISION
 from tests.support.files import content, limited_file_size, mode, names
 from tests.support.processes import environment
 
+TODAY = SCHEMA_REVISION
+NEXT = f"{int(TODAY) + 1:04}"
+
 #: Changes rows, adds a column and a table, and on request is killed between two statements.
-LATER = """
+LATER = f"""
 import os
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{NEXT}"
+down_revision = "{TODAY}"
 
 
 def upgrade() -> None:
@@ -51,7 +55,7 @@ def migrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program's migrations and the later one."""
     migrations = tmp_path_factory.mktemp("later") / "migrations"
     shutil.copytree(folder("migrations"), migrations, ignore=shutil.ignore_patterns("__pycache__"))
-    (migrations / "versions" / "0002_colours.py").write_text(LATER)
+    (migrations / "versions" / f"{NEXT}_colours.py").write_text(LATER)
     return migrations
 
 
@@ -68,7 +72,7 @@ def upgrade(migrations: Path) -> Upgrade:
 @pytest.fixture
 def later(filled: Database) -> Database:
     """The filled database, as the later program opens it."""
-    return Database(filled.path, revision="0002")
+    return Database(filled.path, revision=NEXT)
 
 
 def test_an_upgrade_keeps_every_row_and_a_copy_of_the_file(
@@ -76,18 +80,18 @@ def test_an_upgrade_keeps_every_row_and_a_copy_of_the_file(
 ) -> None:
     before = content(later.path)
     notes: list[str] = []
-    copy = Path(f"{later.path}.before-0002")
-    assert upgrade(later, notify=notes.append) == Upgraded("0001", "0002", copy)
-    assert notes == [f"Upgrading the schema from 0001 to 0002; the copy is {copy}."]
+    copy = Path(f"{later.path}.before-{NEXT}")
+    assert upgrade(later, notify=notes.append) == Upgraded(TODAY, NEXT, copy)
+    assert notes == [f"Upgrading the schema from {TODAY} to {NEXT}; the copy is {copy}."]
     assert (mode(copy), content(copy)) == (0o600, before)
     after = content(later.path)
-    assert after["alembic_version"] == [("0002",)]
+    assert after["alembic_version"] == [(NEXT,)]
     assert after["colours"] == [("blue",)]
     assert after["training_jobs"] == [(*row, "blue") for row in before["training_jobs"]]
     unchanged = {"training_job_details", "training_job_changes", "sync_scopes", "prices"}
     assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
     # A second upgrade does nothing, and the copy stays.
-    assert upgrade(later) == Upgraded("0002", "0002", None)
+    assert upgrade(later) == Upgraded(NEXT, NEXT, None)
     assert content(copy) == before
 
 
@@ -97,7 +101,8 @@ def test_the_older_program_refuses_the_file_and_works_with_the_copy(
     before = content(filled.path)
     upgrade(later)
     upgraded = filled.path.read_bytes()
-    with pytest.raises(SchemaNewerError, match="has schema 0002; this program knows 0001") as error:
+    refusal = f"has schema {NEXT}; this program knows {TODAY}"
+    with pytest.raises(SchemaNewerError, match=refusal) as error:
         check(filled)
     assert error.value.exit_code == 6
     with pytest.raises(SchemaNewerError):
@@ -106,7 +111,7 @@ def test_the_older_program_refuses_the_file_and_works_with_the_copy(
         pass
     assert filled.path.read_bytes() == upgraded
 
-    done = restore(filled, Path(f"{filled.path}.before-0002"))
+    done = restore(filled, Path(f"{filled.path}.before-{NEXT}"))
     assert content(filled.path) == before
     assert check(filled).faults == []
     assert done.kept is not None
@@ -120,7 +125,7 @@ def test_a_command_that_only_reads_an_older_file_names_the_upgrade_command(
     with pytest.raises(DatabaseError) as error, later.reading():
         pass
     assert str(error.value) == (
-        f"The database {later.path} has the older schema 0001. "
+        f"The database {later.path} has the older schema {TODAY}. "
         "Run `sagemaker-exporter db upgrade` (or `sync`)."
     )
     assert later.path.read_bytes() == before
@@ -140,7 +145,7 @@ def test_an_error_at_any_statement_leaves_the_older_schema(
 
     event.listen(sa.Engine, "before_cursor_execute", count)
     try:
-        upgrade(Database(spare, revision="0002"))
+        upgrade(Database(spare, revision=NEXT))
     finally:
         event.remove(sa.Engine, "before_cursor_execute", count)
     assert passed > 300  # statements of comments and views included
@@ -157,11 +162,11 @@ def test_an_error_at_any_statement_leaves_the_older_schema(
         event.listen(sa.Engine, "before_cursor_execute", fail)
         try:
             with pytest.raises(sa.exc.ProgrammingError):
-                upgrade(Database(later.path, revision="0002"))
+                upgrade(Database(later.path, revision=NEXT))
         finally:
             event.remove(sa.Engine, "before_cursor_execute", fail)
         assert content(later.path) == before, at
-    assert upgrade(later).after == "0002"
+    assert upgrade(later).after == NEXT
 
 
 def test_a_kill_half_way_leaves_the_older_schema_and_the_next_upgrade_succeeds(
@@ -173,7 +178,7 @@ def test_a_kill_half_way_leaves_the_older_schema_and_the_next_upgrade_succeeds(
         "from pathlib import Path\n"
         "from exporter.store import migrate\n"
         "from exporter.store.database import Database\n"
-        "database = Database(Path(sys.argv[1]), revision='0002')\n"
+        f"database = Database(Path(sys.argv[1]), revision='{NEXT}')\n"
         "migrate.upgrade(database, migrations=Path(sys.argv[2]))\n"
     )
     ended = subprocess.run(
@@ -184,28 +189,28 @@ def test_a_kill_half_way_leaves_the_older_schema_and_the_next_upgrade_succeeds(
     assert ended.returncode == -signal.SIGKILL
     assert check(filled).faults == []
     assert content(filled.path) == before
-    copy = Path(f"{filled.path}.before-0002")
+    copy = Path(f"{filled.path}.before-{NEXT}")
     assert content(copy) == before
-    assert upgrade(later) == Upgraded("0001", "0002", copy)
+    assert upgrade(later) == Upgraded(TODAY, NEXT, copy)
     assert content(copy) == before
 
 
 def test_an_upgrade_without_room_for_the_copy_changes_nothing(
     later: Database, upgrade: Upgrade
 ) -> None:
-    older = Path(f"{later.path}.before-0001")
+    older = Path(f"{later.path}.before-{TODAY}")
     older.write_text("the copy of the upgrade before")
     before = later.path.read_bytes()
     with limited_file_size(100_000), pytest.raises(DatabaseError) as error:
         upgrade(later)
     assert error.value.exit_code == 8
-    assert "Cannot copy the database before the upgrade from schema 0001" in str(error.value)
+    assert f"Cannot copy the database before the upgrade from schema {TODAY}" in str(error.value)
     assert later.path.read_bytes() == before
     assert older.exists()
     # The older copy is removed only after the newer one is complete.
     upgrade(later)
     assert [name for name in names(later.path.parent) if "before" in name] == [
-        "jobs.duckdb.before-0002"
+        f"jobs.duckdb.before-{NEXT}"
     ]
 
 
