@@ -191,7 +191,7 @@ def idle(figures: Figures) -> Chart | None:
         "usd_per_hour": "USD per hour",
         "instance_type": "instance type",
         "instances": "instances",
-        "so_far_usd": "cost to date",
+        "accrued_usd": "cost to date",
         "waits_since": "idle since",
         "ends_by": "ends by",
     }

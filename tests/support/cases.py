@@ -19,7 +19,7 @@ from exporter.reports import running
 from exporter.reports.catalogue import find
 from exporter.reports.periods import Period
 from exporter.reports.result import Result
-from exporter.sagemaker.rows import detail_row, job_row
+from exporter.sagemaker.rows import DetailRow, JobRow, read
 from tests.support.rows import insert
 
 ACCOUNT: Final = "111122223333"
@@ -121,7 +121,8 @@ class World:
         for record in records:
             arn = f"arn:aws:sagemaker:{region}:{account}:training-job/{record['TrainingJobName']}"
             answer = {"TrainingJobArn": arn, **_with_times(record)}
-            row, detail = job_row(answer), detail_row(answer, "DescribeTrainingJob")
+            row = read(JobRow, answer, "DescribeTrainingJob")
+            detail = read(DetailRow, answer, "DescribeTrainingJob")
             labels = label(
                 Labelled(row.training_job_name, account, None, detail.role_arn, {}), LabelRules()
             )
