@@ -46,7 +46,8 @@ ORDER BY creation_time LIMIT 1
 """
 #: Arguments for the examples of some reports.
 _EXAMPLES: Final[dict[str, list[str]]] = {
-    "keep-alive-advice": ["--param", "family=resnet", "--param", "minute_usd=0.20"],
+    "keep-alive-advice": ["--param", "minute_usd=0.20"],
+    "keep-alive-curve": ["resnet", "--param", "minute_usd=0.20"],
     "untagged": ["--by", "family"],
     "why-not-reused": ["--param", "top=20"],
 }
