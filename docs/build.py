@@ -248,8 +248,8 @@ def _reasoning(report: Report) -> list[str]:
 
 def _words(connection: sa.Connection, report: Report) -> list[str]:
     words = _EXAMPLES.get(report.name, [])
-    if any(item.required for item in report.parameters.values()):
-        return [str(connection.execute(sa.text(_JOB)).scalar_one()), *words]
+    if not words and any(item.required for item in report.parameters.values()):
+        return [str(connection.execute(sa.text(_JOB)).scalar_one())]
     return words
 
 

@@ -15,10 +15,10 @@
 -- bar: wasted_usd
 -- limit: idle_usd
 -- column: family: Family of the jobs
--- column: specification: What a job must match to take the pools
+-- column: specification wide: What a job must match to take the pools
 -- column: account_id wide: AWS account
 -- column: region wide: AWS region
--- column: instance_type wide: Instance type
+-- column: instance_type: Instance type
 -- column: jobs count wide: Jobs that ended in the period
 -- column: pools count wide: Pools that these jobs left
 -- column: current_keep_alive: Keep-alive period now; a range if the jobs differ
@@ -38,7 +38,7 @@
 -- column: explained percent: Observed reuse that the replay explains; NULL = no pools
 -- column: sdk_argument wide: The setting in the SageMaker Python SDK
 -- column: api_setting wide: The setting in ResourceConfig of CreateTrainingJob
--- column: reason: Why nothing is suggested, or what to know about the suggestion
+-- column: reason wide: Why nothing is suggested, or what to know about the suggestion
 -- column: iam_statement wide: With policy=yes, a statement that denies longer periods
 -- example: --month 2026-10
 -- example: --param minute_usd=0.50 --param policy=yes

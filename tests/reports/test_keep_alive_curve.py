@@ -21,7 +21,7 @@ def at(minutes: float) -> datetime:
 
 
 def curve(world: World, family: str, **params: str) -> dict[int, dict[str, Any]]:
-    rows = world.rows("keep-alive-curve", argument=family, params=params)
+    rows = world.rows("keep-alive-curve", params=params | {"family": family})
     return {row["keep_alive_seconds"]: row for row in rows}
 
 
