@@ -267,6 +267,7 @@ def _request(report: Report, words: list[str]) -> running.Request:
         by=[value for flag, value in pairs if flag == "--by"],
         params=dict(value.split("=", 1) for value in given),
         argument=argument,
+        now=world.NOW,
     )
 
 

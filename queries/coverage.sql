@@ -64,7 +64,7 @@ remedied AS (
             WHEN summed.basis = 'estimated' THEN 'prices import with an earlier date'
             WHEN summed.basis = 'accruing' THEN 'sync: not settled yet'
             WHEN summed.basis = 'unknown seconds'
-                THEN 'sync: AWS has not reported billable seconds yet'
+                THEN 'sync: AWS has not reported billable seconds, or the job was deleted'
             WHEN summed.basis IN ('training plan', 'serverless') THEN 'none: not priced on demand'
             WHEN summed.price = 'list prices' THEN 'prices import: these are public prices'
         END AS remedy

@@ -26,7 +26,10 @@ pools AS (
         any_value(instance_type) FILTER (WHERE is_pool) AS instance_type,
         sum(instance_hours) FILTER (WHERE is_pool) AS instance_hours,
         sum(cost_usd) FILTER (WHERE is_pool) AS cost_usd,
-        sum(cost_usd) FILTER (WHERE NOT is_pool) AS training_usd
+        sum(cost_usd) FILTER (WHERE NOT is_pool) AS training_usd,
+        -- The columns that notes read: why a part of the cost is not known.
+        max(cost_basis) FILTER (WHERE is_pool AND cost_usd IS NULL) AS cost_basis,
+        NULL::VARCHAR AS price_source
     FROM cost_lines
     WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
     GROUP BY job_id
@@ -59,17 +62,18 @@ shown AS (
 every_pool AS (
     SELECT
         count(*) AS pools,
-        sum(cost_usd) AS cost_usd
+        sum(cost_usd) AS all_usd
     FROM pools
 )
 
 SELECT
     FALSE AS is_total,
     shown.job, shown.family, shown.instance_type, shown.instance_hours, shown.cost_usd,
-    CAST(shown.cost_usd AS DOUBLE) / nullif(CAST(every_pool.cost_usd AS DOUBLE), 0) AS share,
+    CAST(shown.cost_usd AS DOUBLE) / nullif(CAST(every_pool.all_usd AS DOUBLE), 0) AS share,
     shown.training_usd,
     shown.warm_pool_status AS pool,
-    shown.warm_pool_retained_seconds AS idle_seconds,
+    CASE WHEN shown.warm_pool_retained_seconds >= 0 THEN shown.warm_pool_retained_seconds END
+        AS idle_seconds,
     detail.keep_alive_seconds,
     shown.warm_pool_reused_by_job AS reused_by,
     shown.creation_time AS created_at
@@ -82,9 +86,10 @@ SELECT
     count(*) || ' of ' || any_value(every_pool.pools) AS job,
     sum(shown.instance_hours) AS instance_hours,
     sum(shown.cost_usd) AS cost_usd,
-    CAST(sum(shown.cost_usd) AS DOUBLE) / nullif(CAST(any_value(every_pool.cost_usd) AS DOUBLE), 0)
+    CAST(sum(shown.cost_usd) AS DOUBLE) / nullif(CAST(any_value(every_pool.all_usd) AS DOUBLE), 0)
         AS share,
     sum(shown.training_usd) AS training_usd
+    /*notes*/ /*end*/
 FROM shown
 CROSS JOIN every_pool
 ORDER BY is_total, cost_usd DESC NULLS LAST, job, created_at;

@@ -1,6 +1,7 @@
 -- title: Warm pools that are idle now
--- description: Pools that had not ended when sync last observed them: what each costs an hour, when
---   it ends at the latest, and the command that would end it. The command is printed, never run.
+-- description: Pools that had not ended when sync last observed them and whose keep-alive period is
+--   not over: what each costs an hour, when it ends at the latest, and the command that would end
+--   it. The command is printed, never run.
 -- prices: yes
 -- bar: usd_per_hour
 -- limit: usd_per_hour
@@ -40,7 +41,11 @@ live AS (
     LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
     LEFT JOIN sync_scopes AS scope
         ON pool.account_id = scope.account_id AND pool.region = scope.region
-    WHERE pool.warm_pool_status IN ('Available', 'InUse') AND job.deleted_at IS NULL
+    WHERE
+        pool.warm_pool_status IN ('Available', 'InUse')
+        AND job.deleted_at IS NULL
+        -- Until the next sync, the database does not know that such a pool has ended.
+        AND coalesce(ends_by, 'infinity') > CAST(:now AS TIMESTAMPTZ)
 )
 
 SELECT

@@ -16,15 +16,11 @@
 -- example: --by month --by instance_type --since 180d
 WITH
 -- One row per cost line of an ended pool in the period.
-costs AS (
+lines AS (
     SELECT
         /*by*/ job_family AS family, instance_type /*end*/,
         job_id AS job,
-        -- Counts a pool once, on its first day, however many rows its cost has.
-        row_number() OVER (
-            PARTITION BY job_id
-            ORDER BY usage_date, is_storage, usd_per_unit
-        ) = 1 AS is_first,
+        usage_date, is_storage, usd_per_unit,
         warm_pool_status = 'Reused' AS is_reused,
         retained_seconds AS idle_seconds,
         keep_alive_seconds, cost_usd, cost_basis, price_source
@@ -34,25 +30,48 @@ costs AS (
         AND usage_date < CAST(:until AS DATE)
         AND is_pool
         AND is_over
+),
+
+-- The same rows. However many rows its cost has, a pool counts once in the total and once in each
+-- group, such as a month.
+costs AS (
+    SELECT
+        lines.*,
+        row_number() OVER of_pool = 1 AS is_first,
+        is_first
+        OR lag(row(/*names*/ family, instance_type /*end*/)) OVER of_pool
+            IS DISTINCT FROM row(/*names*/ family, instance_type /*end*/) AS is_first_of_group
+    FROM lines
+    WINDOW of_pool AS (PARTITION BY job ORDER BY usage_date, is_storage, usd_per_unit)
 )
 
 SELECT
     /*names*/ family, instance_type /*end*/,
     grouping(/*names*/ family, instance_type /*end*/) > 0 AS is_total,
-    count(*) FILTER (WHERE is_first) AS pools,
-    count(*) FILTER (WHERE is_first AND is_reused) AS reused,
-    count(*) FILTER (WHERE is_first AND is_reused) / nullif(count(*) FILTER (WHERE is_first), 0)
-        AS reuse_rate,
+    CASE
+        WHEN is_total THEN count(*) FILTER (WHERE is_first)
+        ELSE count(*) FILTER (WHERE is_first_of_group)
+    END AS pools,
+    CASE
+        WHEN is_total THEN count(*) FILTER (WHERE is_first AND is_reused)
+        ELSE count(*) FILTER (WHERE is_first_of_group AND is_reused)
+    END AS reused,
+    reused / nullif(pools, 0) AS reuse_rate,
     CAST(
-        quantile_disc(idle_seconds, 0.5) FILTER (WHERE is_first AND is_reused) AS BIGINT
+        CASE
+            WHEN is_total THEN quantile_disc(idle_seconds, 0.5) FILTER (WHERE is_first AND is_reused)
+            ELSE quantile_disc(idle_seconds, 0.5) FILTER (WHERE is_first_of_group AND is_reused)
+        END AS BIGINT
     ) AS median_wait_seconds,
     max(idle_seconds) FILTER (WHERE is_reused) AS longest_wait_seconds,
     CAST(
-        quantile_disc(keep_alive_seconds, 0.5) FILTER (WHERE is_first) AS BIGINT
+        CASE
+            WHEN is_total THEN quantile_disc(keep_alive_seconds, 0.5) FILTER (WHERE is_first)
+            ELSE quantile_disc(keep_alive_seconds, 0.5) FILTER (WHERE is_first_of_group)
+        END AS BIGINT
     ) AS median_keep_alive_seconds,
     sum(cost_usd) AS cost_usd,
-    CAST(sum(cost_usd) AS DOUBLE) / nullif(count(*) FILTER (WHERE is_first AND is_reused), 0)
-        AS usd_per_reuse,
+    CAST(sum(cost_usd) AS DOUBLE) / nullif(reused, 0) AS usd_per_reuse,
     count(DISTINCT CASE WHEN cost_usd IS NULL THEN job END) AS unpriced_jobs
     /*notes*/ /*end*/
 FROM costs

@@ -22,7 +22,7 @@ WITH
 -- One row per wasted pool that was idle in the period.
 wasted AS (
     SELECT
-        day.job_id,
+        day.job_id, day.creation_time,
         any_value(day.account_id) AS account_id,
         any_value(day.region) AS region,
         any_value(day.training_job_name) AS training_job_name,
@@ -44,7 +44,7 @@ wasted AS (
             ELSE
                 day.usage_date >= CAST(:since AS DATE) AND day.usage_date < CAST(:until AS DATE)
         END
-    GROUP BY day.job_id
+    GROUP BY day.job_id, day.creation_time
 ),
 
 -- The same rows, with the columns that notes read.
@@ -87,36 +87,40 @@ job AS (
             WHEN detail.serverless THEN 'a serverless job'
             WHEN detail.instance_type IS NULL THEN 'on instance groups'
         END AS uses_no_pool,
-        hash(
-            is_known, detail.instance_type, detail.instance_count, detail.role_arn,
-            detail.volume_size_gb, detail.volume_kms_key_id, detail.subnets,
-            detail.security_group_ids, encrypt_traffic, network_isolation, uses_no_pool
-        ) AS specification
+        CASE
+            WHEN job.training_plan_arn IS NULL
+                THEN /*part specification*/
+        END AS specification,
+        -- Jobs without a specification are alike in what else a reader can compare.
+        coalesce(
+            specification,
+            concat_ws(' ', uses_no_pool, detail.instance_type, detail.instance_count)
+        ) AS kind
     FROM training_jobs AS job
     LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
     SEMI JOIN shown ON job.account_id = shown.account_id AND job.region = shown.region
     WHERE
-        -- No job that left one of these pools was created more than 60 days before.
-        job.creation_time >= (SELECT min(pool_started_at) FROM shown) - INTERVAL 60 DAY
+        -- The first job that left one of these pools; later jobs were created after it.
+        job.creation_time >= (SELECT min(creation_time) FROM shown)
 ),
 
--- One row per pool and specification of its account and region.
-pool_and_specification AS (
-    SELECT shown.job_id, shown.pool_started_at, kind.*
+-- One row per pool and kind of job in its account and region.
+pool_and_kind AS (
+    SELECT shown.job_id, shown.pool_started_at, kinds.*
     FROM shown
-    INNER JOIN (SELECT DISTINCT account_id, region, specification FROM job) AS kind
-        ON shown.account_id = kind.account_id AND shown.region = kind.region
+    INNER JOIN (SELECT DISTINCT account_id, region, kind FROM job) AS kinds
+        ON shown.account_id = kinds.account_id AND shown.region = kinds.region
 ),
 
--- One row per pool and specification that came later: its first job, which came nearest.
+-- One row per pool and kind of job that came later: its first job, which came nearest.
 candidate AS (
     SELECT pair.job_id, later.job_id AS next_id
-    FROM pool_and_specification AS pair
+    FROM pool_and_kind AS pair
     ASOF INNER JOIN job AS later
         ON
             pair.account_id = later.account_id
             AND pair.region = later.region
-            AND pair.specification = later.specification
+            AND pair.kind = later.kind
             AND pair.pool_started_at <= later.creation_time
 ),
 
@@ -126,13 +130,13 @@ compared AS (
         candidate.job_id,
         theirs.job_id AS next_id,
         theirs.training_job_name AS next_job,
-        theirs.account_id, theirs.region,
         theirs.creation_time AS next_creation_time,
         CAST(epoch(theirs.creation_time) - epoch(shown.pool_started_at) AS BIGINT)
             AS came_after_seconds,
         came_after_seconds - shown.idle_seconds AS late_seconds,
         late_seconds <= 0 AS is_in_time,
         mine.is_known AND theirs.is_known AS is_known,
+        coalesce(theirs.specification = mine.specification, FALSE) AS is_alike,
         theirs.instance_type IS NOT DISTINCT FROM mine.instance_type
         AND theirs.instance_count IS NOT DISTINCT FROM mine.instance_count
         AND theirs.uses_no_pool IS NULL AS is_same_size,
@@ -194,9 +198,7 @@ compared AS (
 
 -- One row per pool with a later job: the nearest match.
 nearest AS (
-    SELECT
-        *,
-        is_known AND len(differences) = 0 AS is_alike
+    SELECT *
     FROM compared
     QUALIFY row_number() OVER (
         PARTITION BY job_id

@@ -91,7 +91,7 @@ class ReportOptions:
     sql: bool = option(False, "Print the SQL with its values, ready to paste.")
     fail_over: Decimal | None = option(
         None,
-        "Exit 3 if the total of the report is above this, after printing it.",
+        "Exit 3 if the total of the report, with parts not known, could be over this.",
         NUMBER,
         "USD",
     )
@@ -174,7 +174,10 @@ def report(
         result = _run(app, chosen, request)
         show(result)
     if wanted.fail_over is not None:
-        _check_limit(chosen, result, wanted.fail_over)
+        from exporter.reports.limits import breach
+
+        if reason := breach(chosen, result, wanted.fail_over):
+            raise PartialError(reason)
 
 
 def _flags(ctx: click.Context) -> set[str]:
@@ -213,19 +216,6 @@ def _run(app: App, chosen: Report, request: Request) -> Result:
     running.statement(chosen, request)  # refuse a wrong option before opening the file
     with app.database().reading() as connection:
         return running.run(connection, chosen, request)
-
-
-def _check_limit(chosen: Report, result: Result, most: Decimal) -> None:
-    if result.totals is None:
-        return
-    names = [column.name for column in result.columns]
-    total = result.totals[names.index(chosen.limit)]
-    if total is not None and total > most:
-        from exporter.reports.values import money
-
-        raise PartialError(
-            f"{chosen.limit} is {money(total)} USD, over the limit of {money(most)} USD."
-        )
 
 
 def _listing() -> Result:

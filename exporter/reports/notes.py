@@ -27,7 +27,10 @@ PREFIX: Final = "note_"
 _UNKNOWN: Final = {
     "no price": "there is no price (run `report coverage`, then `prices import FILE`)",
     "no details": "the details are not fetched yet (run `sync`)",
-    "unknown seconds": "AWS has not reported billable seconds yet (the next `sync` asks again)",
+    "unknown seconds": (
+        "AWS has not reported billable seconds (the next `sync` asks again unless the job was "
+        "deleted)"
+    ),
     "training plan": "training plans are not billed on demand",
     "serverless": "serverless jobs are not billed by instance",
 }

@@ -206,7 +206,15 @@ def merge(before: Stored | None, answer: Observed, policy: MergePolicy) -> Store
     if before is None:
         return _first(answer, policy)
     accepted = not _is_older(answer, before)
-    job = _merge_rows(before.job, answer.job) if accepted else before.job
+    # A job keeps its training plan, so even an answer that is out of date can name it.
+    job = (
+        _merge_rows(before.job, answer.job)
+        if accepted
+        else replace(
+            before.job,
+            training_plan_arn=before.job.training_plan_arn or answer.job.training_plan_arn,
+        )
+    )
     authoritative = accepted and answer.authoritative
     back = authoritative and before.deleted_at and answer.as_of > before.deleted_at
     deleted_at = None if back else before.deleted_at

@@ -137,7 +137,7 @@ def read(
     def run(name: str, *by: str, **params: str) -> ReportRun:
         report = catalogue.find(name)
         days = period if report.period else None
-        request = running.Request(period=days, by=by, params=params)
+        request = running.Request(period=days, by=by, params=params, now=now)
         return ReportRun(running.run(connection, report, request), _command(name, days, by, params))
 
     reuse = run("warm-pool-reuse", "family")

@@ -115,6 +115,10 @@ def _of(detail: Row | None, name: str) -> Any:
     return None if detail is None else detail[name]
 
 
+def _not_negative(seconds: int | None) -> int | None:
+    return None if seconds is None or seconds < 0 else seconds
+
+
 def _observed(job: Row, books: Books) -> datetime:
     seen = [job["verified_at"], books.watermarks.get((job["account_id"], job["region"]))]
     known = [moment for moment in seen if moment is not None]
@@ -147,7 +151,7 @@ def _training(job: Row, detail: Row | None, books: Books) -> Iterator[Usage]:
     )
     created: datetime = job["creation_time"]
     start = _of(detail, "training_start_time")
-    billable = _of(detail, "billable_seconds")
+    billable = _not_negative(_of(detail, "billable_seconds"))
     seconds: int | None
     if detail is None:
         seconds = None
@@ -196,7 +200,7 @@ def _training(job: Row, detail: Row | None, books: Books) -> Iterator[Usage]:
 
 
 def _pool(job: Row, detail: Row | None, books: Books) -> Iterator[Usage]:
-    status, reported = job["warm_pool_status"], job["warm_pool_retained_seconds"]
+    status, reported = job["warm_pool_status"], _not_negative(job["warm_pool_retained_seconds"])
     over = job["training_end_time"] or job["training_job_status"] in (
         "Completed",
         "Failed",
@@ -207,9 +211,11 @@ def _pool(job: Row, detail: Row | None, books: Books) -> Iterator[Usage]:
         return
     begin = job["training_end_time"] or job["last_modified_time"] or job["creation_time"]
     seconds: int | None = reported
-    if not settled and status is not None:
+    if not settled and job["deleted_at"]:
+        seconds = None
+    elif not settled and status is not None:
         elapsed = max(_observed(job, books) - begin, timedelta(0)) // timedelta(seconds=1)
-        keep_alive = _of(detail, "keep_alive_seconds")
+        keep_alive = _not_negative(_of(detail, "keep_alive_seconds"))
         elapsed = elapsed if keep_alive is None else min(elapsed, keep_alive)
         seconds = max(reported or 0, elapsed)
     instance_type = _of(detail, "instance_type")

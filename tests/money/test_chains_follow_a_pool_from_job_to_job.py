@@ -110,10 +110,20 @@ def test_an_idle_or_busy_pool_is_open(ledger: Ledger) -> None:
         details={**M5, "training_start_time": after(hours=3)},
     )
     put(ledger, "c-1", 4, deleted_at=after(hours=5.5), **waiting)
+    put(ledger, "d-1", 6, wait=60, to="d-2")
+    ledger.job(
+        "d-2",
+        created=after(hours=7.5),
+        training_job_status="InProgress",
+        warm_pool_status="InUse",
+        deleted_at=after(hours=8),
+        details={**M5, "training_start_time": after(hours=7.5)},
+    )
     assert _chains(ledger) == [
         (["a-1"], "open", 1800),
         (["b-1", "b-2"], "open", 60),
-        (["c-1"], "deleted", 0),
+        (["c-1"], "unknown", None),
+        (["d-1", "d-2"], "unknown", 60),
     ]
 
 

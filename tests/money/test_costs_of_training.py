@@ -88,6 +88,12 @@ RUNNING = {"training_job_status": "InProgress", **LATER}
             (None, "unknown seconds", START, END),
         ),
         ({"training_end_time": END}, {}, (None, "unknown seconds", None, END)),
+        # Negative seconds are not known.
+        (
+            {"training_end_time": END},
+            {"billable_seconds": -1, "training_start_time": START},
+            (None, "unknown seconds", START, END),
+        ),
         # Known to be zero.
         ({"training_end_time": END}, {"billable_seconds": 0}, (0, "settled", END, END)),
         # The start is missing: the seconds lie before the end.

@@ -175,11 +175,47 @@ ENDED = after(hours=1)
             (0, "settled", ENDED),
         ),
         ({"warm_pool_status": "Reused"}, 600, (None, "unknown seconds", None)),
-        # The job was deleted ten minutes after its end: nothing accrues later.
+        # Negative seconds are not known.
+        (
+            {"warm_pool_status": "Terminated", "warm_pool_retained_seconds": -1},
+            600,
+            (None, "unknown seconds", None),
+        ),
+        (
+            {"warm_pool_status": "Available", "warm_pool_retained_seconds": -1},
+            3600,
+            (1800, "accruing", None),
+        ),
+        ({"warm_pool_status": "Available"}, -600, (1800, "accruing", None)),
+        # Nobody can observe how the pool of a deleted job ends.
         (
             {"warm_pool_status": "Available", "deleted_at": ENDED + timedelta(minutes=10)},
             3600,
-            (600, "accruing", None),
+            (None, "unknown seconds", None),
+        ),
+        (
+            {
+                "warm_pool_status": "InUse",
+                "warm_pool_retained_seconds": 60,
+                "deleted_at": ENDED + timedelta(days=3),
+            },
+            3600,
+            (None, "unknown seconds", None),
+        ),
+        (
+            {"warm_pool_retained_seconds": 60, "deleted_at": ENDED},
+            3600,
+            (None, "unknown seconds", None),
+        ),
+        # A settled pool is known for ever.
+        (
+            {
+                "warm_pool_status": "Terminated",
+                "warm_pool_retained_seconds": 60,
+                "deleted_at": ENDED + timedelta(days=3),
+            },
+            600,
+            (60, "settled", ENDED + timedelta(seconds=60)),
         ),
     ],
 )

@@ -78,7 +78,7 @@ def jobs(draw: st.DrawFn, number: int) -> tuple[dict[str, Any], dict[str, Any] |
         "warm_pool_status": maybe(
             st.sampled_from(["Available", "InUse", "Reused", "Terminated", "Melting"])
         ),
-        "warm_pool_retained_seconds": maybe(spans),
+        "warm_pool_retained_seconds": maybe(st.one_of(spans, st.just(-7))),
         "training_plan_arn": draw(st.sampled_from([None] * 9 + ["arn:plan"])),
         "verified_at": maybe(st.integers(0, 200_000).map(lambda s: created + timedelta(seconds=s))),
         "updated_at": created + timedelta(seconds=draw(st.integers(0, 9000))),
@@ -102,9 +102,9 @@ def jobs(draw: st.DrawFn, number: int) -> tuple[dict[str, Any], dict[str, Any] |
         "instance_count": maybe(st.integers(1, 2000)) if known else None,
         "instance_groups": groups,
         "volume_size_gb": maybe(st.sampled_from([1, 30, 16384])),
-        "keep_alive_seconds": maybe(st.sampled_from([0, 600, 3600, 21600])),
+        "keep_alive_seconds": maybe(st.sampled_from([-7, 0, 600, 3600, 21600])),
         "training_start_time": start,
-        "billable_seconds": maybe(st.one_of(st.just(span), spans)),
+        "billable_seconds": maybe(st.one_of(st.just(span), spans, st.just(-7))),
         "managed_spot": maybe(st.booleans()),
         "serverless": draw(st.sampled_from([None] * 9 + [True])),
         "fetched_at": created,

@@ -41,12 +41,6 @@ VIEWS = {
         storage_basis VARCHAR, cost_basis VARCHAR, warm_pool_status VARCHAR,
         reused_by_job VARCHAR, pool_started_at TIMESTAMPTZ, pool_ended_at TIMESTAMPTZ
     """,
-    "pool_steps": """
-        job_id BIGINT, creation_time TIMESTAMPTZ, training_end_time TIMESTAMPTZ, is_idle BOOLEAN,
-        instance_type VARCHAR, instance_count BIGINT, started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ,
-        busy_seconds BIGINT, idle_seconds BIGINT, training_cost_usd DECIMAL(38, 12),
-        idle_cost_usd DECIMAL(38, 12), ended_by VARCHAR
-    """,
     "rates": """
         account_id VARCHAR, region VARCHAR, component VARCHAR, instance_type VARCHAR,
         valid_from DATE, valid_to DATE, usd_per_unit DECIMAL(38, 12), price_source VARCHAR

@@ -45,7 +45,7 @@ def test_hours_that_move_to_a_cheaper_region_or_type_are_volume(world: World) ->
     world.price("2")
     world.price("1", region="us-west-2")
     world.price("0.5", "ml.m5.xlarge")
-    hours = {"train": 36_000}
+    hours: dict[str, Any] = {"train": 36_000}
     world.put([job("a-1", on(9, 5), **hours), job("b-1", on(9, 5), **hours)])
     world.put([job("a-0", on(9, 6), train=3600)], region="us-west-2")
     world.put([job("a-2", on(10, 5), **hours)], region="us-west-2")

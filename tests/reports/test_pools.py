@@ -90,7 +90,7 @@ def test_idle_pools_show_their_hourly_cost_and_the_command_to_end_them(bench: Be
             usd_per_hour=None if name == "b-1" else Decimal("0.257"),
         )
 
-    result = bench.run("warm-pool-live")
+    result = bench.run("warm-pool-live", now=later(59.9))
 
     first, second = bench.rows(result)
     assert first == {
@@ -111,6 +111,23 @@ def test_idle_pools_show_their_hourly_cost_and_the_command_to_end_them(bench: Be
     assert (total["job"], total["instances"]) == ("2 pools", 4)
     assert (total["usd_per_hour"], total["accrued_usd"]) == (Decimal("0.514"), Decimal("0.5"))
     assert "accruing" in [note.code for note in result.notes]
+
+
+@pytest.mark.parametrize(
+    ("keep_alive", "minutes", "shown"),
+    [(3600, 60, []), (3600, 59, ["a-1"]), (60, 59, []), (None, 10_000, ["a-1"])],
+)
+def test_a_pool_whose_end_has_passed_is_not_live(
+    bench: Bench, keep_alive: int | None, minutes: float, shown: list[str]
+) -> None:
+    bench.scope(watermark=later(0.5))
+    bench.job("a-1", keep_alive_seconds=keep_alive, verified_at=later(0.5))
+    bench.pool("a-1", "0.25", warm_pool_status="Available", pool_ended_at=None)
+
+    result = bench.run("warm-pool-live", now=later(minutes))
+
+    assert [row["job"] for row in bench.rows(result)] == shown
+    assert bench.total(result)["job"] == ("1 pool" if shown else "0 pools")
 
 
 def test_pools_without_reuse_are_wasted(bench: Bench) -> None:
@@ -171,7 +188,7 @@ def test_pools_without_reuse_are_wasted(bench: Bench) -> None:
     assert [note.reasons for note in result.notes] == [("no price",)]
 
 
-def test_each_pool_counts_once_whatever_the_rows_of_its_cost(bench: Bench) -> None:
+def test_each_pool_counts_once_a_group_whatever_the_rows_of_its_cost(bench: Bench) -> None:
     bench.scope()
     for name, status, seconds in (
         ("a-1", "Reused", 60),
@@ -205,83 +222,7 @@ def test_each_pool_counts_once_whatever_the_rows_of_its_cost(bench: Bench) -> No
         "usd_per_reuse": 1.5,
         "unpriced_jobs": 0,
     }
-    assert (second["pools"], second["reuse_rate"], second["cost_usd"]) == (0, None, Decimal("1.5"))
+    assert (second["pools"], second["reuse_rate"], second["cost_usd"]) == (1, 1, Decimal("1.5"))
     total = bench.total(result)
     assert (total["pools"], total["reused"], total["cost_usd"]) == (4, 3, Decimal(6))
     assert total["usd_per_reuse"] == 2
-
-
-def test_only_chains_that_began_in_the_period_are_shown(bench: Bench) -> None:
-    """Each chain has two jobs: the second reused the first one's pool, its own is wasted."""
-    bench.scope()
-    first = datetime(2026, 10, 1, tzinfo=UTC)
-    last = datetime(2026, 10, 31, 23, 59, 59, tzinfo=UTC)
-    for chain, (created, started, ended, usd) in enumerate(
-        (
-            # Created before the period, started in its first second.
-            (first - timedelta(days=40), first, first + timedelta(hours=1), "1"),
-            # Started a second before the period, busy in it.
-            (first - timedelta(days=1), first - timedelta(seconds=1), CREATED, "9"),
-            # At another time.
-            (first - timedelta(days=9), first - timedelta(days=9), first - timedelta(days=8), "9"),
-            # Started in the last second, still busy, cost not known.
-            (last, last, None, None),
-            (last, last + timedelta(seconds=1), None, "9"),
-            # Start and end are not known.
-            (CREATED, None, None, "3"),
-        )
-    ):
-        later = ended and ended + timedelta(hours=2)
-        one = {"creation_time": created, "training_end_time": ended}
-        two = {"creation_time": created + timedelta(hours=1), "training_end_time": later}
-        training = {"is_idle": False, "busy_seconds": 3600, "training_cost_usd": Decimal(1)}
-        wait = {"is_idle": True, "idle_seconds": 300, "idle_cost_usd": usd and Decimal(usd) / 2}
-        for name, job, reused_by, begins, how in (
-            ("a", one, f"b-{chain}", (started, ended), "reuse unknown"),
-            ("b", two, None, (ended, later), "expired"),
-        ):
-            bench.job(
-                f"{name}-{chain}",
-                created=job["creation_time"],
-                training_end_time=job["training_end_time"],
-                warm_pool_status="Terminated",
-                warm_pool_reused_by_job=reused_by,
-            )
-            row = job | {
-                "job_id": bench.connection.exec_driver_sql(
-                    "SELECT rowid FROM training_jobs WHERE training_job_name = ?",
-                    (f"{name}-{chain}",),
-                ).scalar(),
-                "instance_type": "ml.m5.xlarge",
-                "instance_count": 1,
-            }
-            bench.put(
-                "pool_steps",
-                row | training | {"started_at": begins[0], "ended_by": "not kept"},
-                row | wait | {"started_at": begins[1], "ended_by": how},
-            )
-
-    result = bench.run("warm-pool-chains", params={"top": "2"})
-
-    assert bench.rows(result) == [
-        {
-            "started_at": start,
-            "family": "a",
-            "instance_type": "ml.m5.xlarge",
-            "instances": 1,
-            "jobs": 2,
-            "busy_seconds": 7200,
-            "idle_seconds": 600,
-            "training_usd": Decimal(2),
-            "idle_usd": Decimal(usd),
-            "ended_by": "expired",
-            "job_names": [f"a-{chain}", f"b-{chain}"],
-        }
-        for chain, start, usd in ((5, CREATED, 3), (0, first, 1))
-    ]
-    total = bench.total(result)
-    assert (total["family"], total["idle_usd"], total["busy_seconds"]) == (
-        "2 of 3",
-        Decimal(4),
-        14_400,
-    )

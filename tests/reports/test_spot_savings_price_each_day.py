@@ -12,7 +12,7 @@ from exporter.reports.periods import Period
 from tests.support.cases import OCTOBER, World, job, load_case
 
 DAY = datetime(2026, 10, 5, 8, tzinfo=UTC)
-SPOT = {"EnableManagedSpotTraining": True}
+SPOT: dict[str, Any] = {"EnableManagedSpotTraining": True}
 SEPTEMBER = Period(date(2026, 9, 1), date(2026, 10, 1))
 BOTH = Period(date(2026, 9, 1), date(2026, 11, 1))
 
@@ -81,7 +81,7 @@ def test_a_job_that_is_billed_for_nothing_saves_all_of_its_days(world: World) ->
 
 def test_only_known_seconds_of_spot_jobs_count(world: World) -> None:
     world.price("0.5")
-    paid = {"train": 7200, "count": 2, "BillableTimeInSeconds": 1800}
+    paid: dict[str, Any] = {"train": 7200, "count": 2, "BillableTimeInSeconds": 1800}
     world.put(
         [
             job("a-1", DAY, SecondaryStatusTransitions=[{"Status": "Interrupted"}], **paid, **SPOT),

@@ -18,13 +18,14 @@ OTHER = "444455556666"
 
 def pool(name: str = "pool-1", idle: int | None = 3600, **more: Any) -> Record:
     """Return a job whose pool begins at START and is wasted."""
-    settings = {"keep_alive": 3600, "volume": 100, "pool": ("Terminated", idle)} | more
-    return job(name, START - timedelta(seconds=2100), **settings)
+    settings: dict[str, Any] = {"keep_alive": 3600, "volume": 100, "pool": ("Terminated", idle)}
+    return job(name, START - timedelta(seconds=2100), **(settings | more))
 
 
 def later(name: str, seconds: float, **more: Any) -> Record:
     """Return a job that is created that long after START."""
-    return job(name, START + timedelta(seconds=seconds), **({"volume": 100} | more))
+    settings: dict[str, Any] = {"volume": 100}
+    return job(name, START + timedelta(seconds=seconds), **(settings | more))
 
 
 def why(world: World) -> tuple[str | None, int | None, str]:

@@ -59,6 +59,19 @@ def test_a_newer_answer_replaces_the_state_and_an_older_one_does_not(
     assert merge(stored(before), answer, POLICY).job == after_it
 
 
+@pytest.mark.parametrize("later", [-99, 10])
+def test_a_training_plan_counts_even_from_an_older_answer(later: int) -> None:
+    """Only ResourceConfig of a record of Search may name it, and its index lags."""
+    planned = replace(RUNNING, training_plan_arn="arn:plan")
+
+    for answer in (searched(planned, later), listed(planned, later)):
+        assert merge(stored(ENDED), answer, POLICY).job == replace(
+            ENDED, training_plan_arn="arn:plan"
+        )
+    kept = replace(ENDED, training_plan_arn="arn:plan")
+    assert merge(stored(kept), searched(ENDED, 10), POLICY).job == kept
+
+
 SETTLED = replace(
     ENDED,
     warm_pool_status="Reused",

@@ -46,8 +46,7 @@ INNER JOIN cost_bases AS basis
 LEFT JOIN accounts ON day.account_id = accounts.account_id
 WHERE
     (
-        day.seconds > 0
-        OR day.seconds IS NULL
+        day.seconds IS DISTINCT FROM 0
         -- A pool that was reused at once is a pool all the same. Only one day of it remains.
         OR (
             day.retained_seconds = 0

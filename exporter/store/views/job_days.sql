@@ -24,7 +24,7 @@
 -- from_time: Earliest start: creation of the job or, for a pool, end of training
 -- until_us: End of training, or the last observation, microseconds since 1970
 -- training_end_time: TrainingEndTime
--- retained_seconds: ResourceRetainedBillableTimeInSeconds
+-- retained_seconds: ResourceRetainedBillableTimeInSeconds; NULL = none, or negative
 WITH
 -- The first day of a job that ended: nearly all rows there are. Each condition, and usage_date,
 -- uses one column only, so that a filter on the day skips whole row groups by the least and
@@ -254,5 +254,6 @@ SELECT
     deleted_at IS NOT NULL AS is_deleted,
     component, usage_date, latest_date, within_a_day, is_over, from_time, until_us,
     training_end_time,
-    warm_pool_retained_seconds AS retained_seconds
+    CASE WHEN warm_pool_retained_seconds >= 0 THEN warm_pool_retained_seconds END
+        AS retained_seconds
 FROM day

@@ -91,12 +91,18 @@ detailed_day AS (
         coalesce(detail.instance_type, grouped_type.instance_type) AS instance_type,
         coalesce(detail.instance_count, grouped_type.instance_count) AS instance_count,
         detail.volume_size_gb,
-        detail.keep_alive_seconds,
+        -- Negative seconds are not known.
+        CASE WHEN detail.keep_alive_seconds >= 0 THEN detail.keep_alive_seconds END
+            AS known_keep_alive_seconds,
+        CASE WHEN detail.billable_seconds >= 0 THEN detail.billable_seconds END
+            AS known_billable_seconds,
         coalesce(detail.serverless, FALSE) AS serverless,
-        job.is_over AND (is_pool OR detail.billable_seconds IS NOT NULL) AS settled,
+        job.is_over AND (is_pool OR known_billable_seconds IS NOT NULL) AS settled,
         CASE
-            WHEN is_pool AND (job.is_over OR job.warm_pool_status IS NULL)
-                THEN job.retained_seconds
+            WHEN is_pool AND job.is_over THEN job.retained_seconds
+            -- Nobody can observe any more how long the pool of a deleted job lasted.
+            WHEN is_pool AND job.is_deleted THEN NULL
+            WHEN is_pool AND job.warm_pool_status IS NULL THEN job.retained_seconds
             -- Until a pool settles, AWS reports nothing, 0 or a growing figure. Count up to the
             -- last observation, and no further than the keep-alive period. A longer report is
             -- believed: the period can be extended meanwhile. (least and greatest skip NULL.)
@@ -104,13 +110,13 @@ detailed_day AS (
                 THEN greatest(
                     job.retained_seconds,
                     least(
-                        greatest(0, job.until_us - from_us) // 1000000, detail.keep_alive_seconds
+                        greatest(0, job.until_us - from_us) // 1000000, known_keep_alive_seconds
                     )
                 )
             WHEN detail.fetched_at IS NULL THEN NULL
-            WHEN job.is_over AND detail.billable_seconds IS NOT NULL THEN detail.billable_seconds
+            WHEN job.is_over AND known_billable_seconds IS NOT NULL THEN known_billable_seconds
             -- Nothing is billed before the start.
-            WHEN NOT job.is_over AND start_us IS NULL THEN coalesce(detail.billable_seconds, 0)
+            WHEN NOT job.is_over AND start_us IS NULL THEN coalesce(known_billable_seconds, 0)
             -- Spot is billed for less than the wall clock; how much less is known at the end.
             -- A job that ended with final details and no figure will never have one.
             WHEN
@@ -118,9 +124,9 @@ detailed_day AS (
                 OR start_us IS NULL
                 OR job.until_us IS NULL
                 OR (job.is_over AND detail.final)
-                THEN detail.billable_seconds
+                THEN known_billable_seconds
             ELSE greatest(
-                detail.billable_seconds, greatest(0, job.until_us - start_us) // 1000000
+                known_billable_seconds, greatest(0, job.until_us - start_us) // 1000000
             )
         END AS total_seconds
     FROM job_days AS job
@@ -268,7 +274,8 @@ SELECT
     job_id, training_job_arn, creation_time, account_id, region, training_job_name, job_family,
     team, training_job_status, failure_reason, role_arn, tags, specification, component,
     instance_type, instance_count, volume_size_gb, warm_pool_status, reused_by_job, is_deleted,
-    retained_seconds, keep_alive_seconds, is_over, from_time, training_end_time,
+    retained_seconds, known_keep_alive_seconds AS keep_alive_seconds, is_over, from_time,
+    training_end_time,
     CASE WHEN knows_start THEN make_timestamptz(started_us) END AS started_at,
     CASE
         WHEN NOT is_over THEN NULL

@@ -21,7 +21,7 @@
 -- ended_by: expired (idle for its whole keep-alive period, within 10 seconds); ended early
 --   (terminated before); terminated (period not known); not kept (the last job left no pool);
 --   reuse unknown (the job that reused it is not in the database, or ran on another pool);
---   deleted (the job was deleted while the pool was idle); open
+--   unknown (the last job was deleted before its pool ended); open
 -- specification: as in pool_steps
 WITH
 -- One row per job that ran on a pool.
@@ -56,7 +56,7 @@ SELECT
     CAST(pool_chain.jobs AS BIGINT) AS jobs,
     chain_names.job_names,
     coalesce(pool_chain.started_at, first_job.creation_time) AS started_at,
-    CASE WHEN pool_chain.ended_by NOT IN ('open', 'deleted') THEN pool_chain.ended_at END
+    CASE WHEN pool_chain.ended_by NOT IN ('open', 'unknown') THEN pool_chain.ended_at END
         AS ended_at,
     pool_chain.busy_seconds, pool_chain.idle_seconds, pool_chain.training_cost_usd,
     pool_chain.idle_cost_usd, pool_chain.ended_by, pool_chain.specification

@@ -128,7 +128,7 @@ priced_job AS (
             AND job.region = card.region
             AND card.component = 'Training Warm Pool'
             AND CASE
-                WHEN job.account_id IN (SELECT account_id FROM discounts) THEN job.account_id
+                WHEN job.account_id IN (SELECT account_id FROM rate_card) THEN job.account_id
                 ELSE ''
             END = card.account_id
             AND CAST(make_timestamp(epoch_us(job.training_end_time)) AS DATE) >= card.valid_from

@@ -2,6 +2,7 @@
 -- account and region, jobs share pools if and only if this text is equal: names and families play
 -- no part. NULL = the job can neither leave nor take a pool. The stored lists are sorted, because
 -- their order means nothing. (Developer guide, "Managed Warm Pools", Matching training jobs)
+-- No colon stands before a word here: in a report, it would be a parameter.
 CASE
     WHEN
         detail.instance_type IS NOT NULL
@@ -9,7 +10,7 @@ CASE
         AND NOT coalesce(detail.serverless, FALSE)
         THEN detail.instance_type
             || ' × ' || coalesce(CAST(detail.instance_count AS VARCHAR), '?')
-            || ' · role ' || coalesce(regexp_replace(detail.role_arn, '^arn:[^/]*:role/', ''), '?')
+            || ' · role ' || coalesce(regexp_replace(detail.role_arn, '^arn:[^/]*role/', ''), '?')
             || ' · ' || coalesce(CAST(detail.volume_size_gb AS VARCHAR), '?') || ' GB'
             || coalesce(
                 ' · key ' || regexp_replace(detail.volume_kms_key_id, '^arn:.*:(key/)?', ''), ''
