@@ -46,7 +46,8 @@ ORDER BY creation_time LIMIT 1
 """
 #: Arguments for the examples of some reports.
 _EXAMPLES: Final[dict[str, list[str]]] = {
-    "keep-alive-advice": ["--param", "family=resnet", "--param", "minute_usd=0.20"],
+    "keep-alive-advice": ["--param", "minute_usd=0.20"],
+    "keep-alive-curve": ["resnet", "--param", "minute_usd=0.20"],
     "untagged": ["--by", "family"],
     "why-not-reused": ["--param", "top=20"],
 }
@@ -247,8 +248,8 @@ def _reasoning(report: Report) -> list[str]:
 
 def _words(connection: sa.Connection, report: Report) -> list[str]:
     words = _EXAMPLES.get(report.name, [])
-    if any(item.required for item in report.parameters.values()):
-        return [str(connection.execute(sa.text(_JOB)).scalar_one()), *words]
+    if not words and any(item.required for item in report.parameters.values()):
+        return [str(connection.execute(sa.text(_JOB)).scalar_one())]
     return words
 
 

@@ -15,10 +15,10 @@
 -- bar: wasted_usd
 -- limit: idle_usd
 -- column: family: Family of the jobs
--- column: specification: What a job must match to take the pools
+-- column: specification wide: What a job must match to take the pools
 -- column: account_id wide: AWS account
 -- column: region wide: AWS region
--- column: instance_type wide: Instance type
+-- column: instance_type: Instance type
 -- column: jobs count wide: Jobs that ended in the period
 -- column: pools count wide: Pools that these jobs left
 -- column: current_keep_alive: Keep-alive period now; a range if the jobs differ
@@ -38,9 +38,24 @@
 -- column: explained percent: Observed reuse that the replay explains; NULL = no pools
 -- column: sdk_argument wide: The setting in the SageMaker Python SDK
 -- column: api_setting wide: The setting in ResourceConfig of CreateTrainingJob
--- column: reason: Why nothing is suggested, or what to know about the suggestion
+-- column: reason wide: Why nothing is suggested, or what to know about the suggestion
 -- column: iam_statement wide: With policy=yes, a statement that denies longer periods
 -- example: --month 2026-10
 -- example: --param minute_usd=0.50 --param policy=yes
+
+-- How it works. The replay takes the real ends and creations of each specification, and each job's
+-- own keep-alive period. A pool that moves on gets the period of the job that took it. Take a pool
+-- with a period of K seconds whose next job comes after g seconds. If g <= K, the pool is idle for
+-- g seconds and reused; otherwise it is idle for K seconds and wasted. A second costs the account's
+-- own price of the instances and of the volumes. A reuse saves the median cold start minus the
+-- median warm start of the instance type.
+--
+-- The search changes one family at a time until no change raises the value of all families of the
+-- specification: minutes saved × minute_usd − cost of the idle time. It tries nothing longer than
+-- an hour, unless the account has used longer periods. If no job took any pool of a family, it
+-- suggests 0. A job that asked for a pool and got none counts as a job that cannot leave one.
+--
+-- current_… figures are what was observed; suggested_… figures come from the replay. Figures of a
+-- month are those of the period × 30.4 days ÷ the days of the period.
 WITH
 /*part pool_histories*/;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -143,6 +144,8 @@ def report(
     wanted = replace(
         wanted, **{name: getattr(ReportOptions(), name) for name in _unfit(ctx, chosen)}
     )
+    if "param" not in _flags(ctx):  # a standing default, which can be for another report
+        wanted = replace(wanted, param=tuple(_fitting(wanted.param, chosen)))
     period = None
     if chosen.period or wanted.month or wanted.since or wanted.until:
         period = periods.choose(
@@ -181,6 +184,12 @@ def _flags(ctx: click.Context) -> set[str]:
     return {
         name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
+
+
+def _fitting(params: Iterable[str], chosen: Report) -> Iterator[str]:
+    for text in params:
+        if text.partition("=")[0] in chosen.parameters:
+            yield text
 
 
 def _unfit(ctx: click.Context, chosen: Report) -> set[str]:

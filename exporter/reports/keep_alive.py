@@ -123,6 +123,10 @@ class _History:
         most = max(observed.reused, replayed)
         return Decimal(min(observed.reused, replayed)) / most if most else Decimal(1)
 
+    def _is_explained(self, name: str) -> bool:
+        explained = self.explained(name)
+        return explained is None or explained >= EXPLAINED
+
     def reason(self, name: str) -> str:
         """Return why a family gets no suggestion; empty = it gets one."""
         explained = self.explained(name)
@@ -131,7 +135,7 @@ class _History:
             return "the settings of these jobs are not known"
         if not self.is_priced or family.usd is None:
             return "the cost of the pools is not known"
-        if explained is not None and explained < EXPLAINED:
+        if family.reused and not self._is_explained(name):
             return f"the replay explains only {explained:.0%} of the observed reuse"
         if self.saved_minutes is None and (family.reused or not family.pools):
             return "no warm start in the period: the minutes that a pool saves are not known"
@@ -140,14 +144,16 @@ class _History:
     @cached_property
     def plan(self) -> Mapping[str, int]:
         """The suggested keep-alive periods, in seconds, of the families that should change."""
-        free = [name for name in self.families if not self.reason(name)]
-        if not free:
+        advised = [name for name in self.families if not self.reason(name)]
+        if not advised:
             return {}
+        # No job took any of these pools, whatever the replay expects.
+        useless = {name: 0 for name in advised if not self._is_explained(name)}
         reuse_usd = (self.saved_minutes or 0.0) * self.minute_usd
-        best = self.replayed.best(self.periods, free, reuse_usd)
+        best = self.replayed.best(self.periods, set(advised) - useless.keys(), reuse_usd)
         plan = {
             name: seconds
-            for name, seconds in best.items()
+            for name, seconds in (best | useless).items()
             if self.families[name].keep_alive.keys() != {seconds}
         }
         # Reality can cost less than the replay of the current settings. Then nothing is promised.

@@ -91,6 +91,21 @@ def _amount(figures: Mapping[str, Any], name: str) -> str:
     return money(amount) if amount else ""
 
 
+def of_minutes(values: Mapping[str, Any]) -> Iterator[Note]:
+    """Yield a note that names what a report takes a minute without waiting to be worth.
+
+    Args:
+        values: The parameters of the report.
+    """
+    if values.get("minute_usd") is not None:
+        yield Note(
+            "minute_usd",
+            f"Counts a minute that nobody has to wait as {money(values['minute_usd'])} USD. "
+            "To change it, use `--param minute_usd=USD`, or `param` in [report] of the "
+            "configuration.",
+        )
+
+
 def of_prices(connection: sa.Connection) -> Iterator[Note]:
     """Yield a note if public list prices apply to instance types in use.
 

@@ -249,9 +249,9 @@ class Specification:
         """Return the plan of the highest net value that the joint search finds.
 
         The value of a plan is the value of its reuses minus the cost of its idle time. The search
-        changes one family at a time until no change helps. It begins with what is set now, and
-        with the two best plans of one period for all families. Of equal plans, the one with the
-        shortest periods counts.
+        changes one family at a time until no change helps. It begins with what is set now or
+        with the best period for all families, whichever is worth more. Of equal plans, the one
+        with the shortest periods counts.
 
         Args:
             periods: The keep-alive periods to try, in seconds, ascending.
@@ -267,10 +267,8 @@ class Specification:
 
         starts: list[dict[str, int]] = [{}]
         if self._shared:
-            uniform = [dict.fromkeys(families, period) for period in periods]
-            starts += sorted(uniform, key=value, reverse=True)[:2]
-        found = [_improved(start, families, periods, value) for start in starts]
-        best = max(found, key=value)
+            starts += [dict.fromkeys(families, period) for period in periods]
+        best = _improved(max(starts, key=value), families, periods, value)
         least = value(best) - _NOISE
         for family in families:
             equal = (best | {family: period} for period in periods)

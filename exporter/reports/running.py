@@ -106,10 +106,9 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
     """
     built = statement(report, request, with_notes=True)
     answer = connection.execute(sa.text(built.sql), dict(built.values))
+    values = _values(report, request)
     if report.replay:
-        names, kinds, rows = _replayed(
-            report, map(dict, answer.mappings()), _values(report, request)
-        )
+        names, kinds, rows = _replayed(report, map(dict, answer.mappings()), values)
     else:
         names = list(answer.keys())
         kinds = [str(column[1]) for column in answer.cursor.description] if answer.cursor else []
@@ -128,6 +127,7 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
         totals=_pick(total, shown) if total else None,
         notes=(
             *notes.of_total(figures),
+            *notes.of_minutes(values),
             *(notes.of_prices(connection) if report.prices and found else ()),
             *notes.of_freshness(connection, request.period),
         ),

@@ -84,7 +84,7 @@ def test_a_report_ignores_a_default_that_it_does_not_take(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (command.directory / "sagemaker-exporter.toml").write_text(
-        "[report]\nsince = '30d'\nfail_over = 0.5\n"
+        "[report]\nsince = '30d'\nfail_over = 0.5\nparam = ['minute_usd=0.25']\n"
     )
     monkeypatch.setenv("SAGEMAKER_EXPORTER_REPORT_BY", "family")
     assert command("report", "warm-pool-live").code == 0
@@ -92,7 +92,10 @@ def test_a_report_ignores_a_default_that_it_does_not_take(
     # Where they fit they count, and a flag still beats them.
     answer = command(*POOLS, "--format", "csv")
     assert (answer.code, answer.out.splitlines()[1].split(",")[0]) == (3, "bert")
+    advice = command("report", "keep-alive-advice", "--fail-over", "99")
+    assert "Counts a minute that nobody has to wait as 0.25 USD." in advice.out
     # As flags they are the user's mistake.
+    assert command("report", "warm-pool-live", "--param", "minute_usd=1").code == 2
     assert command("report", "warm-pool-live", "--since", "3d").code == 2
     assert command("report", "warm-pool-live", "--by", "family").code == 2
 

@@ -62,8 +62,13 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 @pytest.mark.parametrize("name", catalogue())
 def test_every_format_shows_the_same_rows(database: Path, name: str) -> None:
     month = date(2026, 10, 1) if catalogue()[name].period else None
-    argument = {"job-history": "bert-1", "keep-alive-curve": "bert"}.get(name)
-    result = exporter.report(database, name, argument, month=month)
+    needed = {"job": "bert-1", "family": "bert"}
+    params = {
+        parameter.name: needed[parameter.name]
+        for parameter in catalogue()[name].parameters.values()
+        if parameter.required
+    }
+    result = exporter.report(database, name, month=month, params=params)
     written = {}
     for style in ("table", "csv", "json", "markdown", "parquet"):
         stream = BytesIO()

@@ -181,14 +181,28 @@ def test_what_the_replay_does_not_explain_gets_a_reason_instead(world: World) ->
     assert row["reason"] == "the replay explains only 44% of the observed reuse"
 
 
+def test_pools_that_no_job_took_are_worth_nothing_whatever_the_replay_expects(
+    world: World,
+) -> None:
+    records = [
+        job(f"a-{number}", at(40 * number), keep_alive=600, pool=("Terminated", 60))
+        for number in range(5)
+    ]
+    world.put(records)
+    world.price("1")
+    (row,) = world.rows("keep-alive-advice")
+    assert (row["explained"], row["suggested_keep_alive_seconds"]) == (0, 0)
+    assert row["net_usd"] == row["current_idle_usd"] > 0
+
+
 def test_jobs_that_cannot_leave_a_pool_are_left_out(world: World) -> None:
-    without = [
+    without: list[dict[str, Any]] = [
         {"EnableManagedSpotTraining": True},
         {"TrainingJobStatus": "Failed", "FailureReason": "InternalServerError: We encountered"},
         {"TrainingJobStatus": "Failed", "FailureReason": "CapacityError: none left"},
         {"TrainingJobStatus": "Stopped", "TrainingStartTime": None},
     ]
-    kept = [
+    kept: list[dict[str, Any]] = [
         {"TrainingJobStatus": "Stopped"},
         {"TrainingJobStatus": "Failed", "FailureReason": "AlgorithmError: exit code 1"},
         {"TrainingJobStatus": "Failed", "FailureReason": "ClientError: no such key"},
@@ -199,7 +213,7 @@ def test_jobs_that_cannot_leave_a_pool_are_left_out(world: World) -> None:
     served_by = {
         row["family"]: row["reuses"]
         for number in range(len(without) + len(kept))
-        for row in world.rows("keep-alive-curve", argument=f"a{number}")
+        for row in world.rows("keep-alive-curve", params={"family": f"a{number}"})
         if row["keep_alive_seconds"] == 3600
     }
     assert served_by == {"a4": 1, "a5": 1, "a6": 1}

@@ -31,7 +31,7 @@ pool_cost AS (
 
 -- One row per job that can leave or take a pool, and per job with a pool that cost something. Jobs
 -- up to six hours before and after the period can wait for each other across its ends.
-job AS (
+job AS MATERIALIZED (
     SELECT
         pool_job.*,
         detail.instance_type, detail.instance_count, detail.volume_size_gb,
@@ -67,7 +67,7 @@ job AS (
 
 -- One row per instance type: the seconds that a warm start saves, from the medians of the period.
 -- A type without a warm start borrows the warm starts of all types, which differ little.
-start AS (
+start AS MATERIALIZED (
     SELECT
         detail.instance_type,
         epoch(/*part training_began_at*/) - epoch(detail.creation_time) AS seconds,
@@ -128,7 +128,7 @@ priced_job AS (
             AND job.region = card.region
             AND card.component = 'Training Warm Pool'
             AND CASE
-                WHEN job.account_id IN (SELECT account_id FROM discounts) THEN job.account_id
+                WHEN job.account_id IN (SELECT account_id FROM rate_card) THEN job.account_id
                 ELSE ''
             END = card.account_id
             AND CAST(make_timestamp(epoch_us(job.training_end_time)) AS DATE) >= card.valid_from
