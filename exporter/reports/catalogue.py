@@ -92,7 +92,7 @@ class Report:
             empty = the report takes no period.
         argument: The parameter that `report NAME ARG` sets; empty = none.
         bar: The column that tables draw as a bar; empty = none.
-        limit: The column of the total that --fail-over checks; empty = none.
+        limit_column: The column of the total that --fail-over checks; empty = none.
         prices: Whether a note warns about public list prices.
         sql: The statement without the header.
     """
@@ -105,7 +105,7 @@ class Report:
     period: str = ""
     argument: str = ""
     bar: str = ""
-    limit: str = ""
+    limit_column: str = ""
     prices: bool = False
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     columns: Mapping[str, Column] = field(default_factory=dict)
@@ -161,7 +161,7 @@ def parse(name: str, text: str) -> Report:
         period=one("period"),
         argument=one("argument"),
         bar=one("bar"),
-        limit=one("limit"),
+        limit_column=one("limit"),
         prices=one("prices") == "yes",
         parameters={item.name: item for item in map(_parameter, entries.pop("param", []))},
         columns={item.name: item for item in map(_column, entries.pop("column", []))},
