@@ -32,7 +32,7 @@ class Batch:
 
     @property
     def answered(self) -> set[JobKey]:
-        """Open jobs of the batch."""
+        """Open jobs of the batch: the listing has answered for them."""
         return {item.stored.job.key for item in self.merged if item.stored.open_reason}
 
     @property
