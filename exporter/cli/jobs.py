@@ -39,11 +39,11 @@ Examples:
   sagemaker-exporter jobs --deleted --format csv --output all-jobs.csv
   sagemaker-exporter jobs --format aws | jq '.TrainingJobSummaries | length'
 
-The newest jobs of all accounts and regions in the database come first. It makes no call to AWS;
-the list is as fresh as the last sync (see `status`). docs/list-training-jobs.md lists what differs
-from SageMaker.
+The newest jobs of all accounts and regions in the database come first. The command makes no
+call to AWS; the list is as fresh as the last sync (see `status`). docs/list-training-jobs.md lists
+what differs from SageMaker.
 """
-#: Column -> DuckDB's type, how a table shows it, and whether a narrow table hides it first.
+#: Column name -> `type`, `unit` and `wide` of its `exporter.reports.result.Column`.
 _COLUMNS: Final = {
     "training_job_name": ("VARCHAR", "", False),
     "training_job_status": ("VARCHAR", "", False),
@@ -114,7 +114,7 @@ class JobsOptions:
 
 @dataclass(frozen=True)
 class JobsOutput(Output):
-    """How to print them."""
+    """The options of commands that print rows, with `aws` as a further format."""
 
     format_name: str = option(
         "table",

@@ -38,17 +38,17 @@ Examples:
 
 
 class _Report(Command):
-    """A command whose --help, after the name of a report, describes that report."""
+    """The command `report`: `report NAME --help` describes that report."""
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """Return the --help option, processed after the name."""
+        """Return a --help option that click processes after the name of the report."""
         option = super().get_help_option(ctx)
         if option is not None:
             option.is_eager = False
         return option
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the help of the command, or of the report that the user named."""
+        """Write the help of the named report; without a name, the help of the command."""
         name = ctx.params.get("name")
         if not isinstance(name, str):
             super().format_help(ctx, formatter)
@@ -71,7 +71,7 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What a report is about."""
+    """The options of `report`, without those that say how to print."""
 
     month: date | None = option(None, "A calendar month, UTC.", MONTH)
     since: datetime | None = option(None, "Start date, UTC, inclusive: 2026-10-01, 30d.", TIME)
@@ -135,15 +135,13 @@ def report(
 
     app = app_of(ctx)
     if name is None:
-        if lost := _flags(ctx) & {each.name for each in fields(ReportOptions)}:
-            raise UsageError(f"--{min(lost).replace('_', '-')} needs the name of a report.")
+        if unused := _flags(ctx) & {field.name for field in fields(ReportOptions)}:
+            raise UsageError(f"--{min(unused).replace('_', '-')} needs the name of a report.")
         with printing(app, output) as show:
-            show(_listing())
+            show(_all_reports())
         return
     chosen = find(name)
-    wanted = replace(
-        wanted, **{name: getattr(ReportOptions(), name) for name in _unfit(ctx, chosen)}
-    )
+    wanted = _without_unsupported_defaults(ctx, chosen, wanted)
     if "param" not in _flags(ctx):  # a standing default, which can be for another report
         wanted = replace(wanted, param=tuple(_fitting(wanted.param, chosen)))
     period = None
@@ -168,7 +166,7 @@ def report(
         with target(output.path) as stream:
             stream.write(running.statement(chosen, request).with_literals().encode())
         return
-    if wanted.fail_over is not None and not chosen.limit:
+    if wanted.fail_over is not None and not chosen.limit_column:
         raise UsageError(f"The report {chosen.name} has no total for --fail-over.")
     with printing(app, output) as show:
         result = _run(app, chosen, request)
@@ -181,6 +179,7 @@ def report(
 
 
 def _flags(ctx: click.Context) -> set[str]:
+    """Return the names of the parameters that the user gave on the command line."""
     return {
         name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
@@ -192,33 +191,37 @@ def _fitting(params: Iterable[str], chosen: Report) -> Iterator[str]:
             yield text
 
 
-def _unfit(ctx: click.Context, chosen: Report) -> set[str]:
-    """Return options set for all reports, by the file or the environment, that this one refuses.
+def _without_unsupported_defaults(
+    ctx: click.Context, chosen: Report, wanted: ReportOptions
+) -> ReportOptions:
+    """Return the options without those that the report does not support, unless they are flags.
 
-    A flag that does not fit is the user's mistake and an error; a standing default is not.
+    The file and the environment set options for all reports, so this report ignores what does not
+    apply to it. An unsupported flag is the user's mistake: it stays, and raises an error later.
     """
     flags = _flags(ctx)
-    unfit = set()
+    unsupported = set()
     if not chosen.period or "month" in flags:
-        unfit |= {"since", "until"}
+        unsupported |= {"since", "until"}
     if not chosen.period or flags & {"since", "until"}:
-        unfit.add("month")
+        unsupported.add("month")
     if not chosen.by:
-        unfit.add("by")
-    if not chosen.limit:
-        unfit.add("fail_over")
-    return unfit - flags
+        unsupported.add("by")
+    if not chosen.limit_column:
+        unsupported.add("fail_over")
+    unset = ReportOptions()
+    return replace(wanted, **{name: getattr(unset, name) for name in unsupported - flags})
 
 
 def _run(app: App, chosen: Report, request: Request) -> Result:
     from exporter.reports import running
 
-    running.statement(chosen, request)  # refuse a wrong option before opening the file
+    running.statement(chosen, request)  # raises for a wrong option before the file is opened
     with app.database().reading() as connection:
         return running.run(connection, chosen, request)
 
 
-def _listing() -> Result:
+def _all_reports() -> Result:
     from exporter.reports.catalogue import catalogue
     from exporter.reports.result import Column, Result
 
@@ -250,7 +253,7 @@ def _describe(chosen: Report, formatter: click.HelpFormatter) -> None:
         formatter.write_dl([(item.name, item.note) for item in chosen.columns.values()])
     if chosen.examples:
         with formatter.section("Examples"):
-            for example in chosen.examples:  # not wrapped: people paste them
+            for example in chosen.examples:  # not wrapped, because people paste them
                 formatter.write(f"  sagemaker-exporter report {chosen.name} {example}\n")
 
 

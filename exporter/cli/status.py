@@ -47,7 +47,7 @@ class StatusOptions:
 def status(app: App, wanted: StatusOptions, output: Json) -> None:
     """Show how fresh each scope is, what is open or missing, and the last runs.
 
-    A scope is an account and a region. Its age is the time since which its data is known to be
+    A scope is an account and a region. Its age is the time since its data was last known to be
     complete, so it grows while syncs fail.
     """
     from exporter.reports import status as figures
@@ -66,13 +66,13 @@ def _show(found: Status) -> None:
     if not found.scopes:
         click.echo("Nothing has been synced into this database yet. Run `sagemaker-exporter sync`.")
         return
-    print_table(_scopes(found.scopes, found))
+    print_table(_scopes(found))
     if found.runs:
         click.echo()
         print_table(_runs(found))
 
 
-def _scopes(scopes: Sequence[Scope], found: Status) -> Result:
+def _scopes(found: Status) -> Result:
     from exporter.reports.result import Note
 
     rows = [
@@ -86,22 +86,23 @@ def _scopes(scopes: Sequence[Scope], found: Status) -> Result:
             scope.jobs_without_details,
             scope.jobs_without_price,
         )
-        for scope in scopes
+        for scope in found.scopes
     ]
+    texts = ("account", "region", "age")
     counts = ("jobs", "open_jobs", "open_pools", "no_details", "no_price")
-    names = _columns(("account", "region", "age"), counts)
-    totals = (None, None, None, *(sum(int(row[i]) for row in rows) for i in range(3, 8)))
-    remarks = [Note("scope", line) for scope in scopes for line in _remarks(scope)]
-    return _result(names, rows, totals if len(rows) > 1 else None, remarks)
+    sums = [sum(int(row[len(texts) + i]) for row in rows) for i in range(len(counts))]
+    totals = (None,) * len(texts) + tuple(sums) if len(rows) > 1 else None
+    notes = [Note("scope", line) for scope in found.scopes for line in _remarks(scope)]
+    return _result(_columns(texts, counts), rows, totals, notes)
 
 
 def _runs(found: Status) -> Result:
     names = {scope.account_id: scope.account_name or scope.account_id for scope in found.scopes}
-    several = len({*names, *(run.account_id for run in found.runs)}) > 1
+    several_accounts = len({*names, *(run.account_id for run in found.runs)}) > 1
     rows = [
         (
             format_age(found.now - run.started_at),
-            *([names.get(run.account_id, run.account_id)] if several else []),
+            *([names.get(run.account_id, run.account_id)] if several_accounts else []),
             run.region,
             run.mode,
             run.outcome,
@@ -114,7 +115,7 @@ def _runs(found: Status) -> Result:
         for run in found.runs
     ]
     columns = _columns(
-        ("last_runs", *(["account"] if several else []), "region", "mode", "outcome"),
+        ("last_runs", *(["account"] if several_accounts else []), "region", "mode", "outcome"),
         ("calls", "throttled", "new", "changed"),
     )
     columns = tuple(replace(column, wide=column.name == "throttled") for column in columns)

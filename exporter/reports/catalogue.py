@@ -93,7 +93,7 @@ class Report:
             empty = the report takes no period.
         argument: The parameter that `report NAME ARG` sets; empty = none.
         bar: The column that tables draw as a bar; empty = none.
-        limit: The column of the total that --fail-over checks; empty = none.
+        limit_column: The column of the total that --fail-over checks; empty = none.
         prices: Whether a note warns about public list prices.
         replay: The function of keep_alive.py that makes the rows from those of the SQL; empty =
             the rows of the SQL are those of the report.
@@ -108,7 +108,7 @@ class Report:
     period: str = ""
     argument: str = ""
     bar: str = ""
-    limit: str = ""
+    limit_column: str = ""
     prices: bool = False
     replay: str = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
@@ -165,7 +165,7 @@ def parse(name: str, text: str) -> Report:
         period=one("period"),
         argument=one("argument"),
         bar=one("bar"),
-        limit=one("limit"),
+        limit_column=one("limit"),
         prices=one("prices") == "yes",
         replay=one("replay"),
         parameters={item.name: item for item in map(_parameter, entries.pop("param", []))},

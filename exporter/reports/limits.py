@@ -28,13 +28,13 @@ def breach(report: Report, result: Result, limit: Decimal) -> str | None:
     """
     if result.totals is None:
         return None
-    index = [column.name for column in result.columns].index(report.limit)
+    index = [column.name for column in result.columns].index(report.limit_column)
     total: Decimal = result.totals[index] or Decimal(0)
     if total > limit:
-        return f"{report.limit} is {money(total)} USD, over the limit of {money(limit)} USD."
+        return f"{report.limit_column} is {money(total)} USD, over the limit of {money(limit)} USD."
     if unknown := ", ".join(_unknown_parts(report, result, index)):
         return (
-            f"{report.limit} is {money(total)} USD without its unknown parts ({unknown}), "
+            f"{report.limit_column} is {money(total)} USD without its unknown parts ({unknown}), "
             f"which could take it over the limit of {money(limit)} USD."
         )
     return None
@@ -46,4 +46,4 @@ def _unknown_parts(report: Report, result: Result, index: int) -> Iterator[str]:
         for note in result.notes:
             yield from (reason for reason in note.reasons if reason != _PAID)
     elif missing := sum(row[index] is None for row in result.rows):
-        yield f"{report.limit} of {counted(missing, 'row')}"
+        yield f"{report.limit_column} of {counted(missing, 'row')}"

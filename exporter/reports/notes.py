@@ -1,8 +1,9 @@
-"""Notes on a total: what it leaves out, and what it rests on.
+"""Notes below a report: what its total excludes, which prices it uses, and how fresh it is.
 
-The figures come from the total row of the report itself, through the mark `/*notes*/` in its SQL.
-They therefore cover exactly the rows that were added up, in one pass over the costs. The SQL
-around the mark must offer the columns of daily_costs by their names.
+The SQL of a report has the mark `/*notes*/` in its select list. `FIGURES` replaces the mark, so
+the total row also has the figures for the notes. They cover exactly the rows that were added up,
+and take no second pass over the costs. The query with the mark must have the columns of
+daily_costs in scope, under their names.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def of_minutes(values: Mapping[str, Any]) -> Iterator[Note]:
 def of_prices(connection: sa.Connection) -> Iterator[Note]:
     """Yield a note if public list prices apply to instance types in use.
 
-    It is for reports whose rows are jobs: their total does not split amounts by kind of price.
+    Reports with one row per job use this note: their total does not split amounts by price source.
     """
     listed = connection.execute(
         sa.text(
@@ -141,7 +142,7 @@ def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[N
             """
             SELECT
                 scopes.account_id || '/' || scopes.region AS scope,
-                fresh.data_as_of AS known_to,
+                fresh.data_as_of,
                 scopes.last_error,
                 scopes.failing_runs,
                 scopes.discovered_from
@@ -155,9 +156,9 @@ def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[N
         yield _of_no_scope(connection)
     for scope in scopes:
         yield from _of_scope(scope, period)
-    known_to: list[datetime] = [scope.known_to for scope in scopes if scope.known_to is not None]
-    if known_to and (period is None or min(known_to) < midnight(period.until)):
-        yield Note("as_of", f"Data as of {format_time(min(known_to).replace(microsecond=0))}.")
+    times: list[datetime] = [scope.data_as_of for scope in scopes if scope.data_as_of is not None]
+    if times and (period is None or min(times) < midnight(period.until)):
+        yield Note("as_of", f"Data as of {format_time(min(times).replace(microsecond=0))}.")
 
 
 def _of_no_scope(connection: sa.Connection) -> Note:
@@ -174,7 +175,7 @@ def _of_scope(scope: Any, period: Period | None) -> Iterator[Note]:  # noqa: ANN
     if scope.last_error:
         runs = last_runs(scope.failing_runs)
         yield Note("failed_scope", f"{scope.scope} failed in its {runs}: {scope.last_error}")
-    if scope.known_to is None:
+    if scope.data_as_of is None:
         yield Note(
             "incomplete_scope", f"{scope.scope} has never been synced completely. Run `sync`."
         )

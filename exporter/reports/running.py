@@ -21,6 +21,7 @@ from exporter.text import did_you_mean
 
 #: Bound parameters as SQLAlchemy finds them (TextClause in sqlalchemy.sql.elements).
 _BOUND: Final = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
+#: The column that marks the total row.
 _TOTAL: Final = "is_total"
 #: Types of computed columns by their unit; others are VARCHAR.
 _TYPES: Final = {
@@ -36,10 +37,10 @@ class Request:
     """The options of a report.
 
     Attributes:
-        period: The days that the report covers; None = it takes no period.
-        by: Dimensions; empty = the report's own.
-        params: Parameters as texts, by name.
-        argument: The text of the report's argument; None = not given.
+        period: The days that the report covers; None = the report takes no period.
+        by: Dimensions to group by; empty = the default of the report.
+        params: Values of --param, by name.
+        argument: The word after the name of the report; None = not given.
         now: The current time.
     """
 
@@ -56,8 +57,8 @@ class Statement:
 
     Attributes:
         sql: SQL with `:parameters`.
-        values: The values of the parameters.
-        labels: The name in the result by the name in the SQL if they differ.
+        values: The values of these parameters.
+        labels: Column name in the SQL -> column name in the result, where they differ.
     """
 
     sql: str
@@ -70,7 +71,12 @@ class Statement:
 
 
 def statement(report: Report, request: Request, *, with_notes: bool = False) -> Statement:
-    """Return the statement of a report; with notes, the total row has their figures.
+    """Return the statement of a report.
+
+    Args:
+        report: The report.
+        request: Its options.
+        with_notes: Add to the total row the figures that the notes need.
 
     Raises:
         UsageError: The report does not take an option, or a value is of the wrong kind.
@@ -119,16 +125,16 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
         for index, name in enumerate(names)
         if name != _TOTAL and not name.startswith(notes.PREFIX)
     ]
-    found = [_pick(row, shown) for row in rows if row is not total]
+    body = [_pick(row, shown) for row in rows if row is not total]
     figures = dict(zip(names, total, strict=True)) if total else {}
     return Result(
         columns=tuple(_column(report, built, names[index], kinds[index]) for index in shown),
-        rows=found,
+        rows=body,
         totals=_pick(total, shown) if total else None,
         notes=(
             *notes.of_total(figures),
             *notes.of_minutes(values),
-            *(notes.of_prices(connection) if report.prices and found else ()),
+            *(notes.of_prices(connection) if report.prices and body else ()),
             *notes.of_freshness(connection, request.period),
         ),
         report=report.name,

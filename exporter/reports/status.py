@@ -12,11 +12,11 @@ import sqlalchemy as sa
 
 from exporter.times import format_age, format_time
 
-#: The scopes with their numbers of jobs. A job lacks a price if one of its instance types has none
-#: in its region. Training plans and serverless jobs need no price.
+#: One row per scope, with counts of its jobs. A job counts as without price if one of its instance
+#: types has no price in its region. Training plans and serverless jobs need no price.
 _SCOPES: Final = """
 WITH billed AS (
-    -- A job, with the instance types that need a price.
+    -- One row per job, with the instance types that need a price.
     SELECT
         job.account_id,
         job.region,
@@ -36,7 +36,7 @@ WITH billed AS (
 ),
 
 counted AS (
-    -- The jobs of a scope with the same instance types.
+    -- One row per scope and list of instance types.
     SELECT
         account_id,
         region,
@@ -51,7 +51,7 @@ counted AS (
 ),
 
 priced AS (
-    -- A region of prices, with its priced instance types.
+    -- One row per region, with the instance types that have a price.
     SELECT region, list(DISTINCT instance_type) AS instance_types
     FROM prices
     WHERE component = 'Training'
@@ -59,7 +59,7 @@ priced AS (
 ),
 
 by_scope AS (
-    -- A scope with jobs.
+    -- One row per scope with jobs.
     SELECT
         account_id,
         region,
@@ -77,7 +77,7 @@ by_scope AS (
 ),
 
 known AS (
-    -- A scope that is synced, or has jobs from a one-off sync.
+    -- One row per scope that is synced, or has jobs from a one-off sync.
     SELECT account_id, region FROM sync_scopes
     UNION
     SELECT account_id, region FROM by_scope
@@ -214,8 +214,8 @@ class Status:
     scopes: tuple[Scope, ...]
     runs: tuple[Run, ...]
 
-    def stale(self, most: timedelta) -> list[str]:
-        """Return a sentence for each scope whose data is older than `most`.
+    def stale(self, max_age: timedelta) -> list[str]:
+        """Return a sentence for each scope whose data is older than `max_age`.
 
         Scopes of one-off syncs are never complete, so they do not count.
         """
@@ -227,7 +227,7 @@ class Status:
             age = scope.age(self.now)
             if age is None:
                 found.append(f"{scope.name} has never been synced completely")
-            elif age > most:
+            elif age > max_age:
                 found.append(f"{scope.name} is {format_age(age)} old")
         return found
 

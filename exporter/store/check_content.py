@@ -1,4 +1,4 @@
-"""Facts in the database that contradict each other, and facts worth a remark."""
+"""Queries that find contradictions in the database, and states worth a remark."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from exporter.store.schema import KEY, metadata
 
-#: A query, and a sentence that each of its rows fills.
+#: A query, and a template that turns each of its rows into a sentence.
 _Finding = tuple[str, str]
 
 
@@ -19,15 +19,19 @@ def contradictions(connection: sa.Connection) -> list[str]:
 
 
 def remarks(connection: sa.Connection) -> list[str]:
-    """Return one sentence for each fact that is no fault."""
+    """Return one sentence for each state that is worth a remark, but is not a fault."""
     return list(_sentences(connection, _REMARKS))
 
 
 def _sentences(connection: sa.Connection, findings: Iterable[_Finding]) -> Iterator[str]:
-    for statement, sentence in findings:
+    for statement, template in findings:
         for row in connection.exec_driver_sql(statement).all():
-            yield sentence.format(*row)
+            yield template.format(*row)
 
+
+_PRIMARY_KEYS: Final = {
+    table.name: [column.name for column in table.primary_key] for table in metadata.tables.values()
+}
 
 _DUPLICATES: Final[list[_Finding]] = [
     (
@@ -36,10 +40,7 @@ _DUPLICATES: Final[list[_Finding]] = [
         "HAVING count(*) > 1 LIMIT 5",
         f"{table} has the key ({', '.join(['{}'] * len(key))}) {{}} times.",
     )
-    for table, key in (
-        (table.name, [column.name for column in table.primary_key])
-        for table in metadata.tables.values()
-    )
+    for table, key in _PRIMARY_KEYS.items()
     if key
 ]
 
@@ -70,7 +71,7 @@ _CONTRADICTIONS: Final[list[_Finding]] = [
             OR (outcome = 'running') <> (ended_at IS NULL)
         LIMIT 5
         """,
-        "The run {} is {} and ended at {}.",
+        "The run {} has the outcome {} and the end time {}.",
     ),
     (
         """
@@ -102,6 +103,6 @@ _CONTRADICTIONS: Final[list[_Finding]] = [
 _REMARKS: Final[list[_Finding]] = [
     (
         "SELECT account_id, region FROM sync_runs WHERE outcome = 'running'",
-        "A run of {}/{} is marked as running. The next sync corrects this if it was killed.",
+        "A run of {}/{} is marked as running. If it was killed, the next sync corrects this.",
     ),
 ]

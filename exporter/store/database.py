@@ -1,10 +1,13 @@
 """Opens the DuckDB file for reading and writing, and never for longer than needed.
 
-DuckDB locks the whole file for a process from open to close, and never waits for the lock. So a
-connection is open for one read or commit only, this module retries the lock, and closing the
-connection checkpoints the file. The pool is NullPool: any other keeps the lock after close.
+A process that opens a DuckDB file locks all of it until it closes the file. DuckDB does not wait
+for a lock. Therefore:
 
-While the file is open through DuckDB, nothing in this process may open, copy or hash it. POSIX
+- A connection stays open for one read or one commit. Closing it writes a checkpoint.
+- If another process holds the lock, this module tries again until the lock timeout.
+- The engine uses NullPool, because any other pool keeps the lock after close.
+
+While DuckDB has the file open, nothing else in this process may open, copy or hash it. POSIX
 fcntl locks belong to the process: closing the second descriptor would drop DuckDB's lock.
 """
 
@@ -31,14 +34,14 @@ from exporter.store.failures import is_open_for_reading_here, lock_holder, trans
 from exporter.store.recovery import recover
 from exporter.store.revision import SCHEMA_REVISION, check_revision, read_revision
 
-#: DuckDB 1.4 opens new files: this format is older than the tools of the last year.
+#: Format of new files. Every DuckDB since 1.4 opens it.
 STORAGE_VERSION: Final = "v1.4.0"
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 0.5
 
 ReadBack = Callable[[sa.Connection], None]
 Transaction = Callable[[ReadBack], AbstractContextManager[sa.Connection]]
 
-_umask_guard = threading.Lock()
+_umask_lock = threading.Lock()
 
 
 class Database:
@@ -54,8 +57,8 @@ class Database:
 
     Attributes:
         path: The file, with links resolved.
-        lock_timeout: As given.
-        revision: As given.
+        lock_timeout: Seconds to wait while another process has the file open.
+        revision: The schema that this program knows.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class Database:
         self._notify = notify
         self._sleep = sleep
         self._monotonic = monotonic
-        self._last_moment = math.inf
+        self._waits_end_at = math.inf
         self._schema_is_checked = self._views_are_installed = False
         self._engines: dict[tuple[bool, bool], sa.Engine] = {}
 
@@ -83,11 +86,11 @@ class Database:
         """Return the file that --db names: a path or a `duckdb:///` URL.
 
         Raises:
-            UsageError: The URL is of another kind, or names no file.
+            UsageError: The text is a URL of another kind, or names no file.
         """
         if text in ("", ":memory:"):
             raise UsageError(f"--db {text!r} is not a file.", "Give a path.")
-        # DuckDB takes `md:`, `sqlite:` and the like for other databases, even without slashes.
+        # With a prefix such as `md:` or `sqlite:`, DuckDB would open another kind of database.
         if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", text) and "://" not in text:
             return Path(text).expanduser()
         prefix, _, file = text.partition(":///")
@@ -100,16 +103,16 @@ class Database:
         return Path(file).expanduser()
 
     def exists(self) -> bool:
-        """Return whether anything exists at the path."""
+        """Return whether the path exists."""
         return self.path.exists()
 
     def stop_waiting_after(self, seconds: float) -> None:
         """Limit every wait for another process, from now on, to this many seconds.
 
-        The limit also ends waits that other threads have begun: an interrupted run must not
-        wait for the lock timeout.
+        The limit also applies to threads that are waiting already. An interrupted run uses it, so
+        that it does not wait for the whole lock timeout.
         """
-        self._last_moment = self._monotonic() + seconds
+        self._waits_end_at = self._monotonic() + seconds
 
     @contextmanager
     def reading(self, *, check_schema: bool = True) -> Iterator[sa.Connection]:
@@ -153,10 +156,10 @@ class Database:
 
     @contextmanager
     def transactions(self) -> Iterator[Transaction]:
-        """Open the file once for several transactions, each as in `writing`.
+        """Open the file once for several transactions; each one works as in `writing`.
 
-        Opening and closing the file takes longer than a small commit. Leave the block after a
-        transaction that failed, because the connection may be lost.
+        This saves time, because opening and closing the file takes longer than a small commit.
+        Leave the block after a failed transaction, because the connection may be lost.
         """
         with (
             translated(self.path),
@@ -183,7 +186,7 @@ class Database:
             connection.close()
 
     def _engine(self, *, read_only: bool) -> sa.Engine:
-        """Return a cached engine: SQLAlchemy sends several queries through each new one."""
+        """Return a cached engine: SQLAlchemy runs several extra queries with each new one."""
         key = (read_only, self.exists())
         if key not in self._engines:
             self._engines[key] = self._new_engine(read_only=read_only)
@@ -202,7 +205,7 @@ class Database:
         return engine
 
     def _open(self, engine: sa.Engine, *, read_only: bool) -> sa.Connection:
-        check_kind(self.path)
+        check_is_file(self.path)
         deadline = self._monotonic() + self.lock_timeout
         pause = _FIRST_WAIT
         notified = recovered = False
@@ -224,12 +227,12 @@ class Database:
                 pause = min(pause * 2, _LONGEST_WAIT)
 
     def _seconds_left(self, deadline: float, holder: str, error: Exception) -> float:
-        """Return how long to go on waiting.
+        """Return the seconds that are left to wait.
 
         Raises:
             BusyError: No time is left.
         """
-        left = min(deadline, self._last_moment) - self._monotonic()
+        left = min(deadline, self._waits_end_at) - self._monotonic()
         if left > 0:
             return left
         raise BusyError(
@@ -239,8 +242,8 @@ class Database:
         ) from error
 
 
-def check_kind(path: Path) -> None:
-    """Raise if the path cannot be a database file; opening a pipe would hang.
+def check_is_file(path: Path) -> None:
+    """Raise if the path exists but is not a file: opening a pipe, for example, would hang.
 
     Raises:
         DatabaseError: The path is a directory, a pipe or a device.
@@ -252,7 +255,7 @@ def check_kind(path: Path) -> None:
 
 
 def _resolve(path: Path) -> Path:
-    """Return a link's target: DuckDB would keep one write-ahead log for each name."""
+    """Return the target of a link: DuckDB would keep a second write-ahead log under its name."""
     try:
         return path.resolve() if path.is_symlink() else path
     except (OSError, RuntimeError) as error:  # name too long, no permission, links in a circle
@@ -269,14 +272,14 @@ def _holder(error: BaseException, *, read_only: bool) -> str | None:
 
 @contextmanager
 def _private_files() -> Iterator[None]:
-    """Make files that DuckDB creates in this block (the file, its log) private to their owner.
+    """Let only the owner read the files that DuckDB creates in this block.
 
-    The umask belongs to the process; the guard keeps two writers from undoing each other's.
+    The umask belongs to the process, so a lock lets only one thread change it at a time.
     """
     if sys.platform == "win32":  # pragma: no cover - not a supported platform
         yield
         return
-    with _umask_guard:
+    with _umask_lock:
         before = os.umask(0o077)
         try:
             yield

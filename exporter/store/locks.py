@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from exporter.errors import BusyError, DatabaseError
-from exporter.store.database import check_kind
+from exporter.store.database import check_is_file
 
 _PAUSE = 0.1
 
@@ -41,7 +41,7 @@ def sync_lock(
         BusyError: Another sync held the lock for longer; the message names its PID.
         DatabaseError: The lock file cannot be created (no such directory, read-only).
     """
-    check_kind(database)
+    check_is_file(database)
     if not database.parent.is_dir():
         raise DatabaseError(f"There is no directory {database.parent}.", "Name a file with --db.")
     path = Path(f"{database}.lock")

@@ -4,8 +4,8 @@ Two such states are known. A kill during a checkpoint causes both:
 
 - The write-ahead log is older than the file, and the file already holds everything in the log.
 - One metadata block is half new and half old. DuckDB writes such a block in place, but never
-  over the parts that the file's header refers to. These parts are equal in both halves, so only
-  the checksum of the whole block is wrong. The log with the last commits is still there.
+  over the parts that the file's header refers to. These parts are the same in the old and the
+  new block, so only the checksum of the whole block is wrong. The log has the last commits.
 
 Any other error means damage; this module then changes nothing.
 """
@@ -25,7 +25,9 @@ import duckdb
 from exporter.sql import identifier
 from exporter.store.connections import OFFLINE
 
-_AGES: Final = re.compile(r"File checkpoint iteration: (\d+), WAL checkpoint iteration: (\d+)")
+_ITERATIONS: Final = re.compile(
+    r"File checkpoint iteration: (\d+), WAL checkpoint iteration: (\d+)"
+)
 _TORN: Final = re.compile(
     r"computed checksum (\d+) does not match stored checksum (\d+) in block at location (\d+)"
 )
@@ -44,8 +46,8 @@ def recover(path: Path, error: BaseException, notify: Notify) -> bool:
     Returns:
         Whether to try again: this call, or another process, recovered the file.
     """
-    ages, torn = _AGES.search(str(error)), _TORN.search(str(error))
-    log_is_outdated = ages is not None and int(ages[1]) > int(ages[2])
+    iterations, torn = _ITERATIONS.search(str(error)), _TORN.search(str(error))
+    log_is_outdated = iterations is not None and int(iterations[1]) > int(iterations[2])
     if not log_is_outdated and torn is None:
         return False
     try:
@@ -74,7 +76,7 @@ def _move_log_away(path: Path, notify: Notify) -> None:
 def _correct_checksum(path: Path, offset: int, stored: int, computed: int, notify: Notify) -> bool:
     """Replace the file with a copy that has the right checksum, if all of the copy is readable.
 
-    The log belongs to both files and stays where it is.
+    The original file keeps a copy of the log, because the log fits both files.
     """
     log = _log(path)
     if not log.exists() or log.stat().st_size == 0:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from exporter.sagemaker.rows import JobKey, JobRow
 from exporter.sagemaker.service import known_by
-from exporter.syncing.ledger import RunLedger
-from exporter.syncing.listing import ListingReader
-from exporter.syncing.lookup import JobLookup
+from exporter.syncing.context import ScopeContext
 from exporter.syncing.merge import Merged, MergePolicy, Observed, merge_batch
 from exporter.syncing.plan import Listing
-from exporter.syncing.records import Records
-from exporter.syncing.sizes import Sizes
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +21,7 @@ class Batch:
     """Jobs of a listing that are committed together.
 
     Attributes:
-        reached: How far the listing has come with them.
+        reached: The listing after this batch, with its position.
         merged: The jobs.
         is_last: Whether the listing ends with this batch, which may be empty.
     """
@@ -36,7 +32,7 @@ class Batch:
 
     @property
     def answered(self) -> set[JobKey]:
-        """Open jobs of the batch."""
+        """Open jobs of the batch: the listing has answered for them."""
         return {item.stored.job.key for item in self.merged if item.stored.open_reason}
 
     @property
@@ -50,57 +46,45 @@ class BatchReader:
     """Reads one listing of one scope.
 
     Attributes:
-        reader: Reads the pages.
-        records: The database.
-        lookup: The lookups of the scope, for details of a whole batch.
+        scope: What all steps of the scope share.
         policy: How answers are merged.
-        ledger: The ledger of the scope.
-        progress: Called after each page with how far the listing has come.
-        monotonic: Seconds on a clock that never goes back.
-        sizes: When a batch is full.
-        details: Whether details are kept.
     """
 
-    reader: ListingReader
-    records: Records
-    lookup: JobLookup
+    scope: ScopeContext
     policy: MergePolicy
-    ledger: RunLedger
-    progress: Callable[[Listing], None]
-    monotonic: Callable[[], float]
-    sizes: Sizes
-    details: bool
 
     def batches(self, listing: Listing, newest: datetime | None) -> Iterator[Batch]:
         """Yield the batches of a listing.
 
         Args:
             listing: The listing.
-            newest: Creation time of the newest stored job; later ones are not looked for.
+            newest: Creation time of the newest stored job; the file has no later ones to read.
 
         Raises:
             ExporterError: The service or the database failed.
         """
+        monotonic, sizes = self.scope.clock.monotonic, self.scope.sizes
         answers: list[Observed] = []
-        since = self.monotonic()
-        before: Sequence[JobRow] = ()
-        for listed in self.reader.pages(listing):
-            rows = listed.page.rows
-            as_of = known_by(listed.page.as_of, rows)
-            answers += [Observed(row, as_of) for row in _news(rows, before, listing.position)]
-            listing, before = listed.reached, rows or before
-            self.progress(listing)
-            too_old = self.monotonic() - since >= self.sizes.batch_seconds
-            if len(answers) >= self.sizes.batch_rows or too_old:
+        since = monotonic()
+        previous: Sequence[JobRow] = ()
+        for step in self.scope.reader.pages(listing):
+            rows = step.page.rows
+            as_of = known_by(step.page.as_of, rows)
+            answers += [Observed(row, as_of) for row in _new_rows(rows, previous, listing.position)]
+            listing, previous = step.reached, rows or previous
+            run = self.scope.ledger.run
+            self.scope.progress.listing(self.scope.key, listing, run.jobs_seen, run.pages)
+            too_old = monotonic() - since >= sizes.batch_seconds
+            if len(answers) >= sizes.batch_rows or too_old:
                 yield Batch(listing, self._merge(answers, newest), is_last=False)
-                newest = _latest(answers, newest)
-                answers, since = [], self.monotonic()
+                newest = _newest(answers, newest)
+                answers, since = [], monotonic()
         yield Batch(listing, self._merge(answers, newest), is_last=True)
 
     def _merge(self, answers: Sequence[Observed], newest: datetime | None) -> list[Merged]:
-        """Merge a batch, with its details if reading them from a window of Search is worth it."""
+        """Merge a batch; add details if one window of Search is cheaper than lookups."""
         keys = [answer.job.key for answer in answers]
-        known = self.records.known(
+        known = self.scope.records.known(
             key for key in keys if newest is not None and key.creation_time <= newest
         )
         merged = merge_batch(known, answers, self.policy)
@@ -109,31 +93,32 @@ class BatchReader:
             for item in merged
             if item.stored.details_due or (self.policy.refresh and item.stored.details)
         ]
-        # A few jobs are looked up by name afterwards instead.
-        worth_a_window = len(due) >= self.sizes.page or (self.policy.refresh and due)
-        if not (self.details and worth_a_window):
+        # The follow-up looks up a few jobs by name, which takes fewer calls than a window.
+        worth_a_window = len(due) >= self.scope.sizes.page or (self.policy.refresh and due)
+        if not (self.scope.options.details and worth_a_window):
             return merged
-        details = list(self.lookup.details_of_window(due))
+        details = list(self.scope.lookup.details_of_window(due))
         _log.info(
             "details of the window",
-            extra={**self.ledger.log_fields, "due": len(due), "found": len(details)},
+            extra={**self.scope.ledger.log_fields, "due": len(due), "found": len(details)},
         )
         return merge_batch(known, [*answers, *details], self.policy)
 
 
-def _latest(answers: Sequence[Observed], newest: datetime | None) -> datetime | None:
+def _newest(answers: Sequence[Observed], newest: datetime | None) -> datetime | None:
     times = [answer.job.creation_time for answer in answers]
     return max([*times, newest] if newest else times, default=None)
 
 
-def _news(
-    rows: Sequence[JobRow], before: Sequence[JobRow], position: datetime | None
+def _new_rows(
+    rows: Sequence[JobRow], previous: Sequence[JobRow], position: datetime | None
 ) -> Iterator[JobRow]:
-    """Yield the rows of a page that the page before did not have.
+    """Yield the rows of a page that the previous page did not have.
 
     A page begins at the second of the last creation time, so it repeats the jobs of that second.
-    Otherwise a batch would begin with stored jobs, which would have to be read from the file.
+    Without this filter, the first jobs of a batch would be stored jobs, and each batch would read
+    them from the file.
     """
     for row in rows:
-        if position is None or row.creation_time > position or row not in before:
+        if position is None or row.creation_time > position or row not in previous:
             yield row

@@ -1,21 +1,18 @@
-"""Looks up after a listing what it does not show: open jobs, details, deletions, tags."""
+"""Looks up what a listing did not show: open jobs, details, deletions and tags."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
-from exporter.config.model import SyncOptions
 from exporter.sagemaker.rows import JobKey
 from exporter.sagemaker.service import known_by
-from exporter.store.scopes import ScopeKey, ScopeState
+from exporter.store.scopes import ScopeState
 from exporter.syncing import plan
-from exporter.syncing.ledger import RunLedger
-from exporter.syncing.listing import ListingReader
-from exporter.syncing.lookup import JobLookup
+from exporter.syncing.context import ScopeContext
 from exporter.syncing.merge import (
     Deleted,
     Merged,
@@ -25,9 +22,6 @@ from exporter.syncing.merge import (
     merge_replies,
 )
 from exporter.syncing.plan import Listing, LookupRequest
-from exporter.syncing.progress import Progress
-from exporter.syncing.records import Records
-from exporter.syncing.sizes import Sizes
 
 _log = logging.getLogger(__name__)
 
@@ -35,16 +29,16 @@ _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """The result of reading a listing.
+class ListingResult:
+    """What reading a listing has shown.
 
     Attributes:
-        first: The listing as it began. It may drop its filter on the way, and showed less before.
-        last: The listing as it ended.
+        first: The listing before its first page in this run; an earlier run may have begun it.
+        last: The listing after its last page. Its modification filter may have been dropped.
         state: The scope as it is stored now.
-        answered: Open jobs that the listing has answered for.
-        details_due: Jobs of the listing whose details are due; only of a one-off.
-        jobs_pending: Whether the scope had open jobs, or jobs without details, before.
+        answered: Open jobs about which the listing gave an answer.
+        details_due: Jobs of a one-off whose details are due; empty for other listings.
+        jobs_pending: Before the listing, the scope had open jobs or jobs without details.
     """
 
     first: Listing
@@ -59,36 +53,18 @@ class Listed:
 class FollowUp:
     """Looks jobs up after one listing of one scope.
 
-    Each method commits all of its answers but the last group, and returns that. So it can be
-    committed together with the watermark, and a sync without news commits once.
+    Lookups are committed in groups. Each method returns its last group uncommitted, so that the
+    caller commits it together with the watermark. A sync without news then commits once.
 
     Attributes:
-        key: The scope.
-        records: The database.
-        options: What the user asked for.
+        scope: What all steps of the scope share.
         policy: How answers are merged.
-        lookup: The lookups of the scope.
-        reader: Reads listings of the scope.
-        ledger: The ledger of the scope.
-        notify: Called with what the user should know.
-        progress: Shows how many jobs have been looked up.
-        now: Returns the server time, or the best estimate of it.
-        sizes: How much is done in one step.
     """
 
-    key: ScopeKey
-    records: Records
-    options: SyncOptions
+    scope: ScopeContext
     policy: MergePolicy
-    lookup: JobLookup
-    reader: ListingReader
-    ledger: RunLedger
-    notify: Callable[[str], None]
-    progress: Progress
-    now: Callable[[], datetime]
-    sizes: Sizes
 
-    def run(self, listed: Listed) -> list[Merged]:
+    def run(self, result: ListingResult) -> list[Merged]:
         """Look up everything that the listing left open.
 
         Returns:
@@ -97,63 +73,66 @@ class FollowUp:
         Raises:
             ExporterError: The service or the database failed.
         """
-        merged = self._look_up_pending(listed)
-        if listed.first.mode == "full":
-            return merged + self._find_deleted(listed.last)
-        if self.options.refresh_tags and not listed.first.is_one_off:
+        merged = self._look_up_pending(result)
+        if result.first.mode == "full":
+            return merged + self._find_deleted(result.last)
+        if self.scope.options.refresh_tags and not result.first.is_one_off:
             return merged + self._refresh_tags()
         return merged
 
-    def _look_up_pending(self, listed: Listed) -> list[Merged]:
+    def _look_up_pending(self, result: ListingResult) -> list[Merged]:
         """Look up open jobs that the listing did not show, and jobs whose details are due."""
-        requests = self._requests(listed) if self._has_requests(listed) else []
-        kept: list[Merged] = []
-        unanswered = {request.key: request for request in requests if request.open}
+        requests = self._requests(result) if self._may_need_lookups(result) else []
+        uncommitted: list[Merged] = []
+        answered: set[JobKey] = set()
         done = 0
-        for group in _groups(requests, self.sizes.lookup_rows):
-            self._commit(kept)
-            self.progress.looking_up(self.key, done, len(requests))
+        for group in _groups(requests, self.scope.sizes.lookup_rows):
+            self._commit(uncommitted)
+            self.scope.progress.looking_up(self.scope.key, done, len(requests))
             done += len(group)
-            kept = self._look_up(group, deletes=not listed.first.is_one_off)
-            for item in kept:
-                unanswered.pop(item.stored.job.key, None)
+            uncommitted = self._look_up(group, with_deletions=not result.first.is_one_off)
+            answered |= {item.stored.job.key for item in uncommitted}
+        unanswered = [item.key for item in requests if item.open and item.key not in answered]
         if unanswered:
-            kept += self._list_unanswered(list(unanswered), listed)
-        return kept
+            uncommitted += self._list_unanswered(unanswered, result)
+        return uncommitted
 
-    def _has_requests(self, listed: Listed) -> bool:
-        if listed.first.is_one_off:
-            return bool(listed.details_due) and self.options.details
-        if listed.first.mode == "extend":
-            return False
-        return listed.jobs_pending or self.ledger.run.jobs_seen > 0
+    def _may_need_lookups(self, result: ListingResult) -> bool:
+        """Return whether lookups may be needed; if not, skip reading the database."""
+        if result.first.is_one_off:
+            return bool(result.details_due) and self.scope.options.details
+        if result.first.mode == "extend":
+            return False  # an incremental listing follows, with its own lookups
+        return result.jobs_pending or self.scope.ledger.run.jobs_seen > 0
 
-    def _requests(self, listed: Listed) -> list[LookupRequest]:
-        stored = self.records.pending(self.key, details=self.options.details)
-        if listed.first.is_one_off:
-            stored = [item for item in stored if item.job.key in listed.details_due]
+    def _requests(self, result: ListingResult) -> list[LookupRequest]:
+        stored = self.scope.records.pending(self.scope.key, details=self.scope.options.details)
+        if result.first.is_one_off:
+            stored = [item for item in stored if item.job.key in result.details_due]
         requests = plan.lookup_requests(
-            stored, listed.answered, self.now(), details=self.options.details
+            stored, result.answered, self.scope.server_time(), details=self.scope.options.details
         )
-        if self.lookup.capabilities.search:
+        if self.scope.lookup.capabilities.search:
             return requests
-        limit = self.sizes.details_per_run
+        limit = self.scope.sizes.details_per_run
         chosen = plan.without_search(requests, limit)
         if len(chosen) < len(requests):
-            self.notify(
-                f"{self.key.account_id}: without Search, each sync fetches the details of at most "
-                f"{limit:,} jobs per region; `status` counts the jobs without details."
+            self.scope.notify(
+                f"{self.scope.key.account_id}: without Search, each sync fetches the details of at "
+                f"most {limit:,} jobs per region; `status` counts the jobs without details."
             )
         return chosen
 
-    def _look_up(self, requests: Sequence[LookupRequest], *, deletes: bool = True) -> list[Merged]:
+    def _look_up(
+        self, requests: Sequence[LookupRequest], *, with_deletions: bool = True
+    ) -> list[Merged]:
         known = {request.key: request.stored for request in requests}
-        replies = list(self.lookup.look_up(requests))
+        replies = list(self.scope.lookup.look_up(requests))
         observed = [reply for reply in replies if isinstance(reply, Observed)]
         _log.info(
             "looked up",
             extra={
-                **self.ledger.log_fields,
+                **self.scope.ledger.log_fields,
                 "jobs": len(requests),
                 "open": sum(request.open for request in requests),
                 "by_search": sum(not answer.authoritative for answer in observed),
@@ -161,26 +140,27 @@ class FollowUp:
                 "deleted": len(replies) - len(observed),
             },
         )
-        return merge_replies(known, replies if deletes else observed, self.policy)
+        return merge_replies(known, replies if with_deletions else observed, self.policy)
 
-    def _list_unanswered(self, missing: Sequence[JobKey], listed: Listed) -> list[Merged]:
-        """List the whole window of open jobs that no operation may look up.
+    def _list_unanswered(self, keys: Sequence[JobKey], result: ListingResult) -> list[Merged]:
+        """List the window of open jobs about which neither Search nor Describe answered.
 
-        Such a listing filters nothing out, so a known job that it lacks has been deleted.
+        Such a listing has no filter, so AWS has deleted each known job that it does not show.
         """
-        whole = listed.first.verifies and (
-            listed.last.created_after is None
-            or listed.last.created_after <= min(key.creation_time for key in missing)
+        already_listed = result.first.verifies and (
+            result.last.created_after is None
+            or result.last.created_after <= min(key.creation_time for key in keys)
         )
-        if whole and listed.first.started:
-            # Nobody knows what it showed before the interruption; another listing follows.
+        if already_listed and result.first.started:
+            # An earlier run read its first pages and may have seen these jobs there. The
+            # incremental listing that follows in this run decides.
             return []
-        answers = [] if whole else self._list_window(missing)
+        answers = [] if already_listed else self._list_window(keys)
         shown = {answer.job.key for answer in answers}
-        absent = [key for key in missing if key not in shown]
-        known = self.records.known([*shown, *absent])
-        now = self.now()
-        deleted = [] if listed.first.is_one_off else [Deleted(key, now) for key in absent]
+        absent = [key for key in keys if key not in shown]
+        known = self.scope.records.known([*shown, *absent])
+        now = self.scope.server_time()
+        deleted = [] if result.first.is_one_off else [Deleted(key, now) for key in absent]
         return merge_replies(known, [*answers, *deleted], self.policy)
 
     def _list_window(self, keys: Sequence[JobKey]) -> list[Observed]:
@@ -192,41 +172,43 @@ class FollowUp:
             created_before=max(times) + timedelta(seconds=1),
             reason=f"the window of unanswered jobs from {min(times):%Y-%m-%d %H:%M:%SZ}",
         )
-        self.ledger.add_to_plan(window.reason)
+        self.scope.ledger.add_to_plan(window.reason)
         answers = []
-        for listed in self.reader.pages(window):
-            as_of = known_by(listed.page.as_of, listed.page.rows)
-            answers += [Observed(row, as_of) for row in listed.page.rows]
+        for step in self.scope.reader.pages(window):
+            as_of = known_by(step.page.as_of, step.page.rows)
+            answers += [Observed(row, as_of) for row in step.page.rows]
         return answers
 
     def _find_deleted(self, listing: Listing) -> list[Merged]:
-        """Describe the jobs that a full listing did not show, to find those AWS has deleted."""
+        """Describe the jobs that a full listing did not show: AWS may have deleted them."""
         if listing.began_at is None:
             return []
-        unseen = self.records.unseen(self.key, listing.began_at, listing.created_after)
-        kept: list[Merged] = []
-        for group in _groups(unseen, self.sizes.lookup_rows):
-            self._commit(kept)
-            kept = self._look_up(
+        unseen = self.scope.records.unseen(self.scope.key, listing.began_at, listing.created_after)
+        uncommitted: list[Merged] = []
+        for group in _groups(unseen, self.scope.sizes.lookup_rows):
+            self._commit(uncommitted)
+            uncommitted = self._look_up(
                 [LookupRequest(item, open=True, authoritative=True) for item in group]
             )
-        return kept
+        return uncommitted
 
     def _refresh_tags(self) -> list[Merged]:
-        """Read the details of every job again by Search: a new tag changes no time of a job."""
-        if not self.lookup.capabilities.search:
-            self.notify(f"{self.key.account_id}: tags cannot be refreshed without Search.")
+        """Read the details of all jobs again: a new tag does not change LastModifiedTime."""
+        if not self.scope.lookup.capabilities.search:
+            self.scope.notify(
+                f"{self.scope.key.account_id}: tags cannot be refreshed without Search."
+            )
             return []
-        kept: list[Merged] = []
-        for keys in self.records.living(self.key, self.sizes.batch_rows):
-            self._commit(kept)
-            answers = list(self.lookup.details_of_window(keys))
-            kept = merge_batch(self.records.known(keys), answers, self.policy)
-        return kept
+        uncommitted: list[Merged] = []
+        for keys in self.scope.records.living(self.scope.key, self.scope.sizes.batch_rows):
+            self._commit(uncommitted)
+            answers = list(self.scope.lookup.details_of_window(keys))
+            uncommitted = merge_batch(self.scope.records.known(keys), answers, self.policy)
+        return uncommitted
 
     def _commit(self, merged: Sequence[Merged]) -> None:
         if merged:
-            self.ledger.commit(None, merged)
+            self.scope.ledger.commit(None, merged)
 
 
 def _groups(items: Sequence[_Item], size: int) -> list[Sequence[_Item]]:

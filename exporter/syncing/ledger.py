@@ -30,6 +30,7 @@ class RunLedger:
         now: Returns the time of this machine.
 
     Attributes:
+        key: The scope.
         runs: Rows of sync_runs, one per listing; the last one may be unfinished.
     """
 
@@ -40,7 +41,7 @@ class RunLedger:
         self._records = records
         self._run_ids = run_ids
         self._now = now
-        self._key = ScopeKey(api.account_id, api.region)
+        self.key = ScopeKey(api.account_id, api.region)
         self._calls_before = api.counts.snapshot()
         self.runs: list[Run] = []
 
@@ -52,7 +53,7 @@ class RunLedger:
     @property
     def log_fields(self) -> dict[str, object]:
         """Fields of every log line of the current run."""
-        return {"scope": str(self._key), "run_id": self.run.run_id}
+        return {"scope": str(self.key), "run_id": self.run.run_id}
 
     def begin(self, listing: Listing, watermark: datetime | None) -> None:
         """Begin the run of a listing."""
@@ -60,8 +61,8 @@ class RunLedger:
         self.runs.append(
             Run(
                 run_id=self._run_ids(),
-                account_id=self._key.account_id,
-                region=self._key.region,
+                account_id=self.key.account_id,
+                region=self.key.region,
                 mode=listing.mode,
                 started_at=self._now(),
                 watermark_before=watermark,
@@ -157,8 +158,8 @@ class RunLedger:
             return
 
     def _failed_state(self, error: BaseException, text: str) -> ScopeState | None:
-        state = self._records.scope(self._key).state
-        if isinstance(error, RegionNotEnabled) and state == ScopeState(*self._key):
+        state = self._records.scope(self.key).state
+        if isinstance(error, RegionNotEnabled) and state == ScopeState(*self.key):
             # The region never had data: `status` would call such a scope stale forever.
             return None
         return replace(state, last_error=text, failing_runs=(state.failing_runs or 0) + 1)

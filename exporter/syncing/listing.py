@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import InvalidRequest
 from exporter.sagemaker.rows import JobKey
-from exporter.sagemaker.service import PAGE, ListRequest, Page, list_page
+from exporter.sagemaker.service import ListRequest, Page, list_page
 from exporter.syncing import plan
+from exporter.syncing.ledger import RunLedger
 from exporter.syncing.plan import Listing
 
 _log = logging.getLogger(__name__)
@@ -45,17 +46,15 @@ class ListingReader:
 
     Attributes:
         api: The calls of the scope.
+        ledger: Counts each page as soon as it is read, even if a later one fails.
         check: Called before each page; raises if the run has to stop.
-        count: Called with each page as soon as it is read, to count it even if a later one fails.
         page_size: Jobs per page.
-        log_fields: Fields of every log line.
     """
 
     api: Api
-    check: Callable[[], None] = lambda: None
-    count: Callable[[Page], None] = lambda _: None
-    page_size: int = PAGE
-    log_fields: Mapping[str, object] = field(default_factory=dict)
+    ledger: RunLedger
+    check: Callable[[], None]
+    page_size: int
 
     def pages(self, listing: Listing) -> Iterator[ListedPage]:
         """Yield the pages of a listing.
@@ -91,15 +90,16 @@ class ListingReader:
                 # The token may have expired: continue from the last creation time instead.
                 request = plan.first_request(listing)
                 _log.info(
-                    "token rejected", extra={**self.log_fields, "resumes_from": listing.position}
+                    "token rejected",
+                    extra={**self.ledger.log_fields, "resumes_from": listing.position},
                 )
                 continue
             reached, following = plan.advance(listing, request, page)
-            self.count(page)
+            self.ledger.add_page(page)
             _log.info(
                 "page",
                 extra={
-                    **self.log_fields,
+                    **self.ledger.log_fields,
                     "jobs": len(page.rows),
                     "by": "token" if request.token else "creation time",
                     "reached": reached.position,

@@ -2,16 +2,16 @@
 
 These rules decide, in this order:
 
-1. An answer that is older than the stored row changes nothing. Its LastModifiedTime decides. If
-   the two are equal or one is missing, an answer of Search is older if it may stand for a moment
-   before the stored answer. List and Describe are called one after the other under the sync lock,
-   so their later answer is the newer one.
-2. A settled pool stays settled, and a missing pool status erases nothing: the status may be
-   missing shortly after the end of a job, and Search lags.
+1. An answer that is older than the stored row changes nothing. LastModifiedTime decides which one
+   is older. If the times are equal or one is missing, an answer of Search is older if its index
+   may show a state from before the stored answer. In the same case, an answer of List or
+   Describe is not older, because the sync lock keeps these calls in order.
+2. A settled pool stays settled, and a missing pool status erases nothing: AWS may report the
+   status some seconds after the end of a job, and the index of Search lags.
 3. Search alone never turns an ended job back into a running one.
 
-A job is *open* while something about it can still change that a listing by creation time would
-miss (`open_reason`). Every reason to be open ends at some point.
+A job is *open* while it can still change in a way that a listing by creation time would miss.
+`open_reason` says why. Every reason ends at some point.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from exporter.sagemaker.service import SEARCH_LAG, may_be_serverless
 
 ENDED: Final = frozenset({"Completed", "Failed", "Stopped"})
 SETTLED: Final = frozenset({"Reused", "Terminated"})
-#: The pool serves the job itself. If the job has ended, the status of its pool is yet to come.
+#: The job itself uses the pool. An ended job keeps this status until AWS reports the next one.
 IN_USE: Final = "InUse"
 
-#: The status and seconds of a pool, and billable seconds, may be this late.
+#: AWS may report the status and seconds of a pool, and billable seconds, this long after the end.
 GRACE: Final = timedelta(hours=1)
 
 RUNNING: Final = "running"
@@ -39,7 +39,7 @@ POOL_OPEN: Final = "pool open"
 POOL_LATE: Final = "pool status late"
 POOL_SECONDS_LATE: Final = "pool seconds late"
 KEEP_ALIVE_UNKNOWN: Final = "keep-alive unknown"
-#: Reasons that an authoritative answer ends once `GRACE` is over.
+#: Reasons that end with the first authoritative answer after `GRACE`.
 WAITING: Final = frozenset({POOL_LATE, POOL_SECONDS_LATE, KEEP_ALIVE_UNKNOWN})
 
 
@@ -49,7 +49,8 @@ class Observed:
 
     Attributes:
         job: The job in the answer of List, Describe or Search.
-        as_of: Server time that the answer stands for; for Search, minus the lag of its index.
+        as_of: Server time of the state that the answer shows. For Search, this is the time of the
+            answer minus the lag of its index.
         details: The fields that Describe and Search add; None from List.
         authoritative: False for Search.
     """
@@ -61,13 +62,13 @@ class Observed:
 
     @property
     def at(self) -> datetime:
-        """Server time at which the answer was given, whatever moment it stands for."""
+        """Server time at which AWS gave the answer."""
         return self.as_of if self.authoritative else self.as_of + SEARCH_LAG
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """An answer that a job does not exist any more, or that its name is another job's now."""
+    """An answer that a job no longer exists; a newer job may have its name."""
 
     key: JobKey
     at: datetime
@@ -111,7 +112,7 @@ class Merged:
         changed: The job was known, and AWS reports something new about it.
         write_job: Its row in training_jobs differs from the stored one.
         write_details: Its row in training_job_details differs from the stored one.
-        is_deleted: The batch found that the job does not exist any more.
+        is_deleted: An answer of the batch says that the job no longer exists.
     """
 
     stored: Stored
@@ -130,8 +131,8 @@ class MergePolicy:
     Attributes:
         account_id: Account of the jobs.
         rules: Families and teams.
-        verify: Move `verified_at` even if nothing changed. A listing of everything does this, to
-            know in the end which jobs it has not seen.
+        verify: Move `verified_at` even if nothing changed. A backfill or full listing does so: jobs
+            that it does not show keep an earlier `verified_at`.
         refresh: Replace details even if they are final (tags may have changed).
     """
 
@@ -157,7 +158,7 @@ def merge_batch(
 def merge_replies(
     known: Mapping[JobKey, Stored], replies: Sequence[Reply], policy: MergePolicy
 ) -> list[Merged]:
-    """Return one `Merged` per job for the replies of lookups; deletions count last.
+    """Return one `Merged` per job for the replies of lookups; deletions are applied last.
 
     Args:
         known: What is stored of the jobs; every deleted job has to be in it.
@@ -195,7 +196,7 @@ def _merge_job(before: Stored | None, answers: list[Observed], policy: MergePoli
         stored=now,
         history=tuple(history),
         is_new=before is None,
-        changed=before is not None and _substance(now) != _substance(before),
+        changed=before is not None and _reported(now) != _reported(before),
         write_job=before is None or replace(now, details=None) != replace(before, details=None),
         write_details=now.details is not None and (before is None or now.details != before.details),
     )
@@ -204,7 +205,7 @@ def _merge_job(before: Stored | None, answers: list[Observed], policy: MergePoli
 def merge(before: Stored | None, answer: Observed, policy: MergePolicy) -> Stored:
     """Return what is known of a job after one more answer about it."""
     if before is None:
-        return _first(answer, policy)
+        return _new_job(answer, policy)
     accepted = not _is_older(answer, before)
     # A job keeps its training plan, so even an answer that is out of date can name it.
     job = (
@@ -216,15 +217,15 @@ def merge(before: Stored | None, answer: Observed, policy: MergePolicy) -> Store
         )
     )
     authoritative = accepted and answer.authoritative
-    back = authoritative and before.deleted_at and answer.as_of > before.deleted_at
-    deleted_at = None if back else before.deleted_at
+    reappeared = authoritative and before.deleted_at and answer.as_of > before.deleted_at
+    deleted_at = None if reappeared else before.deleted_at
     changed = job != before.job or deleted_at != before.deleted_at
     verifies = policy.verify or changed or before.open_reason in WAITING
     now = replace(
         before,
         job=job,
         deleted_at=deleted_at,
-        # Never back, because the store keeps the later row, and a Date may be wrong.
+        # Never earlier: a Date may be wrong, and the store keeps the row with the later time.
         updated_at=max(before.updated_at, answer.at) if changed else before.updated_at,
         verified_at=(
             max(before.verified_at or answer.as_of, answer.as_of)
@@ -250,11 +251,15 @@ def mark_deleted(before: Stored, at: datetime) -> Stored:
 def open_reason(stored: Stored) -> str | None:
     """Return why a job is still open; None = closed, it can only be deleted.
 
-    An authoritative answer later than `GRACE` after the end of a job closes it if it requested a
-    pool and never got one (quota 0, an internal failure; its stored status may be InUse from when
-    it ran), or if its keep-alive is unknown. One later than `GRACE` after a pool was seen settled
-    closes a job whose pool seconds are missing. Not earlier: five seconds after the end of a job
-    the status of its pool may still be missing.
+    An authoritative answer more than `GRACE` after the end of a job closes the job
+
+    - if it requested a pool and never got one, because of a quota of 0 or an internal failure (its
+      stored status may still be InUse), or
+    - if its keep-alive is unknown.
+
+    If AWS never reports the seconds of a settled pool, such an answer more than `GRACE` after the
+    pool was seen settled closes the job. An earlier answer does not: five seconds after the end
+    of a job, the status of its pool may still be missing.
     """
     job = stored.job
     if stored.deleted_at is not None:
@@ -291,7 +296,7 @@ def _verified_after(stored: Stored, moment: datetime) -> bool:
     return stored.verified_at is not None and stored.verified_at >= moment + GRACE
 
 
-def _first(answer: Observed, policy: MergePolicy) -> Stored:
+def _new_job(answer: Observed, policy: MergePolicy) -> Stored:
     stored = Stored(
         job=answer.job,
         first_synced_at=answer.at,
@@ -321,7 +326,7 @@ def _merge_rows(old: JobRow, new: JobRow) -> JobRow:
     if seconds is None and old.warm_pool_status in SETTLED:
         seconds = old.warm_pool_retained_seconds
     if seconds and new.warm_pool_status not in SETTLED:
-        # The seconds of a waiting pool only grow: fewer come from an index that lags.
+        # The seconds of an open pool only grow, so fewer seconds come from an index that lags.
         seconds = max(seconds, old.warm_pool_retained_seconds or 0)
     same_status = new.training_job_status == old.training_job_status
     return replace(
@@ -344,7 +349,13 @@ def _merge_rows(old: JobRow, new: JobRow) -> JobRow:
 def _with_details(now: Stored, answer: Observed, policy: MergePolicy, *, stale: bool) -> Stored:
     """Merge the details of an answer, if any; then decide what is open and what is due.
 
-    Details are final if they were read after the job closed and nothing of them can still come.
+    Details are final if they were read after the job closed and are complete.
+
+    Args:
+        now: The job with the rows of the answer already merged.
+        answer: The answer.
+        policy: How to merge.
+        stale: The stored details may show an older state than the job.
     """
     details, labels = now.details, now.labels
     taken = answer.details is not None and _takes_details(details, answer, policy)
@@ -391,7 +402,7 @@ def _merge_details(old: StoredDetails | None, answer: Observed) -> StoredDetails
 def _is_complete(details: DetailRow, answer: Observed) -> bool:
     """Return whether the details of a closed job are complete.
 
-    A failed job may never get billable seconds; after `GRACE` they are not waited for.
+    AWS may never report billable seconds of a failed job; after `GRACE`, nothing waits for them.
     """
     return details.billable_seconds is not None or answer.as_of >= ended_at(answer.job) + GRACE
 
@@ -425,5 +436,6 @@ def _state(job: JobRow) -> tuple[object, ...]:
     )
 
 
-def _substance(stored: Stored) -> tuple[object, ...]:
+def _reported(stored: Stored) -> tuple[object, ...]:
+    """Return what List reports of a job, and whether AWS has deleted it."""
     return (stored.job, stored.deleted_at)

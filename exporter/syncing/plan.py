@@ -3,9 +3,9 @@
 Two kinds of jobs can have changed since the last complete listing: jobs created since then, and
 jobs that are *open* here (exporter.syncing.merge). LastModifiedTimeAfter alone would walk the
 whole history of the account, page after empty page, at 2 pages a second. CreationTimeAfter is a
-true range. So an incremental listing carries both, from a floor near the last job seen. Open jobs
-that it does not return are looked up by name: if a filtered listing omits a job, only its
-TrainingJobStatus is certainly unchanged, not its warm pool or its secondary status.
+true range. So an incremental listing carries both, and begins shortly before the last job seen.
+Open jobs that it does not return are looked up by name. If a filtered listing omits a job, its
+TrainingJobStatus is unchanged, but its warm pool or its secondary status may have changed.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ Mode = Literal["backfill", "incremental", "full", "extend", "filter"]
 
 #: How far times may be ahead of the Date of their answer before the Date counts as wrong.
 TOLERANCE: Final = timedelta(seconds=60)
-#: Re-lists of one range. Deletions never need as many; a service that answers differently each
-#: time would never end.
+#: Most re-lists of one range. Deletions need fewer; the limit is for a service that answers
+#: differently each time.
 MAX_RELISTS: Final = 10
-_BEFORE_ANY: Final = timedelta(milliseconds=1)
+#: SageMaker gives times in milliseconds.
+_MILLISECOND: Final = timedelta(milliseconds=1)
 #: A service that rounds times to seconds may seem to be out of order by this much.
 _ROUNDING: Final = timedelta(seconds=1)
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
@@ -107,7 +108,7 @@ class Capabilities:
     tags: bool = True
 
     def calls(self, jobs: int, page_size: int) -> float:
-        """Return how many calls it takes to look up jobs by name; infinite if none may."""
+        """Return the calls that it takes to look up jobs by name; infinite if none is allowed."""
         if not jobs:
             return 0
         if self.search:
@@ -163,15 +164,15 @@ def next_listing(
         return Listing("backfill", created_after=options.since, reason=reason)
     if options.full:
         # Never later than what has been listed: the jobs in between would be missed forever.
-        floor = options.since and min(options.since, _discovery(state, options))
+        floor = options.since and min(options.since, _unlisted_from(state, options))
         return Listing("full", created_after=floor, reason=f"everything again{_since(floor)}")
-    missing = state.discovered_from
-    if options.since and missing and options.since < missing:
+    listed_from = state.discovered_from
+    if options.since and listed_from and options.since < listed_from:
         return Listing(
             "extend",
             created_after=options.since,
-            created_before=missing,
-            reason=f"jobs created before {missing:%Y-%m-%d %H:%MZ} have not been listed",
+            created_before=listed_from,
+            reason=f"jobs created before {listed_from:%Y-%m-%d %H:%MZ} have not been listed",
         )
     return _incremental(state, options, open_jobs, capabilities, page_size)
 
@@ -183,8 +184,8 @@ def _since(floor: datetime | None) -> str:
 def needs_another(done: Listing, *, resumed: bool) -> bool:
     """Return whether an incremental listing has to follow in the same run.
 
-    Jobs may have changed that a resumed listing had listed before the interruption, or that a
-    listing of old jobs only did not cover.
+    A resumed listing may have shown jobs before the interruption that have changed since. An
+    `extend` listing covers only old jobs.
     """
     return done.mode == "extend" or (resumed and not done.is_one_off)
 
@@ -228,7 +229,7 @@ def _incremental(
     capabilities: Capabilities,
     page_size: int,
 ) -> Listing:
-    discovery = _discovery(state, options)
+    unlisted = _unlisted_from(state, options)
     filtered_calls = 1 + capabilities.calls(len(open_jobs), page_size)
     # Without the filter, the listing answers for every open job in its window. The choices below
     # begin the window at each open job in turn. If details are kept, jobs that have changed are
@@ -240,7 +241,7 @@ def _incremental(
         (
             1
             + job.newer // new_rows
-            + max(details, capabilities.calls(_older(open_jobs, job), page_size)),
+            + max(details, capabilities.calls(_count_older(open_jobs, job), page_size)),
             job,
         )
         for job in open_jobs
@@ -251,16 +252,16 @@ def _incremental(
     if floor is not None and calls < filtered_calls:
         return Listing(
             "incremental",
-            created_after=min(floor.created, discovery),
+            created_after=min(floor.created, unlisted),
             reason=f"{counted(len(open_jobs), 'open job')}: listing the whole window takes about "
             f"{_calls(calls)}, lookups by name {filtered_calls:g}",
         )
     operation = "Search" if capabilities.search else "Describe"
     return Listing(
         "incremental",
-        created_after=discovery,
+        created_after=unlisted,
         modified_after=_modified_after(state, options),
-        reason=f"new jobs from {discovery:%Y-%m-%d %H:%M:%SZ}, "
+        reason=f"new jobs from {unlisted:%Y-%m-%d %H:%M:%SZ}, "
         f"{counted(len(open_jobs), 'open job')} by {operation}: about {_calls(filtered_calls)}",
     )
 
@@ -270,10 +271,10 @@ def _calls(number: float) -> str:
 
 
 def _modified_after(state: ScopeState, options: SyncOptions) -> datetime | None:
-    """Return where the modification filter begins; None = nowhere, nothing is complete yet.
+    """Return LastModifiedTimeAfter for an incremental listing; None = none is complete yet.
 
-    It begins at the watermark. But if the listing that set the watermark ended before it by the
-    service's own clock, the Date of its first answer was ahead, and the end is credible instead.
+    It is the watermark minus the overlap. But the Date of a first answer may be ahead: then the
+    listing ended at an earlier server time than the watermark that it set, and the end counts.
     """
     if state.watermark is None:
         return None
@@ -281,22 +282,22 @@ def _modified_after(state: ScopeState, options: SyncOptions) -> datetime | None:
     return _earlier(credible, timedelta(seconds=options.overlap))
 
 
-def _discovery(state: ScopeState, options: SyncOptions) -> datetime:
-    """Return the creation time from which on jobs may exist that have not been listed."""
+def _unlisted_from(state: ScopeState, options: SyncOptions) -> datetime:
+    """Return the earliest creation time of jobs that may not have been listed yet."""
     seen = state.discovered_to or state.watermark
     if seen is None:
         raise ValueError("nothing has been listed yet")
     return _earlier(seen, timedelta(seconds=options.overlap))
 
 
-def _older(open_jobs: Sequence[OpenJob], floor: OpenJob) -> int:
+def _count_older(open_jobs: Sequence[OpenJob], floor: OpenJob) -> int:
     return sum(1 for job in open_jobs if job.created < floor.created)
 
 
 def first_request(listing: Listing) -> ListRequest:
     """Return the request that begins or resumes a listing: by creation time, never by token."""
     return ListRequest(
-        created_after=_not_after(listing.position or listing.created_after),
+        created_after=_inclusive_bound(listing.position or listing.created_after),
         created_before=listing.created_before,
         modified_after=listing.modified_after,
         filters=dict(listing.filters),
@@ -340,7 +341,7 @@ def advance(
     if listing.unsorted:
         return listing, by_token
     if listing.position is not None and listing.position != before:
-        floor = _not_after(listing.position)
+        floor = _inclusive_bound(listing.position)
         # The bound is in whole seconds. It stays the same if one second holds more jobs than a
         # page, and then cannot serve.
         if request.created_after is None or floor is None or floor > request.created_after:
@@ -390,9 +391,9 @@ def range_to_relist(
 
 
 def _goes_back(request: ListRequest, page: Page) -> bool:
-    """Return whether a job was created before the bound, or before a job ahead of it.
+    """Return whether a row is older than the bound of the request, or than a row before it.
 
-    Rounding alone does not count. A wrong yes costs calls, a wrong no loses the older jobs.
+    Rounding alone does not count. A wrong True costs calls; a wrong False loses the older jobs.
     """
     latest = request.created_after
     for row in page.rows:
@@ -402,13 +403,13 @@ def _goes_back(request: ListRequest, page: Page) -> bool:
     return False
 
 
-def _not_after(moment: datetime | None) -> datetime | None:
-    """Return a bound in whole seconds that keeps jobs of that moment, inclusive or not."""
-    return None if moment is None else _earlier(moment, _BEFORE_ANY).replace(microsecond=0)
+def _inclusive_bound(moment: datetime | None) -> datetime | None:
+    """Return a bound in whole seconds that keeps the jobs of a moment, even if it is exclusive."""
+    return None if moment is None else _earlier(moment, _MILLISECOND).replace(microsecond=0)
 
 
 def _earlier(moment: datetime, by: timedelta) -> datetime:
-    """Return an earlier moment, at least the first of all: `--since 0001-01-01` is allowed."""
+    """Return a moment minus a duration, but not before year 1: `--since 0001-01-01` is valid."""
     return moment - min(by, moment - _FIRST)
 
 
@@ -430,7 +431,7 @@ def _is_before(date: datetime | None, moment: datetime | None) -> bool:
 
 
 def completed(state: ScopeState, listing: Listing, ended_at: datetime | None) -> ScopeState:
-    """Return the scope after the last page: only now the watermark moves, and never back."""
+    """Return the scope after the last page; only now the watermark moves, and only forward."""
     watermark = state.watermark
     if listing.mode != "extend" and listing.began_at is not None:
         watermark = max(watermark or listing.began_at, listing.began_at)
@@ -492,7 +493,7 @@ def lookup_requests(
         if needs_answer or (item.details_due and details):
             until = waits_until(item)
             closes = until is not None and until <= now
-            # Verified in the future: a Date was ahead, and Search would seem to be older.
+            # A Date was ahead, so verified_at is in the future. Search would count as older.
             ahead = item.verified_at is not None and item.verified_at > now + TOLERANCE
             requests.append(LookupRequest(item, needs_answer, needs_answer and (closes or ahead)))
     return requests
@@ -501,7 +502,7 @@ def lookup_requests(
 def without_search(requests: Sequence[LookupRequest], limit: int) -> list[LookupRequest]:
     """Return requests for Describe: open jobs, then the newest `limit` that lack details.
 
-    Reports look at the newest jobs most, so their details come first.
+    People look at the newest jobs most, so their details come first.
     """
     only_details = [request for request in requests if not request.open]
     return [request for request in requests if request.open] + only_details[-limit:]

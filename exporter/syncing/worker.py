@@ -1,7 +1,11 @@
-"""Syncs one scope: plans a listing, reads it, commits its batches, looks up the rest, commits.
+"""Syncs one scope.
 
-`plan` and `merge` make every decision that needs no I/O. No connection to the database is open
-during a call to the service.
+1. `plan` chooses a listing.
+2. `BatchReader` reads it, and the worker commits each batch.
+3. `FollowUp` looks up what the listing did not show.
+4. The worker commits the last lookups together with the new watermark.
+
+`plan` and `merge` decide without I/O. No connection to the database is open during a call to AWS.
 """
 
 from __future__ import annotations
@@ -15,10 +19,11 @@ from exporter.config.labels import LabelRules
 from exporter.config.model import SyncOptions
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.rows import JobKey
-from exporter.store.scopes import Run, ScopeKey, ScopeState
+from exporter.store.scopes import Run, ScopeState
 from exporter.syncing import plan
 from exporter.syncing.batches import BatchReader
-from exporter.syncing.follow_up import FollowUp, Listed
+from exporter.syncing.context import ScopeContext
+from exporter.syncing.follow_up import FollowUp, ListingResult
 from exporter.syncing.ledger import RunLedger
 from exporter.syncing.listing import ListingReader
 from exporter.syncing.lookup import JobLookup
@@ -34,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Worker:
-    """One scope of one sync.
+    """Syncs one scope.
 
     Attributes:
         api: The calls of the scope.
@@ -43,12 +48,11 @@ class Worker:
         rules: Families and teams.
         run_ids: Returns the id of the next run of the ledger.
         notify: Called with what the user should know.
-        progress: Shows the progress of the scope.
+        progress: Shows how far the scope has come.
         clock: The clocks of this machine.
-        stop: Raises between two pages if the run has to stop.
+        stop: Checked before each page; raises if the run has to stop.
         sizes: How much is done in one step.
-        lookup: The lookups of the scope; they remember what the identity may not call.
-        ledger: The ledger of the scope.
+        scope: What all steps of the scope share.
     """
 
     api: Api
@@ -61,30 +65,38 @@ class Worker:
     clock: Clock = field(default_factory=Clock)
     stop: Stop = field(default_factory=Stop)
     sizes: Sizes = DEFAULT_SIZES
-    lookup: JobLookup = field(init=False)
-    ledger: RunLedger = field(init=False)
+    scope: ScopeContext = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lookup = JobLookup(
-            self.api, now=self._server_time, notify=self.notify, page_size=self.sizes.page
+        ledger = RunLedger(self.api, self.records, run_ids=self.run_ids, now=self.clock.now)
+        self.scope = ScopeContext(
+            key=ledger.key,
+            options=self.options,
+            records=self.records,
+            reader=ListingReader(
+                self.api, ledger, check=self.stop.check, page_size=self.sizes.page
+            ),
+            lookup=JobLookup(
+                self.api, now=self._server_time, notify=self.notify, page_size=self.sizes.page
+            ),
+            ledger=ledger,
+            notify=self.notify,
+            progress=self.progress,
+            clock=self.clock,
+            server_time=self._server_time,
+            sizes=self.sizes,
         )
-        self.ledger = RunLedger(self.api, self.records, run_ids=self.run_ids, now=self.clock.now)
-
-    @property
-    def key(self) -> ScopeKey:
-        """The scope."""
-        return ScopeKey(self.api.account_id, self.api.region)
 
     @property
     def runs(self) -> Sequence[Run]:
         """Rows of sync_runs, one per listing; the last one may be unfinished."""
-        return self.ledger.runs
+        return self.scope.ledger.runs
 
     def run(self, view: ScopeView | None = None) -> None:
         """Bring the scope up to date.
 
         Args:
-            view: The scope as it is stored; None = it has not been read.
+            view: The scope as it is stored; None = read it from the database.
 
         Raises:
             ExporterError: The scope could not be completed. What was committed stays, and the
@@ -92,12 +104,12 @@ class Worker:
         """
         try:
             while True:
-                view = view or self.records.scope(self.key)
+                view = view or self.records.scope(self.scope.key)
                 listing = plan.next_listing(
                     view.state,
                     self.options,
                     view.open_jobs,
-                    self.lookup.capabilities,
+                    self.scope.lookup.capabilities,
                     self.sizes.page,
                 )
                 self._sync_listing(view, listing)
@@ -105,59 +117,28 @@ class Worker:
                     return
                 view = None
         except BaseException as error:  # also Interrupted, which is not an Exception
-            self.ledger.close(error)
+            self.scope.ledger.close(error)
             raise
         finally:
-            self.progress.finished(self.key)
+            self.progress.finished(self.scope.key)
 
     def abandon(self) -> None:
         """Close the ledger of an interrupted run whose thread has not done so."""
-        self.ledger.close(Interrupted())
+        self.scope.ledger.close(Interrupted())
 
     def _sync_listing(self, view: ScopeView, listing: Listing) -> None:
         self._begin(view.state, listing)
         policy = MergePolicy(
-            account_id=self.key.account_id,
+            account_id=self.scope.key.account_id,
             rules=self.rules,
             verify=listing.verifies and listing.mode != "incremental",
             refresh=listing.mode == "full" or self.options.refresh_tags,
         )
-        reader = ListingReader(
-            self.api,
-            check=self.stop.check,
-            count=self.ledger.add_page,
-            page_size=self.sizes.page,
-            log_fields=self.ledger.log_fields,
-        )
-        batches = BatchReader(
-            reader=reader,
-            records=self.records,
-            lookup=self.lookup,
-            policy=policy,
-            ledger=self.ledger,
-            progress=self._show_progress,
-            monotonic=self.clock.monotonic,
-            sizes=self.sizes,
-            details=self.options.details,
-        )
-        listed = self._read(batches, view, listing)
-        follow_up = FollowUp(
-            key=self.key,
-            records=self.records,
-            options=self.options,
-            policy=policy,
-            lookup=self.lookup,
-            reader=reader,
-            ledger=self.ledger,
-            notify=self.notify,
-            progress=self.progress,
-            now=self._server_time,
-            sizes=self.sizes,
-        )
-        self._complete(listed, follow_up.run(listed))
+        result = self._read(BatchReader(self.scope, policy), view, listing)
+        self._complete(result, FollowUp(self.scope, policy).run(result))
 
     def _begin(self, state: ScopeState, listing: Listing) -> None:
-        self.ledger.begin(listing, state.watermark)
+        self.scope.ledger.begin(listing, state.watermark)
         if listing.mode == "backfill" and listing.created_after and not listing.started:
             self.notify(
                 f"Jobs created before {listing.created_after:%Y-%m-%d %H:%MZ} are left out, even "
@@ -166,7 +147,7 @@ class Worker:
         _log.info(
             "listing",
             extra={
-                **self.ledger.log_fields,
+                **self.scope.ledger.log_fields,
                 "mode": listing.mode,
                 "reason": listing.reason,
                 "created_after": listing.created_after,
@@ -177,39 +158,36 @@ class Worker:
             },
         )
 
-    def _read(self, batches: BatchReader, view: ScopeView, listing: Listing) -> Listed:
+    def _read(self, reader: BatchReader, view: ScopeView, listing: Listing) -> ListingResult:
         """Read a listing and commit its batches."""
-        last, state = listing, view.state
+        first, state = listing, view.state
         answered: set[JobKey] = set()
         details_due: set[JobKey] = set()
-        for batch in batches.batches(listing, view.newest):
-            last = batch.reached
+        for batch in reader.batches(first, view.newest):
+            listing = batch.reached
             answered |= batch.answered
             if listing.is_one_off:
                 details_due |= batch.details_due
             if batch.merged or not batch.is_last:
-                # An empty last batch waits for the completion: a sync without news commits once.
-                state = plan.progressed(state, last)
-                self.ledger.commit(None if listing.is_one_off else state, batch.merged)
-        return Listed(
-            listing, last, state, frozenset(answered), frozenset(details_due), view.pending
+                # Do not commit an empty last batch: `_complete` commits anyway.
+                state = plan.progressed(state, listing)
+                self.scope.ledger.commit(None if listing.is_one_off else state, batch.merged)
+        return ListingResult(
+            first, listing, state, frozenset(answered), frozenset(details_due), view.pending
         )
 
-    def _show_progress(self, listing: Listing) -> None:
-        run = self.ledger.run
-        self.progress.listing(self.key, listing, run.jobs_seen, run.pages)
-
-    def _complete(self, listed: Listed, merged: Sequence[Merged]) -> None:
-        if listed.first.is_one_off:
-            self.ledger.commit(None, merged, complete=True)
+    def _complete(self, result: ListingResult, merged: Sequence[Merged]) -> None:
+        """Commit the last lookups and, unless the listing is a one-off, the new watermark."""
+        if result.first.is_one_off:
+            self.scope.ledger.commit(None, merged, complete=True)
             return
-        if listed.last.began_at is None:
+        if result.last.began_at is None:
             self.notify(
-                f"{self.key}: the Date header of the service is missing or wrong; "
+                f"{self.scope.key}: the Date header of the service is missing or wrong; "
                 "the watermark stays where it is."
             )
-        state = plan.completed(listed.state, listed.last, self.api.server_time())
-        self.ledger.commit(state, merged, complete=True)
+        state = plan.completed(result.state, result.last, self.api.server_time())
+        self.scope.ledger.commit(state, merged, complete=True)
 
     def _server_time(self) -> datetime:
         return self.api.server_time() or self.clock.now()

@@ -24,13 +24,14 @@ VIEWS = ("job_specifications", "warm_pool_costs", "training_job_costs", "daily_c
 def specification(ledger: Ledger, details: dict[str, Any], **job: Any) -> str | None:
     """Return the specification of a job with a pool, which must be the same in every view."""
     end = CREATED + timedelta(hours=1)
-    pool = {"warm_pool_status": "Terminated", "warm_pool_retained_seconds": 60}
+    pool: dict[str, Any] = {"warm_pool_status": "Terminated", "warm_pool_retained_seconds": 60}
     ledger.connection.exec_driver_sql("DELETE FROM training_jobs")
     ledger.connection.exec_driver_sql("DELETE FROM training_job_details")
     ledger.job("a-1", details=DETAILS | details, training_end_time=end, **(pool | job))
     found = {row["specification"] for view in VIEWS for row in ledger.read(f"FROM {view}")}
     assert len(found) == 1
-    return found.pop()
+    label: str | None = found.pop()
+    return label
 
 
 def test_the_label_says_what_is_compared(ledger: Ledger) -> None:

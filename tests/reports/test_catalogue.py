@@ -75,7 +75,7 @@ def test_the_header_describes_the_columns_in_their_order(
     assert set(named) - set(described) <= (dimensions if report.by else set())
     assert report.title
     assert report.description
-    for column in (report.bar, report.limit):
+    for column in (report.bar, report.limit_column):
         assert not column or column in named
     assert result.totals is not None or report.name == "job-history"
 

@@ -108,7 +108,7 @@ def test_each_difference_from_the_schema_is_named(filled: Database) -> None:
                 "Rows of training_job_details without a row in training_jobs: 1.",
                 "Jobs without a row in training_job_changes: 1.",
                 "Rows of training_job_changes without a row in sync_runs: 1.",
-                "The run run-0002 is done and ended at ",
+                "The run run-0002 has the outcome done and the end time ",
                 "The watermark of 111122223333/eu-west-1 is 2026-11-01 13:1",
             ],
         ),
@@ -118,7 +118,7 @@ def test_each_difference_from_the_schema_is_named(filled: Database) -> None:
                 "UPDATE sync_scopes SET watermark = watermark - INTERVAL 1 DAY",
             ],
             [
-                "The run run-0001 is complete and ended at None.",
+                "The run run-0001 has the outcome complete and the end time None.",
                 "111122223333/eu-west-1 has 6 jobs, but its runs inserted 0.",
                 "The watermark of 111122223333/eu-west-1 is 2026-10-31 ",
             ],
@@ -181,7 +181,7 @@ def test_a_killed_run_gives_a_remark(filled: Database) -> None:
     checked = check(filled)
     assert checked.remarks == [
         "A run of 111122223333/eu-west-1 is marked as running. "
-        "The next sync corrects this if it was killed."
+        "If it was killed, the next sync corrects this."
     ]
 
 

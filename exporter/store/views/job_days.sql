@@ -1,6 +1,6 @@
--- Step 1 of the costs: the UTC days that a job's training and the idle time of its warm pool can
--- touch, judged by the listing alone. One row per job, component and day; step 2 drops the days on
--- which no seconds were spent.
+-- Step 1 of the costs: the UTC days on which a job's training, or the idle time of its warm pool,
+-- may fall. This step reads the listing only. One row per job, component and day; step 2 drops the
+-- days on which no seconds were spent.
 --
 -- job_id: Row number in training_jobs: a short key, valid within one query only
 -- training_job_arn: ARN of the job
@@ -26,10 +26,9 @@
 -- training_end_time: TrainingEndTime
 -- retained_seconds: ResourceRetainedBillableTimeInSeconds; NULL = none, or negative
 WITH
--- The first day of a job that ended: nearly all rows there are. Each condition, and usage_date,
--- uses one column only, so that a filter on the day skips whole row groups by the least and
--- greatest value of that column. (DuckDB keeps computed filters above the scan as soon as one of
--- them uses two columns.)
+-- The first day of training that ended: nearly all rows of this view. Each condition, and
+-- usage_date, uses one column only. Then DuckDB filters by day in the scan, and skips row groups by
+-- the minimum and maximum of that column. A filter on two columns would end this for all filters.
 first_training_day AS (
     SELECT
         job.rowid AS job_id,
@@ -73,7 +72,7 @@ first_pool_day AS (
     FROM training_jobs AS job
     WHERE
         job.training_end_time IS NOT NULL
-        -- As a truth value: DuckDB keeps a bare IN, and all other filters, above the scan.
+        -- IS TRUE, because with a bare IN, DuckDB would apply no filter in the scan.
         AND (job.warm_pool_status IN ('Reused', 'Terminated')) IS TRUE
 ),
 
@@ -103,7 +102,8 @@ ended_span AS (
     WHERE warm_pool_status IN ('Reused', 'Terminated')
 ),
 
--- Every further day of what ended. Times alone find these days; the row number finds their job.
+-- Every further day of training or a pool that ended. These rows have no columns of the job yet;
+-- the row number finds the job.
 later_day AS (
     SELECT
         job_id,
@@ -194,8 +194,8 @@ open_pool AS (
                 pool.deleted_at
             )
         ) AS until_us,
-        -- A settled pool lasts as long as reported. Another one lasts until it was last
-        -- observed, or longer if the report says so.
+        -- A settled pool lasts as long as AWS reports. Any other pool lasts until its last
+        -- observation, or longer if AWS reports more.
         greatest(
             CASE WHEN NOT is_over THEN until_us END,
             epoch_us(from_time) + pool.warm_pool_retained_seconds * 1000000 - 1
@@ -204,7 +204,7 @@ open_pool AS (
     LEFT JOIN sync_scopes AS scope USING (account_id, region)
 ),
 
--- One row per job and component that goes on, or whose end is not known.
+-- One row per job and component that is open, or whose end is not known.
 open_span AS (
     SELECT
         * EXCLUDE (latest_us),
@@ -228,7 +228,7 @@ open_day AS (
     FROM open_span
 ),
 
--- Every day, of whichever kind.
+-- All of these days together.
 day AS (
     SELECT * FROM first_training_day
     UNION ALL BY NAME

@@ -59,7 +59,8 @@ priced_thing AS (
         ON family.family = split_part(used_type.instance_type, '.', 2)
 ),
 
--- One row per day on which its compute or storage price changes, and the first day there is.
+-- One row per priced thing and day on which its compute or storage price changes. A first row
+-- per priced thing covers the days before all prices.
 change AS (
     SELECT thing.*, rates.valid_from
     FROM priced_thing AS thing

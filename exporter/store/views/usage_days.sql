@@ -1,9 +1,9 @@
 -- Step 2 of the costs: the seconds spent on each UTC day with their prices and costs, compute and
--- storage in one row. Every total is a sum of these figures, which are rounded half-up to 12 places
--- once and never again. The arithmetic is exact, in whole numbers of 64 bits, except for products:
--- DuckDB needs half a microsecond for a 128-bit quotient. So each dividend is first split into a
--- whole part and a rest: with n = d·a + b, n·p ÷ d is a·p + b·p ÷ d, whatever the size. Figures
--- beyond 64 bits count as not known: one absurd row must not fail every report.
+-- storage in one row. Every total is a sum of these figures. They are rounded once, half-up, to 12
+-- places. The arithmetic is exact. It uses 64-bit integers, and 128 bits only for products, because
+-- DuckDB needs half a microsecond for each 128-bit division. So each dividend n is first split into
+-- n = d·a + b; then n·p ÷ d = a·p + b·p ÷ d. A figure beyond 64 bits counts as not known, so that
+-- one absurd row does not fail every report.
 --
 -- needs: job_days, rate_card
 --
@@ -103,9 +103,9 @@ detailed_day AS (
             -- Nobody can observe any more how long the pool of a deleted job lasted.
             WHEN is_pool AND job.is_deleted THEN NULL
             WHEN is_pool AND job.warm_pool_status IS NULL THEN job.retained_seconds
-            -- Until a pool settles, AWS reports nothing, 0 or a growing figure. Count up to the
-            -- last observation, and no further than the keep-alive period. A longer report is
-            -- believed: the period can be extended meanwhile. (least and greatest skip NULL.)
+            -- Until a pool settles, AWS reports nothing, 0 or a growing figure. So count up to the
+            -- last observation, and at most the keep-alive period. If AWS reports more, that
+            -- counts: the user may have extended the period. (least and greatest skip NULL.)
             WHEN is_pool
                 THEN greatest(
                     job.retained_seconds,
@@ -117,8 +117,8 @@ detailed_day AS (
             WHEN job.is_over AND known_billable_seconds IS NOT NULL THEN known_billable_seconds
             -- Nothing is billed before the start.
             WHEN NOT job.is_over AND start_us IS NULL THEN coalesce(known_billable_seconds, 0)
-            -- Spot is billed for less than the wall clock; how much less is known at the end.
-            -- A job that ended with final details and no figure will never have one.
+            -- Spot training is billed for less than its wall-clock time; AWS reports the figure at
+            -- the end. If final details of an ended job lack the figure, it never comes.
             WHEN
                 detail.managed_spot
                 OR start_us IS NULL
@@ -130,8 +130,8 @@ detailed_day AS (
             )
         END AS total_seconds
     FROM job_days AS job
-    -- A job is identified by ARN and creation time. Comparing a 64-bit hash of the ARN, next to
-    -- the millisecond, is safe and halves the time and memory of this largest join.
+    -- ARN and creation time identify a job. Comparing the creation time and a 64-bit hash of the
+    -- ARN is safe, and halves the time and memory of this join, the largest one.
     LEFT JOIN training_job_details AS detail
         ON
             job.creation_time = detail.creation_time
@@ -154,13 +154,13 @@ started_day AS (
                 THEN greatest(until_us - total_seconds * 1000000, from_us)
             ELSE from_us
         END AS started_us,
-        is_pool OR start_us IS NOT NULL OR (is_over AND total_seconds IS NOT NULL) AS knows_start
+        is_pool OR start_us IS NOT NULL OR (is_over AND total_seconds IS NOT NULL) AS start_is_known
     FROM detailed_day
 ),
 
--- The same rows, with the end of the whole usage. A pool lasts as long as it was retained.
--- Training lasts until its end or last observation; if that leaves no span, the seconds follow
--- the start.
+-- The same rows, with the end of the whole usage. Training ends at its end or last observation.
+-- The end of a pool is its start plus its seconds; so is the end of training that would otherwise
+-- not end after its start.
 ended_day AS (
     SELECT
         *,
@@ -171,9 +171,9 @@ ended_day AS (
     FROM started_day
 ),
 
--- The same rows, with the first and last day on which seconds were spent. Unknown seconds have
--- one day. Spans of more than 34 days count in seconds: with microseconds, the product of span
--- and seconds would overflow 64 bits.
+-- The same rows, with the first and last day on which seconds were spent. If the seconds are not
+-- known, both are the same day. tick_us is the unit of the next step: a second for spans of more
+-- than 34 days, because span times seconds would overflow 64 bits in microseconds.
 bounded_day AS (
     SELECT
         *,
@@ -209,7 +209,7 @@ bounded_day AS (
 spent_day AS (
     SELECT
         * EXCLUDE (first_date, last_date),
-        total_seconds IS NOT NULL AS knows_seconds,
+        total_seconds IS NOT NULL AS seconds_are_known,
         settled AND total_seconds = 0 AND NOT serverless AND NOT on_training_plan AS is_unused,
         CASE
             WHEN within_a_day OR first_date = last_date THEN total_seconds
@@ -235,7 +235,7 @@ spent_day AS (
 priced_day AS (
     SELECT
         day.*,
-        -- The basis that the usage allows, whatever the price.
+        -- The basis of the usage alone; the price may still change it.
         CASE
             WHEN day.serverless THEN rank_of('serverless')
             WHEN day.on_training_plan THEN rank_of('training plan')
@@ -246,7 +246,7 @@ priced_day AS (
             ELSE rank_of('accruing')
         END AS usage_rank,
         usage_rank < rank_of('training plan') AS on_demand,
-        usage_rank < rank_of('unknown seconds') AS is_known,
+        usage_rank < rank_of('unknown seconds') AS usage_is_known,
         CASE
             WHEN day.is_unused THEN 0
             ELSE TRY_CAST(CAST(day.seconds AS HUGEINT) * day.instance_count AS BIGINT)
@@ -276,11 +276,11 @@ SELECT
     instance_type, instance_count, volume_size_gb, warm_pool_status, reused_by_job, is_deleted,
     retained_seconds, known_keep_alive_seconds AS keep_alive_seconds, is_over, from_time,
     training_end_time,
-    CASE WHEN knows_start THEN make_timestamptz(started_us) END AS started_at,
+    CASE WHEN start_is_known THEN make_timestamptz(started_us) END AS started_at,
     CASE
         WHEN NOT is_over THEN NULL
         WHEN NOT is_pool THEN make_timestamptz(until_us)
-        WHEN knows_seconds THEN make_timestamptz(stopped_us)
+        WHEN seconds_are_known THEN make_timestamptz(stopped_us)
     END AS ended_at,
     within_a_day, usage_date, seconds,
     CAST(
@@ -301,7 +301,7 @@ SELECT
     CASE WHEN on_demand THEN priced_day.compute_source END AS compute_source,
     CASE
         WHEN is_unused THEN 0
-        WHEN is_known
+        WHEN usage_is_known
             THEN CAST(
                 CAST(
                     CAST(instance_seconds AS HUGEINT) * hour_quotient
@@ -312,7 +312,7 @@ SELECT
             )
     END AS compute_cost_usd,
     CASE
-        WHEN NOT is_known OR is_unused THEN usage_rank
+        WHEN NOT usage_is_known OR is_unused THEN usage_rank
         WHEN instance_seconds IS NULL THEN rank_of('no details')
         WHEN priced_day.usd_per_hour IS NULL THEN rank_of('no price')
         WHEN compute_estimated THEN rank_of('estimated')
@@ -324,7 +324,7 @@ SELECT
     CASE
         WHEN NOT on_demand THEN NULL
         WHEN NOT has_storage OR is_unused THEN 0
-        WHEN is_known
+        WHEN usage_is_known
             THEN CAST(
                 CAST(
                     CAST(gb_seconds // month_seconds AS HUGEINT) * picousd_per_gb_month
@@ -340,13 +340,13 @@ SELECT
     CASE
         WHEN NOT on_demand THEN usage_rank
         WHEN NOT has_storage OR is_unused THEN rank_of('settled')
-        WHEN NOT is_known THEN usage_rank
+        WHEN NOT usage_is_known THEN usage_rank
         WHEN gb_seconds IS NULL THEN rank_of('no details')
         WHEN priced_day.usd_per_gb_month IS NULL THEN rank_of('no price')
         WHEN storage_estimated THEN rank_of('estimated')
         ELSE usage_rank
     END AS storage_rank,
-    -- A storage cost of 0 must not make the sum look known when the compute cost is not.
+    -- If the compute cost is not known, a storage cost of 0 must not make the sum 0.
     CASE
         WHEN compute_cost_usd IS NOT NULL THEN compute_cost_usd + coalesce(storage_cost_usd, 0)
         WHEN storage_cost_usd > 0 THEN storage_cost_usd

@@ -1,0 +1,47 @@
+"""What all steps of one scope's sync share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from exporter.config.model import SyncOptions
+from exporter.store.scopes import ScopeKey
+from exporter.syncing.ledger import RunLedger
+from exporter.syncing.listing import ListingReader
+from exporter.syncing.lookup import JobLookup
+from exporter.syncing.progress import Clock, Progress
+from exporter.syncing.records import Records
+from exporter.syncing.sizes import Sizes
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeContext:
+    """What all steps of one scope's sync share.
+
+    Attributes:
+        key: The scope.
+        options: What the user asked for.
+        records: The database.
+        reader: Reads listings.
+        lookup: Looks up jobs by name.
+        ledger: Counts what each run does, and commits it.
+        notify: Called with what the user should know.
+        progress: Shows how far the scope has come.
+        clock: The clocks of this machine.
+        server_time: Returns the time of the service, or of this machine if the service sent none.
+        sizes: How much is done in one step.
+    """
+
+    key: ScopeKey
+    options: SyncOptions
+    records: Records
+    reader: ListingReader
+    lookup: JobLookup
+    ledger: RunLedger
+    notify: Callable[[str], None]
+    progress: Progress
+    clock: Clock
+    server_time: Callable[[], datetime]
+    sizes: Sizes
