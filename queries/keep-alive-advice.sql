@@ -172,7 +172,7 @@ priced_kind AS (
             AND rates.valid_from < CAST(:until AS DATE)
             AND rates.valid_to >= CAST(:until AS DATE)
             AND rates.account_id = CASE
-                WHEN job_kind.account_id IN (SELECT account_id FROM discounts)
+                WHEN job_kind.account_id IN (SELECT account_id FROM rates)
                     THEN job_kind.account_id
                 ELSE ''
             END

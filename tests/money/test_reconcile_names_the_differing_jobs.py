@@ -75,19 +75,20 @@ def test_the_rates_of_the_public_bill_can_be_imported(shipped: Ledger, tmp_path:
     found = reconcile(shipped.connection, bills.cur(tmp_path / "december.csv", public_bill()))
     text = rates_csv(found.rates)
     assert text == (
-        "region,component,instance_type,usd_per_unit,unit,effective_from,source\n"
-        "eu-west-1,Training,ml.g4dn.xlarge,0.822,Hrs,2023-12-01,bill: december.csv\n"
-        "eu-west-1,Training,ml.g5.xlarge,1.57,Hrs,2023-12-01,bill: december.csv\n"
-        "eu-west-1,Training,ml.m5.xlarge,0.257,Hrs,2023-12-01,bill: december.csv\n"
-        "eu-west-1,Training,ml.p3.2xlarge,4.131,Hrs,2023-12-01,bill: december.csv\n"
-        "eu-west-1,Training ML storage,,0.154,GB-Mo,2023-12-01,bill: december.csv\n"
-        "eu-west-1,Training Warm Pool,ml.g4dn.xlarge,0.822,Hrs,2023-12-01,bill: december.csv\n"
-        "eu-west-1,Training Warm Pool,ml.m5.xlarge,0.257,Hrs,2023-12-01,bill: december.csv\n"
-        "eu-west-1,Training Warm Pool ML storage,,0.154,GB-Mo,2023-12-01,bill: december.csv\n"
+        "region,component,instance_type,usd_per_unit,unit,effective_from,source,account_id,"
+        "currency\n"
+        "eu-west-1,Training,ml.g4dn.xlarge,0.822,Hrs,2023-12-01,bill: december.csv,,USD\n"
+        "eu-west-1,Training,ml.g5.xlarge,1.57,Hrs,2023-12-01,bill: december.csv,,USD\n"
+        "eu-west-1,Training,ml.m5.xlarge,0.257,Hrs,2023-12-01,bill: december.csv,,USD\n"
+        "eu-west-1,Training,ml.p3.2xlarge,4.131,Hrs,2023-12-01,bill: december.csv,,USD\n"
+        "eu-west-1,Training ML storage,,0.154,GB-Mo,2023-12-01,bill: december.csv,,USD\n"
+        "eu-west-1,Training Warm Pool,ml.g4dn.xlarge,0.822,Hrs,2023-12-01,bill: december.csv,,USD\n"
+        "eu-west-1,Training Warm Pool,ml.m5.xlarge,0.257,Hrs,2023-12-01,bill: december.csv,,USD\n"
+        "eu-west-1,Training Warm Pool ML storage,,0.154,GB-Mo,2023-12-01,bill: december.csv,,USD\n"
     )
     rates = tmp_path / "rates.csv"
     rates.write_text(text, encoding="utf-8")
-    assert import_csv(shipped.connection, rates).new == 8
+    assert import_csv(shipped.connection, rates, datetime(2026, 11, 5, tzinfo=UTC)).new == 8
 
 
 def by_the_hour(ledger: Ledger, *, resources: bool) -> list[Charge]:

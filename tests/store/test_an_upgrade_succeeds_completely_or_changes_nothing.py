@@ -22,16 +22,18 @@ from exporter.store.backup import restore
 from exporter.store.check import check
 from exporter.store.database import Database
 from exporter.store.migrate import Upgraded
+from exporter.store.revision import SCHEMA_REVISION
 from tests.support.files import content, limited_file_size, mode, names
 from tests.support.processes import environment
 
 #: Changes rows, adds a column and a table, and on request is killed between two statements.
-LATER = """
+LATER_REVISION = f"{int(SCHEMA_REVISION) + 1:04}"
+LATER = f"""
 import os
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{LATER_REVISION}"
+down_revision = "{SCHEMA_REVISION}"
 
 
 def upgrade() -> None:
@@ -51,7 +53,7 @@ def migrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program's migrations and the later one."""
     migrations = tmp_path_factory.mktemp("later") / "migrations"
     shutil.copytree(folder("migrations"), migrations, ignore=shutil.ignore_patterns("__pycache__"))
-    (migrations / "versions" / "0002_colours.py").write_text(LATER)
+    (migrations / "versions" / f"{LATER_REVISION}_colours.py").write_text(LATER)
     return migrations
 
 
@@ -68,7 +70,7 @@ def upgrade(migrations: Path) -> Upgrade:
 @pytest.fixture
 def later(filled: Database) -> Database:
     """The filled database, as the later program opens it."""
-    return Database(filled.path, revision="0002")
+    return Database(filled.path, revision=LATER_REVISION)
 
 
 def test_an_upgrade_keeps_every_row_and_a_copy_of_the_file(
@@ -76,18 +78,20 @@ def test_an_upgrade_keeps_every_row_and_a_copy_of_the_file(
 ) -> None:
     before = content(later.path)
     notes: list[str] = []
-    copy = Path(f"{later.path}.before-0002")
-    assert upgrade(later, notify=notes.append) == Upgraded("0001", "0002", copy)
-    assert notes == [f"Upgrading the schema from 0001 to 0002; the copy is {copy}."]
+    copy = Path(f"{later.path}.before-{LATER_REVISION}")
+    assert upgrade(later, notify=notes.append) == Upgraded(SCHEMA_REVISION, LATER_REVISION, copy)
+    assert notes == [
+        f"Upgrading the schema from {SCHEMA_REVISION} to {LATER_REVISION}; the copy is {copy}."
+    ]
     assert (mode(copy), content(copy)) == (0o600, before)
     after = content(later.path)
-    assert after["alembic_version"] == [("0002",)]
+    assert after["alembic_version"] == [(LATER_REVISION,)]
     assert after["colours"] == [("blue",)]
     assert after["training_jobs"] == [(*row, "blue") for row in before["training_jobs"]]
     unchanged = {"training_job_details", "training_job_changes", "sync_scopes", "prices"}
     assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
     # A second upgrade does nothing, and the copy stays.
-    assert upgrade(later) == Upgraded("0002", "0002", None)
+    assert upgrade(later) == Upgraded(LATER_REVISION, LATER_REVISION, None)
     assert content(copy) == before
 
 
@@ -97,7 +101,9 @@ def test_the_older_program_refuses_the_file_and_works_with_the_copy(
     before = content(filled.path)
     upgrade(later)
     upgraded = filled.path.read_bytes()
-    with pytest.raises(SchemaNewerError, match="has schema 0002; this program knows 0001") as error:
+    with pytest.raises(
+        SchemaNewerError, match=f"has schema {LATER_REVISION}; this program knows {SCHEMA_REVISION}"
+    ) as error:
         check(filled)
     assert error.value.exit_code == 6
     with pytest.raises(SchemaNewerError):
@@ -106,7 +112,7 @@ def test_the_older_program_refuses_the_file_and_works_with_the_copy(
         pass
     assert filled.path.read_bytes() == upgraded
 
-    done = restore(filled, Path(f"{filled.path}.before-0002"))
+    done = restore(filled, Path(f"{filled.path}.before-{LATER_REVISION}"))
     assert content(filled.path) == before
     assert check(filled).faults == []
     assert done.kept is not None
@@ -120,7 +126,7 @@ def test_a_command_that_only_reads_an_older_file_names_the_upgrade_command(
     with pytest.raises(DatabaseError) as error, later.reading():
         pass
     assert str(error.value) == (
-        f"The database {later.path} has the older schema 0001. "
+        f"The database {later.path} has the older schema {SCHEMA_REVISION}. "
         "Run `sagemaker-exporter db upgrade` (or `sync`)."
     )
     assert later.path.read_bytes() == before
@@ -140,7 +146,7 @@ def test_an_error_at_any_statement_leaves_the_older_schema(
 
     event.listen(sa.Engine, "before_cursor_execute", count)
     try:
-        upgrade(Database(spare, revision="0002"))
+        upgrade(Database(spare, revision=LATER_REVISION))
     finally:
         event.remove(sa.Engine, "before_cursor_execute", count)
     assert passed > 300  # statements of comments and views included
@@ -157,11 +163,11 @@ def test_an_error_at_any_statement_leaves_the_older_schema(
         event.listen(sa.Engine, "before_cursor_execute", fail)
         try:
             with pytest.raises(sa.exc.ProgrammingError):
-                upgrade(Database(later.path, revision="0002"))
+                upgrade(Database(later.path, revision=LATER_REVISION))
         finally:
             event.remove(sa.Engine, "before_cursor_execute", fail)
         assert content(later.path) == before, at
-    assert upgrade(later).after == "0002"
+    assert upgrade(later).after == LATER_REVISION
 
 
 def test_a_kill_half_way_leaves_the_older_schema_and_the_next_upgrade_succeeds(
@@ -173,39 +179,41 @@ def test_a_kill_half_way_leaves_the_older_schema_and_the_next_upgrade_succeeds(
         "from pathlib import Path\n"
         "from exporter.store import migrate\n"
         "from exporter.store.database import Database\n"
-        "database = Database(Path(sys.argv[1]), revision='0002')\n"
+        "database = Database(Path(sys.argv[1]), revision=sys.argv[3])\n"
         "migrate.upgrade(database, migrations=Path(sys.argv[2]))\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", code, str(filled.path), str(migrations)],
+        [sys.executable, "-c", code, str(filled.path), str(migrations), LATER_REVISION],
         env=environment({"DIE": "half-way"}),
         check=False,
     )
     assert ended.returncode == -signal.SIGKILL
     assert check(filled).faults == []
     assert content(filled.path) == before
-    copy = Path(f"{filled.path}.before-0002")
+    copy = Path(f"{filled.path}.before-{LATER_REVISION}")
     assert content(copy) == before
-    assert upgrade(later) == Upgraded("0001", "0002", copy)
+    assert upgrade(later) == Upgraded(SCHEMA_REVISION, LATER_REVISION, copy)
     assert content(copy) == before
 
 
 def test_an_upgrade_without_room_for_the_copy_changes_nothing(
     later: Database, upgrade: Upgrade
 ) -> None:
-    older = Path(f"{later.path}.before-0001")
+    older = Path(f"{later.path}.before-{SCHEMA_REVISION}")
     older.write_text("the copy of the upgrade before")
     before = later.path.read_bytes()
     with limited_file_size(100_000), pytest.raises(DatabaseError) as error:
         upgrade(later)
     assert error.value.exit_code == 8
-    assert "Cannot copy the database before the upgrade from schema 0001" in str(error.value)
+    assert f"Cannot copy the database before the upgrade from schema {SCHEMA_REVISION}" in str(
+        error.value
+    )
     assert later.path.read_bytes() == before
     assert older.exists()
     # The older copy is removed only after the newer one is complete.
     upgrade(later)
     assert [name for name in names(later.path.parent) if "before" in name] == [
-        "jobs.duckdb.before-0002"
+        f"jobs.duckdb.before-{LATER_REVISION}"
     ]
 
 

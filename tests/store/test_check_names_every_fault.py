@@ -13,6 +13,7 @@ from exporter.store.check import Checked, check
 from exporter.store.check_content import contradictions
 from exporter.store.database import Database
 from exporter.store.migrate import upgrade_locked
+from exporter.store.revision import SCHEMA_REVISION
 from exporter.store.view_files import views
 
 
@@ -25,13 +26,14 @@ def change(database: Database, *statements: str) -> None:
 def test_a_sound_file_has_no_faults(filled: Database) -> None:
     checked = check(filled)
     assert checked == Checked(
-        schema="0001",
+        schema=SCHEMA_REVISION,
         size=filled.path.stat().st_size,
         tables={
             "accounts": 0,
             "alembic_version": 1,
             "discounts": 0,
             "local_storage_families": 0,
+            "price_imports": 0,
             "prices": 0,
             "settings": 1,
             "sync_runs": 2,
