@@ -27,7 +27,7 @@ from exporter.config.labels import LabelRules
 from exporter.config.model import SyncOptions
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.pacing import Pacers
-from exporter.sagemaker.rows import detail_row, job_row
+from exporter.sagemaker.rows import DetailRow, JobRow, read
 from exporter.simulator import Behaviour, Clock, Job, Scope, Simulator, World
 from exporter.store import migrate
 from exporter.store.database import Database
@@ -126,7 +126,11 @@ def _store(scope: Scope, database: Database) -> None:
 def _answer(scope: Scope, job: Job) -> Observed:
     # Open jobs as Describe leaves them: without tags.
     record = scope.describe(job) | ({} if job.name.startswith("open-") else {"Tags": []})
-    return Observed(job_row(scope.summary(job)), NOW, detail_row(record, "DescribeTrainingJob"))
+    return Observed(
+        read(JobRow, scope.summary(job), "ListTrainingJobs"),
+        NOW,
+        read(DetailRow, record, "DescribeTrainingJob"),
+    )
 
 
 def _change(scope: Scope) -> None:

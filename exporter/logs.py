@@ -9,37 +9,16 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
+from exporter.redaction import redact
 from exporter.text import visible
 from exporter.times import format_time
 
 #: The attributes of every log record; all others came in as `extra`.
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-_SECRETS: Final = (
-    # Access key IDs, and the pairs in signed URLs and dumped configurations.
-    (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), "****"),
-    (
-        re.compile(
-            r"(?i)\b((?:aws_)?(?:secret_access_key|session_token|security_token)"
-            r"|x-amz-(?:security-token|signature|credential)|external_?id|password|token)"
-            r"([\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]+"
-        ),
-        r"\1\2****",
-    ),
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@]+@"), r"\1****@"),
-)
-
-
-def redact(text: str) -> str:
-    """Return the text without the keys, tokens and passwords that it quotes."""
-    for pattern, shown in _SECRETS:
-        text = pattern.sub(shown, text)
-    return text
 
 
 class _Formatter(logging.Formatter):

@@ -21,6 +21,7 @@ from exporter.cli.interrupts import Terminated, stoppable
 from exporter.cli.options import ENV_PREFIX
 from exporter.cli.root import ReaderLeft, root
 from exporter.errors import ExporterError
+from exporter.redaction import redact
 
 PROGRAM = "sagemaker-exporter"
 
@@ -117,7 +118,7 @@ def _show_traceback(app: App, error: BaseException) -> None:
     if app.verbose:
         import traceback
 
-        click.echo(logs.redact("".join(traceback.format_exception(error))).rstrip(), err=True)
+        click.echo(redact("".join(traceback.format_exception(error))).rstrip(), err=True)
 
 
 def _first_line(error: BaseException) -> str:

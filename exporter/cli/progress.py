@@ -75,14 +75,14 @@ class Terminal:
             max(end.timestamp() - start, 1.0),
         )
 
-    def asking(self, scope: ScopeKey, done: int, total: int) -> None:
+    def looking_up(self, scope: ScopeKey, done: int, total: int) -> None:
         """Show how many jobs have been looked up by name."""
         self._show(scope, f"details: {done:,} of {total:,}", done, total)
 
-    def waiting(self, scope: ScopeKey, why: str, seconds: float) -> None:
-        """Show why a call waits."""
+    def waiting(self, scope: ScopeKey, reason: str, seconds: float) -> None:
+        """Show what a call waits for."""
         if seconds >= 1:
-            self._show(scope, f"waiting {seconds:.0f} s: {why}", None, None)
+            self._show(scope, f"waiting {seconds:.0f} s: {reason}", None, None)
 
     def finished(self, scope: ScopeKey) -> None:
         """Remove the line of the scope."""

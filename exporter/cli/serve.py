@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from dataclasses import dataclass
 
 import click
 
 from exporter.cli.app import App, is_terminal, pass_app
-from exporter.cli.options import Value
+from exporter.cli.options import options
 from exporter.cli.root import Command
-from exporter.config.kinds import whole
+from exporter.config.kinds import STRING, whole
+from exporter.config.options import option
 
 EPILOG = """\b
 Examples:
@@ -30,23 +32,30 @@ Each answer shows the newest committed sync. See docs/list-training-jobs.md.
 """
 
 
+@dataclass(frozen=True)
+class ServeOptions:
+    """Where to listen, and who may call."""
+
+    host: str = option("127.0.0.1", "The address to bind.", STRING)
+    port: int = option(
+        8025,
+        "The port; 0 picks any free one. The first line of output names it.",
+        whole(0, 65535),
+    )
+    token: str | None = option(
+        None,
+        "The secret access key that callers must have; required beyond the loopback. Prefer "
+        "SAGEMAKER_EXPORTER_SERVE_TOKEN, since other users can read a command line.",
+        STRING,
+        "SECRET",
+        secret=True,
+    )
+
+
 @click.command(cls=Command, epilog=EPILOG)
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to bind.")
-@click.option(
-    "--port",
-    type=Value(whole(0, 65535)),
-    default=8025,
-    show_default=True,
-    help="The port; 0 picks any free one. The first line of output names it.",
-)
-@click.option(
-    "--token",
-    metavar="SECRET",
-    help="The secret access key that callers must have; required beyond the loopback. Prefer "
-    "SAGEMAKER_EXPORTER_SERVE_TOKEN, since other users can read a command line.",
-)
+@options(wanted=ServeOptions)
 @pass_app
-def serve(app: App, *, host: str, port: int, token: str | None) -> None:
+def serve(app: App, wanted: ServeOptions) -> None:
     """Answer ListTrainingJobs over HTTP for any AWS SDK, without calling AWS.
 
     Speaks the protocol of the service and refuses every other operation by name. SIGTERM or
@@ -54,7 +63,8 @@ def serve(app: App, *, host: str, port: int, token: str | None) -> None:
     """
     from exporter.replica.server import Replica
 
-    with Replica(app.database().path.absolute(), host=host, port=port, token=token) as replica:
+    path = app.database().path.absolute()
+    with Replica(path, host=wanted.host, port=wanted.port, token=wanted.token) as replica:
         try:
             click.echo(replica.url)
             if app.verbose or is_terminal(sys.stderr):

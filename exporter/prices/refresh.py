@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from botocore import exceptions as boto
 from sqlalchemy import Connection, text
 
 from exporter.prices import rows
 from exporter.prices.listing import used_types
 from exporter.prices.rows import API_SOURCE, LIMIT, UNITS, Price
-from exporter.sagemaker.failures import explain
 from exporter.sagemaker.price_list import ListedPrice, endpoint_for, training_prices
 from exporter.store.database import Database
 
@@ -62,19 +60,12 @@ def refresh(database: Database, make_client: Callable[[str], Any], now: datetime
     listed = [
         price
         for region in regions
-        for price in _fetch(make_client, region)
+        for price in training_prices(make_client(endpoint_for(region)), region)
         # A storage price has no instance type; any job may need it.
         if not price.instance_type or (region, price.instance_type) in used
     ]
     with database.writing() as connection:
         return Refreshed(len(regions), store_api_prices(connection, listed))
-
-
-def _fetch(make_client: Callable[[str], Any], region: str) -> Iterator[ListedPrice]:
-    try:
-        yield from training_prices(make_client(endpoint_for(region)), region)
-    except (boto.BotoCoreError, boto.ClientError) as error:
-        raise explain(error, "pricing:GetProducts", region) from error
 
 
 def store_api_prices(connection: Connection, listed: Iterable[ListedPrice]) -> int:

@@ -1,1 +1,1 @@
-"""Asks AWS: sessions, pace, retries, the server's clock; typed rows come out."""
+"""Calls AWS: sessions, pacing, retries, the server's clock; typed rows come out."""

@@ -1,14 +1,15 @@
-"""Sorts what boto3 raises by what to do next: try again, give up, or ask somebody."""
+"""Sorts the exceptions of boto3 by what to do next: retry, give up, or ask somebody."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
 from botocore import exceptions as boto
 
 from exporter.errors import CredentialsError, ExporterError, ServiceError, UsageError
-from exporter.sagemaker.redact import redact
+from exporter.redaction import redact_foreign
 
 _THROTTLES: Final = frozenset(
     {
@@ -24,7 +25,7 @@ _THROTTLES: Final = frozenset(
         "SlowDown",
     }
 )
-_PASSING: Final = frozenset(
+_TRANSIENT: Final = frozenset(
     {
         "InternalFailure",
         "InternalServerError",
@@ -45,11 +46,11 @@ _DENIED: Final = frozenset(
         "OptInRequired",
     }
 )
-#: What an endpoint answers that does not have the operation: a stand-in, or a private one.
+#: Answers of an endpoint that lacks the operation: a stand-in, or a private endpoint.
 _NOT_OFFERED: Final = frozenset(
     {"UnknownOperation", "UnknownOperationException", "InvalidAction", "404", "405"}
 )
-#: What a region that is not enabled answers; wrong keys answer the same, everywhere.
+#: Answers of a region that is not enabled. Wrong keys get the same answer from every region.
 _UNKNOWN_CLIENT: Final = frozenset(
     {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidClientTokenIdException"}
 )
@@ -62,10 +63,10 @@ _SIGNATURE: Final = frozenset(
 
 
 class Kind(Enum):
-    """What an error calls for."""
+    """A kind of error, by what to do about it."""
 
     THROTTLE = "throttle"
-    PASSING = "passing"
+    TRANSIENT = "transient"
     DENIED = "denied"
     NOT_OFFERED = "not offered"
     NOT_ENABLED = "not enabled"
@@ -76,45 +77,45 @@ class Kind(Enum):
 
 
 class AccessDenied(CredentialsError):
-    """The identity may not call one operation; others may still be open to it."""
+    """The identity may not call one operation; others may still be allowed."""
 
 
 class NotOffered(ServiceError):
-    """The endpoint does not have one operation; it may have others."""
+    """The endpoint lacks one operation; it may have others."""
 
 
 class RegionNotEnabled(CredentialsError):
-    """The region does not know the credentials: not enabled, or wrong keys everywhere."""
+    """The region rejects the credentials: it is not enabled, or the keys are wrong."""
 
 
 class NotFound(ServiceError):
-    """The service says that the job is not there."""
+    """The service has no such job."""
 
 
 class InvalidRequest(ServiceError):
-    """The service refuses a parameter, such as a NextToken that it does not know any more."""
+    """The service rejects a parameter, such as a NextToken that has expired."""
 
 
-#: What a caller that can do without an operation goes on after.
-DO_WITHOUT: Final = (AccessDenied, NotOffered)
+#: Errors after which a caller goes on without the operation, if it is optional.
+UNAVAILABLE: Final = (AccessDenied, NotOffered)
 
 
 class BrokenAnswer(Exception):
-    """An answer without the member that its operation promises; it may pass."""
+    """An answer lacks the member that its operation promises; a retry may help."""
 
     def __init__(self, member: str) -> None:
         super().__init__(f"the answer has no {member}: cut short, or not SageMaker's")
 
 
 def error_code(error: BaseException) -> str:
-    """The service's own code, such as ThrottlingException; empty where there is none."""
+    """Return the code of the service, such as ThrottlingException; empty if there is none."""
     if isinstance(error, boto.ClientError):
         return str(error.response.get("Error", {}).get("Code", ""))
     return ""
 
 
 def kind_of(error: BaseException) -> Kind:
-    """What to do about an error that a boto3 client raised."""
+    """Return what to do about an error that a boto3 client raised."""
     if isinstance(error, boto.ClientError):
         return _kind_of_answer(error)
     if isinstance(
@@ -133,10 +134,10 @@ def kind_of(error: BaseException) -> Kind:
         error,
         boto.HTTPClientError | boto.ConnectionError | boto.IncompleteReadError | BrokenAnswer,
     ):
-        return Kind.PASSING
-    # A body cut short or of somebody else (a proxy's page) cannot be parsed; it may pass.
+        return Kind.TRANSIENT
+    # A truncated body, or the page of a proxy, cannot be parsed; a retry may help.
     if type(error).__module__ == "botocore.parsers":
-        return Kind.PASSING
+        return Kind.TRANSIENT
     return Kind.PERMANENT
 
 
@@ -154,77 +155,88 @@ def _kind_of_answer(error: boto.ClientError) -> Kind:
         return Kind.CREDENTIALS
     if code in _NOT_OFFERED or status == 501:
         return Kind.NOT_OFFERED
-    # ResourceNotFound by the documentation, ValidationException in practice.
+    # The documentation says ResourceNotFound; the service sends ValidationException.
     if code == "ResourceNotFound" or "requested resource not found" in text.lower():
         return Kind.NOT_FOUND
     if code in ("ValidationException", "ValidationError"):
         return Kind.INVALID
-    # An error cut short, or a proxy's page: botocore finds no code, and takes the status for one.
-    if code in _PASSING or status >= 500 or code.isdigit():
-        return Kind.PASSING
+    # In a truncated error, or the page of a proxy, botocore finds no code and uses the status.
+    if code in _TRANSIENT or status >= 500 or code.isdigit():
+        return Kind.TRANSIENT
     return Kind.PERMANENT
 
 
 def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
-    """The error for a person; nothing of the request is repeated, so no secret can be."""
-    kind = kind_of(error)
-    code = error_code(error)
-    said = f" ({code})" if code else f" ({type(error).__name__})"
-    if kind is Kind.DENIED:
-        action = operation if ":" in operation else f"sagemaker:{operation}"
-        return AccessDenied(
-            f"{operation} is denied{said}.",
-            f"Allow {action} for this identity (README, IAM policy).",
-            scope=scope,
-        )
-    if kind is Kind.NOT_OFFERED:
-        return NotOffered(
-            f"{operation} is not offered by this endpoint{said}.",
-            "Look at AWS_ENDPOINT_URL and the profile.",
-            scope=scope,
-        )
-    if kind is Kind.NOT_ENABLED:
-        return RegionNotEnabled(
-            f"The region does not accept these credentials{said}.",
-            "Enable the region for the account, or leave it out with --exclude-region.",
-            scope=scope,
-        )
-    if kind is Kind.CREDENTIALS:
-        return CredentialsError(
-            f"{operation} found no usable AWS credentials{said}.",
-            "Nothing is lost. Set or renew them (AWS_PROFILE, --profile, `aws sso login`).",
-            scope=scope,
-        )
-    if kind is Kind.NOT_FOUND:
-        return NotFound(f"{operation}: the job is not there{said}.", scope=scope)
-    if kind is Kind.INVALID:
-        return InvalidRequest(
-            f"{operation} refused the request{said}: {_message(error)}", scope=scope
-        )
-    if kind is Kind.THROTTLE:
-        return ServiceError(
-            f"{operation} was throttled past all retries{said}.",
-            "Nothing is lost; the next run goes on from here. Lower --max-rps if it stays.",
-            scope=scope,
-        )
+    """Return the error for a person; it repeats nothing of the request, so it holds no secret.
+
+    Args:
+        error: What a boto3 client raised.
+        operation: Operation that failed, such as `Search` or `sts:AssumeRole`.
+        scope: `account/region`, or whatever else was asked.
+    """
     if isinstance(error, boto.NoRegionError):
         return UsageError("No region is set.", "Use --region, AWS_REGION or the profile.")
     if isinstance(error, boto.ConfigParseError | boto.ConfigNotFound | boto.InvalidConfigError):
-        return UsageError(_sentence(error), "Mend the AWS configuration file.")
-    if kind is Kind.PASSING:
+        return UsageError(_sentence(error), "Correct the AWS configuration file.")
+    kind = kind_of(error)
+    code = f"({error_code(error) or type(error).__name__})"
+    if kind in _EXPLAINED:
+        error_class, message, guidance = _EXPLAINED[kind]
+        words = {"operation": operation, "code": code, "action": _action(operation)}
+        return error_class(message.format(**words), guidance.format(**words), scope=scope)
+    if kind is Kind.INVALID:
+        return InvalidRequest(
+            f"{operation} rejected the request {code}: {_message(error)}", scope=scope
+        )
+    if kind is Kind.TRANSIENT:
         return ServiceError(
-            f"{operation} failed past all retries{said}: {_sentence(error)}",
-            "Nothing is lost; the next run goes on from here.",
-            scope=scope,
+            f"{operation} failed past all retries {code}: {_sentence(error)}", _LATER, scope=scope
         )
     if not isinstance(error, boto.ClientError | boto.BotoCoreError):
+        service = "STS" if operation.startswith("sts:") else "SageMaker"
         return ServiceError(
-            f"{operation} answered what cannot be read{said}: {_sentence(error)}",
-            "The answer was refused whole and nothing of it stored. "
-            f"Is the endpoint really {'STS' if operation.startswith('sts:') else 'SageMaker'}?",
+            f"The answer of {operation} is unreadable {code}: {_sentence(error)}",
+            f"The whole answer was rejected and none of it was stored. Is the endpoint {service}?",
             scope=scope,
         )
-    return ServiceError(f"{operation} failed{said}: {_sentence(error)}", scope=scope)
+    return ServiceError(f"{operation} failed {code}: {_sentence(error)}", scope=scope)
+
+
+_LATER: Final = "Nothing is lost; the next run continues from here."
+#: Class, message and guidance of the kinds whose text needs nothing else of the error.
+_EXPLAINED: Final[Mapping[Kind, tuple[type[ExporterError], str, str]]] = {
+    Kind.DENIED: (
+        AccessDenied,
+        "{operation} is denied {code}.",
+        "Allow {action} for this identity (README, IAM policy).",
+    ),
+    Kind.NOT_OFFERED: (
+        NotOffered,
+        "This endpoint does not offer {operation} {code}.",
+        "Check AWS_ENDPOINT_URL and the profile.",
+    ),
+    Kind.NOT_ENABLED: (
+        RegionNotEnabled,
+        "The region does not accept these credentials {code}.",
+        "Enable the region for the account, or leave it out with --exclude-region.",
+    ),
+    Kind.CREDENTIALS: (
+        CredentialsError,
+        "{operation} found no usable AWS credentials {code}.",
+        "Nothing is lost. Set or renew them (AWS_PROFILE, --profile, `aws sso login`).",
+    ),
+    Kind.NOT_FOUND: (NotFound, "{operation} found no such job {code}.", ""),
+    Kind.THROTTLE: (
+        ServiceError,
+        "{operation} was throttled past all retries {code}.",
+        f"{_LATER} If this persists, lower --max-rps.",
+    ),
+}
+
+
+def _action(operation: str) -> str:
+    """Return the IAM action of an operation; other services than SageMaker are named in it."""
+    return operation if ":" in operation else f"sagemaker:{operation}"
 
 
 def _sentence(error: BaseException) -> str:
@@ -233,10 +245,10 @@ def _sentence(error: BaseException) -> str:
 
 
 def _message(error: BaseException) -> str:
-    """One line of an error's own text, of bounded length; of the service's answer its own words."""
+    """Return one line of at most 300 characters: the words of the service, or of the error."""
     text = str(error)
     if isinstance(error, boto.ClientError):
-        # botocore's text speaks of its own retries, of which there are none here.
+        # The text of botocore counts its own retries, which are off here.
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         text = str(error.response.get("Error", {}).get("Message") or f"HTTP status {status}")
-    return " ".join((redact(text) or "").split())[:300]
+    return " ".join(redact_foreign(text).split())[:300]

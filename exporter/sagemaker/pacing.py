@@ -1,8 +1,8 @@
-"""The pace of calls: one limiter for an account, region and kind of call.
+"""The pace of calls: one limiter per account, region and operation.
 
 ListTrainingJobs allows 2 calls a second for a whole account and region, shared with consoles,
-pipelines and other people's dispatchers (aws-solutions/deepracer-on-aws#87), so ours stays below
-and yields: every throttle halves the pace, every good answer wins a little of it back.
+pipelines and the dispatchers of other people (aws-solutions/deepracer-on-aws#87). So the pace
+stays below that and gives way: a throttle halves it, an answer restores 5 % of it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _RECOVERY: Final = 1.05
 
 
 class Pacer:
-    """Spaces calls evenly; no bursts, so that others find room between ours.
+    """A limiter that spaces calls evenly, so that other callers fit in between.
 
     Args:
-        per_second: Calls a second; 0 means no limit.
+        per_second: Calls per second; 0 means no limit.
         sleep: Waits that many seconds.
         monotonic: Seconds on a clock that never goes back.
     """
@@ -40,7 +40,7 @@ class Pacer:
         self._guard = threading.Lock()
 
     def wait(self) -> None:
-        """Wait for this call's turn."""
+        """Wait until this call may go out."""
         if not self._interval:
             return
         with self._guard:
@@ -51,26 +51,26 @@ class Pacer:
             self._sleep(turn - now)
 
     def throttled(self) -> None:
-        """The service said that it is too much: halve the pace."""
+        """Halve the pace, because the service throttled a call."""
         with self._guard:
             self._share = max(self._share / 2, _SLOWEST)
 
     def answered(self) -> None:
-        """The service answered: win back a little of the pace."""
+        """Restore a little of the pace, because the service answered."""
         with self._guard:
             self._share = min(self._share * _RECOVERY, 1.0)
 
     @property
     def share(self) -> float:
-        """The part of the full pace in use now, 1/16 to 1."""
+        """Current pace as a fraction of the full one, 1/16 to 1."""
         return self._share
 
 
 class Pacers:
-    """All pacers of a run: scopes of one account and region share theirs.
+    """All pacers of a run; scopes of one account and region share theirs.
 
-    List is held to `--max-rps`. For Search, Describe and ListTags AWS publishes no figure and
-    counts them apart; they get a pace each, in proportion.
+    `--max-rps` limits ListTrainingJobs. AWS publishes no limits for Search, Describe and ListTags
+    and counts them separately, so each has its own pace, in proportion to `--max-rps`.
     """
 
     _PROPORTION: Final = {
@@ -94,7 +94,7 @@ class Pacers:
         self._guard = threading.Lock()
 
     def of(self, account_id: str, region: str, operation: str) -> Pacer:
-        """The pacer of an operation in an account and region."""
+        """Return the pacer of an operation in an account and region."""
         with self._guard:
             key = (account_id, region, operation)
             if key not in self._pacers:

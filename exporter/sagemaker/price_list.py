@@ -1,9 +1,9 @@
-"""Asks the Price List API what training costs; typed prices of today come out.
+"""Reads from the Price List API what training costs; typed prices of today come out.
 
-The API knows only today's prices and answers at a few endpoints for every region. Its `PriceList`
-holds JSON in strings. Which attribute names the component is not documented and differs between
-entries (`component`, `platoinstancetype`, `platovolumetype`, or only the usage type), so each is
-tried, and what is not clearly on-demand training is left out.
+The API knows only the prices of today, and a few endpoints answer for every region. Its
+`PriceList` holds JSON in strings. The attribute that names the component is undocumented and
+differs between entries (`component`, `platoinstancetype`, `platovolumetype`, or only the usage
+type). So each is tried, and an entry that is not clearly on-demand training is left out.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any, Final
 
 from exporter.errors import ServiceError
 
-#: Where the Price List API answers, by the first part of the region that is asked about.
+#: Region of the Price List API, by the first part of the region whose prices are wanted.
 ENDPOINTS: Final = {"cn": "cn-northwest-1", "eu": "eu-central-1", "ap": "ap-south-1"}
 #: Currencies in which AWS sells: of its partitions, China uses CNY and Europe's own cloud EUR.
 CURRENCIES: Final = ("USD", "CNY", "EUR")
 _PAGE: Final = 100
 _POOL: Final = re.compile(r"warm[ -]?pool", re.IGNORECASE)
-#: `USE1-Train:ml.m5.large`, `EU-Train:VolumeUsage.gp2`, and whatever a pool's are called.
+#: `USE1-Train:ml.m5.large`, `EU-Train:VolumeUsage.gp2`; the usage types of pools are unknown.
 _USAGE: Final = re.compile(r"(?:[A-Z]{2,4}\d*-)?Train(?:ing)?(?P<more>[A-Za-z-]*):(?P<what>.+)")
 _TYPE: Final = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 
@@ -47,7 +47,7 @@ class ListedPrice:
 
 
 def endpoint_for(region: str) -> str:
-    """The nearest region in which the Price List API answers."""
+    """Return the nearest region that has the Price List API."""
     return ENDPOINTS.get(region.partition("-")[0], "us-east-1")
 
 
@@ -55,40 +55,47 @@ def training_prices(
     client: Any,  # noqa: ANN401 - boto3 makes its clients at run time
     region: str,
 ) -> Iterator[ListedPrice]:
-    """On-demand prices of training and warm pools in one region, as of today.
+    """Yield on-demand prices of training and warm pools in one region, as of today.
 
     Args:
-        client: A boto3 `pricing` client at `endpoint_for(region)`; it does the retries.
+        client: A boto3 `pricing` client at `endpoint_for(region)`; it retries by itself.
         region: Region whose prices are wanted.
 
     Raises:
-        ServiceError: An entry of the list is not what the Price List API gives.
-        botocore.exceptions.ClientError: The call was refused, for one because
-            pricing:GetProducts is not allowed.
+        AccessDenied: The identity may not call pricing:GetProducts.
+        ServiceError: The API failed, or an entry of the list is malformed.
+        ExporterError: Any other failure of the call (see `failures`).
     """
+    from botocore import exceptions as boto
+
+    from exporter.sagemaker.failures import explain
+
     pages = client.get_paginator("get_products").paginate(
         ServiceCode="AmazonSageMaker",
         Filters=[{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}],
         FormatVersion="aws_v1",
         PaginationConfig={"PageSize": _PAGE},
     )
-    for page in pages:
-        yield from parse(page.get("PriceList", []))
+    try:
+        for page in pages:
+            yield from parse(page.get("PriceList", []))
+    except (boto.BotoCoreError, boto.ClientError) as error:
+        raise explain(error, "pricing:GetProducts", region) from error
 
 
 def parse(entries: Iterable[str | Mapping[str, Any]]) -> Iterator[ListedPrice]:
-    """The training prices among the entries of a price list.
+    """Yield the training prices among the entries of a price list.
 
     Raises:
-        ServiceError: An entry is not JSON, or has not the shape of one.
+        ServiceError: An entry is not JSON, or is not shaped like an entry.
     """
     for entry in entries:
         try:
             yield from _prices(json.loads(entry) if isinstance(entry, str) else entry)
         except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
             raise ServiceError(
-                f"The Price List API gave an entry that cannot be read: {error!r}.",
-                "Nothing is lost: the prices known before stay in force.",
+                f"The Price List API returned an entry that cannot be read: {error!r}.",
+                "Nothing is lost: the known prices stay in force.",
             ) from error
 
 
@@ -103,7 +110,7 @@ def _prices(entry: Mapping[str, Any]) -> Iterator[ListedPrice]:
             if dimension["unit"] != unit or dimension.get("beginRange", "0") != "0":
                 continue
             for currency, amount in dimension["pricePerUnit"].items():
-                # 0.00 is what is not sold there, or is free of charge and no instance of a job.
+                # 0.00 marks what the region does not sell, or what is free of charge.
                 if currency in CURRENCIES and Decimal(amount) > 0:
                     yield ListedPrice(
                         attributes["regionCode"],
@@ -117,7 +124,7 @@ def _prices(entry: Mapping[str, Any]) -> Iterator[ListedPrice]:
 
 
 def _what(attributes: Mapping[str, str]) -> tuple[str | None, str]:
-    """Component and instance type; no component where it is not training on demand."""
+    """Return component and instance type; the component is None unless on-demand training."""
     usage = _USAGE.fullmatch(attributes.get("usagetype", ""))
     named = next(
         (
@@ -131,7 +138,7 @@ def _what(attributes: Mapping[str, str]) -> tuple[str | None, str]:
         named = "Training"
     if named is None or _POOL.sub("", named).strip(" -_") != "Training":
         return None, ""
-    # Debugger's rules and the like also call themselves Training: their usage type tells.
+    # Rules of Debugger and the like are named Training as well; their usage type differs.
     if attributes.get("usagetype") and usage is None:
         return None, ""
     pool = any(_POOL.search(text) for text in (named, attributes.get("usagetype", "")))

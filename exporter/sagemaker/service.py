@@ -1,4 +1,4 @@
-"""The questions a sync asks of one scope; typed answers come out, nothing is decided here."""
+"""The calls that a sync makes in one scope; typed answers come out, nothing is decided here."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import InvalidRequest, NotFound
-from exporter.sagemaker.rows import DetailRow, JobRow, detail_row, job_row, job_rows, tags_json
+from exporter.sagemaker.rows import DetailRow, JobRow, read, tags_json
 
+#: Jobs per page of ListTrainingJobs and Search; the most that the API allows.
 PAGE: Final = 100
-#: How far behind the Search index may be (reported: seconds to a minute); ours to be careful.
+#: How far the Search index may lag. Reports say seconds to a minute; this is cautious.
 SEARCH_LAG: Final = timedelta(minutes=2)
 #: Limits of the model: FilterValue 1,024 characters, FilterList 20 filters.
 _VALUE_LENGTH, _FILTERS = 1024, 20
@@ -27,8 +28,8 @@ class Page:
     Attributes:
         rows: Its jobs, in the order of the answer.
         next_token: None only at the end of the listing.
-        as_of: Server time at which it was asked for; None where the server gave none.
-        date: The answer's HTTP Date.
+        as_of: Server time of the request; None if the server gave none.
+        date: HTTP Date of the answer.
     """
 
     rows: Sequence[JobRow]
@@ -39,17 +40,24 @@ class Page:
 
 @dataclass(frozen=True)
 class Found:
-    """What Search or Describe say of one job; `sure` is False for Search, whose index lags."""
+    """One job in an answer of Search or Describe.
+
+    Attributes:
+        job: The job.
+        details: Its details.
+        as_of: Server time that the answer stands for.
+        authoritative: False for Search, whose index lags.
+    """
 
     job: JobRow
     details: DetailRow
     as_of: datetime
-    sure: bool
+    authoritative: bool
 
 
 @dataclass(frozen=True)
 class ListRequest:
-    """Parameters of ListTrainingJobs beside MaxResults and the order, which are always sent."""
+    """Parameters of ListTrainingJobs except MaxResults and the order, which are always sent."""
 
     created_after: datetime | None = None
     created_before: datetime | None = None
@@ -58,14 +66,18 @@ class ListRequest:
     filters: dict[str, Any] = field(default_factory=dict)
 
 
-def list_page(api: Api, request: ListRequest) -> Page:
-    """One page, oldest creation first.
+def list_page(api: Api, request: ListRequest, size: int = PAGE) -> Page:
+    """Return one page of at most `size` jobs, oldest creation time first.
 
-    SortBy and SortOrder are always sent: the documentation contradicts itself on the defaults.
-    Bounds are sent as whole seconds, as some versions of botocore do in any case.
+    SortBy and SortOrder are always sent, because the documentation contradicts itself on the
+    defaults. Bounds are sent as whole seconds, as some versions of botocore do in any case.
+
+    Raises:
+        InvalidRequest: The service rejects a parameter, such as an expired token.
+        ExporterError: Any other failure (see `failures`).
     """
     parameters: dict[str, Any] = {
-        "MaxResults": PAGE,
+        "MaxResults": size,
         "SortBy": "CreationTime",
         "SortOrder": "Ascending",
         **request.filters,
@@ -78,9 +90,10 @@ def list_page(api: Api, request: ListRequest) -> Page:
         parameters["LastModifiedTimeAfter"] = request.modified_after.replace(microsecond=0)
     if request.token is not None:
         parameters["NextToken"] = request.token
-    answer = api.call("ListTrainingJobs", **parameters)
+    operation = "ListTrainingJobs"
+    answer = api.call(operation, **parameters)
     return Page(
-        job_rows(answer.data.get("TrainingJobSummaries")),
+        [read(JobRow, summary, operation) for summary in answer.items("TrainingJobSummaries")],
         answer.data.get("NextToken") or None,
         answer.as_of,
         answer.date,
@@ -88,23 +101,23 @@ def list_page(api: Api, request: ListRequest) -> Page:
 
 
 def describe(api: Api, name: str) -> Found | None:
-    """Everything but the tags of the job of that name; None where the service says it is gone.
+    """Return the job of that name without its tags; None if the service has no such job.
 
     Raises:
-        ExporterError: Denied, throttled past patience, and so on (see `failures`).
+        ExporterError: Any failure (see `failures`).
     """
     operation = "DescribeTrainingJob"
     try:
         answer = api.call(operation, TrainingJobName=name)
     except NotFound:
         return None
-    job = job_row(answer.data, operation)
-    as_of = known_by(answer.as_of, [job])
-    return Found(job, detail_row(answer.data, operation), as_of, sure=True)
+    job = read(JobRow, answer.data, operation)
+    details = read(DetailRow, answer.data, operation)
+    return Found(job, details, known_by(answer.as_of, [job]), authoritative=True)
 
 
 def with_tags(api: Api, found: Found) -> Found:
-    """The same with its tags from ListTags; unchanged where the job is gone meanwhile."""
+    """Return the job with its tags from ListTags; unchanged if it has been deleted meanwhile."""
     tags: list[dict[str, str]] = []
     token: dict[str, str] = {}
     while True:
@@ -118,24 +131,31 @@ def with_tags(api: Api, found: Found) -> Found:
         token = {"NextToken": answer.data["NextToken"]}
 
 
-def search_names(api: Api, names: Sequence[str], *, many: bool) -> Iterator[Found]:
-    """Jobs by name, as the index has them: lagging, and perhaps a namesake.
+def search_names(
+    api: Api, names: Sequence[str], *, several_filters: bool, size: int = PAGE
+) -> Iterator[Found]:
+    """Yield jobs by name as the index has them: it lags, and may show another job of the name.
 
     Args:
-        api: The scope's calls.
-        names: At most `names_a_call(many)` of them are asked for at once.
-        many: Whether one call may Or several filters; the model allows it, nobody has seen it.
+        api: The calls of the scope.
+        names: TrainingJobNames; one call takes at most `size` of them.
+        several_filters: Whether one call may combine several filters with Or. The model allows
+            it; nobody has documented that the service does.
+        size: Names per call and jobs per page.
 
     Raises:
-        InvalidRequest: With `many`, the service takes only one filter: ask again without.
+        InvalidRequest: The service rejects several filters; call again without them.
+        ExporterError: Any other failure (see `failures`).
     """
-    for group in _groups(names, many=many):
-        filters = [{"Name": "TrainingJobName", "Operator": "In", "Value": value} for value in group]
-        yield from _search(api, {"Filters": filters, "Operator": "Or"})
+    for values in _filter_values(names, size, 1 if not several_filters else _FILTERS):
+        filters = [
+            {"Name": "TrainingJobName", "Operator": "In", "Value": value} for value in values
+        ]
+        yield from _search(api, {"Filters": filters, "Operator": "Or"}, size)
 
 
-def search_created(api: Api, first: datetime, last: datetime) -> Iterator[Found]:
-    """Jobs created from `first` to `last`, oldest first; the filter takes whole seconds."""
+def search_created(api: Api, first: datetime, last: datetime, size: int = PAGE) -> Iterator[Found]:
+    """Yield jobs created from `first` to `last`, oldest first; the filter takes whole seconds."""
     bounds = (
         ("GreaterThanOrEqualTo", first.replace(microsecond=0)),
         ("LessThanOrEqualTo", _whole_second_up(last)),
@@ -148,13 +168,13 @@ def search_created(api: Api, first: datetime, last: datetime) -> Iterator[Found]
         }
         for operator, bound in bounds
     ]
-    yield from _search(api, {"Filters": filters, "Operator": "And"})
+    yield from _search(api, {"Filters": filters, "Operator": "And"}, size)
 
 
 def known_by(as_of: datetime | None, rows: Sequence[JobRow]) -> datetime:
-    """The server's time of an answer; where it gave none, the latest time its rows tell.
+    """Return the server time of an answer; if it gave none, the latest time in its rows.
 
-    That is too early rather than too late, so it never closes a job before its time.
+    The latter is too early rather than too late, so it never closes a job before its time.
     """
     if as_of is not None:
         return as_of
@@ -167,7 +187,7 @@ def known_by(as_of: datetime | None, rows: Sequence[JobRow]) -> datetime:
 
 
 def may_be_serverless(details: DetailRow) -> bool:
-    """Whether only Describe can tell how the job is billed: Search has no ServerlessJobConfig."""
+    """Return whether only Describe shows how a job is billed: Search lacks ServerlessJobConfig."""
     return (
         details.serverless is None
         and details.instance_type is None
@@ -175,12 +195,7 @@ def may_be_serverless(details: DetailRow) -> bool:
     )
 
 
-def calls_by_name(names: Sequence[str], *, many: bool) -> int:
-    """How many Search calls `search_names` makes for these names."""
-    return sum(1 for _ in _groups(names, many=many))
-
-
-def _search(api: Api, expression: dict[str, Any]) -> Iterator[Found]:
+def _search(api: Api, expression: dict[str, Any], size: int) -> Iterator[Found]:
     token: dict[str, str] = {}
     while True:
         answer = api.call(
@@ -189,45 +204,45 @@ def _search(api: Api, expression: dict[str, Any]) -> Iterator[Found]:
             SearchExpression=expression,
             SortBy="CreationTime",
             SortOrder="Ascending",
-            MaxResults=PAGE,
+            MaxResults=size,
             **token,
         )
         records = [
-            # A job without tags has no Tags member here, and that is known too.
+            # Search omits the member if a job has no tags, so its tags are known to be none.
             {"Tags": [], **result["TrainingJob"]}
             for result in answer.data.get("Results", [])
             if result.get("TrainingJob")
         ]
-        jobs = [job_row(record, "Search") for record in records]
+        jobs = [read(JobRow, record, "Search") for record in records]
         # The index shows the state of some moment after this one.
         as_of = known_by(answer.as_of, jobs) - SEARCH_LAG
         for job, record in zip(jobs, records, strict=True):
-            yield Found(job, detail_row(record, "Search"), as_of, sure=False)
+            yield Found(job, read(DetailRow, record, "Search"), as_of, authoritative=False)
         if not answer.data.get("NextToken"):
             return
         token = {"NextToken": answer.data["NextToken"]}
 
 
-def _groups(names: Sequence[str], *, many: bool) -> Iterator[list[str]]:
-    """Names as values of `In` filters: a call's worth at a time, at most a page of names."""
-    group: list[str] = []
+def _filter_values(names: Sequence[str], size: int, filters: int) -> Iterator[list[str]]:
+    """Yield the values of the `In` filters of each call: at most `size` names in all."""
+    values: list[str] = []
     value: list[str] = []
     count = length = 0
     for name in names:
         longer = length + len(name) + 1
         if value and longer > _VALUE_LENGTH + 1:
-            group.append(",".join(value))
+            values.append(",".join(value))
             value, longer = [], len(name) + 1
-            if not many or len(group) == _FILTERS:
-                yield group
-                group, count = [], 0
+            if len(values) == filters:
+                yield values
+                values, count = [], 0
         value.append(name)
         count, length = count + 1, longer
-        if count == PAGE:
-            yield [*group, ",".join(value)]
-            group, value, count, length = [], [], 0, 0
+        if count == size:
+            yield [*values, ",".join(value)]
+            values, value, count, length = [], [], 0, 0
     if value:
-        yield [*group, ",".join(value)]
+        yield [*values, ",".join(value)]
 
 
 def _whole_second_up(value: datetime) -> datetime:

@@ -1,15 +1,15 @@
 """Ways into accounts: profiles and roles become sessions, sessions become scopes.
 
-What can be shared is: one loader for the service models of every session, one session for each
-profile and role, clients only when their scope's turn comes. (204 clients from sessions of their
-own took 4.6 s and 424 MB.)
+All sessions share one loader of the service models, each profile and role has one session, and a
+client is made only when the turn of its scope comes. (204 clients, each from a session of its
+own, took 4.6 s and 424 MB.)
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -35,11 +35,11 @@ _CONFIG: Final = Config(
     read_timeout=60,
     user_agent_extra="sagemaker-exporter",
 )
-#: Before an account is known, there is no scope to pace; STS has limits of its own and is rare.
+#: Calls of STS are rare and come before an account is known, so nothing paces them.
 _STS_CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=10, read_timeout=30
 )
-#: Prices are a convenience: they are not waited for long.
+#: Prices are a convenience, so timeouts are short.
 _PRICING_CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=20
 )
@@ -47,28 +47,34 @@ _PRICING_CONFIG: Final = Config(
 
 @dataclass(frozen=True)
 class Access:
-    """A way into one account: a session of boto3 and the account it turned out to be."""
+    """A way into one account: a session of boto3 and the account that it belongs to."""
 
     session: boto3.Session
     account_id: str
 
     def client(self, service: str, region: str) -> Any:  # noqa: ANN401 - made at run time
-        """A client with one attempt a call; pace and retries are `Api`'s.
+        """Return a client with one attempt per call; `Api` paces and retries.
 
         Raises:
-            UsageError: The endpoint that is set is no URL.
+            UsageError: The configured endpoint is not a URL.
+            ExporterError: botocore cannot make the client.
         """
-        return _client(self.session, service, region, _CONFIG)
+        return self._make(service, region, _CONFIG)
 
     def price_list(self, region: str) -> Any:  # noqa: ANN401 - made at run time
-        """A client of the Price List API in one of the regions where it answers."""
-        return _client(self.session, "pricing", region, _PRICING_CONFIG)
-
-    def regions(self, wanted: Sequence[str], excluded: Sequence[str]) -> list[str]:
-        """Region names: as given, `all` that SageMaker has, or the session's own.
+        """Return a client of the Price List API in one of the regions that have it.
 
         Raises:
-            UsageError: None is set anywhere.
+            UsageError: The configured endpoint is not a URL.
+            ExporterError: botocore cannot make the client.
+        """
+        return self._make("pricing", region, _PRICING_CONFIG)
+
+    def regions(self, wanted: Sequence[str], excluded: Sequence[str]) -> list[str]:
+        """Return region names: the given ones, `all` of SageMaker, or that of the session.
+
+        Raises:
+            UsageError: No region is set anywhere.
         """
         known = self._known_regions()
         if "all" in wanted:
@@ -81,6 +87,12 @@ class Access:
             raise UsageError("No region is set.", "Use --region, AWS_REGION or the profile.")
         return [name for name in names if name not in excluded]
 
+    def _make(self, service: str, region: str, config: Config) -> Any:  # noqa: ANN401 - made at run time
+        try:
+            return _client(self.session, service, region, config)
+        except boto.BotoCoreError as error:
+            raise explain(error, service, region) from error
+
     def _known_regions(self) -> list[str]:
         partition = "aws"
         if self.session.region_name:
@@ -89,19 +101,19 @@ class Access:
 
 
 class Sessions:
-    """Sessions by profile and role, made once each."""
+    """Sessions by profile and role; each is made once."""
 
     def __init__(self) -> None:
         self._loader = Loader()
         self._profiles: dict[str | None, botocore.session.Session] = {}
 
     def access(self, profile: str | None, role_arn: str | None, external_id: str | None) -> Access:
-        """The account behind a profile, or behind a role that it assumes.
+        """Return the way into the account of a profile, or of a role that it assumes.
 
         Raises:
-            CredentialsError: There are none, they do not work, or the role refuses.
-            ServiceError: STS cannot be reached, or what answers is not STS.
-            UsageError: The endpoint that is set is no URL.
+            CredentialsError: Credentials are missing or invalid, or the role rejects them.
+            ServiceError: STS cannot be reached, or the endpoint is not STS.
+            UsageError: The configured endpoint is not a URL.
         """
         named = profile or "the default profile"
         who = f"{named}, role {role_arn}" if role_arn else named
@@ -118,7 +130,7 @@ class Sessions:
             raise explain(error, operation, who) from error
         try:
             return Access(session, str(sts.get_caller_identity()["Account"]))
-        except Exception as error:  # a body that is not STS's: botocore raises whatever it trips on
+        except Exception as error:  # botocore raises anything if the answer is not from STS
             raise explain(error, operation, who) from error
 
     def _base(self, profile: str | None) -> botocore.session.Session:
@@ -134,14 +146,14 @@ class Sessions:
 
     @staticmethod
     def _region(base: botocore.session.Session) -> str | None:
-        # boto3 alone among the SDKs reads AWS_DEFAULT_REGION only.
+        # Unlike the other SDKs, boto3 ignores AWS_REGION.
         region = base.get_config_variable("region") or os.environ.get("AWS_REGION")
         return str(region) if region else None
 
     def _assume(
         self, base: botocore.session.Session, role_arn: str, external_id: str | None
     ) -> botocore.session.Session:
-        """A session whose credentials renew themselves: chained roles last an hour at most."""
+        """Return a session that renews its credentials: chained roles last an hour at most."""
         source = base.get_credentials()
         if source is None:
             raise boto.NoCredentialsError
@@ -161,7 +173,7 @@ class Sessions:
             extra_args=extra,
         )
         session = self._new(botocore.session.Session())
-        # botocore has no public way to hand a session credentials that refresh themselves.
+        # botocore has no public way to give a session credentials that are renewed.
         session._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]
             fetcher.fetch_credentials, "assume-role"
         )
@@ -169,20 +181,20 @@ class Sessions:
 
 
 def utc_timestamp(value: Any) -> datetime:  # noqa: ANN401 - whatever the service sent
-    """A time of the wire as UTC; epoch seconds, as SageMaker sends them, without a detour.
+    """Return a time of an answer in UTC; epoch seconds, as SageMaker sends them, take a shortcut.
 
-    botocore's own parser goes through the machine's time zone, which is two thirds of the time
-    that reading a page of jobs takes.
+    The parser of botocore goes through the time zone of the machine, which takes two thirds of
+    the time that reading a page of jobs takes.
 
     Raises:
-        ValueError: It is no time.
+        ValueError: The value is not a time.
     """
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC)
     return parse_timestamp(value).astimezone(UTC)
 
 
-#: botocore's sessions are not safe for two threads that create clients at once.
+#: Two threads must not create clients of one botocore session at the same time.
 _making: Final = threading.Lock()
 
 
@@ -192,14 +204,4 @@ def _client(session: boto3.Session, service: str, region: str, config: Config) -
         with _making:
             return make(service, region_name=region, config=config)
     except ValueError as error:  # "Invalid endpoint: …"
-        raise UsageError(f"{error}.", "Look at AWS_ENDPOINT_URL and the profile.") from error
-
-
-def unique(accesses: Sequence[tuple[Access, Sequence[str]]]) -> Iterator[tuple[Access, str]]:
-    """Each account and region once, whichever way it was reached first."""
-    seen: set[tuple[str, str]] = set()
-    for access, regions in accesses:
-        for region in regions:
-            if (access.account_id, region) not in seen:
-                seen.add((access.account_id, region))
-                yield access, region
+        raise UsageError(f"{error}.", "Check AWS_ENDPOINT_URL and the profile.") from error

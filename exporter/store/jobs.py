@@ -1,7 +1,7 @@
-"""Reads and writes jobs as sets: Arrow in, one statement a table.
+"""Reads and writes jobs as sets: Arrow in, one statement per table.
 
-What a row becomes is decided elsewhere, before the file is opened for writing. The statements
-still refuse to go back in time: a stored row that is newer than the one written stays.
+Other modules decide what a row becomes, before the file is opened for writing. Still, the
+statements never go back in time: a stored row that is newer than the written one stays.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from exporter.store.schema import (
     training_jobs,
 )
 from exporter.store.scopes import ScopeKey
+from exporter.store.upsert import upsert
 
 Row = Mapping[str, Any]
 
-#: Prefix of training_job_details' columns in rows that hold both tables.
+#: Prefix of the columns of training_job_details in rows that hold both tables.
 DETAIL_PREFIX: Final = "detail_"
 _STAGED: Final = "staged_rows"
 
 
 class Summary(NamedTuple):
-    """What a scope has.
+    """The jobs of a scope, counted.
 
     Attributes:
         newest: Creation time of its newest job.
-        open: Jobs that are open.
-        pending: Jobs that are open or lack details.
+        open: Number of open jobs.
+        pending: Number of jobs that are open or lack details.
     """
 
     newest: datetime
@@ -44,14 +45,14 @@ class Summary(NamedTuple):
 
 
 def known_jobs(connection: sa.Connection, keys: Iterable[tuple[Any, Any]]) -> list[Row]:
-    """Stored jobs with these (ARN, creation time), their details beside them (`detail_…`)."""
+    """Return stored jobs by (ARN, creation time), details included (`detail_…`)."""
     wanted = batch(training_jobs, dict(zip(KEY, zip(*keys, strict=True), strict=True)))
     with staged(connection, _STAGED, wanted):
         return _rows(connection, f"{_JOBS} JOIN {_STAGED} USING (training_job_arn, creation_time)")
 
 
-def jobs_to_ask(connection: sa.Connection, key: ScopeKey, *, details: bool) -> list[Row]:
-    """Jobs of a scope that are open, and with `details` those whose details are due."""
+def pending_jobs(connection: sa.Connection, key: ScopeKey, *, details: bool) -> list[Row]:
+    """Return jobs of a scope that are open, and with `details` those whose details are due."""
     due = " OR j.details_due" if details else ""
     return _rows(
         connection,
@@ -60,40 +61,40 @@ def jobs_to_ask(connection: sa.Connection, key: ScopeKey, *, details: bool) -> l
     )
 
 
-def jobs_unseen(
+def unseen_jobs(
     connection: sa.Connection, key: ScopeKey, began_at: datetime, first: datetime | None
 ) -> list[Row]:
-    """Jobs of a scope created from `first` to `began_at` that no sure answer has shown since."""
+    """Return jobs created from `first` to `began_at` and not verified since `began_at`."""
     values = {**key._asdict(), "began_at": began_at, "first": first}
     return _rows(connection, f"{_JOBS} {_OF_SCOPE} {_UNSEEN} {_OLDEST}", values)
 
 
 def living_keys(connection: sa.Connection, key: ScopeKey) -> list[tuple[str, datetime]]:
-    """ARN and creation time of all jobs of a scope that AWS still has, oldest first."""
+    """Return the keys of all jobs of a scope that AWS has not deleted, oldest first."""
     rows = connection.execute(sa.text(_LIVING), key._asdict()).all()
     return [(arn, created) for arn, created in rows]
 
 
 def summaries(connection: sa.Connection) -> dict[ScopeKey, Summary]:
-    """What each scope with jobs has."""
+    """Return a summary for each scope that has jobs."""
     rows = connection.execute(sa.text(_SUMMARIES)).all()
     return {ScopeKey(account, region): Summary(*rest) for account, region, *rest in rows}
 
 
 def open_times(connection: sa.Connection, key: ScopeKey) -> list[tuple[datetime, int]]:
-    """Creation time of each open job, oldest first, and how many known jobs are as new or newer."""
+    """Return the creation time of each open job, oldest first, and how many jobs are not older."""
     rows = connection.execute(sa.text(_OPEN_TIMES), key._asdict()).all()
     return [(created, int(newer)) for created, newer in rows]
 
 
 def write_jobs(connection: sa.Connection, rows: Batch) -> None:
-    """Upsert a batch of training_jobs; a row that changed later than the given stays."""
-    _upsert(connection, training_jobs, rows, version="updated_at")
+    """Upsert a batch of training_jobs; a stored row that was updated later stays."""
+    _upsert_staged(connection, training_jobs, rows, version="updated_at")
 
 
 def write_details(connection: sa.Connection, rows: Batch) -> None:
-    """Upsert a batch of training_job_details; a row that was fetched later stays."""
-    _upsert(connection, training_job_details, rows, version="fetched_at")
+    """Upsert a batch of training_job_details; a stored row that was fetched later stays."""
+    _upsert_staged(connection, training_job_details, rows, version="fetched_at")
 
 
 def append_changes(connection: sa.Connection, rows: Batch) -> None:
@@ -104,7 +105,7 @@ def append_changes(connection: sa.Connection, rows: Batch) -> None:
 
 
 def labelled_jobs(connection: sa.Connection) -> Iterator[Row]:
-    """Every job with its labels and what labels are made of; tags as JSON text."""
+    """Yield every job with its labels and the values that decide them; tags as JSON text."""
     for partition in connection.execute(sa.text(_LABELLED)).mappings().partitions(10_000):
         yield from (dict(row) for row in partition)
 
@@ -115,20 +116,10 @@ def relabel(connection: sa.Connection, values: Columns) -> None:
         connection.execute(sa.text(_RELABEL))
 
 
-def _upsert(connection: sa.Connection, table: sa.Table, rows: Batch, version: str) -> None:
+def _upsert_staged(connection: sa.Connection, table: sa.Table, rows: Batch, version: str) -> None:
     with staged(connection, _STAGED, rows):
         names, source = _source(table)
-        statement = insert(table).from_select(names, source)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=list(KEY),
-                set_={name: statement.excluded[name] for name in names if name not in KEY},
-                # NULL-safe: a stored row without a version is older than any.
-                where=sa.or_(
-                    table.c[version].is_(None), statement.excluded[version] >= table.c[version]
-                ),
-            )
-        )
+        upsert(connection, table, insert(table).from_select(names, source), names, version=version)
 
 
 def _source(table: sa.Table) -> tuple[list[str], sa.Select[Any]]:
@@ -145,13 +136,13 @@ def _rows(connection: sa.Connection, statement: str, parameters: Row | None = No
 def _select() -> str:
     jobs = [f"j.{column.name}" for column in training_jobs.columns]
     details = [
-        # JSON columns stay texts: they are compared as such, never taken apart here.
+        # JSON columns stay texts: this program compares them but never parses them here.
         f"d.{column.name}{'::VARCHAR' if isinstance(column.type, sa.JSON) else ''} "
         f"AS {DETAIL_PREFIX}{column.name}"
         for column in training_job_details.columns
     ]
     return (
-        f"SELECT {', '.join(jobs + details)} FROM training_jobs AS j "  # noqa: S608 - our names
+        f"SELECT {', '.join(jobs + details)} FROM training_jobs AS j "  # noqa: S608 - names of the schema
         "LEFT JOIN training_job_details AS d USING (training_job_arn, creation_time)"
     )
 
@@ -175,7 +166,7 @@ FROM training_jobs AS j
 LEFT JOIN training_job_details AS d USING (training_job_arn, creation_time)
 """
 
-# Labels are ours: updated_at, which says when the service's answer changed a row, stays.
+# Labels do not come from AWS, so updated_at (when an answer changed the row) stays.
 _RELABEL: Final = f"""
 UPDATE training_jobs AS j
 SET
@@ -185,7 +176,7 @@ SET
     team_rule = s.team_rule
 FROM {_STAGED} AS s
 WHERE j.training_job_arn = s.training_job_arn AND j.creation_time = s.creation_time
-"""  # noqa: S608 - a name of ours
+"""  # noqa: S608 - a constant name
 
 _OF_SCOPE: Final = (
     "WHERE j.account_id = :account_id AND j.region = :region AND j.deleted_at IS NULL"
@@ -216,7 +207,7 @@ WHERE account_id = :account_id AND region = :region AND deleted_at IS NULL
 ORDER BY creation_time, training_job_arn
 """
 
-# How many jobs are known from each open job on: what listing the window from there would cost.
+# For each open job, how many jobs a listing of the window from there on would return.
 _OPEN_TIMES: Final = """
 WITH open_times AS (
     SELECT training_job_arn, creation_time

@@ -1,10 +1,10 @@
-"""Every table and column, described once.
+"""Describes every table and column once.
 
-The migrations create these tables, the upserts build their Arrow batches from them, `db check`
-compares DuckDB's own catalogue with them, and the reference pages print their comments.
+The migrations create these tables, upserts build their Arrow batches from them, `db check`
+compares the catalogue of DuckDB with them, and the reference pages print their comments.
 
-Only primary keys: DuckDB pays for each secondary index at every upsert, foreign keys break
-upserts of parents, and the service's statuses are open sets, so no ENUM and no CHECK.
+The only constraints are primary keys and NOT NULL. A secondary index slows down every upsert of
+DuckDB, a foreign key breaks upserts of the parent, and AWS may add statuses (no ENUM, no CHECK).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from sqlalchemy.types import TypeEngine
 
 metadata: Final = MetaData()
 
-#: Money and prices, exact. Every amount is rounded half-up to 12 places once a segment.
+#: Money and prices, exact. Each segment of cost is rounded half-up to 12 places, once.
 Money: Final = Numeric(38, 12)
 Utc: Final = TIMESTAMP(timezone=True)
 
-#: Identity of a job: DeleteTrainingJob frees the name, so the ARN alone may come again.
+#: Identity of a job. DeleteTrainingJob frees the name, so another job may get the same ARN.
 KEY: Final = ("training_job_arn", "creation_time")
 
 
@@ -69,7 +69,11 @@ def _json(name: str, comment: str, *, null: bool = True) -> Column[Any]:
 
 def _key() -> list[Column[Any]]:
     return [
-        _text("training_job_arn", "ARN of the job; with creation_time its identity", null=False),
+        _text(
+            "training_job_arn",
+            "ARN of the job; identifies the job together with creation_time",
+            null=False,
+        ),
         _time("creation_time", "When the job was created (AWS: CreationTime), UTC", null=False),
     ]
 
@@ -87,32 +91,36 @@ training_jobs: Final = Table(
     *_key(),
     *_scope(),
     _text("training_job_name", "TrainingJobName", null=False),
-    _text("training_job_status", "TrainingJobStatus as last known; text, the set is open"),
-    _text("secondary_status", "SecondaryStatus as last known; text, the set is open"),
-    _time("training_end_time", "TrainingEndTime: the end of training, and of a pool's wait begin"),
-    _time("last_modified_time", "LastModifiedTime: when the status last changed; may be absent"),
+    _text("training_job_status", "TrainingJobStatus as last known; AWS may add values"),
+    _text("secondary_status", "SecondaryStatus as last known; AWS may add values"),
+    _time("training_end_time", "TrainingEndTime: training ends, and a warm pool begins to wait"),
+    _time("last_modified_time", "LastModifiedTime: when the status last changed; may be missing"),
     _text("warm_pool_status", "WarmPoolStatus.Status: Available, InUse, Reused, Terminated, …"),
     _int(
         "warm_pool_retained_seconds",
         "ResourceRetainedBillableTimeInSeconds, for one instance; final at Reused or Terminated",
     ),
-    _text("warm_pool_reused_by_job", "ReusedByJob: the name of the job that took the pool over"),
-    _text("training_plan_arn", "TrainingPlanArn; such a job is not priced on demand"),
+    _text("warm_pool_reused_by_job", "ReusedByJob: name of the job that reused the pool"),
+    _text(
+        "training_plan_arn", "TrainingPlanArn; a job with a training plan has no on-demand price"
+    ),
     _time("first_synced_at", "Server time of the answer that first showed the job", null=False),
     _time("updated_at", "Server time of the answer that last changed this row", null=False),
     _time(
         "verified_at",
-        "Server time of the last sure answer (List or Describe, not Search) kept for this row",
+        "Server time of the last authoritative answer (List or Describe) merged into this row",
     ),
-    _time("deleted_at", "Server time at which Describe said that the job is gone; NULL = it lives"),
-    _text("open_reason", "Why the job is still watched; NULL = closed, it cannot change again"),
-    _flag("details_due", "True: training_job_details lacks this job or is behind it"),
-    _text("job_family", "Family the name, tags or tuning job place the job in; NULL = its own"),
-    _text("family_rule", "The rule that gave job_family"),
-    _text("team", "Team by the rules of the configuration; NULL = no rule matched"),
-    _text("team_rule", "The rule that gave team"),
+    _time("deleted_at", "Server time at which AWS no longer had the job; NULL = AWS has it"),
+    _text(
+        "open_reason", "Why sync still watches the job; NULL = closed, the job cannot change again"
+    ),
+    _flag("details_due", "True: training_job_details lacks this job or shows an older state"),
+    _text("job_family", "Job family by name, tags or tuning job; NULL = the job is its own family"),
+    _text("family_rule", "Rule that decided job_family"),
+    _text("team", "Team by the rules of the configuration; NULL = no rule matches"),
+    _text("team_rule", "Rule that decided team"),
     PrimaryKeyConstraint(*KEY),
-    comment="One row for each training job that ever was, also after AWS forgot it",
+    comment="One row per training job, even after AWS deletes it",
 )
 
 training_job_changes: Final = Table(
@@ -120,14 +128,14 @@ training_job_changes: Final = Table(
     metadata,
     *_key(),
     _time("observed_at", "Server time of the answer that showed this state", null=False),
-    _text("run_id", "The run that saw it (sync_runs)", null=False),
+    _text("run_id", "Run that saw this state (sync_runs)", null=False),
     _text("training_job_status", "TrainingJobStatus from then on"),
     _text("secondary_status", "SecondaryStatus from then on"),
     _text("warm_pool_status", "WarmPoolStatus.Status from then on"),
     _int("warm_pool_retained_seconds", "ResourceRetainedBillableTimeInSeconds from then on"),
     _text("warm_pool_reused_by_job", "ReusedByJob from then on"),
     _time("last_modified_time", "LastModifiedTime from then on"),
-    comment="Append-only history: a row at first sight and for each change as observed",
+    comment="Append-only history: one row when a job is first seen, and one per observed change",
 )
 
 training_job_details: Final = Table(
@@ -136,15 +144,19 @@ training_job_details: Final = Table(
     *_key(),
     _text("instance_type", "Instance type as billed; NULL for instance groups"),
     _int("instance_count", "Instance count as billed; NULL for instance groups"),
-    _json("instance_groups", "InstanceGroups: [{InstanceType, InstanceCount, …}], else NULL"),
+    _json(
+        "instance_groups", "InstanceGroups: [{InstanceType, InstanceCount, …}]; NULL without groups"
+    ),
     _int("volume_size_gb", "VolumeSizeInGB of each instance"),
-    _int("keep_alive_seconds", "KeepAlivePeriodInSeconds; NULL or 0 = no warm pool asked for"),
-    _time("training_start_time", "TrainingStartTime; NULL = never started, or not yet"),
+    _int(
+        "keep_alive_seconds", "KeepAlivePeriodInSeconds; NULL or 0 = the job requested no warm pool"
+    ),
+    _time("training_start_time", "TrainingStartTime; NULL = not started"),
     _int("billable_seconds", "BillableTimeInSeconds, for one instance"),
     _int("training_seconds", "TrainingTimeInSeconds, for one instance"),
     _flag("managed_spot", "EnableManagedSpotTraining"),
-    _text("tuning_job_arn", "TuningJobArn of the tuning job that made this job"),
-    _text("role_arn", "RoleArn the job ran with"),
+    _text("tuning_job_arn", "TuningJobArn: the tuning job that created this job"),
+    _text("role_arn", "RoleArn: execution role of the job"),
     _text("failure_reason", "FailureReason, secrets redacted"),
     _json("tags", "Tags as one JSON object; NULL = never read"),
     _json(
@@ -156,11 +168,15 @@ training_job_details: Final = Table(
     _json("security_group_ids", "VpcConfig.SecurityGroupIds, sorted"),
     _flag("encrypt_traffic", "EnableInterContainerTrafficEncryption"),
     _flag("network_isolation", "EnableNetworkIsolation"),
-    _time("fetched_at", "Server time of the answer these details come from", null=False),
-    _flag("final", "True: nothing in here can change again; not fetched any more", null=False),
-    _flag("serverless", "True: a serverless job, not priced by the instance; NULL = not known"),
+    _time("fetched_at", "Server time of the answer that returned these details", null=False),
+    _flag(
+        "final",
+        "True: these details cannot change again, so sync does not fetch them any more",
+        null=False,
+    ),
+    _flag("serverless", "True: a serverless job, which has no price per instance; NULL = unknown"),
     PrimaryKeyConstraint(*KEY),
-    comment="What Search or Describe adds to a job; never Environment or HyperParameters",
+    comment="Fields of Describe and Search, one row per job; never Environment or HyperParameters",
 )
 
 prices: Final = Table(
@@ -168,10 +184,10 @@ prices: Final = Table(
     metadata,
     _text("region", "AWS region", null=False),
     _text("component", "Training, Training Warm Pool, or either with ' ML storage'", null=False),
-    _text("instance_type", "Such as ml.m5.xlarge; empty for storage", null=False),
+    _text("instance_type", "Instance type, such as ml.m5.xlarge; empty for storage", null=False),
     _column("usd_per_unit", Money, "Price of one unit in currency, usually USD", null=False),
     _text("unit", "Hrs, or GB-Mo for storage", null=False),
-    _column("effective_from", Date(), "First UTC day on which the price is in force", null=False),
+    _column("effective_from", Date(), "First UTC day of the price", null=False),
     _text(
         "source",
         "Origin: a kept bill ('bill: …') beats an import, an import beats the Price List API, "
@@ -209,64 +225,82 @@ sync_scopes: Final = Table(
     "sync_scopes",
     metadata,
     *_scope(),
-    _time("watermark", "Server time at which the last complete listing first began"),
-    _time("discovered_to", "Creation time up to which everything has been listed"),
-    _time("discovered_from", "Creation time from which on it was listed; NULL = from the first"),
+    _time("watermark", "Server time at which the last complete listing began"),
+    _time("discovered_to", "Creation time up to which every job has been listed"),
+    _time(
+        "discovered_from",
+        "Creation time from which every job has been listed; NULL = from the first job",
+    ),
     _time("last_complete_at", "Server time at which the last complete sync of the scope ended"),
-    _text("listing_mode", "The unfinished listing, if any: backfill, incremental, full or extend"),
-    _time("listing_created_after", "Its window: jobs created after this; NULL = from the first"),
-    _time("listing_created_before", "Its window: jobs created before this; NULL = to the last"),
-    _time("listing_modified_after", "Its LastModifiedTimeAfter; NULL = not filtered"),
-    _time("listing_began_at", "Server time at which it first began; NULL = the server gave none"),
-    _time("listing_position", "Creation time it has reached; it goes on from there"),
-    _text("last_error", "What stopped the last run of this scope; NULL = it was complete"),
-    _int("failing_runs", "For how many runs in a row last_error has stood"),
+    _text(
+        "listing_mode",
+        "Mode of the unfinished listing, if any: backfill, incremental, full or extend",
+    ),
+    _time(
+        "listing_created_after",
+        "Unfinished listing: jobs created after this; NULL = from the first",
+    ),
+    _time(
+        "listing_created_before", "Unfinished listing: jobs created before this; NULL = to the last"
+    ),
+    _time(
+        "listing_modified_after",
+        "Unfinished listing: its LastModifiedTimeAfter; NULL = not filtered",
+    ),
+    _time("listing_began_at", "Unfinished listing: server time at which it began; NULL = unknown"),
+    _time(
+        "listing_position", "Unfinished listing: creation time that it has reached and resumes from"
+    ),
+    _text("last_error", "Error of the last run of this scope; NULL = the run was complete"),
+    _int("failing_runs", "Number of runs in a row that failed"),
     PrimaryKeyConstraint("account_id", "region"),
-    comment="One row an account and region: how far it has been read",
+    comment="One row per account and region: how far sync has read it",
 )
 
 sync_runs: Final = Table(
     "sync_runs",
     metadata,
-    _text("run_id", "One listing of one scope; those of one command share the start", null=False),
+    _text("run_id", "One listing of one scope; runs of one sync share a prefix", null=False),
     *_scope(),
     _text("mode", "backfill, incremental, full, extend or filter", null=False),
-    _time("started_at", "When it started, by this machine's clock", null=False),
-    _time("ended_at", "When it ended, by this machine's clock; NULL = it was killed"),
+    _time("started_at", "Start, by the clock of the machine that ran sync", null=False),
+    _time("ended_at", "End, by the clock of the machine that ran sync; NULL = not ended"),
     _text("outcome", "running, complete, failed or interrupted", null=False),
     _json("calls", "Calls by operation, retries included: {operation: n}"),
     _int("pages", "Pages of ListTrainingJobs"),
-    _int("empty_pages", "Pages that held no job and yet were not the last"),
-    _int("throttles", "Answers that were 'rate exceeded'"),
-    _int("jobs_seen", "Rows that List returned"),
-    _int("jobs_inserted", "Jobs not known before"),
-    _int("jobs_changed", "Known jobs that had changed"),
-    _int("jobs_deleted", "Jobs found to be gone at AWS"),
-    _time("watermark_before", "Watermark when it started"),
-    _time("watermark_after", "Watermark when it ended"),
-    _text("plan", "What it chose to ask for, and why"),
-    _text("error", "What stopped it, if anything"),
+    _int("empty_pages", "Empty pages that were not the last page"),
+    _int("throttles", "Calls that AWS throttled (rate exceeded)"),
+    _int("jobs_seen", "Rows that ListTrainingJobs returned"),
+    _int("jobs_inserted", "Jobs that were new"),
+    _int("jobs_changed", "Known jobs that changed"),
+    _int("jobs_deleted", "Jobs that AWS no longer had"),
+    _time("watermark_before", "Watermark at the start"),
+    _time("watermark_after", "Watermark at the end"),
+    _text("plan", "What sync decided to list, and why"),
+    _text("error", "Error that stopped the run; NULL = none"),
     PrimaryKeyConstraint("run_id"),
-    comment="Ledger of runs; those that found nothing are kept 90 days",
+    comment="Ledger of runs; `db prune` keeps runs without news for 90 days",
 )
 
 accounts: Final = Table(
     "accounts",
     metadata,
     _text("account_id", "AWS account, 12 digits", null=False),
-    _text("account_name", "Its name by the [accounts] table of the configuration", null=False),
+    _text("account_name", "Account name, from [accounts] in the configuration", null=False),
     PrimaryKeyConstraint("account_id"),
-    comment="Account names of the configuration, as of the last sync",
+    comment="Account names from the configuration, as of the last sync",
 )
 
 discounts: Final = Table(
     "discounts",
     metadata,
-    _text("account_id", "Account it holds for; empty = every account", null=False),
-    _text("component", "Component it holds for (see prices); empty = every one", null=False),
-    _column("percent", Numeric(9, 6), "Per cent off every price that is not imported", null=False),
+    _text("account_id", "Account with the discount; empty = every account", null=False),
+    _text(
+        "component", "Component with the discount (see prices); empty = every component", null=False
+    ),
+    _column("percent", Numeric(9, 6), "Per cent off every price that was not imported", null=False),
     PrimaryKeyConstraint("account_id", "component"),
-    comment="Discounts of the configuration, as of the last sync; the narrowest one counts",
+    comment="Discounts from the configuration, as of the last sync; the most specific one applies",
 )
 
 local_storage_families: Final = Table(
@@ -274,14 +308,14 @@ local_storage_families: Final = Table(
     metadata,
     _text("family", "Instance family, such as g5 in ml.g5.xlarge", null=False),
     PrimaryKeyConstraint("family"),
-    comment="Families with local NVMe storage: their jobs are not charged for ML storage",
+    comment="Instance families with local NVMe storage: their jobs pay no ML storage",
 )
 
 settings: Final = Table(
     "settings",
     metadata,
-    _text("name", "What is kept", null=False),
-    _text("value", "Its value", null=False),
+    _text("name", "Name of the fact", null=False),
+    _text("value", "Value of the fact", null=False),
     PrimaryKeyConstraint("name"),
-    comment="Small facts the program keeps: which rules and shipped prices the rows rest on",
+    comment="Facts about this file, such as the rules and shipped prices behind its rows",
 )

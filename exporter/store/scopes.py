@@ -1,4 +1,4 @@
-"""How far each account and region has been read, and the ledger of runs."""
+"""Reads and writes how far each account and region has been synced, and the ledger of runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from exporter.store.schema import sync_runs, sync_scopes
+from exporter.store.upsert import upsert
 
 
 class ScopeKey(NamedTuple):
@@ -25,7 +26,7 @@ class ScopeKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ScopeState:
-    """A row of sync_scopes; see there for the columns."""
+    """A row of sync_scopes; exporter/store/schema.py describes the columns."""
 
     account_id: str
     region: str
@@ -48,7 +49,7 @@ class ScopeState:
         return ScopeKey(self.account_id, self.region)
 
     def without_listing(self) -> ScopeState:
-        """The same with no listing under way."""
+        """Return the scope without an unfinished listing."""
         return replace(
             self,
             listing_mode=None,
@@ -62,7 +63,7 @@ class ScopeState:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A row of sync_runs; see there for the columns. `calls` is a JSON text."""
+    """A row of sync_runs; exporter/store/schema.py describes the columns. `calls` is JSON text."""
 
     run_id: str
     account_id: str
@@ -86,14 +87,14 @@ class Run:
 
 
 def read_scopes(connection: sa.Connection) -> dict[ScopeKey, ScopeState]:
-    """Every scope that was ever synced."""
+    """Return every scope that was ever synced."""
     rows = connection.execute(sa.select(sync_scopes)).mappings().all()
     states = [ScopeState(**_known(ScopeState, row)) for row in rows]
     return {state.key: state for state in states}
 
 
 def read_scope(connection: sa.Connection, key: ScopeKey) -> ScopeState:
-    """One scope; as it is before its first sync where it has had none."""
+    """Return one scope; an empty one if it was never synced."""
     found = connection.execute(
         sa.select(sync_scopes).where(
             sync_scopes.c.account_id == key.account_id, sync_scopes.c.region == key.region
@@ -105,11 +106,12 @@ def read_scope(connection: sa.Connection, key: ScopeKey) -> ScopeState:
 
 def write_scope(connection: sa.Connection, state: ScopeState) -> None:
     """Upsert a row of sync_scopes."""
-    _upsert(connection, sync_scopes, asdict(state))
+    row = asdict(state)
+    upsert(connection, sync_scopes, insert(sync_scopes).values(row), row)
 
 
 def read_run(connection: sa.Connection, run_id: str) -> Run | None:
-    """One row of the ledger."""
+    """Return one row of the ledger."""
     statement = sa.select(
         *[
             sa.cast(column, sa.String).label(column.name) if column.name == "calls" else column
@@ -124,18 +126,7 @@ def write_run(connection: sa.Connection, run: Run) -> None:
     """Upsert a row of sync_runs."""
     row = asdict(run)
     row["calls"] = sa.cast(sa.literal(run.calls, sa.String), sync_runs.c.calls.type)
-    _upsert(connection, sync_runs, row)
-
-
-def _upsert(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> None:
-    key = [column.name for column in table.primary_key]
-    statement = insert(table).values(row)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=key,
-            set_={name: statement.excluded[name] for name in row if name not in key},
-        )
-    )
+    upsert(connection, sync_runs, insert(sync_runs).values(row), row)
 
 
 def _known(type_: type[Any], row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -143,12 +134,12 @@ def _known(type_: type[Any], row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def has_running(connection: sa.Connection) -> bool:
-    """Whether the ledger has runs that have not ended."""
+    """Return whether the ledger has runs that have not ended."""
     return connection.execute(sa.text(_RUNNING)).scalar() is not None
 
 
 def close_running(connection: sa.Connection, now: datetime) -> None:
-    """Say of runs that have not ended that their process died."""
+    """Mark every run that has not ended as interrupted, because its process died."""
     connection.execute(sa.text(_CLOSE_RUNNING), {"now": now})
 
 

@@ -32,6 +32,7 @@ _COLUMN: Final = re.compile(
 _RANK: Final = re.compile(r"rank_of\('(?P<basis>[^']*)'\)")
 _BASIS: Final = re.compile(r"\((?P<rank>\d+)::TINYINT, '(?P<basis>[^']+)'")
 _PART: Final = re.compile(r"^(?P<indent> *)(?P<before>.*)/\*part (?P<name>\w+)\*/", re.MULTILINE)
+_CTE: Final = re.compile(r"^(?P<name>\w+) AS \(\n(?P<body>.*?)^\),?\n+", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def parse(name: str, text: str) -> View:
         needs=needs,
         comment=" ".join(line.strip() for line in parts[0]),
         columns=tuple(_columns(name, parts[1])),
-        sql=compose("\n".join(lines).strip()),
+        sql=_nested(compose("\n".join(lines).strip())),
     )
 
 
@@ -134,6 +135,29 @@ def create_views(connection: Connection) -> None:
             connection.exec_driver_sql(
                 f"COMMENT ON COLUMN {view.name}.{column} IS {literal(comment)}"
             )
+
+
+def _nested(sql: str) -> str:
+    """Return the SQL with each CTE that is used once moved to the place of its use.
+
+    Recursive queries stay as they are.
+
+    The files read top to bottom. DuckDB 2.0 plans the nested form of `usage_days` in two thirds
+    of the time, and every report plans it.
+    """
+    if not sql.startswith("WITH\n"):
+        return sql
+    for name in [cte["name"] for cte in _CTE.finditer(sql)]:
+        cte = next(each for each in _CTE.finditer(sql) if each["name"] == name)
+        rest = sql.replace(cte[0], "", 1)
+        uses = list(re.finditer(rf"\b(FROM|JOIN) {name}\b(?: AS (\w+))?", rest))
+        if len(uses) == 1:
+            (use,) = uses
+            nested = f"{use[1]} (\n{cte['body']}) AS {use[2] or name}"
+            sql = rest[: use.start()] + nested + rest[use.end() :]
+    if not re.search(r"^\w+ AS (?:MATERIALIZED )?\(\n", sql, re.MULTILINE):
+        return sql.removeprefix("WITH\n")
+    return re.sub(r"^\),\n+(?=SELECT\b)", ")\n\n", sql, flags=re.MULTILINE)
 
 
 @cache

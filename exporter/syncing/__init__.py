@@ -1,1 +1,1 @@
-"""The sync: what to ask for, what to make of the answers, and how far is sure."""
+"""The sync: plans requests, merges answers, and keeps how far each scope is complete."""

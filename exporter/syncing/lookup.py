@@ -1,76 +1,46 @@
-"""Asks for jobs by name: what a listing does not tell, by Search where it may be, else Describe.
+"""Looks up jobs by name, for what a listing does not show: by Search if possible, else Describe.
 
-Search gives 100 full records a call, tags included, but its index lags, so its silence proves
-nothing and its answers never verify. Describe is sure, and one call a job.
+Search returns 100 full records per call, tags included. But its index lags, so its answers are
+not authoritative, and a job that it omits may exist. Describe is authoritative and takes one call
+per job.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from exporter.errors import ExporterError
 from exporter.sagemaker import service
 from exporter.sagemaker.api import Api
-from exporter.sagemaker.failures import DO_WITHOUT, InvalidRequest
+from exporter.sagemaker.failures import UNAVAILABLE, InvalidRequest
 from exporter.sagemaker.rows import JobKey, same_job
-from exporter.sagemaker.service import Found
-from exporter.syncing.merge import ENDED, Observed, Stored
-from exporter.syncing.plan import Means
+from exporter.sagemaker.service import PAGE, Found
+from exporter.syncing.merge import ENDED, Deleted, Observed, Reply, Stored
+from exporter.syncing.plan import Capabilities, LookupRequest
 
-#: Describes of one sync for jobs that the index does not show as they are yet; the next sync,
-#: later than the lag, finds the rest by Search.
+#: Describes per group of lookups for jobs of which the Search index shows an old state. The next
+#: sync begins later than the lag and finds the rest by Search.
 BEHIND_LIMIT: Final = 25
-#: The same without Search, for jobs that have only begun.
-BEGUN_LIMIT: Final = 10
+#: The same without Search, for jobs that have not ended: the next sync looks them up anyway.
+NOT_ENDED_LIMIT: Final = 10
+_ONE_BY_ONE: Final = "Jobs are looked up one by one instead."
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """Describe says that the job is not there, or that its name is another job's now."""
-
-    key: JobKey
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A job to ask for.
-
-    Attributes:
-        stored: What is known of it.
-        open: It is open, so an answer is needed; otherwise only its details are behind.
-        sure: Only a sure answer helps.
-    """
-
-    stored: Stored
-    open: bool
-    sure: bool = False
-
-    @property
-    def key(self) -> JobKey:
-        """Identity of the job."""
-        return self.stored.job.key
-
-    @property
-    def name(self) -> str:
-        """TrainingJobName."""
-        return self.stored.job.training_job_name
-
-
-Reply = Observed | Gone
-
-
-class Asker:
-    """Asks one scope, and remembers for the run what it may not ask.
+class JobLookup:
+    """The lookups of one scope.
 
     Args:
-        api: The scope's calls.
-        now: Server time, or the nearest to it there is.
-        notify: Told once what is denied, and what is done instead.
-        fetch_tags: Whether Describe answers get their tags from ListTags.
+        api: The calls of the scope.
+        now: Returns the server time, or the best estimate of it.
+        notify: Called once per operation that is unavailable, with what is done instead.
+        page_size: Names per Search, and jobs per page of its answer.
+
+    Attributes:
+        capabilities: What the identity may call; an operation that turns out to be unavailable is
+            removed, and not called again.
     """
 
     def __init__(
@@ -79,144 +49,158 @@ class Asker:
         *,
         now: Callable[[], datetime],
         notify: Callable[[str], None],
-        fetch_tags: bool = True,
+        page_size: int = PAGE,
     ) -> None:
         self._api = api
         self._now = now
         self._notify = notify
-        self._fetch_tags = fetch_tags
-        self._several_filters = True
-        self.means = Means()
+        self._page_size = page_size
+        self.capabilities = Capabilities()
 
-    def ask(self, wanted: Sequence[Wanted]) -> Iterator[Reply]:
-        """Answers for jobs asked by name; jobs that nothing may ask for stay unanswered.
+    def look_up(self, requests: Sequence[LookupRequest]) -> Iterator[Reply]:
+        """Yield replies for jobs; a job that no operation may look up gets none.
 
         Raises:
             ExporterError: The service failed past all retries.
         """
-        by_search = [item for item in wanted if not item.sure]
-        shown = {}
-        if self.means.search and by_search:
-            for found, item in self._search(by_search):
-                shown[item.key] = found
-                yield _observed(found, item.key)
-            if self.means.search and not shown and len(by_search) > BEHIND_LIMIT:
+        by_search = [request for request in requests if not request.authoritative]
+        shown: dict[JobKey, Found] = {}
+        if by_search and self.capabilities.search:
+            for found, request in self._search(by_search):
+                shown[request.key] = found
+                yield _observed(found, request.key)
+            if not shown and len(by_search) > BEHIND_LIMIT:
                 self._search_is_empty(len(by_search))
-        missing = [item for item in wanted if item.open and item.key not in shown]
-        behind = [
-            item
-            for item in wanted
-            if (item.key in shown or not item.open) and _is_behind(shown.get(item.key), item.stored)
-        ]
-        if not self.means.search:
-            # What has ended is described now; a job that has only begun will be asked for by the
-            # next sync in any case, as an open one.
-            missing += [item for item in behind if _has_ended(item.stored)]
-            begun = [item for item in behind if not _has_ended(item.stored)]
-            behind = begun[:BEGUN_LIMIT]
-        for item in missing + behind[:BEHIND_LIMIT]:
-            reply = self._describe(item)
+        for request in _to_describe(requests, shown, search=self.capabilities.search):
+            reply = self._describe(request)
             if reply is not None:
                 yield reply
 
     def details_of_window(self, keys: Collection[JobKey]) -> Iterator[Observed]:
-        """Full records of jobs by the window of their creation times, a Search page at a time.
+        """Yield full records of jobs by the window of their creation times, by Search pages.
 
-        For a batch of a listing, nearly all of whose window is wanted: a call for 100 jobs.
+        This suits a batch of a listing, which wants nearly all jobs of its window.
         """
-        if not self.means.search or not keys:
+        if not self.capabilities.search or not keys:
             return
         by_arn: dict[str, list[JobKey]] = {}
         for key in keys:
             by_arn.setdefault(key.training_job_arn, []).append(key)
         times = [key.creation_time for key in keys]
+        window = service.search_created(self._api, min(times), max(times), self._page_size)
         try:
-            for found in service.search_created(self._api, min(times), max(times)):
+            for found in window:
                 for key in by_arn.get(found.job.training_job_arn, ()):
                     if same_job(key, found.job):
                         yield _observed(found, key)
-        except DO_WITHOUT as error:
+        except UNAVAILABLE as error:
             self._without_search(error)
 
-    def _search(self, wanted: Sequence[Wanted]) -> Iterator[tuple[Found, Wanted]]:
-        by_name: dict[str, list[Wanted]] = {}
-        for item in wanted:
-            by_name.setdefault(item.name, []).append(item)
+    def _search(self, requests: Sequence[LookupRequest]) -> Iterator[tuple[Found, LookupRequest]]:
+        by_name: dict[str, list[LookupRequest]] = {}
+        for request in requests:
+            by_name.setdefault(request.name, []).append(request)
         try:
             for found in self._search_names(list(by_name)):
-                for item in by_name.get(found.job.training_job_name, ()):
-                    # The name may be another incarnation's by now.
-                    if same_job(item.key, found.job):
-                        yield found, item
-        except DO_WITHOUT as error:
+                for request in by_name.get(found.job.training_job_name, ()):
+                    # The name may belong to a later job by now.
+                    if same_job(request.key, found.job):
+                        yield found, request
+        except UNAVAILABLE as error:
             self._without_search(error)
 
-    def _search_names(self, names: list[str]) -> Iterator[Found]:
-        if self._several_filters:
+    def _search_names(self, names: Sequence[str]) -> Iterator[Found]:
+        if self.capabilities.several_filters:
             try:
-                yield from service.search_names(self._api, names, many=True)
+                yield from service.search_names(
+                    self._api, names, several_filters=True, size=self._page_size
+                )
             except InvalidRequest:
-                # The model allows several filters; should the service not, one still works.
-                self._several_filters = False
+                # The model allows several filters. If the service does not, one still works.
+                self.capabilities = replace(self.capabilities, several_filters=False)
             else:
                 return
-        yield from service.search_names(self._api, names, many=False)
+        yield from service.search_names(
+            self._api, names, several_filters=False, size=self._page_size
+        )
 
-    def _describe(self, item: Wanted) -> Reply | None:
-        if not self.means.describe:
+    def _describe(self, request: LookupRequest) -> Reply | None:
+        if not self.capabilities.describe:
             return None
-        details = item.stored.details
         try:
-            found = service.describe(self._api, item.name)
-        except DO_WITHOUT as error:
-            self.means = Means(self.means.search, describe=False)
-            self._without(error, "Jobs are asked for by other means where there are any.")
+            found = service.describe(self._api, request.name)
+        except UNAVAILABLE as error:
+            self.capabilities = replace(self.capabilities, describe=False)
+            self._fall_back(error, "Jobs are looked up in other ways where possible.")
             return None
-        if found is None or not same_job(item.key, found.job):
-            return Gone(item.key, self._now())
-        # Tags are a call of their own: once for a job, when it has ended.
+        if found is None or not same_job(request.key, found.job):
+            return Deleted(request.key, self._now())
+        details = request.stored.details
+        # Tags are a call of their own: once per job, when it has ended.
         untagged = details is None or details.row.tags is None
-        if self._fetch_tags and untagged and found.job.training_job_status in ENDED:
+        if self.capabilities.tags and untagged and found.job.training_job_status in ENDED:
             found = self._with_tags(found)
-        return _observed(found, item.key)
+        return _observed(found, request.key)
 
     def _with_tags(self, found: Found) -> Found:
         try:
             return service.with_tags(self._api, found)
-        except DO_WITHOUT as error:
-            self._fetch_tags = False
-            self._without(error, "Tags stay unknown.")
+        except UNAVAILABLE as error:
+            self.capabilities = replace(self.capabilities, tags=False)
+            self._fall_back(error, "Tags stay unknown.")
             return found
 
-    def _search_is_empty(self, asked: int) -> None:
-        """No lag explains that not one of so many is shown: this Search is of no use."""
-        self.means = Means(search=False, describe=self.means.describe)
-        self._notify(
-            f"{self._api.scope}: Search shows none of {asked} jobs. "
-            "Jobs are asked for one by one instead."
-        )
+    def _search_is_empty(self, requested: int) -> None:
+        """Remove Search if it shows none of so many jobs, which no lag explains."""
+        if self.capabilities.search:
+            self.capabilities = replace(self.capabilities, search=False)
+            self._notify(f"{self._api.scope}: Search shows none of {requested} jobs. {_ONE_BY_ONE}")
 
     def _without_search(self, error: ExporterError) -> None:
-        self.means = Means(search=False, describe=self.means.describe)
-        self._without(error, "Jobs are asked for one by one instead.")
+        self.capabilities = replace(self.capabilities, search=False)
+        self._fall_back(error, _ONE_BY_ONE)
 
-    def _without(self, error: ExporterError, instead: str) -> None:
-        """Of the account, not the region: rights are an account's, and it is to be said once."""
+    def _fall_back(self, error: ExporterError, instead: str) -> None:
+        """Notify per account, not per region: permissions belong to an account."""
         self._notify(f"{self._api.account_id}: {error.text} {instead}")
 
 
+def _to_describe(
+    requests: Sequence[LookupRequest], shown: Mapping[JobKey, Found], *, search: bool
+) -> list[LookupRequest]:
+    """Return the jobs to describe, because Search does not show them or shows an old state.
+
+    Args:
+        requests: Jobs to look up.
+        shown: What Search shows of them.
+        search: Whether Search is available.
+    """
+    missing = [request for request in requests if request.open and request.key not in shown]
+    behind = [
+        request
+        for request in requests
+        if (request.key in shown or not request.open)
+        and _is_behind(shown.get(request.key), request.stored)
+    ]
+    if search:
+        return missing + behind[:BEHIND_LIMIT]
+    ended = [request for request in behind if _has_ended(request.stored)]
+    others = [request for request in behind if not _has_ended(request.stored)]
+    return missing + ended + others[:NOT_ENDED_LIMIT]
+
+
 def _observed(found: Found, key: JobKey) -> Observed:
-    """The answer under the job's own key: operations may spell its time with other precision."""
+    """Return the answer under the job's own key: operations may round its time differently."""
     return Observed(
         replace(found.job, creation_time=key.creation_time),
         found.as_of,
         replace(found.details, creation_time=key.creation_time),
-        found.sure,
+        found.authoritative,
     )
 
 
 def _is_behind(found: Found | None, stored: Stored) -> bool:
-    """Whether Search does not show the job as it is known to be already."""
+    """Return whether Search shows nothing of a job, or less than is known of it."""
     if found is None or service.may_be_serverless(found.details):
         return True
     ours, theirs = stored.job.last_modified_time, found.job.last_modified_time

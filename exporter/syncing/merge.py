@@ -1,23 +1,23 @@
-"""What is known of a job after one more answer about it. Pure: rows in, rows out.
+"""Merges answers into what is known of a job. Pure: rows in, rows out.
 
-What decides, in this order:
+These rules decide, in this order:
 
-1. An answer older than what is stored changes nothing. It is older if its LastModifiedTime is,
-   or, of Search, if it may be from before the stored answer and its LastModifiedTime is not
-   newer. A missing time compares as unknown, never as older. (List and Describe are asked one
-   after the other under the sync lock, so a later answer of theirs is the newer one.)
+1. An answer that is older than the stored row changes nothing. Its LastModifiedTime decides. If
+   the two are equal or one is missing, an answer of Search is older if it may stand for a moment
+   before the stored answer. List and Describe are called one after the other under the sync lock,
+   so their later answer is the newer one.
 2. A settled pool stays settled, and a missing pool status erases nothing: the status may be
    missing shortly after the end of a job, and Search lags.
-3. Search alone never takes a job that has ended back to one that runs.
+3. Search alone never turns an ended job back into a running one.
 
-And a job is *open* while anything about it can still change without its creation time saying so
-(`open_reason`); every way to be open has a way out.
+A job is *open* while something about it can still change that a listing by creation time would
+miss (`open_reason`). Every reason to be open ends at some point.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -28,10 +28,10 @@ from exporter.sagemaker.service import SEARCH_LAG, may_be_serverless
 
 ENDED: Final = frozenset({"Completed", "Failed", "Stopped"})
 SETTLED: Final = frozenset({"Reused", "Terminated"})
-#: The pool works for the job itself; of one that has ended, it says that its own is yet to come.
+#: The pool serves the job itself. If the job has ended, the status of its pool is yet to come.
 IN_USE: Final = "InUse"
 
-#: What comes late (a pool's status, its seconds, a billable time) comes within this.
+#: The status and seconds of a pool, and billable seconds, may be this late.
 GRACE: Final = timedelta(hours=1)
 
 RUNNING: Final = "running"
@@ -39,7 +39,7 @@ POOL_OPEN: Final = "pool open"
 POOL_LATE: Final = "pool status late"
 POOL_SECONDS_LATE: Final = "pool seconds late"
 KEEP_ALIVE_UNKNOWN: Final = "keep-alive unknown"
-#: Reasons that only a sure answer later than the grace ends.
+#: Reasons that an authoritative answer ends once `GRACE` is over.
 WAITING: Final = frozenset({POOL_LATE, POOL_SECONDS_LATE, KEEP_ALIVE_UNKNOWN})
 
 
@@ -48,21 +48,32 @@ class Observed:
     """One answer about one job.
 
     Attributes:
-        job: The job as List, Describe or Search gave it.
-        details: What Describe and Search add; None from List.
-        as_of: Server time the answer stands for (of Search: as far back as its index may lag).
-        sure: False for Search.
+        job: The job in the answer of List, Describe or Search.
+        as_of: Server time that the answer stands for; for Search, minus the lag of its index.
+        details: The fields that Describe and Search add; None from List.
+        authoritative: False for Search.
     """
 
     job: JobRow
     as_of: datetime
     details: DetailRow | None = None
-    sure: bool = True
+    authoritative: bool = True
 
     @property
     def at(self) -> datetime:
-        """Server time at which it was given, whatever moment it stands for."""
-        return self.as_of if self.sure else self.as_of + SEARCH_LAG
+        """Server time at which the answer was given, whatever moment it stands for."""
+        return self.as_of if self.authoritative else self.as_of + SEARCH_LAG
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """An answer that a job does not exist any more, or that its name is another job's now."""
+
+    key: JobKey
+    at: datetime
+
+
+Reply = Observed | Deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,7 @@ class StoredDetails:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """All that is known of a job: its rows in training_jobs and training_job_details."""
+    """Everything known of a job: its rows in training_jobs and training_job_details."""
 
     job: JobRow
     first_synced_at: datetime
@@ -95,11 +106,12 @@ class Merged:
 
     Attributes:
         stored: What is known now.
-        history: States it went through, each with the server time it was seen at.
-        is_new: It was not known before.
-        changed: It was known and its row changed, beside what this program itself keeps.
+        history: States of the job, each with the server time at which it was seen.
+        is_new: The job was not known before.
+        changed: The job was known, and AWS reports something new about it.
         write_job: Its row in training_jobs differs from the stored one.
-        write_details: Its row in training_job_details does.
+        write_details: Its row in training_job_details differs from the stored one.
+        is_deleted: The batch found that the job does not exist any more.
     """
 
     stored: Stored
@@ -108,6 +120,7 @@ class Merged:
     changed: bool
     write_job: bool
     write_details: bool
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +130,9 @@ class MergePolicy:
     Attributes:
         account_id: Account of the jobs.
         rules: Families and teams.
-        verify: Move `verified_at` although nothing changed: a listing of everything does, to
+        verify: Move `verified_at` even if nothing changed. A listing of everything does this, to
             know in the end which jobs it has not seen.
-        refresh: Take details anew although they are final (tags may have changed).
+        refresh: Replace details even if they are final (tags may have changed).
     """
 
     account_id: str
@@ -131,23 +144,47 @@ class MergePolicy:
 def merge_batch(
     known: Mapping[JobKey, Stored], answers: Iterable[Observed], policy: MergePolicy
 ) -> list[Merged]:
-    """Merge the answers of a batch, given in the order they came in, each job once.
+    """Return one `Merged` per job for the answers of a batch, given in order of arrival.
 
-    Sure answers count before Search's, which then add only what is newer.
+    Authoritative answers are merged first; those of Search then add only what is newer.
     """
     by_key: dict[JobKey, list[Observed]] = {}
     for answer in answers:
         by_key.setdefault(answer.job.key, []).append(answer)
-    return [
-        _merge_job(known.get(key), sorted(group, key=lambda answer: not answer.sure), policy)
-        for key, group in by_key.items()
-    ]
+    return [_merge_job(known.get(key), group, policy) for key, group in by_key.items()]
+
+
+def merge_replies(
+    known: Mapping[JobKey, Stored], replies: Sequence[Reply], policy: MergePolicy
+) -> list[Merged]:
+    """Return one `Merged` per job for the replies of lookups; deletions count last.
+
+    Args:
+        known: What is stored of the jobs; every deleted job has to be in it.
+        replies: Answers and deletions, in order of arrival.
+        policy: How to merge.
+    """
+    merged = merge_batch(known, [reply for reply in replies if isinstance(reply, Observed)], policy)
+    by_key = {item.stored.job.key: item for item in merged}
+    for reply in replies:
+        if isinstance(reply, Deleted):
+            before = by_key.pop(reply.key).stored if reply.key in by_key else known[reply.key]
+            by_key[reply.key] = Merged(
+                mark_deleted(before, reply.at),
+                history=(),
+                is_new=False,
+                changed=False,
+                write_job=True,
+                write_details=False,
+                is_deleted=True,
+            )
+    return list(by_key.values())
 
 
 def _merge_job(before: Stored | None, answers: list[Observed], policy: MergePolicy) -> Merged:
     now = before
     history: list[tuple[datetime, JobRow]] = []
-    for answer in answers:
+    for answer in sorted(answers, key=lambda answer: not answer.authoritative):
         after = merge(now, answer, policy)
         if now is None or _state(after.job) != _state(now.job):
             history.append((after.updated_at, after.job))
@@ -165,12 +202,13 @@ def _merge_job(before: Stored | None, answers: list[Observed], policy: MergePoli
 
 
 def merge(before: Stored | None, answer: Observed, policy: MergePolicy) -> Stored:
-    """What is known of a job after one more answer about it."""
+    """Return what is known of a job after one more answer about it."""
     if before is None:
         return _first(answer, policy)
     accepted = not _is_older(answer, before)
     job = _merge_rows(before.job, answer.job) if accepted else before.job
-    back = accepted and answer.sure and before.deleted_at and answer.as_of > before.deleted_at
+    authoritative = accepted and answer.authoritative
+    back = authoritative and before.deleted_at and answer.as_of > before.deleted_at
     deleted_at = None if back else before.deleted_at
     changed = job != before.job or deleted_at != before.deleted_at
     verifies = policy.verify or changed or before.open_reason in WAITING
@@ -178,11 +216,11 @@ def merge(before: Stored | None, answer: Observed, policy: MergePolicy) -> Store
         before,
         job=job,
         deleted_at=deleted_at,
-        # Never back, as the store keeps the later row: a Date has whole seconds and may be wrong.
+        # Never back, because the store keeps the later row, and a Date may be wrong.
         updated_at=max(before.updated_at, answer.at) if changed else before.updated_at,
         verified_at=(
             max(before.verified_at or answer.as_of, answer.as_of)
-            if accepted and answer.sure and verifies
+            if authoritative and verifies
             else before.verified_at
         ),
     )
@@ -191,7 +229,7 @@ def merge(before: Stored | None, answer: Observed, policy: MergePolicy) -> Store
 
 
 def mark_deleted(before: Stored, at: datetime) -> Stored:
-    """The job is gone at AWS; its last seen state stays."""
+    """Return a job that AWS has deleted; the state that was last seen stays."""
     return replace(
         before,
         deleted_at=at,
@@ -202,14 +240,13 @@ def mark_deleted(before: Stored, at: datetime) -> Stored:
 
 
 def open_reason(stored: Stored) -> str | None:
-    """Why a job is still open; None = closed, it does not change again unless it is deleted.
+    """Return why a job is still open; None = closed, it can only be deleted.
 
-    Ways out: a deleted job is closed. A job that asked for a pool and never got one (quota 0, an
-    internal failure; its stored status may be InUse from when it ran), and one whose keep-alive
-    is not known, is closed by a sure answer later than `GRACE` after its end. A settled pool
-    whose seconds have not come is closed by a sure answer later than `GRACE` after the settling
-    was seen. Not earlier: five seconds after the end of a job the pool's status may still be
-    missing.
+    An authoritative answer later than `GRACE` after the end of a job closes it if it requested a
+    pool and never got one (quota 0, an internal failure; its stored status may be InUse from when
+    it ran), or if its keep-alive is unknown. One later than `GRACE` after a pool was seen settled
+    closes a job whose pool seconds are missing. Not earlier: five seconds after the end of a job
+    the status of its pool may still be missing.
     """
     job = stored.job
     if stored.deleted_at is not None:
@@ -217,19 +254,20 @@ def open_reason(stored: Stored) -> str | None:
     if job.training_job_status not in ENDED:
         return RUNNING
     if job.warm_pool_status in SETTLED:
-        missing = job.warm_pool_retained_seconds is None
-        return POOL_SECONDS_LATE if missing and not _sure_after(stored, stored.updated_at) else None
+        if job.warm_pool_retained_seconds is not None or _verified_after(stored, stored.updated_at):
+            return None
+        return POOL_SECONDS_LATE
     if job.warm_pool_status not in (None, IN_USE):
         return POOL_OPEN
     if stored.details is not None and not stored.details.row.keep_alive_seconds:
         return None
-    if _sure_after(stored, ended_at(job)):
+    if _verified_after(stored, ended_at(job)):
         return None
     return KEEP_ALIVE_UNKNOWN if stored.details is None else POOL_LATE
 
 
 def waits_until(stored: Stored) -> datetime | None:
-    """When a sure answer will close a job that waits for what comes late; None = it does not."""
+    """Return when an authoritative answer will close a waiting job; None = it does not wait."""
     if stored.open_reason not in WAITING:
         return None
     late_seconds = stored.open_reason == POOL_SECONDS_LATE
@@ -237,11 +275,11 @@ def waits_until(stored: Stored) -> datetime | None:
 
 
 def ended_at(job: JobRow) -> datetime:
-    """When the job ended, as well as its row tells."""
+    """Return the best estimate of when a job ended."""
     return job.training_end_time or job.last_modified_time or job.creation_time
 
 
-def _sure_after(stored: Stored, moment: datetime) -> bool:
+def _verified_after(stored: Stored, moment: datetime) -> bool:
     return stored.verified_at is not None and stored.verified_at >= moment + GRACE
 
 
@@ -250,7 +288,7 @@ def _first(answer: Observed, policy: MergePolicy) -> Stored:
         job=answer.job,
         first_synced_at=answer.at,
         updated_at=answer.at,
-        verified_at=answer.as_of if answer.sure else None,
+        verified_at=answer.as_of if answer.authoritative else None,
         labels=_labels(answer.job, None, policy),
     )
     return _with_details(stored, answer, policy, stale=True)
@@ -261,11 +299,10 @@ def _is_older(answer: Observed, stored: Stored) -> bool:
     if theirs is not None and ours is not None and theirs != ours:
         older = theirs < ours
     else:
-        older = (
-            not answer.sure and stored.verified_at is not None and answer.as_of < stored.verified_at
-        )
+        verified_at = None if answer.authoritative else stored.verified_at
+        older = verified_at is not None and answer.as_of < verified_at
     goes_back = _has_ended(stored.job) and not _has_ended(answer.job)
-    return older or (goes_back and not answer.sure)
+    return older or (goes_back and not answer.authoritative)
 
 
 def _merge_rows(old: JobRow, new: JobRow) -> JobRow:
@@ -276,12 +313,12 @@ def _merge_rows(old: JobRow, new: JobRow) -> JobRow:
     if seconds is None and old.warm_pool_status in SETTLED:
         seconds = old.warm_pool_retained_seconds
     if seconds and new.warm_pool_status not in SETTLED:
-        # What a waiting pool has cost only grows: fewer are from an index that lags.
+        # The seconds of a waiting pool only grow: fewer come from an index that lags.
         seconds = max(seconds, old.warm_pool_retained_seconds or 0)
     same_status = new.training_job_status == old.training_job_status
     return replace(
         new,
-        # List may leave out what Describe tells.
+        # List may leave out members that Describe has.
         secondary_status=new.secondary_status or (old.secondary_status if same_status else None),
         training_end_time=new.training_end_time or old.training_end_time,
         last_modified_time=new.last_modified_time or old.last_modified_time,
@@ -297,9 +334,9 @@ def _merge_rows(old: JobRow, new: JobRow) -> JobRow:
 
 
 def _with_details(now: Stored, answer: Observed, policy: MergePolicy, *, stale: bool) -> Stored:
-    """Take the answer's details, if it has any; then say what is open and what is due.
+    """Merge the details of an answer, if any; then decide what is open and what is due.
 
-    Details are final when they were read after the job had closed and have all that will come.
+    Details are final if they were read after the job closed and nothing of them can still come.
     """
     details, labels = now.details, now.labels
     taken = answer.details is not None and _takes_details(details, answer, policy)
@@ -339,14 +376,14 @@ def _merge_details(old: StoredDetails | None, answer: Observed) -> StoredDetails
         tags=old.row.tags if row.tags is None else row.tags,
         serverless=old.row.serverless if row.serverless is None else row.serverless,
     )
-    # The same again is not written again: a sync that finds nothing new writes nothing.
+    # Equal details keep their old time, so that a sync without news writes nothing.
     return old if row == old.row else StoredDetails(row, answer.as_of, old.final)
 
 
 def _is_complete(details: DetailRow, answer: Observed) -> bool:
-    """Whether details of a closed job have all that will come.
+    """Return whether the details of a closed job are complete.
 
-    A failed job may never get a billable time; after the grace nobody waits for it.
+    A failed job may never get billable seconds; after `GRACE` they are not waited for.
     """
     return details.billable_seconds is not None or answer.as_of >= ended_at(answer.job) + GRACE
 
@@ -369,7 +406,7 @@ def _has_ended(job: JobRow) -> bool:
 
 
 def _state(job: JobRow) -> tuple[object, ...]:
-    """The columns of training_job_changes."""
+    """Return the columns of training_job_changes that come from the answer."""
     return (
         job.training_job_status,
         job.secondary_status,

@@ -1,15 +1,15 @@
-"""What a sync came to: scope by scope, in one line, and as an exit code."""
+"""The outcome of a sync: scope by scope, in one line, and as an exit code."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from exporter.errors import ExporterError, PartialError, ServiceError
+from exporter.errors import CredentialsError, ExporterError, PartialError, common_class
 from exporter.store.scopes import Run
 from exporter.text import counted
 
@@ -21,12 +21,12 @@ class ScopeResult:
     """One account and region, or a source that led to none.
 
     Attributes:
-        name: `account/region`, or the source's name where the account is not known.
+        name: `account/region`, or the name of the source if the account is unknown.
         outcome: `skipped` is a region that is not enabled, `planned` a dry run.
-        optional: A failure here counts for nothing.
-        runs: The ledger's rows of this sync.
-        error: What stopped it.
-        plan: What it would have asked for (dry run).
+        optional: A failure here does not count.
+        runs: Rows of the ledger from this sync.
+        error: What stopped the scope.
+        plan: What a dry run would have requested.
     """
 
     name: str
@@ -38,7 +38,7 @@ class ScopeResult:
 
     @property
     def failure(self) -> str:
-        """Where it failed, once, and what it was."""
+        """The error, with the scope named once."""
         if self.error is not None and self.error.scope == self.name:
             return str(self.error)
         return f"{self.name}: {self.error}"
@@ -49,15 +49,14 @@ class SyncReport:
     """The outcome of one sync.
 
     Attributes:
-        scopes: One result a scope.
-        warnings: What the user should know, each said once.
+        scopes: One result per scope.
+        warnings: What the user should know, each once.
         seconds: Wall time.
     """
 
     scopes: Sequence[ScopeResult]
     warnings: Sequence[str] = ()
     seconds: float = 0.0
-    moved: bool = field(default=False)
 
     @property
     def failed(self) -> list[ScopeResult]:
@@ -66,9 +65,10 @@ class SyncReport:
 
     @property
     def error(self) -> ExporterError | None:
-        """The error the command ends with; None = every required scope is complete.
+        """The error that the command ends with; None = every required scope is complete.
 
-        Some complete and some not is exit 3; none complete is their common code, else 7.
+        If some scopes are complete, it is a `PartialError`. If none is, it is of the class that
+        their errors share, else a `ServiceError`.
         """
         failed = self.failed
         if not failed:
@@ -78,13 +78,10 @@ class SyncReport:
         lines = "\n".join(f"  {scope.failure}" for scope in failed)
         if any(scope.outcome == "complete" for scope in self.scopes):
             done = sum(scope.outcome == "complete" for scope in self.scopes)
-            text = f"{counted(done, 'scope')} complete, {len(failed)} not:"
+            text = f"{counted(done, 'scope')} complete, {len(failed)} failed:"
             return PartialError(f"{text}\n{lines}")
-        codes = {scope.error.exit_code for scope in failed if scope.error is not None}
-        error = ServiceError(f"No scope is complete:\n{lines}")
-        if len(codes) == 1:
-            error.exit_code = codes.pop()
-        return error
+        errors = [scope.error for scope in failed if scope.error is not None]
+        return common_class(errors)(f"No scope is complete:\n{lines}")
 
     @property
     def exit_code(self) -> int:
@@ -92,11 +89,11 @@ class SyncReport:
         return 0 if self.error is None else self.error.exit_code
 
     def total(self, name: str) -> int:
-        """Sum of a count of the ledger over all scopes."""
+        """Return the sum of a count of the ledger over all scopes."""
         return sum(getattr(run, name) for scope in self.scopes for run in scope.runs)
 
     def calls(self) -> dict[str, int]:
-        """Calls by operation, retries included."""
+        """Return calls by operation, retries included."""
         calls: Counter[str] = Counter()
         for scope in self.scopes:
             for run in scope.runs:
@@ -104,10 +101,10 @@ class SyncReport:
         return dict(calls)
 
     def summary(self) -> str:
-        """One line for the cron mail."""
+        """Return one line for the cron mail."""
         if any(scope.outcome == "planned" for scope in self.scopes):
             planned = counted(len(self.scopes), "scope")
-            return f"dry run: {planned} planned, nothing asked, nothing written"
+            return f"dry run: {planned} planned, nothing listed, nothing written"
         done = sum(scope.outcome == "complete" for scope in self.scopes)
         skipped = sum(scope.outcome == "skipped" for scope in self.scopes)
         parts = [
@@ -125,7 +122,7 @@ class SyncReport:
         return "sync: " + ", ".join(parts)
 
     def _skipped(self) -> str:
-        """Regions that are not enabled, with their account where there are several."""
+        """Return regions that are not enabled, with their account if there are several."""
         several = len({scope.name.split("/")[0] for scope in self.scopes}) > 1
         return ", ".join(
             scope.name if several else scope.name.split("/")[-1]
@@ -134,7 +131,7 @@ class SyncReport:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The documented answer of `sync --json`; times are ISO 8601 UTC."""
+        """Return the documented object of `sync --json`; times are ISO 8601 UTC."""
         return {
             "version": 1,
             "exit_code": self.exit_code,
@@ -166,3 +163,49 @@ def _run_json(run: Run) -> dict[str, Any]:
         name: value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
         for name, value in values.items()
     }
+
+
+def has_news(results: Sequence[ScopeResult]) -> bool:
+    """Return whether the sync changed the database; a watermark that moved counts."""
+    return any(
+        run.jobs_inserted
+        or run.jobs_changed
+        or run.jobs_deleted
+        or run.watermark_after != run.watermark_before
+        for result in results
+        for run in result.runs
+    )
+
+
+def judge_regions(results: Sequence[ScopeResult]) -> list[ScopeResult]:
+    """Return the results with skipped regions as failed if their account has no other region.
+
+    A region that is not enabled is skipped. If no region of an account accepts the credentials,
+    the credentials are more likely to be wrong.
+    """
+    accounts: dict[str, list[ScopeResult]] = {}
+    for result in results:
+        accounts.setdefault(_account(result), []).append(result)
+    failed = {
+        account
+        for account, scopes in accounts.items()
+        if all(scope.outcome in ("skipped", "failed") for scope in scopes)
+    }
+    return [
+        replace(result, outcome="failed", error=_no_region(result))
+        if result.outcome == "skipped" and _account(result) in failed
+        else result
+        for result in results
+    ]
+
+
+def _account(result: ScopeResult) -> str:
+    return result.name.split("/")[0]
+
+
+def _no_region(result: ScopeResult) -> CredentialsError:
+    return CredentialsError(
+        "No region of this account accepts the credentials.",
+        "Check that they are valid and that the regions are enabled.",
+        scope=result.error.scope if result.error else result.name,
+    )

@@ -1,56 +1,56 @@
-"""What to ask for. Pure functions: what is known goes in, requests come out.
+"""Plans what a sync requests. Pure functions: what is known goes in, requests come out.
 
-What can have changed since the last complete listing is: jobs created since then, and jobs that
-are *open* here (exporter.syncing.merge). LastModifiedTimeAfter alone would walk the account's
-whole history, page after empty page, at 2 pages a second; CreationTimeAfter is a true range.
-So an incremental listing carries both, from a floor near the last job seen, and open jobs that
-it does not return are asked for by name: silence of a filtered listing proves only that the
-TrainingJobStatus is what it was, never that a warm pool or a secondary status is.
+Two kinds of jobs can have changed since the last complete listing: jobs created since then, and
+jobs that are *open* here (exporter.syncing.merge). LastModifiedTimeAfter alone would walk the
+whole history of the account, page after empty page, at 2 pages a second. CreationTimeAfter is a
+true range. So an incremental listing carries both, from a floor near the last job seen. Open jobs
+that it does not return are looked up by name: if a filtered listing omits a job, only its
+TrainingJobStatus is certainly unchanged, not its warm pool or its secondary status.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, cast
 
 from exporter.config.model import SyncOptions
 from exporter.errors import ServiceError
+from exporter.sagemaker.rows import JobKey
 from exporter.sagemaker.service import PAGE, ListRequest, Page
 from exporter.store.scopes import ScopeState
+from exporter.syncing.merge import Stored, waits_until
 from exporter.text import counted
 
 Mode = Literal["backfill", "incremental", "full", "extend", "filter"]
 
-#: Rows a page of a listing is good for that goes on from the last creation time: one is repeated.
-_FRESH_ROWS: Final = PAGE - 1
-#: How far times may be ahead of an answer's Date before one of them is not believed.
+#: How far times may be ahead of the Date of their answer before the Date counts as wrong.
 TOLERANCE: Final = timedelta(seconds=60)
-#: Looks at what tokens led over; more than any deletions need, so that it ends where a service
-#: shows something else each time.
-LOOKS: Final = 10
+#: Re-lists of one range. Deletions never need as many; a service that answers differently each
+#: time would never end.
+MAX_RELISTS: Final = 10
 _BEFORE_ANY: Final = timedelta(milliseconds=1)
-#: How far a service that rounds times to seconds may seem to be out of order.
+#: A service that rounds times to seconds may seem to be out of order by this much.
 _ROUNDING: Final = timedelta(seconds=1)
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A listing, whatever it is for: a window, when it first began, and how far it has come.
+    """A listing: its purpose, its window, when it first began, and how far it has come.
 
     Attributes:
-        mode: What it is for.
+        mode: Its purpose.
         created_after: Window: jobs created from here on; None = from the first.
         created_before: Window: jobs created up to here; None = to the last.
         modified_after: LastModifiedTimeAfter; None = not filtered.
-        began_at: Server time at which it first began, also when it was resumed; None = not yet,
-            or the server's time cannot be believed.
+        began_at: Server time at which it first began, even if it was resumed since; None = not
+            yet, or the server's time is not credible.
         started: A page of it has been read, in this run or before.
-        position: Creation time it has reached.
-        unsorted: The service does not keep to the order, or the bound, that is asked for.
+        position: Creation time that it has reached.
+        unsorted: The service ignores the requested order or bound.
         filters: Further parameters of a one-off.
         reason: Why it was chosen.
     """
@@ -68,17 +68,22 @@ class Listing:
 
     @property
     def verifies(self) -> bool:
-        """Whether every job of its window is in it: nothing is filtered out."""
+        """Whether it shows every job of its window, because nothing is filtered out."""
         return self.modified_after is None and not self.filters
+
+    @property
+    def is_one_off(self) -> bool:
+        """Whether it is a one-off, which moves no watermark and deletes nothing."""
+        return self.mode == "filter"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenJob:
-    """What the plan has to know of an open job.
+    """An open job, as far as a plan needs it.
 
     Attributes:
         created: Its creation time.
-        newer: Jobs known here that were created at that time or later, itself included.
+        newer: Known jobs that were created at that time or later, itself included.
     """
 
     created: datetime
@@ -86,29 +91,67 @@ class OpenJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What the identity may call, as far as is known; and how many names one Search takes."""
+class Capabilities:
+    """What the identity may call, as far as is known.
+
+    Attributes:
+        search: Search works.
+        several_filters: One Search may combine several filters.
+        describe: DescribeTrainingJob works.
+        tags: ListTags works.
+    """
 
     search: bool = True
+    several_filters: bool = True
     describe: bool = True
-    names_a_call: int = PAGE
+    tags: bool = True
 
-    def calls(self, jobs: int) -> float:
-        """Calls it takes to ask for that many jobs by name; infinite where nothing may."""
+    def calls(self, jobs: int, page_size: int) -> float:
+        """Return how many calls it takes to look up jobs by name; infinite if none may."""
         if not jobs:
             return 0
         if self.search:
-            return math.ceil(jobs / self.names_a_call)
+            return math.ceil(jobs / page_size)
         return jobs if self.describe else math.inf
 
 
-def next_listing(
-    state: ScopeState, options: SyncOptions, open_jobs: Sequence[OpenJob], means: Means
-) -> Listing:
-    """The listing to run now.
+@dataclass(frozen=True, slots=True)
+class LookupRequest:
+    """A job to look up by name.
 
-    An unfinished one is finished first, unless everything is to be listed anyway. The first is a
-    backfill; `since` earlier than what has been listed fetches just the missing interval.
+    Attributes:
+        stored: What is known of it.
+        open: It is open, so an answer is needed; otherwise only its details are due.
+        authoritative: Only an authoritative answer helps.
+    """
+
+    stored: Stored
+    open: bool
+    authoritative: bool = False
+
+    @property
+    def key(self) -> JobKey:
+        """Identity of the job."""
+        return self.stored.job.key
+
+    @property
+    def name(self) -> str:
+        """TrainingJobName."""
+        return self.stored.job.training_job_name
+
+
+def next_listing(
+    state: ScopeState,
+    options: SyncOptions,
+    open_jobs: Sequence[OpenJob],
+    capabilities: Capabilities,
+    page_size: int = PAGE,
+) -> Listing:
+    """Return the listing to run now.
+
+    An unfinished listing is finished first, unless everything is to be listed anyway. The first
+    listing is a backfill. If `since` is earlier than what has been listed, only the missing
+    interval is listed.
     """
     if options.is_filtered:
         return _one_off(options)
@@ -119,7 +162,7 @@ def next_listing(
         reason = f"first sync{_since(options.since)}"
         return Listing("backfill", created_after=options.since, reason=reason)
     if options.full:
-        # Never from later than what has been listed so far: jobs between would be missed for ever.
+        # Never later than what has been listed: the jobs in between would be missed forever.
         floor = options.since and min(options.since, _discovery(state, options))
         return Listing("full", created_after=floor, reason=f"everything again{_since(floor)}")
     missing = state.discovered_from
@@ -128,9 +171,9 @@ def next_listing(
             "extend",
             created_after=options.since,
             created_before=missing,
-            reason=f"jobs created before {missing:%Y-%m-%d %H:%MZ} were not listed yet",
+            reason=f"jobs created before {missing:%Y-%m-%d %H:%MZ} have not been listed",
         )
-    return _incremental(state, options, open_jobs, means)
+    return _incremental(state, options, open_jobs, capabilities, page_size)
 
 
 def _since(floor: datetime | None) -> str:
@@ -138,12 +181,12 @@ def _since(floor: datetime | None) -> str:
 
 
 def needs_another(done: Listing, *, resumed: bool) -> bool:
-    """Whether an incremental listing has to follow in the same run.
+    """Return whether an incremental listing has to follow in the same run.
 
-    After one that was resumed, or that looked only at old jobs, what it had listed before the
-    interruption may have changed since.
+    Jobs may have changed that a resumed listing had listed before the interruption, or that a
+    listing of old jobs only did not cover.
     """
-    return done.mode == "extend" or (resumed and done.mode != "filter")
+    return done.mode == "extend" or (resumed and not done.is_one_off)
 
 
 def _unfinished(state: ScopeState) -> Listing | None:
@@ -158,7 +201,7 @@ def _unfinished(state: ScopeState) -> Listing | None:
         began_at=state.listing_began_at,
         started=True,
         position=state.listing_position,
-        reason=f"goes on from {reached:%Y-%m-%d %H:%M:%SZ}" if reached else "goes on",
+        reason=f"resumes from {reached:%Y-%m-%d %H:%M:%SZ}" if reached else "resumes",
     )
 
 
@@ -174,21 +217,32 @@ def _one_off(options: SyncOptions) -> Listing:
         created_after=options.created_after,
         created_before=options.created_before,
         filters=tuple((name, value) for name, value in wanted.items() if value is not None),
-        reason="a one-off with a filter; no watermark moves",
+        reason="one-off with a filter; the watermark stays",
     )
 
 
 def _incremental(
-    state: ScopeState, options: SyncOptions, open_jobs: Sequence[OpenJob], means: Means
+    state: ScopeState,
+    options: SyncOptions,
+    open_jobs: Sequence[OpenJob],
+    capabilities: Capabilities,
+    page_size: int,
 ) -> Listing:
     discovery = _discovery(state, options)
-    filtered_calls = 1 + means.calls(len(open_jobs))
-    # The window without the filter answers for every open job in it; from which one on is it
-    # cheaper to list than to ask? Where details are kept, what it finds changed has to be asked
-    # for by name all the same.
-    details = 1 if options.details and (means.search or means.describe) else 0
+    filtered_calls = 1 + capabilities.calls(len(open_jobs), page_size)
+    # Without the filter, the listing answers for every open job in its window. The choices below
+    # begin the window at each open job in turn. If details are kept, jobs that have changed are
+    # looked up by name in any case.
+    details = 1 if options.details and (capabilities.search or capabilities.describe) else 0
+    # A page that resumes by creation time repeats one row.
+    new_rows = page_size - 1
     choices = [
-        (1 + job.newer // _FRESH_ROWS + max(details, means.calls(_older(open_jobs, job))), job)
+        (
+            1
+            + job.newer // new_rows
+            + max(details, capabilities.calls(_older(open_jobs, job), page_size)),
+            job,
+        )
         for job in open_jobs
     ]
     calls, floor = min(
@@ -198,16 +252,16 @@ def _incremental(
         return Listing(
             "incremental",
             created_after=min(floor.created, discovery),
-            reason=f"{counted(len(open_jobs), 'open job')}: the window listed whole takes about "
-            f"{_calls(calls)}, by name {filtered_calls:g}",
+            reason=f"{counted(len(open_jobs), 'open job')}: listing the whole window takes about "
+            f"{_calls(calls)}, lookups by name {filtered_calls:g}",
         )
-    by = "Search" if means.search else "Describe"
+    operation = "Search" if capabilities.search else "Describe"
     return Listing(
         "incremental",
         created_after=discovery,
         modified_after=_modified_after(state, options),
         reason=f"new jobs from {discovery:%Y-%m-%d %H:%M:%SZ}, "
-        f"{counted(len(open_jobs), 'open job')} by {by}: about {_calls(filtered_calls)}",
+        f"{counted(len(open_jobs), 'open job')} by {operation}: about {_calls(filtered_calls)}",
     )
 
 
@@ -216,19 +270,19 @@ def _calls(number: float) -> str:
 
 
 def _modified_after(state: ScopeState, options: SyncOptions) -> datetime | None:
-    """Where the modification filter begins; None = there is nothing to begin from.
+    """Return where the modification filter begins; None = nowhere, nothing is complete yet.
 
-    The watermark, unless the listing that gave it ended before it by the service's own clock:
-    then the Date of its first answer ran ahead, and the end is what can be believed.
+    It begins at the watermark. But if the listing that set the watermark ended before it by the
+    service's own clock, the Date of its first answer was ahead, and the end is credible instead.
     """
     if state.watermark is None:
         return None
-    sure = min(state.watermark, state.last_complete_at or state.watermark)
-    return _earlier(sure, timedelta(seconds=options.overlap))
+    credible = min(state.watermark, state.last_complete_at or state.watermark)
+    return _earlier(credible, timedelta(seconds=options.overlap))
 
 
 def _discovery(state: ScopeState, options: SyncOptions) -> datetime:
-    """The creation time from which on there may be jobs that were not listed yet."""
+    """Return the creation time from which on jobs may exist that have not been listed."""
     seen = state.discovered_to or state.watermark
     if seen is None:
         raise ValueError("nothing has been listed yet")
@@ -240,7 +294,7 @@ def _older(open_jobs: Sequence[OpenJob], floor: OpenJob) -> int:
 
 
 def first_request(listing: Listing) -> ListRequest:
-    """The request that a listing begins or goes on with: by creation time, never by token."""
+    """Return the request that begins or resumes a listing: by creation time, never by token."""
     return ListRequest(
         created_after=_not_after(listing.position or listing.created_after),
         created_before=listing.created_before,
@@ -252,62 +306,79 @@ def first_request(listing: Listing) -> ListRequest:
 def advance(
     listing: Listing, request: ListRequest, page: Page
 ) -> tuple[Listing, ListRequest | None]:
-    """The listing after a page, and the request for the next; None ends it.
+    """Return the listing after a page, and the request for the next page; None ends it.
 
-    Only a missing NextToken ends a listing: a page is cut first and filtered afterwards, so it
-    may be short or empty and still not be the last. While new rows come, the next page is asked
-    for by the last creation time and not by token, since tokens are positions that shift when a
-    job is deleted meanwhile, and a job would be skipped. Where none come, a modification filter
-    is dropped, which costs no call, and from there on pages are full. Only where that does not
-    help either (more jobs within one second than a page holds, or a service that filters by
-    creation time after it has cut the page) has the token to serve: see `doubtful`. So it has
-    where the service, a stand-in most likely, passes over the order or the bound.
+    Only a missing NextToken ends a listing. The service cuts a page before it filters it, so a
+    short or empty page need not be the last.
+
+    While pages bring new rows, the next one is requested by the last creation time. A token is a
+    position, and a deletion shifts positions, so that a listing by token would skip a job. A page
+    without new rows drops the modification filter, which costs no call and makes the following
+    pages full. The token serves in the remaining cases, followed by `range_to_relist`: more jobs
+    within one second than a page holds, a service that filters by creation time after it has cut
+    the page, and a service (most likely a stand-in) that ignores the order or the bound.
+
+    Raises:
+        ServiceError: The service repeats the same token.
     """
-    if not listing.started:
-        listing = replace(listing, began_at=page.as_of, started=True)
-    if not date_is_credible(page) or _is_before(page.date, listing.began_at):
-        listing = replace(listing, began_at=None)
+    listing = _with_start(listing, page)
     if _is_before(page.date, listing.modified_after):
-        # The filter is from the service's future: some Date of before ran ahead, and what was
-        # modified since is filtered out. Everything of the window is listed instead.
+        # The filter lies in the service's future, because an earlier Date was ahead. It would hide
+        # jobs that changed since, so the whole window is listed instead.
         listing = replace(listing, modified_after=None, position=None)
         return listing, first_request(listing)
     before = listing.position
-    if _goes_back(request, page):
-        listing = replace(listing, unsorted=True)
-    # Of pages in no order, only the last one tells how far they have come.
-    if page.rows and not (listing.unsorted and page.next_token):
-        last = max(row.creation_time for row in page.rows)
-        listing = replace(listing, position=last if before is None else max(before, last))
+    listing = _with_position(listing, request, page)
     if page.next_token is None:
         return listing, None
     if page.next_token == request.token and not page.rows:
         raise ServiceError(
-            "ListTrainingJobs answers the same NextToken again and again.",
-            "Nothing is lost; the next run goes on from here.",
+            "ListTrainingJobs repeats the same NextToken.",
+            "Nothing is lost; the next run continues from here.",
         )
+    by_token = replace(request, token=page.next_token)
     if listing.unsorted:
-        return listing, replace(request, token=page.next_token)
+        return listing, by_token
     if listing.position is not None and listing.position != before:
         floor = _not_after(listing.position)
-        # More jobs within one second than a page holds: the bound, in whole seconds, would
-        # not move.
+        # The bound is in whole seconds. It stays the same if one second holds more jobs than a
+        # page, and then cannot serve.
         if request.created_after is None or floor is None or floor > request.created_after:
             return listing, replace(first_request(listing), created_after=floor)
     if listing.modified_after is not None:
         listing = replace(listing, modified_after=None)
         return listing, first_request(listing)
-    return listing, replace(request, token=page.next_token)
+    return listing, by_token
 
 
-def doubtful(
+def _with_start(listing: Listing, page: Page) -> Listing:
+    """Return the listing with the time at which it began, if the Date of the page is credible."""
+    if not listing.started:
+        listing = replace(listing, began_at=page.as_of, started=True)
+    if not date_is_credible(page) or _is_before(page.date, listing.began_at):
+        listing = replace(listing, began_at=None)
+    return listing
+
+
+def _with_position(listing: Listing, request: ListRequest, page: Page) -> Listing:
+    """Return the listing with the creation time that it reaches with a page."""
+    if _goes_back(request, page):
+        listing = replace(listing, unsorted=True)
+    # Pages without an order reach nothing before the last one is read.
+    if not page.rows or (listing.unsorted and page.next_token):
+        return listing
+    last = max(row.creation_time for row in page.rows)
+    return replace(listing, position=max(last, listing.position or last))
+
+
+def range_to_relist(
     reached: Listing, request: ListRequest, following: ListRequest | None
 ) -> Listing | None:
-    """What has to be listed again after the last of the pages that were asked for by token.
+    """Return what to list again after the last of several pages requested by token, else None.
 
-    Each deletion while they were read may have moved a job from a page to come to one that was
-    read. It takes looks until one shows all that the one before it did. A one-off promises
-    nothing.
+    A deletion between two such pages may have moved a job from the later page to the earlier
+    one, which had been read. The range is listed again until one re-list shows every job that the
+    previous one showed. A one-off promises nothing, so it lists nothing again.
     """
     if request.token is None or (following and following.token) or reached.filters:
         return None
@@ -319,9 +390,9 @@ def doubtful(
 
 
 def _goes_back(request: ListRequest, page: Page) -> bool:
-    """Whether a job was created before the bound, or before those ahead of it on the page.
+    """Return whether a job was created before the bound, or before a job ahead of it.
 
-    By more than rounding explains: a wrong yes costs calls, a wrong no loses the older jobs.
+    Rounding alone does not count. A wrong yes costs calls, a wrong no loses the older jobs.
     """
     latest = request.created_after
     for row in page.rows:
@@ -332,20 +403,17 @@ def _goes_back(request: ListRequest, page: Page) -> bool:
 
 
 def _not_after(moment: datetime | None) -> datetime | None:
-    """A lower bound in whole seconds that keeps jobs of that very moment, inclusive or not."""
+    """Return a bound in whole seconds that keeps jobs of that moment, inclusive or not."""
     return None if moment is None else _earlier(moment, _BEFORE_ANY).replace(microsecond=0)
 
 
 def _earlier(moment: datetime, by: timedelta) -> datetime:
-    """So much earlier, or the first moment there is: `--since 0001-01-01` asks for everything."""
+    """Return an earlier moment, at least the first of all: `--since 0001-01-01` is allowed."""
     return moment - min(by, moment - _FIRST)
 
 
 def date_is_credible(page: Page) -> bool:
-    """Whether the answer's Date can be the service's time.
-
-    It cannot where there is none, or where rows of the same answer are from later.
-    """
+    """Return whether the answer has a Date, and none of its rows is from later."""
     if page.date is None:
         return False
     times = [
@@ -362,7 +430,7 @@ def _is_before(date: datetime | None, moment: datetime | None) -> bool:
 
 
 def completed(state: ScopeState, listing: Listing, ended_at: datetime | None) -> ScopeState:
-    """The scope after a listing's last page: only now the watermark moves, and never back."""
+    """Return the scope after the last page: only now the watermark moves, and never back."""
     watermark = state.watermark
     if listing.mode != "extend" and listing.began_at is not None:
         watermark = max(watermark or listing.began_at, listing.began_at)
@@ -383,7 +451,12 @@ def completed(state: ScopeState, listing: Listing, ended_at: datetime | None) ->
 
 
 def progressed(state: ScopeState, listing: Listing) -> ScopeState:
-    """The scope in the middle of a listing: its record, to go on from after any interruption."""
+    """Return the scope during a listing: what is needed to resume it after an interruption.
+
+    A one-off leaves the scope as it is.
+    """
+    if listing.is_one_off:
+        return state
     discovered_to = state.discovered_to
     if listing.mode != "extend" and listing.position is not None:
         discovered_to = max(discovered_to or listing.position, listing.position)
@@ -400,3 +473,35 @@ def progressed(state: ScopeState, listing: Listing) -> ScopeState:
         listing_began_at=listing.began_at,
         listing_position=listing.position,
     )
+
+
+def lookup_requests(
+    stored: Iterable[Stored], answered: Container[JobKey], now: datetime, *, details: bool
+) -> list[LookupRequest]:
+    """Return the jobs to look up after a listing: open ones, and those whose details are due.
+
+    Args:
+        stored: Open jobs and jobs without details.
+        answered: Open jobs that the listing has answered for.
+        now: Server time.
+        details: Whether details are kept at all.
+    """
+    requests = []
+    for item in stored:
+        needs_answer = item.open_reason is not None and item.job.key not in answered
+        if needs_answer or (item.details_due and details):
+            until = waits_until(item)
+            closes = until is not None and until <= now
+            # Verified in the future: a Date was ahead, and Search would seem to be older.
+            ahead = item.verified_at is not None and item.verified_at > now + TOLERANCE
+            requests.append(LookupRequest(item, needs_answer, needs_answer and (closes or ahead)))
+    return requests
+
+
+def without_search(requests: Sequence[LookupRequest], limit: int) -> list[LookupRequest]:
+    """Return requests for Describe: open jobs, then the newest `limit` that lack details.
+
+    Reports look at the newest jobs most, so their details come first.
+    """
+    only_details = [request for request in requests if not request.open]
+    return [request for request in requests if request.open] + only_details[-limit:]

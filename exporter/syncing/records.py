@@ -1,8 +1,8 @@
-"""Between what the merge knows of a job and the rows that the store keeps; the only writer.
+"""Converts between what the merge knows of a job and the stored rows; the only writer of a sync.
 
-Everything that belongs together is one transaction: jobs, changes, details, the listing's
-position or the watermark, and the ledger. What was committed is read back, because DuckDB drops
-a whole transaction without a word when an error in it was swallowed somewhere.
+Everything that belongs together is one transaction: jobs, changes, details, the position of the
+listing or the watermark, and the ledger. Each commit is read back, because DuckDB silently drops
+a whole transaction if an error in it was swallowed somewhere.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from exporter.store.scopes import Run, ScopeKey, ScopeState
 from exporter.syncing.merge import Merged, Stored, StoredDetails
 from exporter.syncing.plan import OpenJob
 
-#: How a batch of rows is written, and the batch.
+#: The function that writes a batch of rows, and the batch.
 Write = tuple[Callable[[sa.Connection, Batch], None], Batch]
 
 _JOB_FIELDS: Final = tuple(field.name for field in fields(JobRow))
 _DETAIL_FIELDS: Final = tuple(field.name for field in fields(DetailRow))
-#: Columns of the tables, and where the values are in a Merged.
+#: Columns of the tables, and how to get their values from a `Merged`.
 _JOB_COLUMNS: Final = {
     **{name: attrgetter(f"stored.job.{name}") for name in _JOB_FIELDS},
     **{name: attrgetter(f"stored.labels.{name}") for name in Labels._fields},
@@ -59,11 +59,11 @@ _CHANGE_FIELDS: Final = tuple(name for name in _JOB_FIELDS if name in training_j
 
 @dataclass(frozen=True)
 class Commit:
-    """What one transaction writes.
+    """The content of one transaction.
 
     Attributes:
-        run: The ledger's row.
-        state: The scope's row; None where a one-off leaves it alone.
+        run: The row of the ledger.
+        state: The row of the scope; None if it stays as it is.
         merged: Jobs after the answers of the batch.
     """
 
@@ -74,7 +74,7 @@ class Commit:
 
 @dataclass(eq=False)
 class _Turn:
-    """A commit that waits for the file; done once it was tried, with the error if it failed."""
+    """A commit that waits for the file; `done` once it was tried, with its error if it failed."""
 
     commit: Commit
     writes: Sequence[Write]
@@ -87,9 +87,9 @@ class ScopeView(NamedTuple):
 
     Attributes:
         state: Its row.
-        open_jobs: Its open jobs, as the plan sees them.
+        open_jobs: Its open jobs, as far as the plan needs them.
         newest: Creation time of its newest job.
-        pending: Whether jobs of it are open or lack details.
+        pending: Whether any of its jobs are open or lack details.
     """
 
     state: ScopeState
@@ -99,20 +99,20 @@ class ScopeView(NamedTuple):
 
 
 class Records:
-    """Reads and writes of one sync; one at a time, from whichever thread."""
+    """The reads and writes of one sync: one at a time, from any thread."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # DuckDB refuses a reader beside a writer even within one process.
+        # Even within one process, DuckDB rejects a reader while a writer has the file open.
         self._guard = threading.RLock()
         self._waiting: deque[_Turn] = deque()
 
-    def hurry(self, seconds: float) -> None:
-        """Wait no longer than this for other programs from now on: the run is at its end."""
+    def limit_waiting(self, seconds: float) -> None:
+        """From now on, wait at most this long for other programs, because the run is ending."""
         self._database.stop_waiting_after(seconds)
 
     def close_dead_runs(self, now: datetime) -> None:
-        """Runs that were killed say so; call it with the sync lock held, when none can be alive."""
+        """Mark runs that were killed. Hold the sync lock, so that no such run is alive."""
         with self._guard:
             with self._database.reading() as connection:
                 dead = scopes.has_running(connection)
@@ -121,11 +121,11 @@ class Records:
                     scopes.close_running(connection, now)
 
     def scope(self, key: ScopeKey) -> ScopeView:
-        """How far a scope has been read, and what else a plan needs."""
+        """Return how far a scope has been read, and what else a plan needs."""
         return self.scopes([key])[key]
 
     def scopes(self, keys: Sequence[ScopeKey]) -> dict[ScopeKey, ScopeView]:
-        """The same for many scopes, from one look into the file."""
+        """Return the same for many scopes, opening the file once."""
         with self._guard, self._database.reading() as connection:
             states = scopes.read_scopes(connection)
             found = jobs.summaries(connection)
@@ -142,39 +142,39 @@ class Records:
         return views
 
     def known(self, keys: Iterable[JobKey]) -> dict[JobKey, Stored]:
-        """What is stored of these jobs."""
+        """Return what is stored of these jobs."""
         wanted = list(dict.fromkeys(keys))
         if not wanted:
             return {}
         with self._guard, self._database.reading() as connection:
             return _by_key(jobs.known_jobs(connection, wanted))
 
-    def to_ask(self, key: ScopeKey, *, details: bool) -> list[Stored]:
-        """Jobs that are open, and with `details` those whose details are due."""
+    def pending(self, key: ScopeKey, *, details: bool) -> list[Stored]:
+        """Return jobs that are open, and with `details` those whose details are due."""
         with self._guard, self._database.reading() as connection:
-            return [_stored(row) for row in jobs.jobs_to_ask(connection, key, details=details)]
+            return [_stored(row) for row in jobs.pending_jobs(connection, key, details=details)]
 
     def unseen(self, key: ScopeKey, began_at: datetime, first: datetime | None) -> list[Stored]:
-        """Jobs created from `first` to `began_at` that no sure answer has shown since then."""
+        """Return jobs created from `first` to `began_at` and not verified since `began_at`."""
         with self._guard, self._database.reading() as connection:
-            return [_stored(row) for row in jobs.jobs_unseen(connection, key, began_at, first)]
+            return [_stored(row) for row in jobs.unseen_jobs(connection, key, began_at, first)]
 
     def living(self, key: ScopeKey, size: int) -> Iterator[list[JobKey]]:
-        """Keys of all jobs that AWS still has, oldest first, in groups."""
+        """Yield keys of all jobs that AWS has not deleted, oldest first, in groups."""
         with self._guard, self._database.reading() as connection:
             rows = jobs.living_keys(connection, key)
         for start in range(0, len(rows), size):
             yield [JobKey(*row) for row in rows[start : start + size]]
 
     def commit(self, commit: Commit) -> None:
-        """Write all of it or nothing, and make sure that it is there.
+        """Write everything or nothing, and read it back.
 
-        Commits that wait for one another share one open of the file, whoever comes first; each
-        is a transaction of its own, so that one that fails takes no other with it.
+        The first of several waiting commits opens the file for all of them. Each is a transaction
+        of its own, so that one that fails affects no other.
 
         Raises:
             BusyError: Another process kept the file past the lock timeout.
-            DatabaseError: The file or the disk; or the commit did not take.
+            DatabaseError: The file or the disk failed, or the commit did not take.
         """
         turn = _Turn(commit, list(_writes(commit)))
         self._waiting.append(turn)
@@ -218,12 +218,12 @@ class Records:
         ):
             raise DatabaseError(
                 f"A commit of run {run.run_id} is not in the database.",
-                "Nothing before it is lost; the next run does it again.",
+                "Earlier commits are safe; the next run does it again.",
             )
 
 
 def _writes(commit: Commit) -> Iterator[Write]:
-    """What to write of the jobs, and how; all of it is made before the file is opened."""
+    """Yield what to write of the jobs; all batches are built before the file is opened."""
     run = commit.run
     written = [item for item in commit.merged if item.write_job]
     if written:

@@ -1,4 +1,4 @@
-"""How a sync is told to stop: between two calls, or out of a wait, never inside a commit."""
+"""Stops a sync between two calls or during a wait, never inside a commit."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import threading
 
 
 class Interrupted(BaseException):
-    """The run was told to stop. Not an Exception, so that no handler takes it for a failure."""
+    """The run has to stop. Not an `Exception`, so that no handler takes it for a failure."""
 
 
 class Stop:
-    """Shared by the workers of a run; every wait of theirs is a place to stop."""
+    """The stop signal that all workers of a run share; every wait of theirs obeys it."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def set(self) -> None:
-        """Tell every worker to stop."""
+        """Stop every worker."""
         self._event.set()
 
     @property
     def is_set(self) -> bool:
-        """Whether the run was told to stop."""
+        """Whether the run has to stop."""
         return self._event.is_set()
 
     def check(self) -> None:
-        """Raise `Interrupted` once the run was told to stop."""
+        """Raise `Interrupted` if the run has to stop."""
         if self._event.is_set():
             raise Interrupted
 
     def sleep(self, seconds: float) -> None:
-        """Wait, or raise `Interrupted` as soon as the run is told to stop."""
+        """Wait, or raise `Interrupted` as soon as the run has to stop."""
         if self._event.wait(seconds):
             raise Interrupted

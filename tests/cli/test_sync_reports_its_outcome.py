@@ -51,7 +51,7 @@ def test_a_dry_run_writes_nothing(command: Command) -> None:
 def test_no_upgrade_makes_no_file(command: Command) -> None:
     answer = command("sync", "--no-upgrade", "--max-rps", "0")
     assert (answer.code, answer.out) == (8, "")
-    assert answer.err.endswith(", and --no-upgrade makes none.\n")
+    assert answer.err.endswith(", and --no-upgrade creates none.\n")
     assert answer.err.count("\n") == 1
     assert not list(command.directory.glob("*.duckdb"))
 
@@ -67,7 +67,7 @@ def test_verbose_logs_each_step_with_its_figures(command: Command) -> None:
         "listing",
         "page",
         "committed",
-        "asked by name",
+        "looked up",
         "scope done",
         "prices",
     ]
@@ -77,7 +77,7 @@ def test_verbose_logs_each_step_with_its_figures(command: Command) -> None:
         "reason": "first sync",
     }
     assert (events["page"]["jobs"], events["page"]["more"]) == (30, False)
-    assert (events["asked by name"]["jobs"], events["committed"]["inserted"]) == (30, 30)
+    assert (events["looked up"]["jobs"], events["committed"]["inserted"]) == (30, 30)
     assert events["committed"]["outcome"] == events["scope done"]["outcome"] == "complete"
     # -vv also logs each answer with its request ID, which AWS support asks for.
     deep = command("sync", "--max-rps", "0", "-vv").err
@@ -108,7 +108,7 @@ def test_options_that_contradict_a_sync_are_named(command: Command) -> None:
     assert (nowhere.code, nowhere.out) == (2, "")
     bounded = command("sync", "--max-rps", "0", "--since", "1d")
     assert bounded.code == 0
-    assert "are left out, also where they still run" in bounded.err.splitlines()[0]
+    assert "are left out, even if they are still running" in bounded.err.splitlines()[0]
     assert len(command("sync", "--max-rps", "0", "--since", "1d").err.splitlines()) == 1
 
 

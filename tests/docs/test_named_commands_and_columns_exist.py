@@ -151,10 +151,7 @@ def test_the_readme_says_what_the_program_is() -> None:
 
 def test_the_readme_lists_every_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    extras = project.get("optional-dependencies")
-    if extras is None:
-        # TODO(lead): remove this branch once pyproject.toml has the extras.
-        pytest.skip("pyproject.toml has no extras yet")
+    extras = project["optional-dependencies"]
     part = read("README.md").split("\n## Dependencies\n")[1].lower()
     plain, optional = part.split("extras add the rest")
     for requirement in project["dependencies"]:

@@ -171,6 +171,18 @@ def test_shared_sql_is_put_in_at_the_indent_of_its_mark() -> None:
         view_files.compose("/*part unknown*/")
 
 
+def test_a_cte_that_is_used_once_is_nested_and_another_stays() -> None:
+    view = view_files.parse(
+        "x",
+        "-- A comment\n--\n-- a: One\nWITH\n-- One row.\none AS (\n    SELECT 1 AS a\n),\n\n"
+        "two AS (\n    SELECT a\n    FROM one\n)\n\nSELECT a\nFROM two\nCROSS JOIN two AS b\n",
+    )
+    assert view.sql == (
+        "WITH\n-- One row.\ntwo AS (\n    SELECT a\n    FROM (\n    SELECT 1 AS a\n) AS one\n)\n\n"
+        "SELECT a\nFROM two\nCROSS JOIN two AS b"
+    )
+
+
 def test_no_mark_is_left_in_a_view() -> None:
     for view in view_files.views():
         assert "/*part" not in view.sql

@@ -1,6 +1,6 @@
-"""Kills syncs at random moments, and compares the database with the service after each clean one.
+"""Kills syncs again and again, and compares the database with the service after a clean one.
 
-`EXPORTER_KILLS=200 pytest -s tests/reliability -k killed` runs longer.
+`EXPORTER_KILLS=200 pytest -s tests/reliability -k killed` is the long run.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from exporter.store.database import Database
 from tests.support.processes import Ended, Running, Zygotes
 from tests.support.syncing import COLUMNS, Row, differences, served
 
-#: With these sizes, a hundred jobs take a dozen pages and half a dozen commits.
-STEPS = {"PAGE": 10, "BATCH_ROWS": 25, "ASK_ROWS": 10}
-#: Seconds within which a process ends after a signal.
+#: With these, a hundred jobs take a dozen pages and half a dozen commits.
+SIZES = {"page": 10, "batch_rows": 25, "lookup_rows": 10}
+#: A process has to end within this many seconds after a signal to stop.
 STOPS_WITHIN = 5.0
 
 Key = tuple[str, datetime]
@@ -35,7 +35,7 @@ _accounts = count(1)
 
 
 def stored(database: Database, where: str = "deleted_at IS NULL") -> dict[Key, Row]:
-    """Return the rows of training_jobs by key, in the shape of `served`."""
+    """Return rows of training_jobs in the shape of `served`, by key."""
     rows = query(database, f"SELECT {COLUMNS} FROM training_jobs WHERE {where}")
     return {(row[0], row[1]): row for row in rows}
 
@@ -47,7 +47,7 @@ def query(database: Database, statement: str) -> list[Row]:
 
 
 def detail_differences(database: Database, scope: Scope) -> list[str]:
-    """Return one line for each finished job whose stored details differ from the service."""
+    """Return a readable line per closed job whose details differ from those of the service."""
     rows = query(
         database,
         "SELECT training_job_name, creation_time, instance_type, instance_count, "
@@ -78,7 +78,7 @@ def detail_differences(database: Database, scope: Scope) -> list[str]:
 
 @dataclass
 class Tally:
-    """Counts of one ordeal."""
+    """The result of an ordeal."""
 
     kills: Counter[str] = field(default_factory=Counter)
     missed: int = 0
@@ -90,7 +90,7 @@ class Tally:
     def __str__(self) -> str:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(self.kills.items()))
         return (
-            f"{self.kills.total()} kills ({kinds}; {self.missed} came too late), "
+            f"{self.kills.total()} kills ({kinds}; {self.missed} were too late), "
             f"{self.recovered} files recovered, {self.clean} clean syncs after them, "
             f"{self.rows:,} rows compared, 0 differences, "
             f"slowest stop {self.slowest_stop:.2f} s"
@@ -98,7 +98,7 @@ class Tally:
 
 
 class Ordeal:
-    """One database file at a time, synced from one account, with kills at random moments."""
+    """Syncs one account into one database file at a time, and kills syncs at drawn moments."""
 
     def __init__(self, simulator: Simulator, zygotes: Zygotes, folder: Path, seed: int = 1) -> None:
         self.tally = Tally()
@@ -110,7 +110,7 @@ class Ordeal:
         self.renew()
 
     def renew(self) -> None:
-        """Continue with a new account and a new file."""
+        """Continue with an account that was never synced and a file that does not exist yet."""
         number = next(_accounts)
         world = self._simulator.world
         self.scope = world.scope(f"{number:012}", "eu-west-1")
@@ -120,13 +120,13 @@ class Ordeal:
         self._seen: set[Key] = set()
 
     def round(self, kills: int) -> None:
-        """Kill this many syncs, then run a clean sync and compare."""
+        """Kill that many syncs, then run a clean one and compare."""
         for _ in range(kills):
             self._change()
             self._kill()
-            self._check_that_nothing_is_lost()
+            self._nothing_is_lost()
         self._change()
-        # Search lags, so the sync trusts it only after SEARCH_LAG.
+        # A sync later than the lag of Search finds everything.
         self._simulator.world.advance(SEARCH_LAG + timedelta(seconds=1))
         self._sync_and_compare()
 
@@ -151,7 +151,7 @@ class Ordeal:
         began = time.monotonic()
         with self._moment(place) as process:
             process.append(self._start(arguments))
-            sent = self._signal_at(process[0], number, place)
+            sent = self._strike(process[0], number, place)
         ended = process[0].wait()
         if sent is None:
             self.tally.missed += 1
@@ -163,23 +163,23 @@ class Ordeal:
             assert ended.code in (-9, 0), ended
             return
         self.tally.slowest_stop = max(self.tally.slowest_stop, time.monotonic() - sent)
-        # 0: the sync had already ended. -number: Python had not started, or was exiting.
+        # 0: the sync was already complete. -number: Python had not begun, or was about to exit.
         code = {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
         assert ended.code in (code, 0, -number), ended
         assert "Traceback" not in ended.err, ended.err
-        # The sync closed its run. The next sync closes the runs of killed syncs.
+        # It closed its own ledger; the next sync closes those of killed runs.
         assert self._running() <= dead
 
     def _start(self, arguments: list[str]) -> Running:
         return self._zygotes.start(
             ["--db", str(self.database.path), *arguments],
             self._simulator.environment(self.scope.account_id),
-            **STEPS,
+            **SIZES,
         )
 
     @contextmanager
     def _moment(self, place: str) -> Iterator[list[Running]]:
-        """Set an event after a random number of answers of the simulator."""
+        """Set `_reached` once the simulator has given a drawn number of answers."""
         self._reached = threading.Event()
         process: list[Running] = []
         if place == "answer":
@@ -189,7 +189,7 @@ class Ordeal:
                 left[0] -= 1
                 if left[0] == 0:
                     self._reached.set()
-                    # Nobody receives this answer.
+                    # Time for the kill, so that nobody receives the answer.
                     time.sleep(0.01)
 
             self._simulator.on_answer = answered
@@ -198,8 +198,8 @@ class Ordeal:
         finally:
             self._simulator.on_answer = None
 
-    def _signal_at(self, process: Running, number: signal.Signals, place: str) -> float | None:
-        """Wait, send the signal and return its time; None if the sync ended first."""
+    def _strike(self, process: Running, number: signal.Signals, place: str) -> float | None:
+        """Send the signal at its moment; return the time of that, or None if it was too late."""
         deadline = time.monotonic() + self._took * self._chance.uniform(0, 1.1)
         log = Path(f"{self.database.path}.wal")
         commit = self._chance.randint(1, 8)
@@ -228,17 +228,17 @@ class Ordeal:
             return set()
         return set(query(self.database, "SELECT run_id FROM sync_runs WHERE outcome = 'running'"))
 
-    def _check_that_nothing_is_lost(self) -> None:
-        """Check that every committed row is still stored."""
-        notes: list[str] = []
-        reader = Database(self.database.path, notify=notes.append)
-        if not reader.exists():
+    def _nothing_is_lost(self) -> None:
+        """Check that every committed job is still there."""
+        notices: list[str] = []
+        looking = Database(self.database.path, notify=notices.append)
+        if not looking.exists():
             assert not self._seen
             return
-        keys = stored(reader, "true").keys()
+        keys = stored(looking, "true").keys()
         assert keys >= self._seen
         self._seen |= keys
-        self.tally.recovered += len(notes)
+        self.tally.recovered += len(notices)
 
     def _sync_and_compare(self) -> None:
         full = self._chance.random() < 0.5
@@ -255,7 +255,7 @@ class Ordeal:
         return ended
 
     def _compare(self, *, full: bool) -> None:
-        """Compare every row with the service; with `full`, also the set of jobs."""
+        """Compare every row with the service; with `full`, the set of jobs as well."""
         here = stored(self.database)
         wrong = differences(here, self.scope) + detail_differences(self.database, self.scope)
         assert not wrong, "\n".join(wrong)

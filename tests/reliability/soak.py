@@ -1,14 +1,15 @@
-"""Weeks of cron in minutes: `python -m tests.reliability.soak [--syncs 2000] [--seed 1]`.
+"""Plays weeks of cron in minutes: `python -m tests.reliability.soak [--syncs 2000] [--seed 1]`.
 
-Each sync is a process of the command line. Between two syncs, hours pass in the simulator: jobs
-are created, start, end, and are deleted and created again under the same name; pools settle.
-Signals (SIGKILL, SIGTERM, SIGINT) end some syncs, and transient or permanent faults hit others.
-On some days the service denies actions, or the index behind Search lags. After each sync that
-ends well, every row is compared with the service. Every day the file and its snapshot are checked.
+Each sync is a process of the command line. Between two syncs, hours pass at the stand-in service:
+jobs are created, start, end, are deleted and come again under their old name, and pools settle,
+some of them silently. Some syncs are killed (SIGKILL, SIGTERM, SIGINT), and some meet transient
+or permanent faults. From day to day the service denies operations, or its Search index lags.
+After each good sync, every row is compared with the service. Every day, the file and the snapshot
+are checked as `db check` does.
 
-A file and its world last two weeks; then a new file begins with a backfill. The first difference
-is printed and ends the soak with exit code 1. The same seed draws the same events again, but the
-moment of a kill also depends on the machine.
+A file and its world live for two weeks; then the next one begins with a backfill. The first
+difference is printed and ends the soak with exit code 1. The seed repeats the drawn numbers, but
+the moment that a kill hits depends on the machine.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ from tests.support.syncing import CHANGES, Life
 START: Final = datetime(2026, 11, 1, tzinfo=UTC)
 LIFETIME: Final = timedelta(days=14)
 LISTING: Final = ("ListTrainingJobs", "Search", "DescribeTrainingJob", "ListTags")
-#: Transient: the sync retries these, and they are too rare to exhaust its retries.
+#: Faults that a sync retries; too few in a row to use up its attempts.
 TRANSIENT: Final = ("throttle", "internal", "unavailable", "reset", "truncated", "foreign")
-#: Permanent: these end the sync at once, with this exit code.
+#: Faults that end the sync at once, with the exit code.
 PERMANENT: Final = {
     "expired": 5,
     "unrecognized": 5,
@@ -49,7 +50,7 @@ NOTHING: Final[frozenset[tuple[str | None, str | None, str]]] = frozenset()
 
 @dataclass
 class Count:
-    """Counts of one soak."""
+    """The result of a soak."""
 
     syncs: int = 0
     failed: int = 0
@@ -60,7 +61,7 @@ class Count:
 
 
 class Soak(Ordeal):
-    """One file and its world, for their lifetime."""
+    """One file and its world during their two weeks."""
 
     def __init__(
         self, simulator: Simulator, zygotes: Zygotes, folder: Path, seed: int, count: Count
@@ -69,13 +70,13 @@ class Soak(Ordeal):
         super().__init__(simulator, zygotes, folder, seed)
 
     def renew(self) -> None:
-        """Continue with a new account, and choose how its service behaves."""
+        """Continue with a new account, and draw the habits of its service."""
         super().renew()
         chance, world = self._chance, self._simulator.world
         self.life = Life(self.scope, world.clock)
         world.jobs_per_day = 25
         self.snapshot = self.database.path.with_suffix(".snapshot")
-        self.ways = Behaviour(
+        self.habits = Behaviour(
             filter_before_cut=chance.random() < 0.5,
             creation_time_is_range=chance.random() < 0.8,
             inclusive_bounds=chance.random() < 0.5,
@@ -89,7 +90,7 @@ class Soak(Ordeal):
         self.count.files += 1
 
     def live(self, enough: Callable[[Count], bool]) -> None:
-        """Live for two weeks, or until `enough` holds."""
+        """Run for two weeks of simulated time, or until `enough`."""
         clock = self._simulator.world.clock
         end, day = clock.now() + LIFETIME, clock.now()
         while clock.now() < end and not enough(self.count):
@@ -116,10 +117,12 @@ class Soak(Ordeal):
                 frozenset({(None, None, "Search"), (None, None, "ListTags")}),
             ]
         )
-        # Seconds that grow while a pool is retained would always differ by the lag.
-        grow = self.ways.pool_seconds_while_available == "growing"
+        # The growing seconds of a waiting pool always lag as much as the index.
+        grow = self.habits.pool_seconds_while_available == "growing"
         lag = 0.0 if grow else self._chance.choice([0.0, 60.0])
-        self._simulator.world.behaviour = replace(self.ways, denied=denied, search_lag_seconds=lag)
+        self._simulator.world.behaviour = replace(
+            self.habits, denied=denied, search_lag_seconds=lag
+        )
         self._unchecked = True
 
     def _check(self) -> None:
@@ -135,12 +138,12 @@ class Soak(Ordeal):
             self.life.happen(self._chance.choice(CHANGES), self._chance.randint(0, 10_000))
 
     def _tick(self, *, calm: bool = False) -> None:
-        """Run one sync, which may be killed, meet faults, or come too early."""
+        """Run one sync, which may be killed, meet faults, or come within the lag of Search."""
         self._change()
         kind = "good" if calm else self._chance.choice(["good", "good", "kill", "fault", "hasty"])
         if kind == "kill":
             self._kill()
-            self._check_that_nothing_is_lost()
+            self._nothing_is_lost()
             return
         if kind == "fault":
             self._meet_a_permanent_fault()
@@ -149,8 +152,8 @@ class Soak(Ordeal):
             # Search may still hide the latest changes, so nothing is compared yet.
             ended = self._sync(full=False)
             assert ended.code == 0, ended
-            self._check_that_nothing_is_lost()
-        # Search lags, so the sync trusts it only after SEARCH_LAG.
+            self._nothing_is_lost()
+        # A sync later than the lag of Search finds everything.
         self._simulator.world.clock.advance(SEARCH_LAG + timedelta(seconds=1))
         if not calm:
             self._inject_transient_faults()
@@ -186,11 +189,11 @@ class Soak(Ordeal):
         )
         ended = self._sync(full=self._chance.random() < 0.2)
         hit = self._clear()
-        # A fault that hits no call, or spoils no row, leaves a good sync.
+        # If the fault hits no call or finds no row to change, the sync is a good one.
         assert ended.code == code or (ended.code == 0 and (not hit or kind == "wrong_type")), ended
         assert "Traceback" not in ended.err, ended.err
         self.count.failed += ended.code != 0
-        self._check_that_nothing_is_lost()
+        self._nothing_is_lost()
 
     def _clear(self) -> int:
         self._simulator.clear_faults()
@@ -203,10 +206,10 @@ class Soak(Ordeal):
 def soak(
     folder: Path, zygotes: Zygotes, seed: int, enough: Callable[[Count], bool]
 ) -> tuple[Count, Tally]:
-    """Sync until `enough` holds, with as many files as needed.
+    """Run syncs until `enough`, in as many files as that takes.
 
     Raises:
-        AssertionError: A row differs from the service, or a sync ended with the wrong code.
+        AssertionError: The database differs from the service, or a sync ended unexpectedly.
     """
     count, tally = Count(), Tally()
     while not enough(count):
@@ -219,10 +222,10 @@ def soak(
 
 
 def summary(count: Count, tally: Tally, seed: int) -> str:
-    """Return the outcome in one line."""
+    """Return the result in one line."""
     return (
         f"{count.syncs:,} syncs over {count.days:.0f} days of {count.files} files, "
-        f"{count.faults:,} faults met, {count.failed:,} syncs failed as expected, "
+        f"{count.faults:,} faults survived, {count.failed:,} syncs failed as expected, "
         f"{tally.kills.total():,} kills, {tally.recovered} files recovered, "
         f"{tally.clean:,} good syncs compared, {tally.rows:,} rows compared, "
         f"{count.checks} checks of the file and its snapshot, 0 differences; seed {seed}"
@@ -230,16 +233,14 @@ def summary(count: Count, tally: Tally, seed: int) -> str:
 
 
 def main() -> int:
-    """Run a soak, print its outcome, and return 1 on any difference."""
+    """Run a soak and print its result; return 1 on any difference."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.reliability.soak",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--syncs", type=int, default=2_000)
-    parser.add_argument(
-        "--minutes", type=float, default=float("inf"), help="stop after this many minutes"
-    )
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after this time")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     began = time.monotonic()
@@ -253,7 +254,7 @@ def main() -> int:
             count, tally = soak(Path(folder), zygotes, options.seed, enough)
         except AssertionError:
             traceback.print_exc()
-            print(f"a difference; seed {options.seed}")
+            print(f"difference found; seed {options.seed}")
             return 1
     print(summary(count, tally, options.seed))
     print(f"{time.monotonic() - began:.0f} s")

@@ -1,4 +1,4 @@
-"""A caught error loses no data, though DuckDB then silently drops the whole transaction."""
+"""DuckDB silently drops a transaction in which an error was caught; a sync detects that."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from sqlalchemy import event, exc
 
 from exporter.errors import DatabaseError
 from exporter.simulator import Scope, Simulator
-from exporter.store import jobs, scopes
 from exporter.store.database import Database
 from exporter.store.scopes import Run, ScopeState
 from exporter.syncing.records import Commit, Records
-from tests.support.syncing import Killed, Syncer, differences
+from tests.support.syncing import Hooks, Killed, Syncer, differences
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 RUN = Run("run", "111122223333", "eu-west-1", "backfill", NOW)
@@ -25,7 +24,7 @@ STATE = ScopeState("111122223333", "eu-west-1", watermark=NOW)
 
 
 def test_duckdb_drops_the_transaction_silently(database: Database) -> None:
-    """DuckDB behaves as the other tests assume."""
+    """This behaviour is why commits are read back."""
     with database.writing() as connection:
         connection.exec_driver_sql("INSERT INTO settings VALUES ('before', 'the error')")
         with suppress(exc.ProgrammingError):
@@ -35,63 +34,79 @@ def test_duckdb_drops_the_transaction_silently(database: Database) -> None:
     assert rows == []
 
 
-@pytest.mark.parametrize("place", ["write_jobs", "append_changes", "write_details", "write_scope"])
-def test_every_commit_is_read_back(
-    database: Database,
-    simulator: Simulator,
-    scope: Scope,
-    monkeypatch: pytest.MonkeyPatch,
-    place: str,
+def swallow(connection: sa.Connection, *_: Any) -> None:
+    """Cause an error in a transaction, and catch it."""
+    with suppress(exc.ProgrammingError):
+        connection.exec_driver_sql("SELECT * FROM no_such_table")
+
+
+#: The tables of a commit, in the order of its statements. After the last one, only COMMIT follows,
+#: so nothing but the read-back detects the error.
+TABLES = (
+    "training_jobs",
+    "training_job_changes",
+    "training_job_details",
+    "sync_scopes",
+    "sync_runs",
+)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_sync_detects_a_swallowed_error_and_the_next_one_repeats_the_commit(
+    database: Database, simulator: Simulator, scope: Scope, table: str
 ) -> None:
-    """The sync notices an error caught anywhere in a commit, and the next sync repeats the work."""
     scope.create_job("job", keep_alive_seconds=60)
     syncer = Syncer(database, scope, simulator)
 
-    def swallows(connection: sa.Connection, *_: Any) -> None:
-        with suppress(exc.ProgrammingError):
-            connection.exec_driver_sql("SELECT * FROM no_such_table")
+    def swallow_after(connection: sa.Connection, _: object, statement: str, *__: object) -> None:
+        if statement.startswith(f"INSERT INTO {table} "):
+            swallow(connection)
 
-    module = scopes if place == "write_scope" else jobs
-    with monkeypatch.context() as context:
-        context.setattr(module, place, swallows)
+    event.listen(sa.Engine, "after_cursor_execute", swallow_after)
+    try:
         with pytest.raises((DatabaseError, exc.DBAPIError, duckdb.Error)):
             syncer.sync()
-    # Jobs and their history are one commit; details may be the next. No run is complete.
-    assert len(syncer.stored("true")) == (place == "write_details")
+    finally:
+        event.remove(sa.Engine, "after_cursor_execute", swallow_after)
+    # Jobs and their history are one commit, details may be the next; and no run is complete.
+    assert len(syncer.stored("true")) == (table == "training_job_details")
     assert syncer.query("SELECT watermark FROM sync_scopes") in ([], [(None,)])
     assert syncer.query("SELECT outcome FROM sync_runs WHERE outcome = 'complete'") == []
     syncer.sync()
     assert differences(syncer.stored(), scope) == []
 
 
-def test_a_missing_commit_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scopes, "write_scope", lambda *_: None)
+def test_an_error_names_the_run_whose_commit_is_missing(database: Database) -> None:
+    class Forgetful(Records):
+        @staticmethod
+        def _write(connection: sa.Connection, turn: Any) -> None:
+            """Write nothing."""
+
     with pytest.raises(DatabaseError) as error:
-        Records(database).commit(Commit(RUN, STATE))
+        Forgetful(database).commit(Commit(RUN, STATE))
     assert str(error.value) == (
         "A commit of run run is not in the database. "
-        "Nothing before it is lost; the next run does it again."
+        "Earlier commits are safe; the next run does it again."
     )
 
 
-def test_an_error_before_any_statement_rolls_back_the_whole_commit(
+def test_an_error_before_any_statement_of_a_commit_leaves_nothing_of_it(
     database: Database, simulator: Simulator, scope: Scope
 ) -> None:
-    """The error comes within a commit, at each of its statements in turn."""
     scope.create_job("job", keep_alive_seconds=60)
     syncer = Syncer(database, scope, simulator)
     records = Records(database)
     commits: list[Commit] = []
 
-    class Recording(Records):
-        def commit(self, commit: Commit) -> None:
-            commits.append(commit)
+    def keep_and_stop(commit: Commit) -> None:
+        commits.append(commit)
+        raise Killed
 
-    with pytest.MonkeyPatch.context() as context:
-        context.setattr("tests.support.syncing.Records.commit", Recording.commit)
-        with suppress(Exception):
-            syncer.sync()
-    commit = next(each for each in commits if each.merged)
+    with pytest.raises(Killed):
+        syncer.sync(Hooks(before_commit=keep_and_stop))
+    # The sync writes its ledger after the error; the first commit is the one with the job.
+    commit = commits[0]
+    assert commit.merged
 
     def everything() -> list[list[tuple[Any, ...]]]:
         tables = ("training_jobs", "training_job_changes", "training_job_details", "sync_runs")
@@ -119,7 +134,7 @@ def test_an_error_before_any_statement_rolls_back_the_whole_commit(
         finally:
             event.remove(sa.Engine, "before_cursor_execute", place)
         if everything() != before:
-            # The error came after COMMIT, while the commit was read back.
+            # Only the read-back comes after COMMIT.
             assert reached > 4
             break
     assert at > 4

@@ -59,7 +59,7 @@ def run(zygotes: Zygotes, simulator: Simulator) -> Run:
             ["--db", str(database.path), *arguments],
             simulator.environment(),
             privileged=privileged,
-            BATCH_ROWS=100,
+            batch_rows=100,
         )
 
     return run

@@ -1,4 +1,4 @@
-"""Syncs are killed at random moments; the next clean sync repairs everything."""
+"""Syncs are killed at drawn moments of backfills and increments; the next one loses nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from exporter.simulator import Simulator
 from tests.reliability.ordeal import STOPS_WITHIN, Ordeal
 from tests.support.processes import Zygotes
 
-#: A command for the long run: EXPORTER_KILLS=200 pytest -s tests/reliability -k killed
+#: The long run: EXPORTER_KILLS=200 pytest -s tests/reliability -k killed
 KILLS = int(os.environ.get("EXPORTER_KILLS", "10"))
 SEED = int(os.environ.get("EXPORTER_SEED", "1"))
 
@@ -19,7 +19,7 @@ def test_the_sync_after_any_kill_ends_equal_to_the_service(
 ) -> None:
     ordeal = Ordeal(simulator, zygotes, tmp_path, SEED)
     while ordeal.tally.kills.total() < KILLS:
-        # Two kills and a clean sync; sometimes with a new account and file.
+        # Two kills, then a clean sync; every second time, a new account and file.
         ordeal.round(2)
         if ordeal.tally.clean % 2 == 0:
             ordeal.renew()

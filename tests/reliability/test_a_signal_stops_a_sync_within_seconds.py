@@ -1,8 +1,9 @@
-"""SIGTERM and Ctrl-C end a sync within five seconds, with its run closed in the ledger."""
+"""SIGTERM and Ctrl-C end a sync within five seconds, wherever it waits, and close its ledger."""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -23,14 +24,14 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(zygotes: Zygotes, simulator: Simulator, database: Database) -> Start:
-    """A function that starts a sync with pages of ten and commits of twenty rows."""
+    """Start a sync with pages of ten jobs and a commit every twenty rows."""
 
     def start(*arguments: str) -> Running:
         return zygotes.start(
             ["--db", str(database.path), "sync", "--max-rps", "0", *arguments],
             simulator.environment(),
-            PAGE=10,
-            BATCH_ROWS=20,
+            page=10,
+            batch_rows=20,
         )
 
     return start
@@ -45,12 +46,22 @@ def jobs(scope: Scope) -> Scope:
 
 
 def stop(process: Running, number: signal.Signals) -> Ended:
-    """Send the signal, wait, and check the exit code and the time."""
+    """Send a signal, and check how long the process takes to end."""
     began = time.monotonic()
     process.send(number)
     ended = process.wait()
     assert time.monotonic() - began < STOPS_WITHIN
     return ended
+
+
+def hangs(simulator: Simulator) -> bool:
+    """Return whether a call hangs."""
+    return any(call.fault == "hang" for call in simulator.calls)
+
+
+def pages(simulator: Simulator) -> int:
+    """Return how many calls of ListTrainingJobs the simulator has received."""
+    return sum(call.operation == "ListTrainingJobs" for call in simulator.calls)
 
 
 def ledger(database: Database) -> list[tuple[object, ...]]:
@@ -61,12 +72,12 @@ def ledger(database: Database) -> list[tuple[object, ...]]:
     )
 
 
-def test_a_signal_ends_a_hanging_call(
+def test_a_call_that_hangs_is_left(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     simulator.inject(Fault("hang", operation="ListTrainingJobs", skip=4, seconds=60))
     process = start()
-    until(lambda: len(simulator.calls) > 5)
+    until(lambda: hangs(simulator))
     ended = stop(process, signal.SIGINT)
     assert (ended.code, ended.out, ended.err) == (130, "", SAID)
     assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 28, None)]
@@ -75,39 +86,39 @@ def test_a_signal_ends_a_hanging_call(
     simulator.clear_faults()
     assert start().wait().code == 0
     assert differences(stored(database), jobs) == []
-    # The second sync continued where the first had stopped.
+    # The next sync resumed the listing.
     assert [row[:2] for row in ledger(database)[1:]] == [
         ("backfill", "complete"),
         ("incremental", "complete"),
     ]
 
 
-def test_a_signal_ends_the_wait_between_retries(
+def test_a_wait_between_two_attempts_is_left(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     simulator.inject(Fault("throttle", operation="ListTrainingJobs", skip=4, times=None))
     process = start()
-    # After two throttles, the sync waits for at least half a second.
+    # Two throttles: it waits for half a second and more now.
     until(lambda: sum(call.fault == "throttle" for call in simulator.calls) > 1)
     assert stop(process, signal.SIGTERM).code == 143
     assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 28, None)]
 
 
-def test_a_signal_ends_the_wait_of_the_rate_limit(
+def test_a_wait_of_the_pacer_is_left(
     zygotes: Zygotes, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     process = zygotes.start(
-        ["--db", str(database.path), "sync", "--max-rps", "0.1"], simulator.environment(), PAGE=10
+        ["--db", str(database.path), "sync", "--max-rps", "0.1"], simulator.environment(), page=10
     )
-    until(lambda: any(call.operation == "ListTrainingJobs" for call in simulator.calls))
+    until(lambda: pages(simulator) > 0)
     assert stop(process, signal.SIGINT).code == 130
     assert ledger(database)[0][:2] == ("backfill", "interrupted")
 
 
-def test_a_signal_ends_a_series_of_fast_calls(
+def test_a_run_of_calls_without_waits_is_left(
     start: Start, simulator: Simulator, database: Database, jobs: Scope, scope: Scope
 ) -> None:
-    """Without Search and a rate limit, hundreds of Describes follow each other without a wait."""
+    """Without Search and without a pace, Describes follow one another without a wait."""
     simulator.world.behaviour = Behaviour(denied=frozenset({(None, None, "Search")}))
     simulator.on_answer = lambda _: time.sleep(0.05)
     process = start()
@@ -116,25 +127,27 @@ def test_a_signal_ends_a_series_of_fast_calls(
     assert ledger(database)[0][:2] == ("backfill", "interrupted")
 
 
-def test_a_signal_ends_the_look_up_of_the_identity(
+def test_a_call_of_sts_that_hangs_is_left(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     simulator.inject(Fault("hang", operation="GetCallerIdentity", seconds=60))
     process = start()
-    until(lambda: len(simulator.calls) > 0)
+    until(lambda: hangs(simulator))
     ended = stop(process, signal.SIGTERM)
     assert (ended.code, ended.err) == (143, SAID)
     assert ledger(database) == []
 
 
-def test_a_signal_ends_the_wait_for_a_reader(
+def test_a_wait_for_a_reader_is_left(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
-    """The run cannot be closed in the ledger; the next sync closes it."""
+    """The ledger cannot be closed then; the next run closes it."""
     opened = threading.Event()
-    simulator.on_answer = lambda _: len(simulator.calls) > 5 and opened.wait(30)
+    # The first commit comes after three pages, so the fourth one is held back until there is a
+    # reader, and the next commit waits for it.
+    simulator.on_answer = lambda _: pages(simulator) > 3 and opened.wait(60)
     process = start("--lock-timeout", "60")
-    until(lambda: len(simulator.calls) > 5)
+    until(lambda: pages(simulator) > 3)
     with holding(database.path, read_only=True) as reader:
         opened.set()
         until(lambda: f"PID {reader.pid}" in process.stderr())
@@ -151,27 +164,27 @@ def test_a_signal_ends_the_wait_for_a_reader(
     assert differences(stored(database), jobs) == []
 
 
-def test_a_signal_ends_the_wait_for_another_sync(
+def test_a_wait_for_another_sync_is_left(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     simulator.inject(Fault("hang", operation="ListTrainingJobs", seconds=60))
     first = start()
-    until(lambda: len(simulator.calls) > 1)
+    until(lambda: hangs(simulator))
     second = start()
     until(lambda: "Waiting for another sync" in second.stderr())
     assert stop(second, signal.SIGINT).code == 130
     assert stop(first, signal.SIGTERM).code == 143
 
 
-def test_a_signal_works_from_the_first_moment_of_the_program(
+def test_a_program_that_was_not_forked_stops(
     simulator: Simulator, tmp_path: Path, jobs: Scope
 ) -> None:
-    """Starts the program itself, without a zygote: the signal comes during imports or the sync."""
+    """Started by itself, with every import of its own."""
     path = tmp_path / "own.duckdb"
     arguments = ["--db", str(path), "sync", "--max-rps", "0"]
     simulator.inject(Fault("hang", operation="ListTrainingJobs", seconds=60))
     with program(arguments, simulator.environment()) as process:
-        until(lambda: any(call.operation == "ListTrainingJobs" for call in simulator.calls), 60)
+        until(lambda: hangs(simulator))
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=30)
@@ -180,7 +193,7 @@ def test_a_signal_works_from_the_first_moment_of_the_program(
     assert ledger(Database(path))[0][:2] == ("backfill", "interrupted")
 
 
-def test_commits_before_a_signal_are_kept(
+def test_a_signal_loses_no_commit(
     start: Start, simulator: Simulator, database: Database, jobs: Scope
 ) -> None:
     assert start().wait().code == 0
@@ -190,10 +203,10 @@ def test_commits_before_a_signal_are_kept(
     jobs.create_job("one-more", lives=False)
     simulator.inject(Fault("hang", operation="Search", seconds=60))
     process = start()
-    until(lambda: any(call.fault == "hang" for call in simulator.calls))
+    until(lambda: hangs(simulator))
     assert stop(process, signal.SIGTERM).code == 143
     assert stored(database).items() >= before.items()
-    # The listing was incomplete, so the watermark stays.
+    # The listing was not complete, so the watermark did not move.
     assert query(database, "SELECT watermark FROM sync_scopes") == watermark
     assert [row[2:] for row in ledger(database)] == [
         (None, True, 60, *watermark[0]),
@@ -202,7 +215,5 @@ def test_commits_before_a_signal_are_kept(
 
 
 def reader_name() -> str:
-    """Return the name that DuckDB gives this process: that of its executable."""
-    import sys
-
+    """Return the name by which DuckDB calls another process: that of its executable."""
     return Path(sys.executable).resolve().name

@@ -1,7 +1,7 @@
-"""A sync that ends at any call or any commit loses nothing.
+"""An error ends a sync at each call and each commit in turn, and the next sync loses nothing.
 
-The world does not change during a test. So every interrupted sync, followed by a clean one, must
-store the same as one undisturbed sync: jobs, details, history and scope.
+The world stands still meanwhile. So every disturbed sync, after a clean one, has to equal an
+undisturbed sync of the same world: jobs, details, history and scope.
 """
 
 from __future__ import annotations
@@ -20,28 +20,24 @@ import sqlalchemy as sa
 from exporter.sagemaker import service
 from exporter.simulator import Behaviour, Scope, Simulator
 from exporter.store.database import Database
-from exporter.syncing import worker
+from exporter.syncing.sizes import Sizes
 from tests.support.syncing import COLUMNS, Hooks, Killed, Row, Syncer, differences
 
-#: The suite tests every fifth boundary, a release all of them:
+#: The suite takes every fifth boundary, the release all of them:
 #: EXPORTER_EVERY=1 pytest tests/reliability -k any_boundary
 EVERY = int(os.environ.get("EXPORTER_EVERY", "5"))
 NO_SEARCH = Behaviour(denied=frozenset({(None, None, "Search")}))
 
 
-@pytest.fixture(autouse=True)
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of two and commits of three rows, so that a few jobs have every boundary."""
-    monkeypatch.setattr(service, "PAGE", 2)
-    monkeypatch.setattr(worker, "BATCH_ROWS", 3)
-    monkeypatch.setattr(worker, "ASK_ROWS", 3)
+#: Pages of two and commits every three rows: a handful of jobs has all the borders.
+SMALL = Sizes(page=2, batch_rows=3, lookup_rows=3)
 
 
 def first_days(scope: Scope) -> None:
-    """Five jobs: a failed one, a reused pool, a retained pool, a running and a pending one."""
+    """Create five jobs: failed, with a reused pool, with a waiting pool, and two in progress."""
     clock = scope.clock
     for number in range(5):
-        # Two jobs share a second, at the boundary between two pages.
+        # Two in the same second, where pages are cut.
         clock.advance(number % 2)
         pool = 3_600 if number in (1, 2) else None
         scope.create_job(f"job-{number}", keep_alive_seconds=pool, tags={"n": str(number)})
@@ -54,7 +50,7 @@ def first_days(scope: Scope) -> None:
 
 
 def another_day(scope: Scope) -> None:
-    """Create a job, reuse a name, settle a pool, and end a job."""
+    """Create a job, reuse a name, settle a pool silently, end a job."""
     clock = scope.clock
     clock.advance(7_200)
     scope.finish(scope.start(scope.job("job-3")))
@@ -65,7 +61,7 @@ def another_day(scope: Scope) -> None:
     scope.create_job("job-0", tags={"n": "again"})
     scope.create_job("job-5", keep_alive_seconds=600)
     clock.advance(1_000)
-    # Search has caught up by now.
+    # Later than the lag of Search.
     clock.advance(service.SEARCH_LAG + timedelta(seconds=1))
 
 
@@ -85,8 +81,8 @@ class Boundaries:
         return Hooks(self.place, self.place, self.place, self.place)
 
 
-#: Everything but the moments at which it was seen, which hang on how long a call took, and
-#: which of two operations told the details.
+#: Everything except observation times, which depend on how long a call took, and which of two
+#: operations returned the details.
 CONTENTS = {
     "served": f"SELECT {COLUMNS} FROM training_jobs WHERE deleted_at IS NULL ORDER BY ALL",
     "jobs": "SELECT * EXCLUDE (first_synced_at, updated_at, verified_at) "
@@ -100,7 +96,7 @@ CONTENTS = {
 WATERMARK = "SELECT watermark FROM sync_scopes"
 
 
-def read_all(database: Database) -> dict[str, list[Row]]:
+def snapshot(database: Database) -> dict[str, list[Row]]:
     with database.reading() as connection:
         return {
             name: [tuple(row) for row in connection.execute(sa.text(statement)).all()]
@@ -127,27 +123,27 @@ class Bench:
         return differences({(row[0], row[1]): row for row in found["served"]}, self.syncer.scope)
 
     def raise_at(self, at: int) -> dict[str, list[Row]]:
-        """Return what is stored after a sync that ended there and a clean sync."""
+        """Return what is stored after a sync that failed there and a clean one."""
         syncer = self.copy(f"raised-{at}")
         with pytest.raises(Killed):
             syncer.sync(Boundaries(at).hooks(), **self.options)
-        cut = read_all(syncer.database)
+        cut = snapshot(syncer.database)
         assert cut["running"] == []
         # The watermark moves with the last commit or not at all.
         if cut["watermark"] not in (self.watermark, [], [(None,)]):
             assert self.differences(cut) == []
         syncer.sync(**self.options)
-        return read_all(syncer.database)
+        return snapshot(syncer.database)
 
     def raise_everywhere(self) -> int:
-        """End a sync at each boundary in turn, and return their number."""
-        self.watermark = read_all(Database(self.template))["watermark"]
+        """Fail a sync at each boundary in turn, and return the number of boundaries."""
+        self.watermark = snapshot(Database(self.template))["watermark"]
         counting = Boundaries()
         syncer = self.copy("undisturbed")
         syncer.sync(counting.hooks(), **self.options)
-        # A second sync, as after the interrupted ones.
+        # A second sync, as after the disturbed ones.
         syncer.sync(**self.options)
-        wanted = read_all(syncer.database)
+        wanted = snapshot(syncer.database)
         assert self.differences(wanted) == []
         for at in range(1, counting.passed + 1, EVERY):
             found = self.raise_at(at)
@@ -161,9 +157,9 @@ def prepare(
     simulator: Simulator, scope: Scope, migrated_file: Path, tmp_path: Path
 ) -> Callable[..., Bench]:
     def prepare(*, increment: bool, behaviour: Behaviour | None = None, **options: Any) -> Bench:
-        simulator.world.behaviour = behaviour or scope.behaviour
+        simulator.world.behaviour = behaviour or simulator.world.behaviour
         first_days(scope)
-        syncer = Syncer(Database(migrated_file), scope, simulator)
+        syncer = Syncer(Database(migrated_file), scope, simulator, SMALL)
         bench = Bench(syncer, migrated_file, tmp_path, options)
         if increment:
             bench.copy("before").sync()
@@ -174,17 +170,17 @@ def prepare(
     return prepare
 
 
-def test_an_error_in_a_backfill(prepare: Callable[..., Bench]) -> None:
+def test_a_backfill_loses_nothing(prepare: Callable[..., Bench]) -> None:
     assert prepare(increment=False).raise_everywhere() >= 20
 
 
-def test_an_error_in_an_incremental_sync(prepare: Callable[..., Bench]) -> None:
+def test_an_incremental_sync_loses_nothing(prepare: Callable[..., Bench]) -> None:
     assert prepare(increment=True).raise_everywhere() >= 20
 
 
-def test_an_error_in_a_full_listing_with_deleted_jobs(prepare: Callable[..., Bench]) -> None:
+def test_a_full_listing_that_finds_deletions_loses_nothing(prepare: Callable[..., Bench]) -> None:
     assert prepare(increment=True, full=True).raise_everywhere() >= 20
 
 
-def test_an_error_while_jobs_are_described_one_by_one(prepare: Callable[..., Bench]) -> None:
+def test_a_sync_without_search_loses_nothing(prepare: Callable[..., Bench]) -> None:
     assert prepare(increment=True, behaviour=NO_SEARCH).raise_everywhere() >= 20

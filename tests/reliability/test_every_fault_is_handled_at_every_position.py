@@ -1,7 +1,7 @@
-"""Every kind of fault, in every operation, at every position of a sync.
+"""Transient faults are retried; permanent ones end the sync in one clear error.
 
-The sync retries transient faults. A permanent fault ends the sync with its error, in one line
-that says what failed and where, and the next good sync corrects the database.
+The tests go through a matrix of faults, operations and positions. After each permanent fault, the
+next good sync makes the database equal to the service.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from exporter.sagemaker import service
 from exporter.sagemaker.failures import AccessDenied, RegionNotEnabled
 from exporter.simulator import Behaviour, Clock, Fault, Scope, Simulator, World
 from exporter.store.database import Database
+from exporter.syncing.sizes import Sizes
 from tests.conftest import NOON
 from tests.reliability.ordeal import detail_differences
 from tests.support.syncing import Row, Syncer, differences
@@ -40,7 +41,7 @@ PLACES: Final = {
     "tags of a job": (TAGS, 0),
     "tags of the last job": (TAGS, 2),
 }
-#: Transient faults: the next attempt succeeds.
+#: Faults that a retry survives.
 TRANSIENT: Final[dict[str, Fault]] = {
     "throttle": Fault("throttle"),
     "internal error": Fault("internal"),
@@ -50,13 +51,13 @@ TRANSIENT: Final[dict[str, Fault]] = {
     "a proxy's page": Fault("foreign"),
     "a gateway's error": Fault("foreign", status=502),
 }
-LATER = " Nothing is lost; the next run goes on from here."
-REFUSED = "The answer was refused whole and nothing of it stored. Is the endpoint really SageMaker?"
-#: Permanent faults: the fault, the class of the error, its exit code, and its message.
+LATER = " Nothing is lost; the next run continues from here."
+REJECTED = "The whole answer was rejected and none of it was stored. Is the endpoint SageMaker?"
+#: Faults that end a sync: fault, class of the error, exit code, words.
 PERMANENT: Final[dict[str, tuple[Fault, type[ExporterError], int, str]]] = {
     "throttle": (Fault("throttle"), ServiceError, 7,
-                 "{op} was throttled past all retries (ThrottlingException). Nothing is lost; "
-                 "the next run goes on from here. Lower --max-rps if it stays."),
+                 "{op} was throttled past all retries (ThrottlingException). Nothing is lost; the "
+                 "next run continues from here. If this persists, lower --max-rps."),
     "internal error": (Fault("internal"), ServiceError, 7,
                        "{op} failed past all retries (InternalFailure): The request processing "
                        "has failed." + LATER),
@@ -83,19 +84,19 @@ PERMANENT: Final[dict[str, tuple[Fault, type[ExporterError], int, str]]] = {
                "{op} is denied (AccessDeniedException). "
                "Allow sagemaker:{op} for this identity (README, IAM policy)."),
     "a missing key": (Fault("missing_field", field="TrainingJobArn", row=-1), ServiceError, 7,
-                      "{op} answered TrainingJobArn as NoneType, which the API does not promise. "
-                      + REFUSED),
+                      "{op} returned TrainingJobArn as NoneType, which breaks its API. "
+                      + REJECTED),
     "a missing time": (Fault("missing_field", field="CreationTime"), ServiceError, 7,
-                       "{op} answered CreationTime as NoneType, "),
+                       "{op} returned CreationTime as NoneType, "),
     "another type": (Fault("wrong_type", field="TrainingJobStatus"), ServiceError, 7,
-                     "{op} answered TrainingJobStatus as dict, which the API does not promise. "
-                     + REFUSED),
+                     "{op} returned TrainingJobStatus as dict, which breaks its API. "
+                     + REJECTED),
     "another type of time": (Fault("wrong_type", field="CreationTime"), ServiceError, 7,
-                             "{op} answered what cannot be read (ValueError): Invalid timestamp "),
+                             "The answer of {op} is unreadable (ValueError): Invalid timestamp "),
 }  # fmt: skip
 
-#: With EXPORTER_EVERY=1 pytest tests/reliability -k every_fault, a good sync follows each failure;
-#: without it, one good sync follows all failures at a position.
+#: EXPORTER_EVERY=1 pytest tests/reliability -k faults_are runs a good sync after each failure;
+#: without it, the good sync comes after all failures of a place.
 EACH: Final = os.environ.get("EXPORTER_EVERY") == "1"
 FEWER: Final = [
     "the first page",
@@ -112,9 +113,8 @@ ORDER BY run_id DESC LIMIT 1
 _accounts = count(1)
 
 
-@pytest.fixture(autouse=True)
-def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "PAGE", 3)
+#: Pages of three jobs, so that seven jobs have all the borders.
+SMALL: Final = Sizes(page=3)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def running() -> Iterator[Simulator]:
 
 @dataclass
 class Bench:
-    """Seven jobs, and copies of an empty database."""
+    """Seven jobs, and copies of an empty database to sync them into."""
 
     simulator: Simulator
     template: Path
@@ -143,7 +143,7 @@ class Bench:
             if number % 2:
                 self.scope.finish(self.scope.start(job))
         world.clock.advance(3_600)
-        self.syncer = Syncer(Database(self.template), self.scope, self.simulator)
+        self.syncer = Syncer(Database(self.template), self.scope, self.simulator, SMALL)
 
     def fresh(self) -> Syncer:
         path = self.folder / f"{next(_accounts)}.duckdb"
@@ -166,7 +166,7 @@ class Bench:
     def hits(self) -> list[str]:
         return [call.operation for call in self.simulator.calls if call.fault]
 
-    def is_true(self) -> None:
+    def check_equal(self) -> None:
         assert differences(self.syncer.stored(), self.scope) == []
         assert detail_differences(self.syncer.database, self.scope) == []
 
@@ -182,8 +182,8 @@ def ledger(syncer: Syncer) -> Row:
 
 
 @pytest.mark.parametrize("kind", TRANSIENT)
-def test_transient_faults_are_retried(bench: Bench, kind: str) -> None:
-    """The sync retries each fault, and only its counts show them."""
+def test_a_transient_fault_is_retried_at_every_place(bench: Bench, kind: str) -> None:
+    """A fault at every place of one sync leaves a trace only in the counts."""
     for by_describe in (False, True):
         bench.search_is_denied(denied=by_describe)
         syncer = bench.fresh()
@@ -196,7 +196,7 @@ def test_transient_faults_are_retried(bench: Bench, kind: str) -> None:
         bench.simulator.calls.clear()
         for number, (operation, skip) in enumerate(places):
             earlier = sum(place[0] == operation for place in places[:number])
-            # Faulty calls count again, because the sync retried them.
+            # Calls that were hit before count again, because they were retried.
             bench.simulator.inject(
                 Fault(
                     TRANSIENT[kind].kind,
@@ -211,22 +211,22 @@ def test_transient_faults_are_retried(bench: Bench, kind: str) -> None:
         assert (outcome, error) == ("complete", None)
         assert watermark is not None
         assert throttles == (len(places) if kind == "throttle" else 0)
-        bench.is_true()
+        bench.check_equal()
 
 
 def test_a_truncated_error_is_retried(bench: Bench) -> None:
-    """A truncated "denied" is no answer; only the complete one leads to the fallback."""
+    """A truncated "denied" is unreadable; the retry shows that Search is denied."""
     bench.search_is_denied(denied=True)
     syncer = bench.fresh()
     bench.inject(Fault("truncated", operation=SEARCH))
     syncer.sync()
     assert bench.hits() == [SEARCH]
     assert ledger(syncer)[:2] == ("complete", None)
-    bench.is_true()
+    bench.check_equal()
 
 
 @pytest.mark.parametrize("place", PLACES if EACH else FEWER)
-def test_permanent_faults_end_in_their_error(bench: Bench, place: str) -> None:
+def test_a_permanent_fault_ends_in_its_error(bench: Bench, place: str) -> None:
     operation, skip = PLACES[place]
     bench.search_is_denied(denied=operation in (DESCRIBE, TAGS))
     syncer = bench.fresh()
@@ -243,30 +243,30 @@ def test_permanent_faults_end_in_their_error(bench: Bench, place: str) -> None:
         assert (type(error.value), error.value.exit_code) == (error_class, code), kind
         assert words.format(op=operation) in message, (kind, message)
         assert "\n" not in message
-        # The ledger and the scope give the same error, and no run is complete.
-        # A region without any answer has no scope.
+        # The ledger and the scope have the same text, and nothing is complete. A region that never
+        # had data is no scope.
         never = kind == "region not enabled" and not syncer.query("FROM sync_scopes")
         assert never <= (EACH and place == "the first page")
-        told = error.value.text
-        expected = [] if never else [("failed", told, None, told, failed)]
+        text = error.value.text
+        expected = [] if never else [("failed", text, None, text, failed)]
         assert syncer.query(FAILED) == expected, kind
         if EACH:
             bench.simulator.clear_faults()
             syncer.sync()
-            bench.is_true()
+            bench.check_equal()
             syncer, failed = bench.fresh(), 0
     if not EACH:
         bench.simulator.clear_faults()
         syncer.sync()
         assert syncer.query("SELECT last_error, failing_runs FROM sync_scopes") == [(None, 0)]
-        bench.is_true()
+        bench.check_equal()
 
 
 def applies(kind: str, operation: str) -> bool:
     if kind == "a missing key" and operation == DESCRIBE:
-        return False  # a truncated answer is retried
+        return False  # it counts as a truncated answer, and is retried
     if kind == "denied":
-        return operation == LIST  # the other actions are optional, see below
+        return operation == LIST  # sync falls back without the others: see below
     if operation == TAGS:
         return "another type" not in kind and "missing" not in kind
     return True
@@ -276,15 +276,15 @@ def applies(kind: str, operation: str) -> bool:
     ("operation", "says"),
     [
         (SEARCH, "Search is denied (AccessDeniedException). Allow sagemaker:Search for this "
-                 "identity (README, IAM policy). Jobs are asked for one by one instead."),
+                 "identity (README, IAM policy). Jobs are looked up one by one instead."),
         (DESCRIBE, "DescribeTrainingJob is denied (AccessDeniedException). Allow "
                    "sagemaker:DescribeTrainingJob for this identity (README, IAM policy). "
-                   "Jobs are asked for by other means where there are any."),
+                   "Jobs are looked up in other ways where possible."),
         (TAGS, "ListTags is denied (AccessDeniedException). Allow sagemaker:ListTags for this "
                "identity (README, IAM policy). Tags stay unknown."),
     ],
 )  # fmt: skip
-def test_denied_optional_actions_give_one_warning_and_a_fallback(
+def test_a_denied_operation_is_reported_once_and_sync_falls_back(
     bench: Bench, operation: str, says: str
 ) -> None:
     rights = {(None, None, operation)}
@@ -297,39 +297,39 @@ def test_denied_optional_actions_give_one_warning_and_a_fallback(
     assert [notice for notice in syncer.notices if operation in notice] == [said]
     assert ledger(syncer)[:2] == ("complete", None)
     assert differences(syncer.stored(), bench.scope) == []
-    # Allowed again, the next sync fetches what was missing.
+    # Once it is allowed, the next sync fetches what was missing.
     bench.simulator.world.behaviour = Behaviour()
     bench.simulator.world.clock.advance(service.SEARCH_LAG + timedelta(seconds=1))
     syncer.sync()
-    bench.is_true()
+    bench.check_equal()
 
 
-def test_unsupported_optional_actions_have_a_fallback(bench: Bench) -> None:
-    """A private endpoint may support ListTrainingJobs only."""
-    elsewhere = "Look at AWS_ENDPOINT_URL and the profile."
+def test_sync_falls_back_if_the_endpoint_lacks_an_operation(bench: Bench) -> None:
+    """A stand-in or a private endpoint may have ListTrainingJobs only."""
+    elsewhere = "Check AWS_ENDPOINT_URL and the profile."
     syncer = bench.fresh()
     bench.simulator.clear_faults()
     for operation, status in ((SEARCH, 404), (DESCRIBE, 501)):
         bench.simulator.inject(Fault("foreign", operation=operation, times=None, status=status))
     syncer.sync()
     assert syncer.notices == [
-        f"{bench.scope.account_id}: Search is not offered by this endpoint (404). {elsewhere} "
-        "Jobs are asked for one by one instead.",
-        f"{bench.scope.account_id}: DescribeTrainingJob is not offered by this endpoint (501). "
-        f"{elsewhere} Jobs are asked for by other means where there are any.",
+        f"{bench.scope.account_id}: This endpoint does not offer Search (404). {elsewhere} "
+        "Jobs are looked up one by one instead.",
+        f"{bench.scope.account_id}: This endpoint does not offer DescribeTrainingJob (501). "
+        f"{elsewhere} Jobs are looked up in other ways where possible.",
     ]
     assert ledger(syncer)[:2] == ("complete", None)
     assert differences(syncer.stored(), bench.scope) == []
     bench.inject(Fault("foreign", times=None, status=404), operation=LIST)
     with pytest.raises(ServiceError) as error:
         syncer.sync()
-    assert "ListTrainingJobs is not offered by this endpoint (404)." in str(error.value)
+    assert "This endpoint does not offer ListTrainingJobs (404)." in str(error.value)
     assert error.value.exit_code == 7
 
 
 @pytest.mark.parametrize("fault", [Fault("no_date"), Fault("wrong_date", seconds=-86_400)])
 @pytest.mark.parametrize("place", ["the first page", "the last page"])
-def test_without_a_trusted_server_time_the_watermark_stays(
+def test_without_a_credible_date_the_watermark_stays(
     bench: Bench, fault: Fault, place: str
 ) -> None:
     syncer = bench.fresh()
@@ -338,15 +338,17 @@ def test_without_a_trusted_server_time_the_watermark_stays(
     syncer.sync()
     assert ledger(syncer)[:3] == ("complete", None, None)
     assert syncer.query("SELECT watermark FROM sync_scopes") == [(None,)]
-    assert any("Date header is missing or wrong" in notice for notice in syncer.notices)
-    bench.is_true()
+    assert any(
+        "the Date header of the service is missing or wrong" in notice for notice in syncer.notices
+    )
+    bench.check_equal()
     syncer.sync()
     assert syncer.query("SELECT watermark IS NOT NULL FROM sync_scopes") == [(True,)]
-    bench.is_true()
+    bench.check_equal()
 
 
-def test_after_a_rejected_token_the_listing_continues_by_time(bench: Bench) -> None:
-    """AWS does not document the lifetime of tokens."""
+def test_after_a_rejected_token_the_listing_continues_by_creation_time(bench: Bench) -> None:
+    """The lifetime of tokens is undocumented; more jobs in one second than a page need them."""
     now = bench.simulator.world.clock.now()
     for number in range(8):
         bench.scope.create_job(f"burst-{number}", created_at=now)
@@ -358,20 +360,22 @@ def test_after_a_rejected_token_the_listing_continues_by_time(bench: Bench) -> N
 
     syncer = bench.fresh()
     bench.inject(Fault("rejected_token", operation=LIST, times=None))
-    with pytest.raises(ServiceError, match=r"refused the request \(ValidationException\)"):
+    with pytest.raises(ServiceError, match=r"rejected the request \(ValidationException\)"):
         syncer.sync()
     bench.simulator.clear_faults()
     syncer.sync()
     assert differences(syncer.stored(), bench.scope) == []
 
 
-def test_a_hanging_connection_times_out(bench: Bench) -> None:
-    bench.syncer = Syncer(bench.syncer.database, bench.scope, bench.simulator, read_timeout=0.5)
+def test_a_connection_that_hangs_times_out(bench: Bench) -> None:
+    bench.syncer = Syncer(
+        bench.syncer.database, bench.scope, bench.simulator, SMALL, read_timeout=0.5
+    )
     syncer = bench.fresh()
     bench.inject(Fault("hang", operation=LIST, skip=1, seconds=5))
     syncer.sync()
     assert bench.hits() == [LIST]
-    bench.is_true()
+    bench.check_equal()
 
     syncer = bench.fresh()
     bench.inject(Fault("hang", operation=LIST, skip=1, times=None, seconds=5))
@@ -380,16 +384,16 @@ def test_a_hanging_connection_times_out(bench: Bench) -> None:
     assert len(bench.hits()) == 6
     bench.simulator.clear_faults()
     syncer.sync()
-    bench.is_true()
+    bench.check_equal()
 
 
-def test_new_statuses_are_stored_and_new_fields_ignored(bench: Bench) -> None:
+def test_new_statuses_are_kept(bench: Bench) -> None:
     bench.simulator.world.behaviour = Behaviour(new_statuses=("Hibernating", "Thawing"))
     job = bench.scope.job("job-0")
     bench.scope.update(job, training_job_status="Hibernating", secondary_status="Thawing")
     syncer = bench.fresh()
     syncer.sync()
-    bench.is_true()
+    bench.check_equal()
     assert syncer.query(
         "SELECT training_job_status, secondary_status FROM training_jobs "
         "WHERE training_job_name = 'job-0'"

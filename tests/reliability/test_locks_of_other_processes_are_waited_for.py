@@ -151,7 +151,7 @@ def test_concurrent_syncs_of_one_file_all_succeed(
     for number in range(20):
         scope.create_job(f"job-{number}")
     processes = [
-        zygotes.start(sync(database.path), simulator.environment(), PAGE=5, BATCH_ROWS=10)
+        zygotes.start(sync(database.path), simulator.environment(), page=5, batch_rows=10)
         for _ in range(3)
     ]
     assert [process.wait().code for process in processes] == [0, 0, 0]

@@ -14,6 +14,7 @@ import signal
 import struct
 import sys
 import time
+from functools import partial
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -24,21 +25,15 @@ import pytz
 
 from exporter import cli
 from exporter.cli import sync
-from exporter.sagemaker import service
 from exporter.store import migrate, view_files
-from exporter.syncing import run, worker
+from exporter.syncing import run
+from exporter.syncing.sizes import Sizes
 
-#: Imported here once, for all children.
+# Imported here once, for all children.
 import_module("mako.template")
 # Read here, because a child with another user may have no permission to read the checkout.
 view_files.views()
 _LOADED = (alembic.command, boto3, duckdb_engine, pytz, sync, migrate, run)
-#: Sizes that a child may reduce, so that a sync has more boundaries.
-_STEPS = {
-    "BATCH_ROWS": (worker, "BATCH_ROWS"),
-    "ASK_ROWS": (worker, "ASK_ROWS"),
-    "PAGE": (service, "PAGE"),
-}
 
 
 def main() -> int:
@@ -69,8 +64,8 @@ def _become(request: dict[str, Any]) -> NoReturn:
         os.dup2(empty, 0)
         if not request["privileged"]:
             _drop_capabilities()
-        for name, value in request["steps"].items():
-            setattr(*_STEPS[name], value)
+        # The command line has no option for the sizes; this process is the child alone.
+        run.run_sync = partial(run.run_sync, sizes=Sizes(**request["sizes"]))
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # as SIGTERM is, until the program starts
         code = cli.main(request["argv"])
         sys.stdout.flush()

@@ -45,7 +45,7 @@ class Zygotes:
         )
 
     def start(
-        self, argv: Sequence[str], env: Mapping[str, str], *, privileged: int = True, **steps: int
+        self, argv: Sequence[str], env: Mapping[str, str], *, privileged: int = True, **sizes: int
     ) -> Running:
         """Start `sagemaker-exporter ARGV…`.
 
@@ -53,7 +53,7 @@ class Zygotes:
             argv: The arguments.
             env: More environment variables.
             privileged: False: file permissions apply to the process even if it runs as root.
-            steps: Smaller batch sizes.
+            sizes: `Sizes` of a sync, smaller than in the program.
         """
         name = f"process-{next(self._numbers)}"
         out, err = self._folder / f"{name}.out", self._folder / f"{name}.err"
@@ -62,17 +62,17 @@ class Zygotes:
             argv=list(argv),
             env=dict(env),
             privileged=privileged,
-            steps=steps,
+            sizes=sizes,
             out=str(out),
             err=str(err),
         )
         return Running(self, answer["pid"], out, err)
 
     def run(
-        self, argv: Sequence[str], env: Mapping[str, str], *, privileged: int = True, **steps: int
+        self, argv: Sequence[str], env: Mapping[str, str], *, privileged: int = True, **sizes: int
     ) -> Ended:
         """Start a process as `start` does, and wait for its end."""
-        return self.start(argv, env, privileged=privileged, **steps).wait()
+        return self.start(argv, env, privileged=privileged, **sizes).wait()
 
     def wait(self, pid: int, seconds: float) -> int | None:
         """Return the exit code of a child; None if it still runs after that time."""

@@ -1,4 +1,4 @@
-"""Runs the sync's worker over HTTP, and compares whole rows with the service."""
+"""Runs the worker of a sync over HTTP, and compares whole rows with the service."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from exporter.sagemaker.pacing import Pacers
 from exporter.simulator import Clock, Job, Scope, Simulator
 from exporter.store.database import Database
 from exporter.syncing.records import Commit, Records
+from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
 from exporter.syncing.worker import Worker
 
 Row = tuple[Any, ...]
 
-#: Making a session and reading the service model takes longest; clients differ by their keys.
+#: Making a session and reading the service model takes longest; all clients share this one.
 _session = boto3.Session()
 
 COLUMNS = (
@@ -36,23 +37,23 @@ COLUMNS = (
 )
 
 
-#: What happens at the service.
+#: Changes at the service.
 CHANGES = ("create", "start", "end", "pool", "delete", "again", "quiet secondary")
 _QUIET = ("Downloading", "Training", "Uploading", "Pending")
 
 
 class Killed(BaseException):
-    """What a test raises where a process might die."""
+    """Raised by a test where a process might die."""
 
 
 @dataclass
 class Hooks:
-    """Called at the places where a test may interfere; they may raise."""
+    """Called before and after each call and commit; they may raise."""
 
     before_call: Callable[[str], None] = lambda _: None
     after_call: Callable[[str], None] = lambda _: None
-    before_commit: Callable[[], None] = lambda: None
-    after_commit: Callable[[], None] = lambda: None
+    before_commit: Callable[[Commit], None] = lambda _: None
+    after_commit: Callable[[Commit], None] = lambda _: None
 
 
 class HookedApi(Api):
@@ -69,15 +70,15 @@ class HookedRecords(Records):
     hooks: Hooks
 
     def commit(self, commit: Commit) -> None:
-        self.hooks.before_commit()
+        self.hooks.before_commit(commit)
         super().commit(commit)
-        self.hooks.after_commit()
+        self.hooks.after_commit(commit)
 
 
 class KeptDatabase(Database):
-    """A database whose one connection stays open: thousands of examples need no thousand files.
+    """A database whose one connection stays open, so that thousands of examples are fast.
 
-    That a file is opened for each read and commit, and closed again, is tested elsewhere.
+    Other tests cover that a file is opened for each read and commit, and closed again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,13 +91,13 @@ class KeptDatabase(Database):
             yield self._kept
         finally:
             self._kept.rollback()
-            # DuckDB 1.4 rolls back that a batch was taken away; a connection that is closed, as
-            # every other one is, takes its batches with it.
+            # DuckDB 1.4 rolls back the removal of a batch. Other connections are closed, which
+            # removes their batches.
             raw: Any = self._kept.connection.driver_connection
             raw.execute("DROP VIEW IF EXISTS staged_rows")
 
     def empty(self) -> None:
-        """Remove every row of a sync."""
+        """Delete every row that a sync writes."""
         self._kept.rollback()
         with self.writing() as connection:
             for table in ("training_jobs", "training_job_changes", "training_job_details"):
@@ -105,17 +106,18 @@ class KeptDatabase(Database):
             connection.execute(sa.text("DELETE FROM sync_runs"))
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._kept.close()
 
 
 @dataclass
 class Syncer:
-    """Syncs one scope as often as a test likes, with one client (making one takes longest)."""
+    """Syncs one scope any number of times with one client, which takes longest to make."""
 
     database: Database
     scope: Scope
     simulator: Simulator
+    sizes: Sizes = DEFAULT_SIZES
     notices: list[str] = field(default_factory=list)
     read_timeout: float = 5
     _numbers: Any = field(default_factory=lambda: count(1))
@@ -135,7 +137,7 @@ class Syncer:
         )
 
     def sync(self, hooks: Hooks | None = None, **options: Any) -> Worker:
-        """One sync; the worker that ran it holds the ledger's rows and the counts."""
+        """Run one sync and return its worker, which has the rows of the ledger."""
         given = SyncOptions(**{"max_rps": 0, **options})
         api = HookedApi(
             self._client,
@@ -154,23 +156,24 @@ class Syncer:
             rules=LabelRules(),
             run_ids=lambda: f"run-{next(self._numbers):04}",
             notify=self.notices.append,
+            sizes=self.sizes,
         )
         worker.run()
         return worker
 
     def stored(self, where: str = "deleted_at IS NULL") -> dict[tuple[str, datetime], Row]:
-        """Rows of training_jobs as the service would show them, by their key."""
+        """Return rows of training_jobs in the shape of `served`, by key."""
         rows = self.query(f"SELECT {COLUMNS} FROM training_jobs WHERE {where}")
         return {(row[0], row[1]): row for row in rows}
 
     def query(self, statement: str) -> list[Row]:
-        """Rows of any statement."""
+        """Return the rows of a statement."""
         with self.database.reading() as connection:
             return [tuple(row) for row in connection.execute(sa.text(statement)).all()]
 
 
 def served(scope: Scope) -> dict[tuple[str, datetime], Row]:
-    """What the service has, in the same shape."""
+    """Return the jobs of the service as rows of `COLUMNS`, by key."""
     rows = {}
     for job in scope.jobs():
         summary = scope.summary(job)
@@ -192,12 +195,11 @@ def served(scope: Scope) -> dict[tuple[str, datetime], Row]:
 
 
 def differences(stored: dict[tuple[str, datetime], Row], scope: Scope) -> list[str]:
-    """Jobs of the service whose stored row is missing or differs, as readable lines.
+    """Return a readable line per job of the service whose stored row is missing or differs.
 
-    Where the service leaves LastModifiedTime out of its summaries, Describe may have told it;
-    and an absent pool status erases none, so that a job which ended without a pool may keep the
-    InUse of when it ran. The seconds of a waiting pool grow, and Search shows those of as long ago
-    as it lags.
+    Three differences are right. LastModifiedTime may come from Describe if summaries omit it. A
+    missing pool status erases nothing, so a job that ended without a pool may keep the InUse of
+    its run. And the seconds of a waiting pool grow, while Search shows older ones within its lag.
     """
     lag = scope.behaviour.search_lag_seconds
     lines = []
@@ -216,7 +218,7 @@ def differences(stored: dict[tuple[str, datetime], Row], scope: Scope) -> list[s
 
 
 class Life:
-    """A world's jobs, moved by drawn numbers."""
+    """The jobs of a scope, changed by drawn numbers."""
 
     def __init__(self, scope: Scope, clock: Clock) -> None:
         self.scope, self.clock = scope, clock
@@ -229,9 +231,9 @@ class Life:
             self._create(f"job-{self.names}", number)
             self.names += 1
         elif what == "again":
-            gone = [job.name for job, _ in self.scope.deleted if not self.scope.find(job.name)]
-            if gone:
-                self._create(gone[number % len(gone)], number)
+            free = [job.name for job, _ in self.scope.deleted if not self.scope.find(job.name)]
+            if free:
+                self._create(free[number % len(free)], number)
         else:
             self._change(what, chosen, number)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from exporter.cli import main
+from exporter.sagemaker.api import Retries
 from exporter.simulator import Scope, Simulator
+from exporter.syncing import run
 
 
 @dataclass
@@ -41,6 +44,9 @@ def sync(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    # The command line has no option for the retries.
+    quick = Retries(throttled=3, failed=3, longest_backoff=0.01)
+    monkeypatch.setattr(run, "run_sync", partial(run.run_sync, retries=quick))
     scope.create_job("nightly-1")
     return Sync(tmp_path, simulator, capfd)
 

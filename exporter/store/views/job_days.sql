@@ -149,8 +149,7 @@ open_training AS (
     WHERE job.training_end_time IS NULL
 ),
 
--- One row per job with a pool that has not settled, or that has no end of training. (As three
--- scans: with OR between them, DuckDB would read every row.)
+-- One row per job with a pool that has not settled, or without an end of training.
 open_pool_job AS (
     SELECT rowid AS job_id, *
     FROM training_jobs
@@ -212,7 +211,7 @@ open_span AS (
         FALSE AS within_a_day,
         CAST(make_timestamp(epoch_us(from_time)) AS DATE) AS first_date,
         CAST(make_timestamp(greatest(latest_us, epoch_us(from_time))) AS DATE) AS latest_date
-    FROM (FROM open_training UNION ALL BY NAME FROM open_pool)
+    FROM (SELECT * FROM open_training UNION ALL BY NAME SELECT * FROM open_pool)
 ),
 
 -- Every day of what is open.
@@ -231,9 +230,9 @@ open_day AS (
 
 -- Every day, of whichever kind.
 day AS (
-    FROM first_training_day
+    SELECT * FROM first_training_day
     UNION ALL BY NAME
-    FROM first_pool_day
+    SELECT * FROM first_pool_day
     UNION ALL BY NAME
     SELECT
         job.rowid AS job_id,
@@ -242,7 +241,7 @@ day AS (
     FROM training_jobs AS job
     INNER JOIN later_day ON job.rowid = later_day.job_id
     UNION ALL BY NAME
-    FROM open_day
+    SELECT * FROM open_day
 )
 
 SELECT

@@ -164,7 +164,10 @@ bounded_day AS (
             latest_date,
             CAST(
                 make_timestamp(
-                    CASE WHEN total_seconds IS NULL THEN coalesce(end_us, started_us) ELSE started_us END
+                    CASE
+                        WHEN total_seconds IS NULL THEN coalesce(end_us, started_us)
+                        ELSE started_us
+                    END
                 ) AS DATE
             )
         ) AS first_date,

@@ -1,4 +1,4 @@
-"""The promise, as a property: whatever happened, the next good sync ends equal to the service."""
+"""The promise as a property: whatever happened, the next good sync ends equal to the service."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from exporter.errors import ExporterError
 from exporter.sagemaker import service
 from exporter.simulator import Behaviour, Clock, Fault, Simulator, World
+from exporter.syncing.sizes import Sizes
 from tests.support.syncing import (
     CHANGES,
     Hooks,
@@ -27,12 +28,12 @@ from tests.support.syncing import (
     served,
 )
 
-#: A command for the long run: EXPORTER_EXAMPLES=100000 pytest tests/sync -k interleaving
+#: The long run: EXPORTER_EXAMPLES=100000 pytest tests/sync -k interleaving
 EXAMPLES = int(os.environ.get("EXPORTER_EXAMPLES", "60"))
 LAG = 60
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
-#: One thing that happens at the service, with a number to choose by.
+#: One change at the service, with a number that chooses its details.
 change = st.tuples(st.sampled_from(CHANGES), st.integers(0, 1_000))
 changes = st.lists(change, max_size=6)
 
@@ -62,7 +63,7 @@ behaviours = st.builds(
     ),
 )
 
-#: A step: what changes, how long it takes, and a sync that may be cut short or go wrong.
+#: A step: changes, the time that passes, and a sync that may be killed or meet a fault.
 steps = st.lists(
     st.fixed_dictionaries(
         {
@@ -88,10 +89,8 @@ _STATE = (
 accounts = count(1)
 
 
-@pytest.fixture(autouse=True)
-def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of three, so that a handful of jobs has all the borders."""
-    monkeypatch.setattr(service, "PAGE", 3)
+#: Pages of three jobs, so that a handful of jobs has all the borders.
+SMALL = Sizes(page=3)
 
 
 @pytest.fixture(scope="module")
@@ -110,10 +109,10 @@ def kept(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def interfere(at: int, act: Callable[[], None]) -> Hooks:
-    """Do something at the n-th of all calls and commits of a sync."""
+    """Act at the n-th boundary of all calls and commits of a sync."""
     left = [at]
 
-    def place(_: str = "") -> None:
+    def place(_: object) -> None:
         left[0] -= 1
         if left[0] == -1:
             act()
@@ -129,7 +128,7 @@ def die() -> None:
     max_examples=EXAMPLES,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    # The pages stay small for the whole test; each example has an account of its own.
+    # Each example has an account of its own, so the fixtures of the function may be shared.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(behaviour=behaviours, steps=steps, last=st.sampled_from(["sync", "full"]))
@@ -143,10 +142,10 @@ def test_the_next_good_sync_ends_equal_to_the_service(
     world = running.world
     world.behaviour = behaviour
     running.clear_faults()
-    # An account of its own is a fresh world for the example.
+    # An account of its own gives the example a fresh world.
     life = Life(world.scope(f"{next(accounts):012}", "eu-west-1"), world.clock)
     kept.empty()
-    syncer = Syncer(kept, life.scope, running)
+    syncer = Syncer(kept, life.scope, running, SMALL)
     seen: dict[tuple[str, datetime], object] = {}
 
     for step in steps:
@@ -157,36 +156,36 @@ def test_the_next_good_sync_ends_equal_to_the_service(
         life.clock.advance(1)
         seen |= syncer.stored("true")
 
-    # What Search hid is found by the next sync that begins later than its lag; what takes its time
-    # at the service (Deleting, a late pool status or its seconds) has happened before.
+    # The next sync that begins after the lag finds what Search hid. By then, everything that the
+    # service does late (Deleting, a pool status, pool seconds) has happened.
     life.clock.advance(timedelta(minutes=15) + service.SEARCH_LAG)
-    # What an earlier --since left out, this one fetches.
+    # This --since fetches what a later one left out.
     syncer.sync(full=last == "full", since=LONG_AGO)
 
     stored, there = syncer.stored(), served(life.scope)
     assert differences(stored, life.scope) == []
-    # What AWS has no more: kept, and known to be gone unless it had been closed before.
-    gone = stored.keys() - there.keys()
-    assert not gone if last == "full" else True
+    # A job that AWS deleted is kept, and marked as deleted unless it had been closed before.
+    unmarked = stored.keys() - there.keys()
+    assert not unmarked if last == "full" else True
     closed = syncer.stored("deleted_at IS NULL AND open_reason IS NULL")
-    assert gone <= closed.keys()
-    # Nothing that was ever seen is lost.
+    assert unmarked <= closed.keys()
+    # No job that was ever seen is lost.
     assert seen.keys() <= syncer.stored("true").keys()
-    # The history ends in what is stored, and says nothing twice.
+    # The history ends in the stored state, and no state comes twice in a row.
     history: dict[object, list[object]] = {}
     for *key, state in syncer.query(
         f"SELECT training_job_arn, creation_time, {_STATE} FROM training_job_changes "
         "ORDER BY observed_at, rowid"
     ):
         history.setdefault(tuple(key), []).append(state)
-    assert {key: told[-1] for key, told in history.items()} == {
+    assert {key: states[-1] for key, states in history.items()} == {
         tuple(key): state
         for *key, state in syncer.query(
             f"SELECT training_job_arn, creation_time, {_STATE} FROM training_jobs"
         )
     }
-    assert all(one != next_ for told in history.values() for one, next_ in pairwise(told))
-    # And the details of what is over are the service's.
+    assert all(one != next_ for states in history.values() for one, next_ in pairwise(states))
+    # The details of closed jobs equal those of the service.
     for row in syncer.query(
         "SELECT training_job_name, creation_time, instance_type, keep_alive_seconds, "
         "billable_seconds "

@@ -1,4 +1,4 @@
-"""A soak of a few simulated days; `python -m tests.reliability.soak` runs longer."""
+"""A soak of a few simulated days; `python -m tests.reliability.soak` is the long one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SYNCS = 12
 SEED = int(os.environ.get("EXPORTER_SEED", "7"))
 
 
-def test_a_series_of_all_kinds_of_syncs(zygotes: Zygotes, tmp_path: Path) -> None:
+def test_a_soak_of_syncs_ends_equal_to_the_service(zygotes: Zygotes, tmp_path: Path) -> None:
     count, tally = soak(tmp_path, zygotes, SEED, lambda count: count.syncs >= SYNCS)
     print(summary(count, tally, SEED))
     assert count.syncs >= SYNCS

@@ -1,4 +1,4 @@
-"""Scopes side by side: each at its own pace, one failing stops no other, each is named."""
+"""Scopes run side by side; one that fails is named and stops no other."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import sqlalchemy as sa
 
 from exporter.config.model import Source, SyncOptions
 from exporter.errors import CredentialsError, ExporterError, PartialError
-from exporter.sagemaker import api as sagemaker_api
-from exporter.sagemaker.failures import Kind
+from exporter.sagemaker.api import Retries
 from exporter.simulator import Behaviour, Fault, Simulator, World
 from exporter.store.database import Database
 from exporter.syncing.outcome import SyncReport
@@ -26,7 +25,7 @@ ROLE = f"arn:aws:iam::{TWO}:role/reader"
 
 @dataclass
 class Fleet:
-    """Two accounts with three regions each; the second one behind a role."""
+    """Two accounts with three regions each; a role leads to the second one."""
 
     world: World
     simulator: Simulator
@@ -40,7 +39,8 @@ class Fleet:
         return run_sync(
             Database(self.path),
             given,
-            SyncOptions(**{"max_rps": 0, **options}),  # type: ignore[arg-type]
+            SyncOptions(**{"max_rps": 0, **options}),  # type: ignore[arg-type] # options of a test
+            retries=Retries(throttled=3, failed=3, longest_backoff=0.01),
         )
 
     def query(self, statement: str) -> list[tuple[object, ...]]:
@@ -53,8 +53,6 @@ def fleet(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     for account in (ONE, TWO):
         for region in REGIONS:
             world.scope(account, region).create_job(f"nightly-{region}")
-    monkeypatch.setattr(sagemaker_api, "LONGEST_BACKOFF", 0.01)
-    monkeypatch.setattr(sagemaker_api, "ATTEMPTS", {Kind.THROTTLE: 3, Kind.PASSING: 3})
     with Simulator(world) as simulator:
         for name, value in simulator.environment(ONE, REGIONS[0]).items():
             monkeypatch.setenv(name, value)
@@ -73,7 +71,7 @@ def test_every_scope_is_synced_once(fleet: Fleet) -> None:
     assert report.summary().startswith("sync: 6 of 6 scopes complete, 6 new, 0 changed")
 
 
-def test_one_denied_and_one_throttled_leave_four_complete(fleet: Fleet) -> None:
+def test_one_denied_and_one_throttled_scope_leave_four_complete(fleet: Fleet) -> None:
     fleet.world.behaviour = Behaviour(denied=frozenset({(ONE, "eu-central-1", "ListTrainingJobs")}))
     fleet.simulator.inject(
         Fault(
@@ -88,7 +86,7 @@ def test_one_denied_and_one_throttled_leave_four_complete(fleet: Fleet) -> None:
     assert report.exit_code == 3
     assert isinstance(report.error, PartialError)
     first, *failed = str(report.error).splitlines()
-    assert first == "4 scopes complete, 2 not:"
+    assert first == "4 scopes complete, 2 failed:"
     assert [line.split(" (")[0] for line in failed] == [
         f"  {ONE}/eu-central-1: ListTrainingJobs is denied",
         f"  {TWO}/us-east-1: ListTrainingJobs was throttled past all retries",
@@ -107,7 +105,7 @@ def test_one_denied_and_one_throttled_leave_four_complete(fleet: Fleet) -> None:
     assert fleet.query("SELECT count(*) FROM sync_scopes WHERE last_error IS NOT NULL") == [(0,)]
 
 
-def test_what_is_denied_everywhere_is_said_once_an_account(fleet: Fleet) -> None:
+def test_a_warning_about_a_denied_operation_comes_once_per_account(fleet: Fleet) -> None:
     fleet.world.behaviour = Behaviour(denied=frozenset({(None, None, "Search")}))
     report = fleet.sync(refresh_tags=True, since=fleet.world.clock.now() - timedelta(days=30))
     assert report.exit_code == 0
@@ -116,7 +114,7 @@ def test_what_is_denied_everywhere_is_said_once_an_account(fleet: Fleet) -> None
         f"{ONE}: tags cannot be refreshed without Search.",
         f"{TWO}: Search is denied",
         f"{TWO}: tags cannot be refreshed without Search.",
-        "Jobs created before 2026-10-02 12:00Z are left out, also where they still run; an "
+        "Jobs created before 2026-10-02 12:00Z are left out, even if they are still running. An "
         "earlier --since lists them.",
     ]
 
@@ -138,7 +136,7 @@ def test_an_optional_source_may_fail(fleet: Fleet) -> None:
     [failed] = [scope for scope in report.scopes if scope.outcome == "failed"]
     assert (failed.name, failed.optional) == ("two", True)
     [warning] = report.warnings
-    assert warning.startswith("Optional, and left behind: two: ")
+    assert warning.startswith("An optional source failed: two: ")
     assert "AssumeRole" in warning
     assert fleet.sync(optional).exit_code == 0
     with pytest.raises(ExporterError) as error:
@@ -146,7 +144,7 @@ def test_an_optional_source_may_fail(fleet: Fleet) -> None:
     assert error.value.exit_code == 5
 
 
-def test_regions_that_are_not_enabled_are_passed_over(fleet: Fleet) -> None:
+def test_regions_that_are_not_enabled_are_skipped(fleet: Fleet) -> None:
     fleet.world.behaviour = Behaviour(disabled_regions=frozenset({(None, "us-east-1")}))
     report = fleet.sync()
     assert report.exit_code == 0
@@ -156,15 +154,15 @@ def test_regions_that_are_not_enabled_are_passed_over(fleet: Fleet) -> None:
     ]
     named = f"2 regions not enabled ({ONE}/us-east-1, {TWO}/us-east-1)"
     assert report.summary().endswith(named)
-    # They are no scopes, which `status --max-age` would call stale for ever.
+    # They are no scopes: `status --max-age` would call them stale forever.
     regions = {region for (region,) in fleet.query("SELECT region FROM sync_scopes")}
     assert regions == {scope.name.split("/")[1] for scope in report.scopes} - {"us-east-1"}
 
 
-def test_an_account_with_no_enabled_region_has_failed(
+def test_an_account_without_an_enabled_region_fails(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The session's own region, where STS is asked, is another one.
+    # STS is called in the region of the session, which is another one.
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     disabled = frozenset((TWO, region) for region in REGIONS)
@@ -175,9 +173,10 @@ def test_an_account_with_no_enabled_region_has_failed(
     assert len(report.failed) == 3
     only_two = fleet.sync(Source("two", role_arn=ROLE, regions=REGIONS))
     assert only_two.exit_code == 5
+    assert isinstance(only_two.error, CredentialsError)
 
 
-def test_all_regions_but_the_excluded_ones(fleet: Fleet) -> None:
+def test_region_all_syncs_every_region_except_the_excluded_ones(fleet: Fleet) -> None:
     report = fleet.sync(Source("one", regions=("all",), exclude_regions=("us-east-1", "eu-west-1")))
     names = {scope.name for scope in report.scopes}
     assert f"{ONE}/eu-central-1" in names
@@ -185,7 +184,7 @@ def test_all_regions_but_the_excluded_ones(fleet: Fleet) -> None:
     assert len(names) > 15
 
 
-def test_a_dry_run_asks_for_no_job_and_writes_nothing(fleet: Fleet) -> None:
+def test_a_dry_run_lists_no_job_and_writes_nothing(fleet: Fleet) -> None:
     report = fleet.sync(dry_run=True)
     assert not fleet.path.exists()
     assert {scope.plan for scope in report.scopes} == {"backfill: first sync"}
@@ -198,8 +197,8 @@ def test_a_dry_run_asks_for_no_job_and_writes_nothing(fleet: Fleet) -> None:
 
 
 def test_a_role_session_renews_itself(fleet: Fleet) -> None:
-    # botocore renews keys that are good for less than ten minutes before it uses them, so that
-    # each question of these sessions renews them, however fast or slow the machine is.
+    # botocore renews credentials that expire within ten minutes before it uses them. So every call
+    # of these sessions renews them, however fast or slow the machine is.
     fleet.world.behaviour = Behaviour(role_session_seconds=60.0)
     assert fleet.sync().exit_code == 0
     renewed = [call for call in fleet.simulator.calls if call.operation == "AssumeRole"]

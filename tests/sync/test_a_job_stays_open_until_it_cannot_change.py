@@ -1,4 +1,4 @@
-"""The one predicate of open and closed: every way to be open has a way out, none too early."""
+"""A job is open while it can still change, and every reason to be open ends at some point."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def completed(**fields: object) -> JobRow:
 @pytest.mark.parametrize(
     ("row", "detail", "verified", "updated", "reason"),
     [
-        # Not ended: open, whatever else is known, and a status nobody knows is not an end.
+        # A job that has not ended is open. An unknown status is not an end.
         (job("InProgress"), NO_POOL, after(99_999), after(0), "running"),
         (job("Stopping"), NO_POOL, after(0), after(0), "running"),
         (job("Deleting"), NO_POOL, after(0), after(0), "running"),
         (job("Hibernating"), POOL, after(0), after(0), "running"),
-        # Ended, no pool asked for: closed at once.
+        # Ended, no pool requested: closed at once.
         (completed(), NO_POOL, after(0), after(0), None),
         (job("Failed", **ENDED), details(keep_alive_seconds=0), after(0), after(0), None),
-        # Ended, a pool asked for, and its status is not there yet: five seconds prove nothing.
+        # Ended, a pool requested, and its status is missing: a few seconds prove nothing.
         (completed(), POOL, after(0.1), after(0), "pool status late"),
         (completed(), POOL, after(59), after(0), "pool status late"),
-        # An hour later it never got one (quota 0, an internal failure).
+        # An hour later: it never got a pool (quota 0, an internal failure).
         (completed(), POOL, after(60), after(0), None),
-        # Nobody knows yet whether a pool was asked for.
+        # Unknown whether a pool was requested.
         (completed(), None, after(0.1), after(0), "keep-alive unknown"),
         (completed(), None, after(60), after(0), None),
         # Without an end time the last modification counts, then the creation.
@@ -48,11 +48,11 @@ def completed(**fields: object) -> JobRow:
         ),
         (job("Stopped", last_modified_time=after(30)), POOL, after(90), after(0), None),
         (job("Stopped"), None, after(60), after(0), None),
-        # Never verified (seen by Search only): no silence closes it.
+        # Never verified (only Search showed it): time alone closes nothing.
         (completed(), POOL, None, after(0), "pool status late"),
-        # A pool that is not settled stays open for as long as it takes.
+        # A pool that is not settled keeps its job open for as long as it takes.
         (completed(warm_pool_status="Available"), POOL, after(99_999), after(0), "pool open"),
-        # In use by a job that has ended: what comes after has not been seen, and may never come.
+        # InUse although the job has ended: the next status is late, and may never come.
         (completed(warm_pool_status="InUse"), POOL, after(59), after(0), "pool status late"),
         (completed(warm_pool_status="InUse"), POOL, after(60), after(0), None),
         (completed(warm_pool_status="Draining"), POOL, after(99_999), after(0), "pool open"),
@@ -71,12 +71,12 @@ def completed(**fields: object) -> JobRow:
             after(1),
             None,
         ),
-        # Settled and its seconds missing: an hour from when that was seen.
+        # Settled without its seconds: open for an hour after that was seen.
         (completed(warm_pool_status="Terminated"), POOL, after(70), after(20), "pool seconds late"),
         (completed(warm_pool_status="Terminated"), POOL, after(80), after(20), None),
     ],
 )
-def test_why_a_job_is_open(
+def test_a_job_is_open_for_a_reason_that_ends(
     row: JobRow,
     detail: DetailRow | None,
     verified: datetime | None,
@@ -92,10 +92,10 @@ def test_why_a_job_is_open(
 )
 def test_a_deleted_job_is_closed_and_keeps_its_last_state(row: JobRow) -> None:
     known = stored(row, detail=POOL, open_reason="running", details_due=True)
-    gone = mark_deleted(known, after(5))
-    assert (gone.job, gone.details) == (known.job, known.details)
-    assert open_reason(gone) is None
-    assert (gone.deleted_at, gone.updated_at, gone.open_reason, gone.details_due) == (
+    deleted = mark_deleted(known, after(5))
+    assert (deleted.job, deleted.details) == (known.job, known.details)
+    assert open_reason(deleted) is None
+    assert (deleted.deleted_at, deleted.updated_at, deleted.open_reason, deleted.details_due) == (
         after(5),
         after(5),
         None,

@@ -1,4 +1,4 @@
-"""A server that nobody here wrote: moto's, with its missing fields and its own ideas of pages."""
+"""A sync works against moto, an independent server that omits fields and pages differently."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def served(client: Any) -> list[tuple[object, ...]]:
             summary["CreationTime"],
             summary["TrainingJobName"],
             summary["TrainingJobStatus"],
-            # moto's List leaves it out; Describe, which the sync asks for details, tells it.
+            # The List of moto leaves it out; the sync gets it from Describe with the details.
             client.describe_training_job(TrainingJobName=summary["TrainingJobName"])[
                 "SecondaryStatus"
             ],
@@ -69,7 +69,7 @@ def stored(path: Path) -> list[tuple[object, ...]]:
     return sorted(tuple(row)[:7] for row in rows)
 
 
-def test_moto_then_more_jobs_then_nothing_new(moto: Any, tmp_path: Path) -> None:
+def test_a_backfill_an_increment_and_a_sync_without_news(moto: Any, tmp_path: Path) -> None:
     path = tmp_path / "jobs.duckdb"
     for number in range(130):
         create(moto, f"nightly-{number}")

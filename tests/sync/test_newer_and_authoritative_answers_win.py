@@ -1,4 +1,4 @@
-"""What one more answer makes of what is stored: newer facts win, sure ones before lagging ones."""
+"""Newer facts replace older ones, and authoritative answers count more than those of Search."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ENDED = job("Completed", last_modified_time=after(9), training_end_time=after(9)
 @pytest.mark.parametrize(
     ("before", "answer", "after_it"),
     [
-        # Newer by LastModifiedTime, of whichever operation.
+        # Newer by LastModifiedTime, whichever operation answered.
         (RUNNING, listed(ENDED, 10), ENDED),
         (RUNNING, searched(ENDED, -99), ENDED),
         # Older by LastModifiedTime.
         (ENDED, listed(RUNNING, 10), ENDED),
         (ENDED, searched(RUNNING, 10), ENDED),
-        # The same LastModifiedTime: a sure answer is the later one, Search only if it must be.
+        # Equal LastModifiedTime: List and Describe are newer, Search only if it must be.
         (
             RUNNING,
             listed(replace(RUNNING, secondary_status="Uploading"), -1),
@@ -35,25 +35,27 @@ ENDED = job("Completed", last_modified_time=after(9), training_end_time=after(9)
             replace(RUNNING, secondary_status="Uploading"),
         ),
         (RUNNING, searched(replace(RUNNING, secondary_status="Downloading"), -1), RUNNING),
-        # A missing time is unknown, never older, and erases none.
+        # A missing time is unknown, never older, and erases no known time.
         (
             RUNNING,
             listed(replace(ENDED, last_modified_time=None), 10),
             replace(ENDED, last_modified_time=after(1)),
         ),
-        # Search alone never takes an ended job back.
+        # Search alone never turns an ended job back into a running one.
         (ENDED, searched(replace(RUNNING, last_modified_time=None), 60), ENDED),
-        # A status that nobody knows is kept as it is.
+        # An unknown status is kept as it is.
         (
             RUNNING,
             listed(replace(ENDED, training_job_status="Hibernating"), 10),
             replace(ENDED, training_job_status="Hibernating"),
         ),
-        # The end, once known, stays.
+        # A known end stays.
         (ENDED, listed(replace(ENDED, training_end_time=None), 10), ENDED),
     ],
 )
-def test_which_answer_counts(before: JobRow, answer: Observed, after_it: JobRow) -> None:
+def test_a_newer_answer_replaces_the_state_and_an_older_one_does_not(
+    before: JobRow, answer: Observed, after_it: JobRow
+) -> None:
     assert merge(stored(before), answer, POLICY).job == after_it
 
 
@@ -69,17 +71,17 @@ AVAILABLE = replace(ENDED, warm_pool_status="Available", warm_pool_retained_seco
 @pytest.mark.parametrize(
     ("before", "answered", "after_it"),
     [
-        # Settled stays settled, and an absent status erases nothing.
+        # A settled pool stays settled, and a missing status erases nothing.
         (SETTLED, AVAILABLE, SETTLED),
         (SETTLED, ENDED, SETTLED),
         (AVAILABLE, ENDED, AVAILABLE),
-        # Seconds that go missing after they were final are kept …
+        # Final seconds are kept if they are missing later …
         (
             SETTLED,
             replace(SETTLED, warm_pool_retained_seconds=None, warm_pool_reused_by_job=None),
             SETTLED,
         ),
-        # … but those of a pool that still ran are not taken for final ones.
+        # … but the seconds of a waiting pool do not become final ones.
         (
             AVAILABLE,
             replace(ENDED, warm_pool_status="Terminated"),
@@ -91,17 +93,19 @@ AVAILABLE = replace(ENDED, warm_pool_status="Available", warm_pool_retained_seco
             replace(AVAILABLE, warm_pool_retained_seconds=400),
             replace(AVAILABLE, warm_pool_retained_seconds=400),
         ),
-        # A pool that waits has cost no less than it had: an index that lags says so.
+        # The seconds of a waiting pool never fall: fewer come from an index that lags.
         (replace(AVAILABLE, warm_pool_retained_seconds=400), AVAILABLE, None),
         (ENDED, AVAILABLE, AVAILABLE),
     ],
 )
-def test_what_becomes_of_a_pool(before: JobRow, answered: JobRow, after_it: JobRow | None) -> None:
-    """None: nothing."""
+def test_a_settled_pool_stays_settled_and_its_seconds_never_fall(
+    before: JobRow, answered: JobRow, after_it: JobRow | None
+) -> None:
+    """None as `after_it`: the stored job stays as it is."""
     assert merge(stored(before), listed(answered, 10), POLICY).job == (after_it or before)
 
 
-def test_a_confirmed_job_is_not_written() -> None:
+def test_a_job_without_news_is_not_written() -> None:
     known = stored(RUNNING, detail=details(), open_reason="running", details_due=False)
     [item] = merge_batch({known.job.key: known}, [described(RUNNING, 60)], POLICY)
     assert item.stored == known
@@ -116,7 +120,7 @@ def test_a_listing_of_everything_verifies_what_it_confirms() -> None:
     assert (item.changed, item.write_job) == (False, True)
 
 
-def test_each_state_that_was_seen_is_history() -> None:
+def test_every_state_that_was_seen_becomes_history() -> None:
     answers = [listed(RUNNING, 2), described(ENDED, 10, billable_seconds=400)]
     [item] = merge_batch({}, answers, POLICY)
     assert item.history == ((after(2), RUNNING), (after(10), ENDED))
@@ -129,7 +133,7 @@ def test_search_adds_details_but_not_an_older_state() -> None:
     [item] = merge_batch({}, answers, POLICY)
     assert item.history == ((after(10), ENDED),)
     assert item.stored.details is not None
-    # It does not show the job as it is known to be: the details are read again.
+    # Search shows an older state of the job, so its details are read again.
     assert item.stored.details_due
     assert not item.stored.details.final
 
@@ -145,7 +149,7 @@ def test_details_are_final_once_read_after_the_job_closed() -> None:
     assert not known.details_due
 
 
-def test_a_failed_job_without_billable_time_waits_an_hour_for_it() -> None:
+def test_a_failed_job_waits_an_hour_for_its_billable_seconds() -> None:
     failed = replace(ENDED, training_job_status="Failed")
     known = merge(stored(failed, detail=details()), described(failed, 30), POLICY)
     assert (final_of(known), known.details_due) == (False, True)
@@ -164,7 +168,7 @@ def test_final_details_change_only_when_tags_are_refreshed() -> None:
     assert final_of(refreshed)
 
 
-def test_describe_does_not_erase_tags_nor_search_what_is_serverless() -> None:
+def test_describe_erases_no_tags_and_search_does_not_erase_serverless() -> None:
     known = merge(stored(RUNNING), searched(RUNNING, 2, tags='{"a":"b"}', serverless=None), POLICY)
     known = merge(known, described(RUNNING, 3, tags=None, serverless=True), POLICY)
     known = merge(known, searched(RUNNING, 4, tags='{"a":"b"}', serverless=None), POLICY)

@@ -1,4 +1,4 @@
-"""The plan: state in, requests out; and how a listing goes from page to page."""
+"""The plan lists what can have changed, and moves a listing from page to page without a gap."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from exporter.sagemaker.rows import JobRow
 from exporter.sagemaker.service import ListRequest, Page
 from exporter.store.scopes import ScopeState
 from exporter.syncing.plan import (
+    Capabilities,
     Listing,
-    Means,
+    LookupRequest,
     OpenJob,
     advance,
     completed,
-    doubtful,
     first_request,
+    lookup_requests,
     needs_another,
     next_listing,
     progressed,
+    range_to_relist,
+    without_search,
 )
-from tests.sync.builders import after, job
+from tests.sync.builders import after, job, stored
 
 NEW = ScopeState("111122223333", "eu-west-1")
 SYNCED = replace(NEW, watermark=after(60), discovered_to=after(50), last_complete_at=after(61))
@@ -32,35 +35,35 @@ DAY = timedelta(days=1)
 
 
 def opened(*newer: int) -> list[OpenJob]:
-    """Open jobs, oldest first, each with how many known jobs are as new or newer."""
+    """Return open jobs, oldest first, each with the number of known jobs that are not older."""
     return [OpenJob(after(40) - DAY * n / 100, n) for n in sorted(newer, reverse=True)]
 
 
 def test_the_first_sync_is_a_backfill() -> None:
-    listing = next_listing(NEW, SyncOptions(), [], Means())
+    listing = next_listing(NEW, SyncOptions(), [], Capabilities())
     assert (listing.mode, listing.created_after, listing.modified_after) == ("backfill", None, None)
     assert first_request(listing) == ListRequest()
 
 
-def test_since_the_first_day_there_is_asks_for_everything() -> None:
+def test_since_the_year_one_lists_everything() -> None:
     first = datetime.min.replace(tzinfo=UTC)
-    listing = next_listing(NEW, SyncOptions(since=first), [], Means())
+    listing = next_listing(NEW, SyncOptions(since=first), [], Capabilities())
     assert first_request(listing) == ListRequest(created_after=first)
     state = replace(SYNCED, discovered_to=after(0), watermark=after(0))
-    listing = next_listing(state, SyncOptions(overlap=10**12), [], Means())
+    listing = next_listing(state, SyncOptions(overlap=10**12), [], Capabilities())
     assert (listing.created_after, listing.modified_after) == (first, first)
 
 
-def test_since_bounds_a_backfill_and_fetches_the_missing_interval_later() -> None:
-    first = next_listing(NEW, SyncOptions(since=after(-100)), [], Means())
+def test_since_bounds_a_backfill_and_an_earlier_one_lists_the_missing_interval() -> None:
+    first = next_listing(NEW, SyncOptions(since=after(-100)), [], Capabilities())
     assert (first.mode, first.created_after) == ("backfill", after(-100))
     state = completed(NEW, replace(first, began_at=after(60), started=True), after(61))
     assert state.discovered_from == after(-100)
-    # A later --since, or the same: nothing to fetch.
+    # The same --since or a later one: nothing is missing.
     for since in (after(-100), after(0)):
-        again = next_listing(state, SyncOptions(since=since), [], Means())
+        again = next_listing(state, SyncOptions(since=since), [], Capabilities())
         assert again.mode == "incremental"
-    earlier = next_listing(state, SyncOptions(since=after(-500)), [], Means())
+    earlier = next_listing(state, SyncOptions(since=after(-500)), [], Capabilities())
     assert (earlier.mode, earlier.created_after, earlier.created_before) == (
         "extend",
         after(-500),
@@ -72,7 +75,7 @@ def test_since_bounds_a_backfill_and_fetches_the_missing_interval_later() -> Non
 
 
 def test_an_incremental_listing_has_a_floor_and_a_modification_filter() -> None:
-    listing = next_listing(SYNCED, SyncOptions(overlap=300), [], Means())
+    listing = next_listing(SYNCED, SyncOptions(overlap=300), [], Capabilities())
     assert (listing.mode, listing.created_after, listing.modified_after) == (
         "incremental",
         after(45),
@@ -81,26 +84,26 @@ def test_an_incremental_listing_has_a_floor_and_a_modification_filter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("newer", "means", "floor", "filtered"),
+    ("newer", "capabilities", "floor", "filtered"),
     [
-        # 45 open jobs: one Search asks for all of them.
-        ((*range(40), 50_000), Means(), after(45), True),
+        # 45 open jobs: one Search returns all of them.
+        ((*range(40), 50_000), Capabilities(), after(45), True),
         # 300 running jobs among the newest 500: listing the window is 6 calls, Search 3.
-        (range(200, 500), Means(), after(45), True),
+        (range(200, 500), Capabilities(), after(45), True),
         # The same without Search: 300 Describes, so the window is listed whole.
-        (range(200, 500), Means(search=False), opened(498)[0].created, False),
-        # And a straggler of weeks ago is described alone, not listed up to.
-        ((*range(200, 500), 60_000), Means(search=False), opened(499)[0].created, False),
+        (range(200, 500), Capabilities(search=False), opened(498)[0].created, False),
+        # An open job of weeks ago is described alone; the window begins after it.
+        ((*range(200, 500), 60_000), Capabilities(search=False), opened(499)[0].created, False),
         # One job without Search: one Describe.
-        ((0,), Means(search=False), after(45), True),
-        # Nothing may be asked by name: the window has to tell.
-        ((3, 700), Means(search=False, describe=False), opened(700)[0].created, False),
+        ((0,), Capabilities(search=False), after(45), True),
+        # No lookup by name is allowed: the window is listed whole.
+        ((3, 700), Capabilities(search=False, describe=False), opened(700)[0].created, False),
     ],
 )
-def test_open_jobs_are_asked_for_by_the_fewest_calls(
-    newer: range, means: Means, floor: datetime, filtered: bool
+def test_open_jobs_are_looked_up_or_listed_whichever_takes_fewer_calls(
+    newer: range, capabilities: Capabilities, floor: datetime, filtered: bool
 ) -> None:
-    listing = next_listing(SYNCED, SyncOptions(), opened(*newer), means)
+    listing = next_listing(SYNCED, SyncOptions(), opened(*newer), capabilities)
     assert listing.created_after == floor
     assert (listing.modified_after is not None) == filtered
 
@@ -109,19 +112,21 @@ def test_an_unfinished_listing_is_finished_first() -> None:
     begun = Listing("backfill", began_at=after(5), started=True, position=after(3))
     state = progressed(NEW, begun)
     assert (state.watermark, state.discovered_to) == (None, after(3))
-    again = next_listing(state, SyncOptions(), [], Means())
+    again = next_listing(state, SyncOptions(), [], Capabilities())
     assert replace(again, reason="") == begun
     assert first_request(again).created_after == after(3) - timedelta(seconds=1)
     assert needs_another(again, resumed=True)
     assert not needs_another(again, resumed=False)
-    # Unless everything is to be listed anyway.
+    # Except if everything is to be listed anyway.
     assert (
-        next_listing(replace(state, watermark=after(1)), SyncOptions(full=True), [], Means()).mode
+        next_listing(
+            replace(state, watermark=after(1)), SyncOptions(full=True), [], Capabilities()
+        ).mode
         == "full"
     )
 
 
-def test_a_filter_is_a_one_off() -> None:
+def test_a_filter_makes_a_one_off() -> None:
     options = SyncOptions(
         created_after=after(-10),
         created_before=after(10),
@@ -130,7 +135,7 @@ def test_a_filter_is_a_one_off() -> None:
         warm_pool_status="Reused",
         training_plan_arn="arn:plan",
     )
-    listing = next_listing(replace(SYNCED, listing_mode="full"), options, [], Means())
+    listing = next_listing(replace(SYNCED, listing_mode="full"), options, [], Capabilities())
     assert first_request(listing) == ListRequest(
         created_after=after(-11).replace(minute=49, second=59),
         created_before=after(10),
@@ -147,18 +152,18 @@ LATER = after(100)
 
 
 def page(*minutes: float, token: str | None = "more", date: datetime | None = LATER) -> Page:
-    """A page of jobs created so many minutes after noon, asked for a second before its Date."""
+    """Return a page of jobs created minutes after noon, requested a second before its Date."""
     rows = [replace(job(), creation_time=after(m), training_job_name=f"j-{m}") for m in minutes]
     return Page(rows, token, date and date - timedelta(seconds=1), date)
 
 
-def test_pages_go_on_from_the_last_creation_time_not_by_token() -> None:
+def test_the_next_page_is_requested_by_the_last_creation_time_not_by_token() -> None:
     listing = Listing("backfill")
     listing, request = advance(listing, first_request(listing), page(1, 2))
     assert (listing.began_at, listing.position) == (after(100) - timedelta(seconds=1), after(2))
     assert request == ListRequest(created_after=after(2) - timedelta(seconds=1))
     listing, request = advance(listing, request, page(2, 3, date=after(101)))
-    # It first began when the first page was asked for.
+    # The listing began when the first page was requested.
     assert listing.began_at == after(100) - timedelta(seconds=1)
     assert request == ListRequest(created_after=after(3) - timedelta(seconds=1))
     listing, request = advance(listing, request, page(3, token=None))
@@ -175,7 +180,7 @@ def test_only_a_missing_token_ends_a_listing() -> None:
     assert (request, listing.position) == (None, after(1))
 
 
-def test_more_jobs_in_a_second_than_a_page_holds_go_on_by_token() -> None:
+def test_more_jobs_in_a_second_than_a_page_holds_are_listed_by_token() -> None:
     listing = Listing("backfill", position=after(1), started=True)
     request = first_request(listing)
     half = 0.5 / 60
@@ -186,7 +191,7 @@ def test_more_jobs_in_a_second_than_a_page_holds_go_on_by_token() -> None:
 
 
 @pytest.mark.parametrize("minutes", [(), (1,)])
-def test_a_page_with_nothing_new_drops_the_modification_filter(minutes: tuple[float, ...]) -> None:
+def test_a_page_without_new_jobs_drops_the_modification_filter(minutes: tuple[float, ...]) -> None:
     listing = Listing(
         "incremental", created_after=after(1), modified_after=after(5), position=after(1)
     )
@@ -195,53 +200,53 @@ def test_a_page_with_nothing_new_drops_the_modification_filter(minutes: tuple[fl
     assert request == ListRequest(created_after=after(1) - timedelta(seconds=1))
 
 
-def test_what_was_asked_for_by_token_is_listed_again_where_it_ends() -> None:
-    """A deletion shifts what follows, and hides a job from whoever goes on by token."""
+def test_a_range_that_was_listed_by_token_is_listed_again() -> None:
+    """A deletion shifts the jobs after it, so that the next page by token omits one."""
     listing = Listing("backfill", position=after(1), started=True)
     request = ListRequest(created_after=after(1), token="t1")
     reached, following = advance(listing, request, page(1, token="t2"))
     assert following == replace(request, token="t2")
-    assert doubtful(reached, request, following) is None
+    assert range_to_relist(reached, request, following) is None
     reached, following = advance(reached, following, page(1, 2, token="t3"))
     assert following == ListRequest(created_after=after(2) - timedelta(seconds=1))
-    assert doubtful(reached, request, following) == Listing(
+    assert range_to_relist(reached, request, following) == Listing(
         "backfill", created_after=after(1), created_before=after(2) + timedelta(seconds=1)
     )
-    # At the end there is no bound but the listing's own.
-    assert doubtful(reached, request, None) == Listing("backfill", created_after=after(1))
-    # A page asked for by creation time repeats where the one before it ended.
-    assert doubtful(reached, following, None) is None
+    # At the end of the listing, its own bound is the only one.
+    assert range_to_relist(reached, request, None) == Listing("backfill", created_after=after(1))
+    # A page by creation time overlaps the page before it.
+    assert range_to_relist(reached, following, None) is None
     one_off = replace(reached, filters=(("NameContains", "a"),))
-    assert doubtful(one_off, request, None) is None
+    assert range_to_relist(one_off, request, None) is None
 
 
-def test_a_server_with_an_order_of_its_own_is_followed_by_token() -> None:
+def test_a_service_that_ignores_the_order_is_listed_by_token() -> None:
     listing = Listing("backfill")
     first, following = advance(listing, first_request(listing), page(60, 30, token="t1"))
     assert (first.position, following) == (None, ListRequest(token="t1"))
-    # Also where a page happens to be in order: nobody knows what comes next.
+    # Even after a page that happens to be in order: the next one may not be.
     second, following = advance(first, ListRequest(token="t1"), page(10, 20, token="t2"))
     assert (second.position, following) == (None, ListRequest(token="t2"))
     request = ListRequest(token="t2")
     last, following = advance(second, request, page(5, 2, token=None))
     assert (last.position, following) == (after(5), None)
-    # Tokens shift here as elsewhere.
-    assert doubtful(last, request, following) == Listing("backfill")
+    # Deletions shift these tokens as well.
+    assert range_to_relist(last, request, following) == Listing("backfill")
 
 
-def test_a_burst_newest_first_is_out_of_order_though_it_lasted_seconds() -> None:
-    """By the last creation time, all that came before the burst would be lost."""
+def test_a_burst_listed_newest_first_counts_as_unsorted_even_within_seconds() -> None:
+    """Continuing from its last creation time would lose every job before the burst."""
     listing = Listing("backfill")
     burst = page(60 + 20 / 60, 60 + 10 / 60, 60, token="t1")
     listing, following = advance(listing, first_request(listing), burst)
     assert (listing.position, following) == (None, ListRequest(token="t1"))
-    # Times that are rounded to seconds may seem to go back by one.
+    # Times that the service rounds to seconds may seem to go back by one.
     rounded = page(60, 60 - 1 / 60, 60 + 1 / 60, token="t1")
     listing, _ = advance(Listing("backfill"), first_request(Listing("backfill")), rounded)
     assert listing.position == after(60 + 1 / 60)
 
 
-def test_a_server_that_passes_over_the_bound_is_followed_by_token() -> None:
+def test_a_service_that_ignores_the_bound_is_listed_by_token() -> None:
     listing = Listing("backfill")
     listing, _ = advance(listing, first_request(listing), page(1, 5, token="t1"))
     request = first_request(listing)
@@ -251,16 +256,16 @@ def test_a_server_that_passes_over_the_bound_is_followed_by_token() -> None:
     assert (listing.position, following) == (after(5), replace(request, token="t2"))
 
 
-def test_a_server_that_gives_the_same_token_for_ever_is_left() -> None:
+def test_a_service_that_repeats_one_token_ends_the_listing_with_an_error() -> None:
     listing = Listing("backfill", started=True)
-    with pytest.raises(ServiceError, match="again and again"):
+    with pytest.raises(ServiceError, match="repeats the same NextToken"):
         advance(listing, ListRequest(token="t1"), page(token="t1"))
 
 
 @pytest.mark.parametrize(
     "untrue", [page(1, date=None), page(200), replace(page(1), date=None, as_of=None)]
 )
-def test_a_date_that_is_missing_or_contradicted_moves_no_watermark(untrue: Page) -> None:
+def test_a_missing_or_contradicted_date_moves_no_watermark(untrue: Page) -> None:
     listing, _ = advance(Listing("incremental"), ListRequest(), untrue)
     assert listing.began_at is None
     later, _ = advance(listing, ListRequest(), page(2))
@@ -268,7 +273,7 @@ def test_a_date_that_is_missing_or_contradicted_moves_no_watermark(untrue: Page)
     assert completed(SYNCED, later, None).watermark == SYNCED.watermark
 
 
-def test_a_row_modified_after_the_answers_date_contradicts_it() -> None:
+def test_a_row_modified_after_the_date_of_its_answer_contradicts_the_date() -> None:
     row: JobRow = replace(job(), last_modified_time=after(102))
     listing, _ = advance(
         Listing("incremental"), ListRequest(), Page([row], None, after(100), after(100))
@@ -276,22 +281,22 @@ def test_a_row_modified_after_the_answers_date_contradicts_it() -> None:
     assert listing.began_at is None
 
 
-def test_a_date_that_ran_ahead_hides_nothing() -> None:
+def test_a_date_that_was_ahead_hides_no_job() -> None:
     hours = timedelta(hours=2)
-    # Of one answer: a later one of the same listing contradicts it.
+    # One Date is ahead: a later one of the same listing contradicts it.
     listing, request = advance(
         Listing("backfill"), ListRequest(), replace(page(1, token="t"), as_of=after(1) + hours)
     )
     assert request is not None
     listing, _ = advance(listing, request, page(2))
     assert listing.began_at is None
-    # Of the first answer only, and the last: the listing cannot have begun after its end.
+    # The first Date is ahead, the last is right: no listing begins after its own end.
     ahead = replace(SYNCED, watermark=after(60) + hours)
-    listing = next_listing(ahead, SyncOptions(), [], Means())
+    listing = next_listing(ahead, SyncOptions(), [], Capabilities())
     assert listing.modified_after == after(61) - timedelta(seconds=300)
-    # Of a whole sync: the next answer whose Date is right drops the filter and begins again.
+    # Every Date of a sync is ahead: the next right one drops the filter and starts over.
     ahead = replace(ahead, last_complete_at=after(61) + hours)
-    listing = next_listing(ahead, SyncOptions(), [], Means())
+    listing = next_listing(ahead, SyncOptions(), [], Capabilities())
     assert listing.modified_after == after(60) + hours - timedelta(seconds=300)
     again, request = advance(listing, first_request(listing), page(70))
     assert (again.modified_after, again.position) == (None, None)
@@ -300,7 +305,7 @@ def test_a_date_that_ran_ahead_hides_nothing() -> None:
     assert (done.position, request) == (after(71), None)
 
 
-def test_a_watermark_never_goes_back() -> None:
+def test_the_watermark_never_goes_back() -> None:
     early = Listing("incremental", began_at=after(1), started=True, position=after(2))
     state = completed(SYNCED, early, after(99))
     assert (state.watermark, state.discovered_to) == (SYNCED.watermark, SYNCED.discovered_to)
@@ -316,3 +321,31 @@ def test_a_watermark_never_goes_back() -> None:
 
 def test_times_of_requests_are_utc() -> None:
     assert after(0).tzinfo is UTC
+
+
+def test_a_lookup_needs_an_authoritative_answer_if_only_that_can_close_the_job() -> None:
+    ended = job("Completed", training_end_time=after(0))
+    waiting = stored(ended, open_reason="pool status late", details_due=False)
+    early = lookup_requests([waiting], set(), after(59), details=True)
+    late = lookup_requests([waiting], set(), after(60), details=True)
+    assert (early, late) == (
+        [LookupRequest(waiting, open=True)],
+        [LookupRequest(waiting, open=True, authoritative=True)],
+    )
+
+
+def test_a_job_that_the_listing_answered_for_is_looked_up_only_for_its_details() -> None:
+    running = stored(job(), open_reason="running", details_due=True)
+    answered = {running.job.key}
+    assert lookup_requests([running], answered, after(0), details=True) == [
+        LookupRequest(running, open=False)
+    ]
+    assert lookup_requests([running], answered, after(0), details=False) == []
+
+
+def test_without_search_open_jobs_come_first_and_then_the_newest_that_lack_details() -> None:
+    requests = [
+        LookupRequest(stored(replace(job(), creation_time=after(n))), open=n == 3) for n in range(5)
+    ]
+    chosen = without_search(requests, limit=2)
+    assert [request.key.creation_time for request in chosen] == [after(3), after(2), after(4)]

@@ -1,4 +1,4 @@
-"""Over HTTP, through an unmodified boto3: whole rows equal to the service, and a few calls."""
+"""A sync over HTTP, through an unmodified boto3, ends equal to the service in few calls."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from exporter.sagemaker import service
 from exporter.sagemaker.api import http_date
 from exporter.sagemaker.service import SEARCH_LAG
 from exporter.simulator import Behaviour, Fault, Scope, Simulator, World
 from exporter.store.database import Database
+from exporter.syncing.sizes import Sizes
 from tests.support.syncing import Hooks, Killed, Row, Syncer, differences
 
 TABLES = ("training_jobs", "training_job_changes", "training_job_details")
@@ -26,14 +26,14 @@ def syncer(database: Database, scope: Scope, simulator: Simulator) -> Syncer:
 
 
 def calls(simulator: Simulator) -> Counter[str]:
-    """Calls since the last look, by operation."""
+    """Return the calls since the last time, by operation."""
     made = Counter(call.operation for call in simulator.calls)
     simulator.calls.clear()
     return made
 
 
 def contents(syncer: Syncer) -> dict[str, set[Row]]:
-    """Whole rows, as texts, of the tables that a sync with nothing new must not touch."""
+    """Return whole rows, as texts, of the tables that a sync without news must not change."""
     return {table: set(syncer.query(f"SELECT t::VARCHAR FROM {table} AS t")) for table in TABLES}
 
 
@@ -41,10 +41,10 @@ def listings(simulator: Simulator) -> list[dict[str, Any]]:
     return [dict(c.params) for c in simulator.calls if c.operation == "ListTrainingJobs"]
 
 
-def test_5000_jobs_then_changes_then_nothing_new(
+def test_a_backfill_an_increment_and_a_sync_without_news_take_few_calls(
     syncer: Syncer, world: World, scope: Scope, simulator: Simulator
 ) -> None:
-    # Seconds that grow while a pool waits are news at every sync; here nothing is to be new.
+    # The growing seconds of a waiting pool would be news at every sync.
     world.behaviour = Behaviour(pool_seconds_while_available="absent")
     world.generate(jobs=5_000, scopes=[scope])
     backfill = syncer.sync()
@@ -62,7 +62,7 @@ def test_5000_jobs_then_changes_then_nothing_new(
     made = calls(simulator)
     assert made["ListTrainingJobs"] + made["Search"] <= 6
 
-    # Jobs that wait for a late pool status are closed by a sure answer an hour after their end.
+    # An authoritative answer an hour after its end closes a job that waits for a pool status.
     world.clock.advance(timedelta(hours=2))
     syncer.sync()
     before = contents(syncer)
@@ -101,7 +101,9 @@ def test_the_incremental_request_carries_both_bounds(
     )
 
 
-def test_a_pool_that_settles_in_silence_is_seen(syncer: Syncer, world: World, scope: Scope) -> None:
+def test_a_pool_that_settles_without_a_new_modification_time_is_seen(
+    syncer: Syncer, world: World, scope: Scope
+) -> None:
     job = scope.create_job("nightly-1", keep_alive_seconds=3600, lives=False)
     scope.start(job)
     scope.finish(job)
@@ -119,7 +121,7 @@ def test_a_pool_that_settles_in_silence_is_seen(syncer: Syncer, world: World, sc
 
 
 @pytest.mark.parametrize("world_lag", [0.0, 90.0])
-def test_what_search_hides_is_found_later_than_its_lag(
+def test_a_change_that_search_hides_is_found_once_its_lag_is_over(
     syncer: Syncer, world: World, scope: Scope, world_lag: float
 ) -> None:
     world.behaviour = Behaviour(search_lag_seconds=world_lag)
@@ -138,7 +140,7 @@ def test_what_search_hides_is_found_later_than_its_lag(
     assert differences(syncer.stored(), scope) == []
 
 
-def test_a_name_used_again_is_a_second_row(syncer: Syncer, world: World, scope: Scope) -> None:
+def test_a_reused_name_is_a_second_row(syncer: Syncer, world: World, scope: Scope) -> None:
     first = scope.create_job("nightly-1", lives=False)
     scope.start(first)
     syncer.sync()
@@ -178,7 +180,7 @@ def test_full_finds_deletions_and_keeps_the_rows(
     assert syncer.stored().keys() == {(job.arn, job.creation_time) for job in scope.jobs()}
 
 
-def test_tags_are_refreshed_when_asked(syncer: Syncer, world: World, scope: Scope) -> None:
+def test_tags_are_refreshed_on_request(syncer: Syncer, world: World, scope: Scope) -> None:
     job = scope.create_job("nightly-1", tags={"team": "vision"}, lives=False)
     scope.start(job)
     scope.finish(job)
@@ -197,7 +199,7 @@ def test_tags_are_refreshed_when_asked(syncer: Syncer, world: World, scope: Scop
     assert syncer.query(tags) == [("nlp",)]
 
 
-def test_since_bounds_and_an_earlier_one_fetches_the_rest(
+def test_since_bounds_a_backfill_and_an_earlier_one_fetches_the_rest(
     syncer: Syncer, world: World, scope: Scope, simulator: Simulator
 ) -> None:
     world.generate(jobs=600, scopes=[scope])
@@ -242,17 +244,17 @@ def test_a_sync_with_a_filter_fetches_the_details_of_what_it_finds_and_deletes_n
     syncer: Syncer, world: World, scope: Scope, denied: str
 ) -> None:
     world.behaviour = Behaviour(denied=frozenset({(None, None, denied)}))
-    for name in ("bert-1", "bert-2", "gone", "other"):
+    for name in ("bert-1", "bert-2", "deleted", "other"):
         scope.start(scope.create_job(name, lives=False))
     syncer.sync(details=False)
     world.clock.advance(timedelta(hours=1))
-    for name in ("bert-1", "bert-2", "gone"):
+    for name in ("bert-1", "bert-2", "deleted"):
         scope.finish(scope.job(name), "Completed")
     world.clock.advance(timedelta(hours=1))
 
     def delete_one(operation: str) -> None:
         if operation == "ListTrainingJobs":
-            scope.delete_job("gone")
+            scope.delete_job("deleted")
 
     syncer.sync(Hooks(after_call=delete_one), status="Completed")
     found = """
@@ -262,18 +264,20 @@ def test_a_sync_with_a_filter_fetches_the_details_of_what_it_finds_and_deletes_n
     assert syncer.query(found) == [
         ("bert-1", "ml.m5.xlarge"),
         ("bert-2", "ml.m5.xlarge"),
-        ("gone", None),
+        ("deleted", None),
         ("other", None),
     ]
     assert syncer.query("SELECT count(*) FROM training_jobs WHERE deleted_at IS NOT NULL") == [(0,)]
 
 
-def test_three_months_later_killed_every_few_calls_each_run_gets_further(
+def test_a_sync_that_is_killed_every_few_calls_gets_further_each_time(
     syncer: Syncer, world: World, scope: Scope
 ) -> None:
     world.generate(jobs=200, scopes=[scope])
     syncer.sync()
     world.advance(timedelta(days=1))
+    # A batch per page, as if each page took half a minute.
+    syncer.sizes = Sizes(batch_rows=1)
     now = world.clock.now()
     for number in range(1_500):
         job = scope.create_job(
@@ -292,10 +296,7 @@ def test_three_months_later_killed_every_few_calls_each_run_gets_further(
                 raise Killed
 
         try:
-            with pytest.MonkeyPatch.context() as patch:
-                # A batch a page, as half a minute at one call a second would make.
-                patch.setattr("exporter.syncing.worker.BATCH_ROWS", 1)
-                worker = syncer.sync(Hooks(before_call=die_soon))
+            worker = syncer.sync(Hooks(before_call=die_soon))
         except Killed:
             [(position,)] = syncer.query("SELECT discovered_to FROM sync_scopes")
             reached.append(position)
@@ -307,12 +308,12 @@ def test_three_months_later_killed_every_few_calls_each_run_gets_further(
     assert reached == sorted(set(reached))
     assert worker.runs[-1].outcome == "complete"
     assert differences(syncer.stored(), scope) == []
-    # The listing that was resumed began when it first began, not when it was resumed.
+    # A resumed listing counts as begun when it first began.
     outcomes = syncer.query("SELECT outcome, count(*) FROM sync_runs GROUP BY ALL ORDER BY ALL")
     assert outcomes == [("complete", 3), ("interrupted", len(reached))]
 
 
-def test_search_and_describe_denied_lists_the_window_whole(
+def test_without_search_and_describe_the_window_is_listed_whole(
     syncer: Syncer, world: World, scope: Scope, simulator: Simulator
 ) -> None:
     world.behaviour = Behaviour(
@@ -332,14 +333,14 @@ def test_search_and_describe_denied_lists_the_window_whole(
     assert sum("DescribeTrainingJob is denied" in notice for notice in syncer.notices) == 2
 
 
-def test_an_open_job_that_is_gone_is_closed_where_describe_is_denied(
+def test_a_deleted_open_job_is_closed_even_if_describe_is_denied(
     syncer: Syncer, world: World, scope: Scope, simulator: Simulator
 ) -> None:
     world.behaviour = Behaviour(denied=frozenset({(None, None, "DescribeTrainingJob")}))
-    for name in ("gone", "again", "stays"):
+    for name in ("deleted", "again", "stays"):
         scope.start(scope.create_job(name, lives=False))
     syncer.sync()
-    scope.delete_job("gone")
+    scope.delete_job("deleted")
     scope.delete_job("again")
     world.clock.advance(timedelta(hours=1))
     for number in range(250):
@@ -350,27 +351,27 @@ def test_an_open_job_that_is_gone_is_closed_where_describe_is_denied(
     syncer.sync()
     assert differences(syncer.stored(), scope) == []
     deleted = "SELECT training_job_name FROM training_jobs WHERE deleted_at IS NOT NULL ORDER BY 1"
-    assert syncer.query(deleted) == [("again",), ("gone",)]
+    assert syncer.query(deleted) == [("again",), ("deleted",)]
     simulator.calls.clear()
     world.clock.advance(timedelta(hours=1))
     syncer.sync()
-    # Nobody asks for them any more; the window would grow with the history.
+    # They are not looked up any more; otherwise the window would grow with the history.
     assert calls(simulator)["ListTrainingJobs"] == 1
 
 
 @pytest.mark.parametrize(("details", "full"), [(False, False), (True, True)])
-def test_what_a_whole_listing_lacks_is_gone_where_describe_is_denied(
+def test_a_job_missing_from_a_whole_listing_is_deleted_if_describe_is_denied(
     syncer: Syncer, world: World, scope: Scope, details: bool, full: bool
 ) -> None:
     world.behaviour = Behaviour(denied=frozenset({(None, None, "DescribeTrainingJob")}))
-    for name in ("gone", "stays"):
+    for name in ("deleted", "stays"):
         scope.start(scope.create_job(name, lives=False))
     syncer.sync()
-    scope.delete_job("gone")
+    scope.delete_job("deleted")
     world.clock.advance(timedelta(hours=1))
     syncer.sync(details=details, full=full)
     deleted = "SELECT training_job_name FROM training_jobs WHERE deleted_at IS NOT NULL"
-    assert syncer.query(deleted) == [("gone",)]
+    assert syncer.query(deleted) == [("deleted",)]
     assert differences(syncer.stored(), scope) == []
 
 
@@ -378,7 +379,7 @@ def test_what_a_whole_listing_lacks_is_gone_where_describe_is_denied(
 def test_a_deletion_between_two_pages_hides_no_job(
     syncer: Syncer, world: World, scope: Scope, as_range: bool
 ) -> None:
-    """Neither among more jobs of a second than a page holds, nor behind a filter of times."""
+    """Not among more jobs of a second than a page holds, and not behind a filter by time."""
     world.behaviour = Behaviour(offset_tokens=True, creation_time_is_range=as_range)
     for number in range(250):
         scope.finish(scope.start(scope.create_job(f"sweep-{number:03}", lives=False)))
@@ -392,18 +393,18 @@ def test_a_deletion_between_two_pages_hides_no_job(
 
     syncer.sync(Hooks(after_call=delete_one))
     assert differences(syncer.stored(), scope) == []
-    # The two were read before they were deleted.
+    # The sync read the two before they were deleted.
     assert len(syncer.stored("true")) == 251
 
 
-def test_a_job_that_deletions_hide_twice_is_found_by_the_third_look(
-    syncer: Syncer, world: World, scope: Scope, monkeypatch: pytest.MonkeyPatch
+def test_a_job_that_deletions_hide_twice_is_found_by_the_next_relist(
+    syncer: Syncer, world: World, scope: Scope
 ) -> None:
-    monkeypatch.setattr(service, "PAGE", 3)
+    syncer.sizes = Sizes(page=3)
     world.behaviour = Behaviour(offset_tokens=True)
     for number in range(9):
         scope.finish(scope.start(scope.create_job(f"sweep-{number}", lives=False)))
-    # The third page begins with the sixth; afterwards the second one would, but three more go.
+    # The first deletion hides a job from page 3, and the others hide it from the first re-list.
     doomed = {3: ["sweep-0"], 6: ["sweep-1", "sweep-2", "sweep-3"]}
     pages = count(1)
 
@@ -417,10 +418,10 @@ def test_a_job_that_deletions_hide_twice_is_found_by_the_third_look(
     assert len(syncer.stored("true")) == 9
 
 
-def test_a_job_that_a_shifted_token_hid_is_not_gone(
+def test_a_job_that_a_shifted_token_hid_does_not_count_as_deleted(
     syncer: Syncer, world: World, scope: Scope
 ) -> None:
-    """More jobs within a second than a page holds, and the first is deleted between two pages."""
+    """One second holds more jobs than a page, and the first one is deleted between two pages."""
     world.behaviour = Behaviour(
         offset_tokens=True,
         denied=frozenset({(None, None, "DescribeTrainingJob"), (None, None, "Search")}),
@@ -447,14 +448,14 @@ def test_a_job_that_a_shifted_token_hid_is_not_gone(
     assert differences(syncer.stored(), scope) == []
 
 
-def test_full_with_since_leaves_no_hole_after_what_was_listed(
+def test_full_with_since_leaves_no_gap_after_what_was_listed(
     syncer: Syncer, world: World, scope: Scope
 ) -> None:
-    """Neither after months without a sync nor after a backfill that was cut short."""
+    """Not after a backfill that was cut short, and not after a month without a sync."""
     world.generate(jobs=600, scopes=[scope])
     commits = count(1)
 
-    def die_at_the_second() -> None:
+    def die_at_the_second(_: object) -> None:
         if next(commits) == 2:
             raise Killed
 
@@ -472,10 +473,10 @@ def test_full_with_since_leaves_no_hole_after_what_was_listed(
     assert differences(syncer.stored(), scope) == []
 
 
-def test_an_old_open_job_that_nothing_may_ask_for_is_listed_again(
+def test_an_old_open_job_that_no_lookup_may_find_is_listed_again(
     syncer: Syncer, world: World, scope: Scope
 ) -> None:
-    """Also where the listing itself was unfiltered, and only began later than the job."""
+    """The listing is unfiltered, but its window begins later than the job."""
     world.behaviour = Behaviour(
         denied=frozenset({(None, None, "Search"), (None, None, "DescribeTrainingJob")})
     )
@@ -503,10 +504,10 @@ def test_a_throttled_listing_slows_down_and_is_counted(
 
 
 @pytest.mark.parametrize("answers", [1, None])
-def test_a_date_that_ran_ahead_hides_no_job(
+def test_a_date_that_was_ahead_hides_no_job(
     syncer: Syncer, world: World, scope: Scope, simulator: Simulator, answers: int | None
 ) -> None:
-    """Of the first answer, or of a whole sync; jobs then come and end before that time."""
+    """The Date of one answer, or of a whole sync, is ahead; then jobs come and end before it."""
     world.generate(jobs=150, scopes=[scope])
     simulator.inject(Fault("wrong_date", times=answers, seconds=7_200))
     syncer.sync()
@@ -522,7 +523,7 @@ def test_a_date_that_ran_ahead_hides_no_job(
 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="the platform keeps its time zone")
-def test_a_date_without_a_zone_is_no_time_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_date_without_a_zone_is_utc_not_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     try:
@@ -542,13 +543,13 @@ def test_a_date_without_a_zone_is_no_time_of_this_machine(monkeypatch: pytest.Mo
     assert found == [datetime(2026, 11, 1, 6, 30, tzinfo=UTC)] * 4 + [None]
 
 
-def test_what_search_shows_soon_after_a_sync_is_stored_once(
+def test_a_change_that_search_shows_early_is_stored_once(
     syncer: Syncer, world: World, scope: Scope
 ) -> None:
-    """Search stands for a moment before that of the last sync: its news are news all the same."""
+    """An answer of Search stands for a moment before the last sync, but it has a newer state."""
     job = scope.start(scope.create_job("long", lives=False))
     world.clock.advance(timedelta(hours=1))
-    scope.create_job("later", lives=False)  # from here on jobs are listed
+    scope.create_job("later", lives=False)  # the next listing begins here
     world.clock.advance(timedelta(minutes=10))
     syncer.sync()
     world.clock.advance(20)

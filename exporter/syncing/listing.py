@@ -1,0 +1,124 @@
+"""Reads the pages of one listing, and lists again what deletions may have hidden meanwhile."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from exporter.sagemaker.api import Api
+from exporter.sagemaker.failures import InvalidRequest
+from exporter.sagemaker.rows import JobKey
+from exporter.sagemaker.service import PAGE, ListRequest, Page, list_page
+from exporter.syncing import plan
+from exporter.syncing.plan import Listing
+
+_log = logging.getLogger(__name__)
+
+#: Tokens of one listing that the service may reject before the listing fails.
+_MAX_REJECTED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPage:
+    """A page, and how far its listing has come with it."""
+
+    reached: Listing
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One request of a listing: the listing before and after it, its page, the next request."""
+
+    listing: Listing
+    request: ListRequest
+    reached: Listing
+    page: Page
+    following: ListRequest | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListingReader:
+    """Reads listings of one scope.
+
+    Attributes:
+        api: The calls of the scope.
+        check: Called before each page; raises if the run has to stop.
+        count: Called with each page as soon as it is read, to count it even if a later one fails.
+        page_size: Jobs per page.
+        log_fields: Fields of every log line.
+    """
+
+    api: Api
+    check: Callable[[], None] = lambda: None
+    count: Callable[[Page], None] = lambda _: None
+    page_size: int = PAGE
+    log_fields: Mapping[str, object] = field(default_factory=dict)
+
+    def pages(self, listing: Listing) -> Iterator[ListedPage]:
+        """Yield the pages of a listing.
+
+        After several pages by token, the pages of their re-lists come first. They carry the
+        listing as it was before: an interruption resumes there, and lists the range again.
+
+        Raises:
+            ExporterError: The service failed past all retries, or broke its protocol.
+        """
+        shown: set[JobKey] = set()
+        for step in self._steps(listing):
+            if step.request.token is None:
+                shown.clear()
+            shown.update(row.key for row in step.page.rows)
+            uncertain = plan.range_to_relist(step.reached, step.request, step.following)
+            if uncertain is not None:
+                for page in self._relist(uncertain, shown):
+                    yield ListedPage(step.listing, page)
+            yield ListedPage(step.reached, step.page)
+
+    def _steps(self, listing: Listing) -> Iterator[_Step]:
+        request: ListRequest | None = plan.first_request(listing)
+        rejected = 0
+        while request is not None:
+            self.check()
+            try:
+                page = list_page(self.api, request, self.page_size)
+            except InvalidRequest:
+                rejected += 1
+                if request.token is None or rejected > _MAX_REJECTED:
+                    raise
+                # The token may have expired: continue from the last creation time instead.
+                request = plan.first_request(listing)
+                _log.info(
+                    "token rejected", extra={**self.log_fields, "resumes_from": listing.position}
+                )
+                continue
+            reached, following = plan.advance(listing, request, page)
+            self.count(page)
+            _log.info(
+                "page",
+                extra={
+                    **self.log_fields,
+                    "jobs": len(page.rows),
+                    "by": "token" if request.token else "creation time",
+                    "reached": reached.position,
+                    "more": following is not None,
+                },
+            )
+            yield _Step(listing, request, reached, page, following)
+            listing, request = reached, following
+
+    def _relist(self, listing: Listing, shown: set[JobKey]) -> Iterator[Page]:
+        """Yield the pages of re-lists, until one shows every job that the previous one showed.
+
+        Only the deletion of a job that has been shown can hide another one. So if none is
+        missing, nothing was hidden.
+        """
+        for _ in range(plan.MAX_RELISTS):
+            before, shown = shown, set()
+            for step in self._steps(listing):
+                shown.update(row.key for row in step.page.rows)
+                yield step.page
+            if before <= shown:
+                return
