@@ -249,7 +249,7 @@ def test_the_shipped_list_is_loaded_once_and_keeps_other_prices(ledger: Ledger) 
 def test_the_shipped_list_has_each_price_once_in_a_known_unit() -> None:
     prices = shipped_prices()
     keys = {(row.region, row.component, row.instance_type, row.effective_from) for row in prices}
-    assert len(prices) == len(keys) == 95
+    assert len(prices) == len(keys) == 97
     assert {(row.component, row.unit) for row in prices} == {
         ("Training", "Hrs"),
         ("Training ML storage", "GB-Mo"),

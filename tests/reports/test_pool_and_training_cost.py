@@ -206,8 +206,8 @@ def test_the_note_on_estimates_says_how_old_the_oldest_list_price_is(bench: Benc
 
     assert notes["estimated"] == (
         "Includes 3.00 USD estimated at a price from another date. The oldest list price in it "
-        "was seen on 2023-12-31, 1,036 days before the end of the period. For exact amounts, import "
-        "the prices of that time with `prices import FILE`."
+        "was seen on 2023-12-31, 1,036 days before the end of the period. For exact amounts, "
+        "import the prices of that time with `prices import FILE`."
     )
 
 
