@@ -83,7 +83,7 @@ def import_(app: App, file: Path, output: Json) -> None:
     """
     from exporter.prices.imports import import_csv
 
-    with _locked(app) as database, database.writing() as connection:
+    with locked(app) as database, database.writing() as connection:
         result = import_csv(connection, file, app.now)
     if output.wanted:
         months = _months_as_json(result.changed_months)
@@ -93,7 +93,7 @@ def import_(app: App, file: Path, output: Json) -> None:
         f"prices import: {counted(result.prices, 'price')}, {result.new:,} new, "
         f"{result.changed:,} changed, {result.unchanged:,} unchanged"
     )
-    _notify_of_months(app, "prices import", result.changed_months)
+    notify_of_months(app, "prices import", result.changed_months)
     if result.changed_months:
         app.notify(f"prices import: `prices remove {result.import_id}` undoes this import")
 
@@ -102,7 +102,8 @@ def _months_as_json(months: Iterable[ChangedMonth]) -> list[dict[str, Any]]:
     return [{**asdict(month), "difference_usd": month.difference_usd} for month in months]
 
 
-def _notify_of_months(app: App, command: str, months: Iterable[ChangedMonth]) -> None:
+def notify_of_months(app: App, command: str, months: Iterable[ChangedMonth]) -> None:
+    """Print a line for each past month whose cost changed."""
     from exporter.reports.values import money
 
     for month in months:
@@ -147,7 +148,7 @@ def remove_(app: App, import_id: int, output: Json) -> None:
     """
     from exporter.prices.imports import remove
 
-    with _locked(app) as database, database.writing() as connection:
+    with locked(app) as database, database.writing() as connection:
         done = remove(connection, import_id, app.now)
     if output.wanted:
         print_json({**asdict(done.removed), "changed_months": _months_as_json(done.changed_months)})
@@ -156,11 +157,11 @@ def remove_(app: App, import_id: int, output: Json) -> None:
         f"prices remove: removed {counted(done.removed.prices, 'price')} of import {import_id} "
         f"({done.removed.file})"
     )
-    _notify_of_months(app, "prices remove", done.changed_months)
+    notify_of_months(app, "prices remove", done.changed_months)
 
 
 @contextmanager
-def _locked(app: App) -> Iterator[Database]:
+def locked(app: App) -> Iterator[Database]:
     """Give the database under the sync lock, created or upgraded: prices may precede a sync."""
     from exporter.store import migrate
     from exporter.store.locks import sync_lock
@@ -189,7 +190,7 @@ def refresh_(app: App, wanted: RefreshOptions, output: Json) -> None:
     from exporter.prices.refresh import refresh
     from exporter.sagemaker.sessions import Sessions
 
-    with _locked(app) as database:
+    with locked(app) as database:
         access = Sessions().access(wanted.profile, None, None)
         done = refresh(database, access.price_list, app.now)
     if output.wanted:
