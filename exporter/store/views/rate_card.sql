@@ -59,12 +59,20 @@ priced_thing AS (
         ON family.family = split_part(used_type.instance_type, '.', 2)
 ),
 
+-- One row per price in USD. The costs are in USD: an amount in another currency would be added to
+-- them. Materialized, because the prices take long if many bills are kept.
+usd_rate AS MATERIALIZED (
+    SELECT *
+    FROM rates
+    WHERE currency = 'USD'
+),
+
 -- One row per day on which a price begins or ends. The rates of a kept bill end after a day.
 edge AS (
     SELECT
         account_id, region, component, instance_type,
         unnest([valid_from, valid_to]) AS valid_from
-    FROM rates
+    FROM usd_rate
 ),
 
 -- One row per day on which its compute or storage price changes, and the first day there is.
@@ -75,11 +83,18 @@ change AS (
         ON
             thing.account_id = edge.account_id
             AND thing.region = edge.region
-            AND edge.valid_from < DATE '9999-12-31'
-            AND (
-                (thing.component = edge.component AND thing.instance_type = edge.instance_type)
-                OR thing.storage = edge.component
-            )
+            AND thing.component = edge.component
+            AND thing.instance_type = edge.instance_type
+    WHERE edge.valid_from < DATE '9999-12-31'
+    UNION
+    SELECT thing.*, edge.valid_from
+    FROM priced_thing AS thing
+    INNER JOIN edge
+        ON
+            thing.account_id = edge.account_id
+            AND thing.region = edge.region
+            AND thing.storage = edge.component
+    WHERE edge.valid_from < DATE '9999-12-31'
     UNION
     SELECT *, DATE '0001-01-01' AS valid_from
     FROM priced_thing
@@ -106,22 +121,19 @@ SELECT
     storage.price_source AS storage_source,
     storage.estimated AS storage_estimated
 FROM change
-LEFT JOIN rates AS compute
+LEFT JOIN usd_rate AS compute
     ON
         change.account_id = compute.account_id
         AND change.region = compute.region
         AND change.component = compute.component
-        -- The costs are in USD: an amount in another currency would be added to them.
-        AND compute.currency = 'USD'
         AND change.instance_type = compute.instance_type
         AND change.valid_from >= compute.valid_from
         AND change.valid_from < compute.valid_to
-LEFT JOIN rates AS storage
+LEFT JOIN usd_rate AS storage
     ON
         change.account_id = storage.account_id
         AND change.region = storage.region
         AND change.storage = storage.component
-        AND storage.currency = 'USD'
         AND storage.instance_type = ''
         AND change.valid_from >= storage.valid_from
         AND change.valid_from < storage.valid_to
