@@ -248,6 +248,14 @@ def _result(found: InForce, *, every: bool) -> Result:
                 f"Not shown: {counted(hidden, 'price')} that no job uses; --all shows all.",
             )
         )
+    if currencies := sorted({price.currency for price in shown} - {"USD"}):
+        notes.append(
+            Note(
+                "other_currency",
+                f"Costs are in USD: usage with a price in {' or '.join(currencies)} has no cost, "
+                "and no total adds currencies.",
+            )
+        )
     rows = [
         (
             price.region,

@@ -101,3 +101,24 @@ def test_prices_of_a_day_before_the_first_known_one_are_estimated(
     found = json.loads(answer.out)
     assert found["title"] == "Prices in force on 2020-02-02"
     assert {row["estimated"] for row in found["rows"]} == {True}
+
+
+def test_a_price_in_another_currency_is_listed_and_never_added_to_a_total(
+    command: Command, filled: Database, rates: Path
+) -> None:
+    db = ("--db", str(filled.path))
+    header = HEAD.replace("\n", ",account_id,currency\n")
+    rates.write_text(header + RATE.replace("\n", ",123456789012,CNY\n"))
+    assert command("prices", "import", str(rates), *db).code == 0
+    listed = json.loads(command("prices", "list", "--json", *db).out, parse_float=Decimal)
+    assert {
+        (row["account"], row["component"], row["usd_per_unit"], row["currency"])
+        for row in listed["rows"]
+        if row["source"] == "our contract"
+    } == {
+        ("123456789012", component, Decimal("2.5"), "CNY")
+        for component in ("Training", "Training Warm Pool")
+    }
+    assert "other_currency" in {note["code"] for note in listed["notes"]}
+    report = command("report", "training-cost", "--month", "2026-10", "--json", *db)
+    assert json.loads(report.out)["totals"]["cost_usd"] is None
