@@ -24,7 +24,7 @@ _OWN_RULES: Final = (
         re.compile(
             r"(?i)\b((?:aws_)?(?:secret_access_key|session_token|security_token)"
             r"|x-amz-(?:security-token|signature|credential)|external_?id|password|token)"
-            r"([\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]+"
+            r"([\"']?\s*[=:]\s*[\"']?)(?!\[redacted])[^\s\"'&,}]+"
         ),
         rf"\1\2{_MARK}",
     ),

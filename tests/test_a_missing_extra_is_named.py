@@ -22,7 +22,7 @@ sys.exit(main(sys.argv[2:]))
     ("library", "extra", "command"),
     [
         ("deltalake", "lake", ["publish", "lake"]),
-        ("altair", "dashboard", ["dashboard", "--output", "page.html"]),
+        ("jinja2", "dashboard", ["dashboard", "--output", "page.html"]),
         ("vl_convert", "dashboard", ["dashboard", "--output", "page.html"]),
     ],
 )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from exporter.cli.app import App, pass_app
+from exporter.cli.app import App, pass_app, width
 from exporter.cli.options import options
 from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
@@ -22,7 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.reconcile import Job, Line, Reconciliation
-    from exporter.reports.result import Note, Result
+    from exporter.reports.result import Column, Note, Result
+
+#: A terminal of this width shows all columns.
+_WIDE: Final = 180
+#: The components in a narrow table; an instance type alone is training.
+_SHORT: Final = {
+    "Training": "",
+    "Training Warm Pool": "pool",
+    "Training ML storage": "storage",
+    "Training Warm Pool ML storage": "pool storage",
+}
+#: The jobs that a text names for each difference.
+_JOBS: Final = 5
 
 EPILOG = """\b
 Examples:
@@ -32,10 +44,11 @@ Examples:
   sagemaker-exporter prices import rates.csv
   sagemaker-exporter reconcile cur/2026-10.parquet --keep
 
-FILE is a CUR 2.0 or FOCUS export, Parquet or CSV, or a folder with its parts. Hours and GB-months
-come first, because they need no price. A deviation that rounding explains is not a difference. An
-export with resource IDs names the jobs behind a difference; for any other export, the command names
-the jobs of that day.
+The export is CUR 2.0, a legacy CUR, FOCUS, or a CSV file of Cost Explorer by day and usage type:
+a Parquet, CSV, gzip or ZIP file, or the folder of an export. Of each billing period the newest
+version counts. Hours and GB-months come first: they need no price. What rounding explains is no
+difference; a line that one side lacks always is one. Exports with resource ids name the jobs behind
+a difference; others can only name the jobs of the day.
 """
 
 
@@ -54,7 +67,10 @@ class ReconcileOptions:
         False,
         "Store the rates that the bill charged: the costs of its days then add up to the bill.",
     )
-    check: bool = option(False, "Exit 3 if hours or GB-months differ.")
+    jobs: bool = option(False, "Name the jobs that explain each difference.")
+    check: bool = option(
+        False, "Exit 3 if hours or GB-months differ, or if the bill lacks an account."
+    )
 
 
 @click.command(cls=Command, epilog=EPILOG)
@@ -70,15 +86,35 @@ def reconcile(app: App, file: Path, wanted: ReconcileOptions, output: Output) ->
     with printing(app, output) as show:
         with app.database().reading() as connection:
             found = compare(connection, file)
-        show(_result(found, every=wanted.every, as_data=output.style in ("json", "parquet")))
+        columns = width() if output.path is None else None
+        if output.style == "table" and columns is not None and columns < _WIDE:
+            show(_compact(found, every=wanted.every, jobs=wanted.jobs))
+        else:
+            as_data = output.style in ("json", "parquet")
+            show(_result(found, every=wanted.every, as_data=as_data))
     if wanted.rates is not None:
         with target(wanted.rates) as stream:
             stream.write(rates_csv(found.rates).encode())
     if wanted.keep:
         _keep(app, found, file.name)
-    if wanted.check and found.differences:
-        lines = counted(len(found.differences), "line")
-        raise PartialError(f"{lines} of the bill and the database differ.")
+    if wanted.check and (found.differences or found.not_billed):
+        missing = f"; not in the bill: account {', '.join(found.not_billed)}"
+        raise PartialError(
+            f"{counted(len(found.differences), 'line')} of the bill and the database differ"
+            f"{missing if found.not_billed else ''}."
+        )
+
+
+def _lines(found: Reconciliation, *, every: bool) -> list[Line]:
+    """Return the lines to show, the one with most money in its difference first."""
+
+    def money(line: Line) -> tuple[bool, Decimal, Decimal]:
+        differs = line.differs or line.usd_differs
+        amount = line.usd_difference if line.usd_difference is not None else line.billed_cost
+        return differs, abs(amount or Decimal()), abs(line.ours - line.billed)
+
+    lines = [line for line in found.lines if every or line.differs or line.usd_differs]
+    return sorted(lines, key=money, reverse=True)
 
 
 def _keep(app: App, found: Reconciliation, name: str) -> None:
@@ -103,34 +139,34 @@ def _keep(app: App, found: Reconciliation, name: str) -> None:
 
 
 def _result(found: Reconciliation, *, every: bool, as_data: bool) -> Result:
-    from exporter.reports.periods import Period
-    from exporter.reports.result import Column, Result
+    """Return all columns."""
+    from exporter.reports.result import Column
 
-    lines = [line for line in found.lines if every or line.differs or line.usd_differs]
+    lines = _lines(found, every=every)
     columns = (
         Column("period", "DATE", note="UTC day, or the first of the month"),
-        Column("account", wide=True),
+        Column("account", wide=True, note="empty if the export names no accounts"),
         Column("region", wide=True),
         Column("component"),
         Column("instance_type", note="empty for storage"),
-        Column("unit", wide=True),
+        Column("unit"),
         Column("billed", "DECIMAL(38,12)", "hours", note="hours or GB-months on the bill"),
         Column("ours", "DECIMAL(38,12)", "hours", note="in the database"),
         Column("difference", "DECIMAL(38,12)", "hours", note="ours − billed"),
-        Column("billed_usd", "DECIMAL(38,12)", "money"),
-        Column("our_usd", "DECIMAL(38,12)", "money", note="where the price is known"),
-        Column("differs", "BOOLEAN", wide=True, note="more than rounding explains"),
+        Column("billed_usd", "DECIMAL(38,12)", "money", note="NULL in another currency"),
+        Column("our_usd", "DECIMAL(38,12)", "money", note="as far as it is known"),
+        Column("differs", "BOOLEAN", note="more than rounding explains, or one side has none"),
         Column("usd_differs", "BOOLEAN", wide=True, note="more than rounding explains"),
         Column("jobs", "JSON" if as_data else "VARCHAR", note="jobs that explain the difference"),
+        Column("job_count", "BIGINT", wide=True, note="the number of these jobs"),
+        Column("missing", wide=True, note="the side that has no such line"),
+        Column("purchase", wide=True, note="spot and training plans if the bill names them"),
+        Column("covered", "DECIMAL(38,12)", "hours", wide=True, note="by a Savings Plan"),
+        Column("currency", wide=True, note="the currency of the bill"),
+        Column("billed_cost", "DECIMAL(38,12)", wide=True, note="in that currency"),
     )
-    return Result(
-        columns,
-        [_row(line, as_data=as_data) for line in lines],
-        _totals(found),
-        tuple(_notes(found, len(lines))),
-        report="reconcile",
-        title=f"The bill ({found.export.kind}) compared with the database",
-        period=Period(found.export.since, found.export.until),
+    return _as_result(
+        found, columns, [_row(line, as_data=as_data) for line in lines], _totals(found), lines
     )
 
 
@@ -149,8 +185,21 @@ def _row(line: Line, *, as_data: bool) -> tuple[Any, ...]:
         line.our_usd,
         line.differs,
         line.usd_differs,
-        [asdict(job) for job in line.jobs] if as_data else ", ".join(map(_named, line.jobs)),
+        [asdict(job) for job in line.jobs] if as_data else _names(line),
+        line.job_count,
+        line.missing,
+        line.purchase,
+        line.covered,
+        line.currency,
+        line.billed_cost,
     )
+
+
+def _names(line: Line) -> str:
+    """Return the first jobs of a line by name, and the number of the others."""
+    shown = line.jobs[:_JOBS]
+    more = line.job_count - len(shown)
+    return ", ".join([*map(_named, shown), *([f"{more:,} more"] if more else [])])
 
 
 def _named(job: Job) -> str:
@@ -158,48 +207,113 @@ def _named(job: Job) -> str:
 
 
 def _totals(found: Reconciliation) -> tuple[Any, ...]:
-    """Return the money of every line, shown or not; hours and GB-months have no common total."""
-    billed = sum(line.billed_usd for line in found.lines)
+    """The money of every line, shown or not; hours and GB-months do not add up."""
+    billed = _in_usd(found, [line.billed_usd for line in found.lines])
     ours = sum(line.our_usd for line in found.lines)
-    return (*[None] * 9, billed, ours, None, None, None)
+    return (*[None] * 9, billed, ours, *[None] * 9)
 
 
-def _notes(found: Reconciliation, shown: int) -> Iterator[Note]:
+def _in_usd(found: Reconciliation, amounts: list[Decimal | None]) -> Decimal | None:
+    """The sum; None if a line is in another currency, because a part is no total."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal()) if len(known) == len(found.lines) else None
+
+
+def _compact(found: Reconciliation, *, every: bool, jobs: bool) -> Result:
+    """Return the columns that fit into 80: one line for each difference."""
+    from exporter.reports.result import Column
+
+    lines = _lines(found, every=every)
+    places = sorted({(line.account_id, line.region) for line in lines})
+    numbers = {place: str(number) for number, place in enumerate(places, 1)}
+    # Hours have two decimals, as money has.
+    columns = (
+        Column("period", "DATE"),
+        Column("in"),
+        Column("item"),
+        Column("unit"),
+        Column("billed", "DECIMAL(38,12)", "money", wide=True),
+        Column("ours", "DECIMAL(38,12)", "money", wide=True),
+        Column("ours − billed", "DECIMAL(38,12)", "money"),
+        Column("usd", "DECIMAL(38,12)", "money"),
+        Column("differs", "BOOLEAN"),
+        Column("jobs", "BIGINT"),
+    )
+    rows = [
+        (
+            line.period,
+            numbers[line.account_id, line.region],
+            _item(line),
+            line.unit,
+            line.billed,
+            line.ours,
+            line.ours - line.billed,
+            line.usd_difference,
+            line.differs,
+            line.job_count,
+        )
+        for line in lines
+    ]
+    total = _in_usd(found, [line.usd_difference for line in found.lines])
+    totals = (*[None] * 7, total, None, None)
+    # The column `in` says nothing if all lines have the same account and region.
+    kept = [index for index, column in enumerate(columns) if column.name != "in" or len(places) > 1]
+    return _as_result(
+        found,
+        tuple(columns[index] for index in kept),
+        [tuple(row[index] for index in kept) for row in rows],
+        tuple(totals[index] for index in kept),
+        lines,
+        (*_place_notes(places), *_job_notes(lines, jobs=jobs)),
+    )
+
+
+def _place_notes(places: list[tuple[str, str]]) -> Iterator[Note]:
+    """Yield the account and region behind each number of the column `in`."""
     from exporter.reports.result import Note
 
-    export, lines = found.export, len(found.lines)
-    last = export.until - timedelta(days=1)
-    days = "months" if export.monthly else "days"
-    yield Note(
-        "export",
-        f"{counted(export.lines, 'line')} of training in {counted(len(export.files), 'file')}, "
-        f"{export.since} to {last}, compared by {days}: {lines - len(found.differences):,} of "
-        f"{lines:,} agree in hours and GB-months.",
+    for number, (account, region) in enumerate(places, 1):
+        parts = filter(None, (f"account {account}" if account else "", region))
+        yield Note("places", f"{number if len(places) > 1 else 'All'}: {', '.join(parts)}.")
+
+
+def _job_notes(lines: list[Line], *, jobs: bool) -> Iterator[Note]:
+    """Yield the jobs of each line, or how to see them."""
+    from exporter.reports.result import Note
+
+    explained = [line for line in lines if line.jobs]
+    if explained and not jobs:
+        yield Note("jobs", "--jobs names the jobs that explain each difference.")
+    elif jobs:
+        for line in explained:
+            yield Note("jobs", f"{line.period} {_item(line)}: {_names(line)}.")
+
+
+def _item(line: Line) -> str:
+    from exporter.reconcile.classify import ON_DEMAND
+
+    bought = "" if line.purchase == ON_DEMAND else line.purchase
+    return " ".join(filter(None, (_SHORT[line.component], line.instance_type, bought)))
+
+
+def _as_result(
+    found: Reconciliation,
+    columns: tuple[Column, ...],
+    rows: list[tuple[Any, ...]],
+    totals: tuple[Any, ...],
+    lines: list[Line],
+    notes: tuple[Note, ...] = (),
+) -> Result:
+    from exporter.cli.bill_notes import all_notes
+    from exporter.reports.periods import Period
+    from exporter.reports.result import Result
+
+    return Result(
+        columns,
+        rows,
+        totals,
+        (*notes, *all_notes(found, len(lines))),
+        report="reconcile",
+        title=f"The bill ({found.export.kind}) compared with our figures",
+        period=Period(found.export.since, found.export.until),
     )
-    if lines > shown:
-        agreeing = counted(lines - shown, "line")
-        yield Note("agreeing", f"Not shown: {agreeing} without a difference; --all shows all.")
-    if found.usd_differences:
-        yield Note(
-            "money",
-            f"The money of {counted(len(found.usd_differences), 'line')} differs: "
-            "--rates FILE writes the rates that the bill charged, for `prices import`.",
-        )
-    if unknown := sum(line.unknown for line in found.lines):
-        yield Note(
-            "unknown",
-            f"In the database without a quantity or a cost yet: {counted(unknown, 'row')}.",
-        )
-    if found.differences and not export.resources:
-        yield Note(
-            "no_resources", "The export names no jobs; the jobs above are those of the same day."
-        )
-    if export.unclear:
-        yield Note(
-            "unclear", f"Not classified: {counted(export.unclear, 'line')} of SageMaker training."
-        )
-    if found.not_billed:
-        accounts = ", ".join(found.not_billed)
-        yield Note(
-            "not_billed", f"Not compared, because the export does not have it: account {accounts}."
-        )

@@ -13,13 +13,22 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 _TYPE: Final = re.compile(r"\bml\.[a-z0-9-]+\.[a-z0-9]+")
-_TRAINING: Final = re.compile(r"(?:^|[^A-Za-z])Train(?:ing)?(?![a-z])")
+_TRAINING: Final = re.compile(r"(?:^|[^A-Za-z]|Spot)Train(?:ing)?(?![a-z])")
 _POOL: Final = re.compile(r"warm[ _-]?pool", re.IGNORECASE)
+_SPOT: Final = re.compile(r"(?:^|[^A-Za-z]|Managed|Train|Training)Spot(?![a-z])")
 _STORAGE: Final = re.compile(r"VolumeUsage|ML storage", re.IGNORECASE)
-#: Products whose texts mention training, but that are not on-demand training.
-_OTHER: Final = re.compile(r"Debugger|Training ?-?Plan|HyperPod|Cluster:|Profiler", re.IGNORECASE)
+_PLAN: Final = re.compile(r"Training[ -]?Plan", re.IGNORECASE)
+#: The usage type of a training job's own hours, also on a training plan.
+_JOB_HOURS: Final = re.compile(r"(?:^|[A-Z0-9]-)Train:ml\.")
+#: Products whose texts mention training, but that are not training jobs.
+_OTHER: Final = re.compile(r"Debugger|HyperPod|Cluster:|Profiler", re.IGNORECASE)
 _HOURS: Final = frozenset({"hrs", "hr", "hour", "hours"})
 _GB_MONTHS: Final = frozenset({"gb-mo", "gb-month", "gb-months"})
+
+#: How usage was bought.
+ON_DEMAND: Final = "on demand"
+SPOT: Final = "spot"
+TRAINING_PLAN: Final = "training plan"
 
 
 class LineKind(NamedTuple):
@@ -30,7 +39,7 @@ class LineKind(NamedTuple):
 
 
 def classify(texts: Iterable[str | None], unit: str | None) -> LineKind | None:
-    """Return what a line bills; None = it does not bill on-demand training.
+    """Return what a line bills; None = it does not bill a training job.
 
     Args:
         texts: Every text of the line: usage type, description, component, instance type.
@@ -43,6 +52,8 @@ def classify(texts: Iterable[str | None], unit: str | None) -> LineKind | None:
 
     if not mention(_TRAINING) or mention(_OTHER):
         return None
+    if mention(_PLAN) and not mention(_JOB_HOURS):  # the plan itself
+        return None
     component = "Training Warm Pool" if mention(_POOL) else "Training"
     measured = (unit or "").lower()
     if measured in _GB_MONTHS or mention(_STORAGE):
@@ -51,3 +62,15 @@ def classify(texts: Iterable[str | None], unit: str | None) -> LineKind | None:
         return None
     found = next(filter(None, map(_TYPE.search, given)), None)
     return LineKind(component, found[0]) if found else None
+
+
+def purchase_of(texts: Iterable[str | None]) -> str:
+    """Return how the usage of a line was bought: on demand, spot or training plan.
+
+    Args:
+        texts: Every text of the line.
+    """
+    given = [text for text in texts if text]
+    if any(map(_PLAN.search, given)):
+        return TRAINING_PLAN
+    return SPOT if any(map(_SPOT.search, given)) else ON_DEMAND

@@ -1,181 +1,363 @@
 """The formats of bill exports, and the SQL that brings their lines into one form. Pure.
 
-Sources: the column dictionaries of AWS Data Exports for COST_AND_USAGE_REPORT (CUR 2.0), FOCUS 1.0
-and FOCUS 1.2 with AWS columns. An export holds the columns that its query selected, in any order.
+Sources: the column dictionaries of AWS Data Exports for COST_AND_USAGE_REPORT (CUR 2.0), of the
+legacy Cost and Usage Report, of FOCUS 1.0 and FOCUS 1.2 with AWS columns, and CSV files of Cost
+Explorer. An export holds the columns that its query selected, in any order.
+
+One column has several spellings: `lineItem/UsageAmount` in a legacy report is
+`line_item_usage_amount` in Athena and in CUR 2.0. This module therefore knows columns by their
+letters and digits in lower case: `lineitemusageamount`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from exporter.errors import UsageError
 
+_NOT_IN_NAME: Final = re.compile(r"[^a-z0-9]")
+#: Texts that some producers write for a missing value.
+_NULLS: Final = ("", "NULL", "null", r"\N", "None", "nan", "NaN", "N/A")
+
+
+def canonical(name: str) -> str:
+    """Return the letters and digits of a column's name in lower case."""
+    return _NOT_IN_NAME.sub("", name.lower())
+
 
 @dataclass(frozen=True)
 class Format:
-    """The column names of one format, in lower case.
+    """The columns of one format, by their canonical names.
 
-    If a field holds several names, the first column with a value counts.
+    If a field holds several names, the first column with a value counts. In SQL, `{name}` stands
+    for the text of a column, NULL if the export lacks the column.
 
     Attributes:
         name: The name of the format.
-        required: Columns that an export must have.
+        required: Columns that an export must have; a tuple of several names: one of them.
+        billing_start: The start of the billing period.
         start, end: Time at which the usage of a line starts and ends.
-        account, resource: Account and resource of the usage.
-        region, quantity, unit, cost, currency: Further columns of a line.
+        account, region, resource, quantity, unit, cost, currency, line_id, usage_type, service,
+            commitment: Further columns of a line.
         covered_cost: The cost of a line that a Savings Plan covers.
-        is_covered: SQL: whether a Savings Plan covers a line; empty = `cost` is always right.
-        texts: Columns whose texts classify a line.
+        texts: SQL of the texts that classify a line.
         is_sagemaker: SQL: whether a line is SageMaker's.
         is_usage: SQL: whether a line is usage, and not a tax, credit, refund or fee.
+        is_covered: SQL: whether a Savings Plan covers a line.
+        kind: SQL: what a line is if it is not usage.
+        unused: SQL: the part of a commitment that a line says was left unused.
+        is_ml_plan: SQL: whether the commitment is a Savings Plan of SageMaker.
     """
 
     name: str
-    required: tuple[str, ...]
-    start: str
-    end: str
-    account: str
-    region: tuple[str, ...]
-    resource: str
-    quantity: tuple[str, ...]
-    unit: tuple[str, ...]
-    cost: tuple[str, ...]
+    required: tuple[tuple[str, ...], ...]
+    start: tuple[str, ...]
     texts: tuple[str, ...]
-    is_sagemaker: str
-    is_usage: str
-    currency: tuple[str, ...]
-    covered_cost: str = ""
-    is_covered: str = ""
+    quantity: tuple[str, ...]
+    cost: tuple[str, ...]
+    usage_type: tuple[str, ...]
+    is_sagemaker: str = "TRUE"
+    is_usage: str = "TRUE"
+    is_covered: str = "FALSE"
+    kind: str = "'Usage'"
+    unused: str = "NULL"
+    is_ml_plan: str = "FALSE"
+    end: tuple[str, ...] = ()
+    billing_start: tuple[str, ...] = ()
+    account: tuple[str, ...] = ()
+    region: tuple[str, ...] = ()
+    resource: tuple[str, ...] = ()
+    unit: tuple[str, ...] = ()
+    currency: tuple[str, ...] = ()
+    line_id: tuple[str, ...] = ()
+    service: tuple[str, ...] = ()
+    covered_cost: tuple[str, ...] = ()
+    commitment: tuple[str, ...] = ()
 
 
 CUR: Final = Format(
     name="CUR 2.0",
     required=(
-        "line_item_usage_start_date",
-        "line_item_usage_account_id",
-        "line_item_product_code",
-        "line_item_line_item_type",
-        "line_item_usage_type",
-        "line_item_usage_amount",
-        "line_item_unblended_cost",
+        ("lineitemusagestartdate",),
+        ("lineitemusageaccountid", "billpayeraccountid"),
+        ("lineitemproductcode",),
+        ("lineitemlineitemtype",),
+        ("lineitemusagetype",),
+        ("lineitemusageamount",),
+        ("lineitemunblendedcost", "lineitemnetunblendedcost"),
     ),
-    start="line_item_usage_start_date",
-    end="line_item_usage_end_date",
-    account="line_item_usage_account_id",
-    region=("product_region_code",),
-    resource="line_item_resource_id",
-    quantity=("line_item_usage_amount",),
-    unit=("pricing_unit", "product_pricing_unit"),
-    cost=("line_item_net_unblended_cost", "line_item_unblended_cost"),
+    billing_start=("billbillingperiodstartdate",),
+    start=("lineitemusagestartdate",),
+    end=("lineitemusageenddate",),
+    account=("lineitemusageaccountid", "billpayeraccountid"),
+    region=("productregioncode", "productregion"),
+    resource=("lineitemresourceid",),
+    quantity=("lineitemusageamount",),
+    unit=("pricingunit", "productpricingunit"),
+    cost=("lineitemnetunblendedcost", "lineitemunblendedcost"),
     # A line that a Savings Plan covers shows the on-demand cost in the other columns.
-    covered_cost="savings_plan_savings_plan_effective_cost",
-    is_covered="line_item_line_item_type = 'SavingsPlanCoveredUsage'",
+    covered_cost=(
+        "savingsplannetsavingsplaneffectivecost",
+        "savingsplansavingsplaneffectivecost",
+    ),
+    currency=("lineitemcurrencycode",),
+    line_id=("identitylineitemid",),
+    usage_type=("lineitemusagetype",),
+    service=("lineitemproductcode",),
+    commitment=("savingsplansavingsplanarn",),
     texts=(
-        "line_item_usage_type",
-        "line_item_line_item_description",
-        "product_instance_type",
-        "product",  # a map of attributes: a MAP in Parquet, JSON in a CSV
+        "{lineitemusagetype}",
+        "{lineitemlineitemdescription}",
+        "{productinstancetype}",
+        "{productcomponent}",
+        "{product}",  # a map of attributes: a MAP in Parquet, JSON in a CSV
+        "{pricingpurchaseoption}",
     ),
-    is_sagemaker="line_item_product_code = 'AmazonSageMaker'",
+    is_sagemaker="{lineitemproductcode} = 'AmazonSageMaker'",
     # The other types are taxes, fees, credits, refunds and the negations of Savings Plans.
-    is_usage=(
-        "line_item_line_item_type IN ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage')"
+    is_usage="{lineitemlineitemtype} IN ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage')",
+    is_covered="{lineitemlineitemtype} = 'SavingsPlanCoveredUsage'",
+    kind="{lineitemlineitemtype}",
+    unused=(
+        "CASE WHEN {lineitemlineitemtype} = 'SavingsPlanRecurringFee' THEN "
+        "TRY_CAST({savingsplantotalcommitmenttodate} AS DECIMAL(38, 12)) "
+        "- TRY_CAST({savingsplanusedcommitment} AS DECIMAL(38, 12)) END"
     ),
-    currency=("line_item_currency_code",),
+    is_ml_plan="{savingsplanofferingtype} ILIKE '%sagemaker%'",
 )
 FOCUS: Final = Format(
     name="FOCUS",
     required=(
-        "chargeperiodstart",
-        "subaccountid",
-        "chargecategory",
-        "servicename",
-        "consumedquantity",
-        "billedcost",
+        ("chargeperiodstart",),
+        ("subaccountid", "billingaccountid"),
+        ("chargecategory",),
+        ("servicename",),
+        ("consumedquantity", "pricingquantity"),
+        ("billedcost", "effectivecost"),
     ),
-    start="chargeperiodstart",
-    end="chargeperiodend",
-    account="subaccountid",
+    billing_start=("billingperiodstart",),
+    start=("chargeperiodstart",),
+    end=("chargeperiodend",),
+    account=("subaccountid", "billingaccountid"),
     region=("regionid",),
-    resource="resourceid",
+    resource=("resourceid",),
     quantity=("consumedquantity", "pricingquantity"),
     unit=("consumedunit", "pricingunit"),
     cost=("effectivecost", "billedcost"),
-    texts=("x_usagetype", "skumeter", "chargedescription", "skupricedetails"),
-    is_sagemaker="(servicename LIKE '%SageMaker%' OR x_servicecode = 'AmazonSageMaker')",
-    is_usage=(
-        "chargecategory = 'Usage' AND coalesce(commitmentdiscountstatus, 'Used') <> 'Unused'"
-    ),
     currency=("billingcurrency",),
+    usage_type=("xusagetype",),
+    service=("servicename",),
+    commitment=("commitmentdiscountid",),
+    texts=(
+        "{xusagetype}",
+        "{skumeter}",
+        "{chargedescription}",
+        "{skupricedetails}",
+        # FOCUS: the price of a Dynamic charge varies with the market, as for spot instances.
+        "CASE WHEN {pricingcategory} = 'Dynamic' THEN 'Spot' END",
+    ),
+    is_sagemaker="({servicename} LIKE '%SageMaker%' OR {xservicecode} = 'AmazonSageMaker')",
+    # A correction changes a bill of an earlier period.
+    is_usage=(
+        "{chargecategory} = 'Usage' AND coalesce({chargeclass}, '') <> 'Correction' "
+        "AND coalesce({commitmentdiscountstatus}, 'Used') <> 'Unused'"
+    ),
+    is_covered="{commitmentdiscountstatus} = 'Used'",
+    kind=(
+        "CASE WHEN {chargeclass} = 'Correction' THEN 'Correction' "
+        "WHEN {commitmentdiscountstatus} = 'Unused' THEN 'Unused commitment' "
+        "ELSE {chargecategory} END"
+    ),
+    unused=(
+        "CASE WHEN {commitmentdiscountstatus} = 'Unused' THEN "
+        "TRY_CAST({effectivecost} AS DECIMAL(38, 12)) END"
+    ),
+    is_ml_plan=(
+        "(concat_ws(' ', {commitmentdiscounttype}, {commitmentdiscountname}, {servicename}, "
+        "{chargedescription}) ILIKE '%sagemaker%')"
+    ),
 )
-#: Columns that the SQL above reads even if the export lacks them.
-OPTIONAL: Final = ("x_servicecode", "commitmentdiscountstatus")
+#: One row for each day and usage type; it knows neither jobs nor accounts.
+COST_EXPLORER: Final = Format(
+    name="Cost Explorer",
+    required=(
+        ("date", "day", "start", "startdate", "usagedate"),
+        ("usagetype",),
+        ("usagequantity", "quantity", "usage", "hours"),
+        ("cost", "costs", "unblendedcost", "netunblendedcost", "amortizedcost"),
+    ),
+    start=("date", "day", "start", "startdate", "usagedate"),
+    end=("end", "enddate"),
+    account=("linkedaccount", "accountid"),
+    region=("region",),
+    quantity=("usagequantity", "quantity", "usage", "hours"),
+    unit=("unit", "usageunit"),
+    cost=(
+        "netamortizedcost",
+        "amortizedcost",
+        "netunblendedcost",
+        "unblendedcost",
+        "cost",
+        "costs",
+    ),
+    currency=("currency",),
+    usage_type=("usagetype",),
+    texts=("{usagetype}",),
+)
+FORMATS: Final = (CUR, FOCUS, COST_EXPLORER)
 
 
-def format_of(name: str, columns: Sequence[str]) -> Format:
+def format_of(name: str, columns: Iterable[str]) -> Format:
     """Return the format of an export with these columns.
 
     Args:
         name: The export, for messages.
-        columns: Its column names in lower case.
+        columns: Its columns by their canonical names.
 
     Raises:
-        UsageError: The columns fit neither format.
+        UsageError: The columns fit no format.
     """
-    for fmt in (CUR, FOCUS):
-        missing = [column for column in fmt.required if column not in columns]
+    found = set(columns)
+    for fmt in FORMATS:
+        missing = [names[0] for names in fmt.required if found.isdisjoint(names)]
         if not missing:
             return fmt
-        if len(missing) < len(fmt.required) / 2:
+        if fmt is not COST_EXPLORER and len(missing) < len(fmt.required) / 2:
             raise UsageError(
                 f"{name} looks like {fmt.name}, but lacks the column {', '.join(missing)}.",
                 "Export it again with these columns.",
             )
     raise UsageError(
-        f"{name} is neither a CUR 2.0 nor a FOCUS export.",
-        "Create one with AWS Data Exports. The legacy CUR has other columns.",
+        f"{name} is neither a CUR 2.0 nor a FOCUS export, nor a legacy CUR or Cost Explorer's CSV.",
+        "Create an export with AWS Data Exports.",
     )
 
 
-def line_sql(fmt: Format, columns: Sequence[str]) -> str:
-    """Return the query that brings `raw_lines` into the form of `bill_lines`."""
+def line_sql(fmt: Format, columns: Mapping[str, str], source: str, rank: int) -> str:
+    """Return the query that brings the rows of a file into the form of the table `collected`.
 
-    def first(names: Sequence[str], default: str = "NULL") -> str:
-        """Return SQL for the first of these columns that exists and is not empty."""
-        found = [f"nullif(CAST({name} AS VARCHAR), '')" for name in names if name in columns]
-        return f"coalesce({', '.join([*found, default])})"
+    Lines that may bill training stay apart. All others are summed up by kind, so that a file of
+    any size takes little memory.
+
+    Args:
+        fmt: The format of the file.
+        columns: SQL of each column, by its canonical name.
+        source: SQL of the file.
+        rank: The age of the file: if two files have the same line, the higher rank counts.
+    """
+    texts = {name: _text(sql) for name, sql in columns.items()}
+
+    def first(names: Sequence[str]) -> str:
+        """Return SQL for the first of these columns that exists and has a value."""
+        found = [texts[name] for name in names if name in texts]
+        return f"coalesce({', '.join(found)})" if found else "NULL::VARCHAR"
+
+    def filled(template: str) -> str:
+        return template.format_map(_Columns(texts))
 
     cost = first(fmt.cost)
-    if fmt.is_covered:
-        covered = first((fmt.covered_cost, *fmt.cost))
-        cost = f"CASE WHEN {fmt.is_covered} THEN {covered} ELSE {cost} END"
-    texts = ", ".join(f"CAST({name} AS VARCHAR)" for name in fmt.texts if name in columns)
-    start = _timestamp(fmt.start)
+    if fmt.covered_cost:
+        covered = first((*fmt.covered_cost, *fmt.cost))
+        cost = f"CASE WHEN {filled(fmt.is_covered)} THEN {covered} ELSE {cost} END"
+    listed = ", ".join(filled(text) for text in fmt.texts)
     return f"""
+        WITH flagged AS (
+            -- A line of the file.
+            SELECT
+                *,
+                coalesce({filled(fmt.is_usage)}, FALSE) AS is_usage,
+                coalesce({filled(fmt.is_sagemaker)}, FALSE) AS is_sagemaker
+            FROM {source}
+        ),
+
+        marked AS (
+            -- A line, and whether it may bill training.
+            SELECT
+                *,
+                CASE
+                    WHEN is_usage AND is_sagemaker
+                        THEN coalesce(contains(lower(concat_ws(' ', {listed})), 'train'), FALSE)
+                    ELSE FALSE
+                END AS counts
+            FROM flagged
+        ),
+
+        typed AS (
+            -- A line of training with all its values; of another line only what is summed up.
+            SELECT
+                counts, is_usage, is_sagemaker,
+                {_month(first(fmt.billing_start))} AS billing_month,
+                CASE WHEN is_usage THEN {_month(first(fmt.start))} END AS usage_month,
+                coalesce({first(fmt.currency)}, 'USD') AS currency,
+                TRY_CAST({cost} AS DECIMAL(38, 12)) AS cost,
+                CASE
+                    WHEN counts THEN 'Training'
+                    WHEN NOT is_usage THEN coalesce({filled(fmt.kind)}, 'No kind given')
+                    WHEN is_sagemaker THEN 'Other SageMaker usage'
+                    WHEN {first(fmt.service)} ILIKE '%support%' THEN 'Support'
+                    ELSE 'Other services'
+                END AS kind,
+                {filled(fmt.unused)} AS unused,
+                CASE WHEN counts OR {filled(fmt.unused)} IS NOT NULL
+                    THEN {first(fmt.commitment)} END AS commitment,
+                CASE WHEN {filled(fmt.unused)} IS NOT NULL
+                    THEN coalesce({filled(fmt.is_ml_plan)}, FALSE) END AS is_ml_plan,
+                CASE WHEN counts THEN {first(fmt.line_id)} END AS line_id,
+                CASE WHEN counts THEN {_timestamp(first(fmt.start))} END AS started,
+                CASE WHEN counts THEN {_timestamp(first(fmt.end))} END AS ended,
+                CASE WHEN counts THEN lpad({first(fmt.account)}, 12, '0') END AS account_id,
+                CASE WHEN counts THEN coalesce({first(fmt.region)}, '') END AS region,
+                CASE WHEN counts THEN coalesce(lower({first(fmt.resource)}), '') END AS resource,
+                CASE WHEN counts THEN {first(fmt.unit)} END AS unit,
+                CASE WHEN counts THEN coalesce({first(fmt.usage_type)}, '') END AS usage_type,
+                CASE WHEN counts THEN [{listed}] END AS texts,
+                CASE WHEN counts THEN coalesce({filled(fmt.is_covered)}, FALSE) END AS is_covered,
+                CASE WHEN counts
+                    THEN TRY_CAST({first(fmt.quantity)} AS DECIMAL(38, 12)) END AS quantity,
+                CASE
+                    WHEN NOT counts THEN NULL
+                    WHEN {_timestamp(first(fmt.start))} IS NULL
+                        THEN coalesce({first(fmt.start)}, 'no start date')
+                    WHEN TRY_CAST({first(fmt.quantity)} AS DECIMAL(38, 12)) IS NULL
+                        THEN coalesce({first(fmt.quantity)}, 'no quantity')
+                    WHEN TRY_CAST({cost} AS DECIMAL(38, 12)) IS NULL THEN {cost}
+                END AS wrong
+            FROM marked
+        )
+
         SELECT
-            {start} AS started,
-            coalesce({_timestamp(first((fmt.end,)))}, {start} + INTERVAL 1 HOUR) AS ended,
-            lpad(CAST({fmt.account} AS VARCHAR), 12, '0') AS account_id,
-            {first(fmt.region, "''")} AS region,
-            {first((fmt.resource,), "''")} AS resource,
-            {first(fmt.unit)} AS unit,
-            {_decimal(first(fmt.quantity))} AS quantity,
-            {_decimal(cost)} AS usd,
-            {first(fmt.currency, "'USD'")} AS currency,
-            [{texts}] AS texts,
-            ({fmt.is_sagemaker}) AND ({fmt.is_usage}) AS counts
-        FROM raw_lines
-    """  # noqa: S608 - our own column names
+            * EXCLUDE (cost, quantity, unused),
+            {rank} AS rank,
+            CASE WHEN count(line_id) = 0 THEN sum(cost) ELSE max(cost) END AS cost,
+            CASE WHEN count(line_id) = 0 THEN sum(quantity) ELSE max(quantity) END AS quantity,
+            sum(unused) AS unused,
+            CASE WHEN count(line_id) = 0 THEN count(*) ELSE 1 END AS lines,
+            CASE WHEN count(line_id) = 0 THEN 0 ELSE count(*) - 1 END AS repeated
+        FROM typed
+        GROUP BY ALL
+    """  # noqa: S608 - our own text; column names are quoted
+
+
+class _Columns(dict[str, str]):
+    def __missing__(self, _: str) -> str:
+        return "NULL"
+
+
+def _text(expression: str) -> str:
+    """Return SQL for a text, NULL if it stands for a missing value."""
+    nulls = ", ".join(f"'{text}'" for text in _NULLS)
+    text = f"CAST({expression} AS VARCHAR)"
+    return f"CASE WHEN {text} NOT IN ({nulls}) THEN {text} END"
 
 
 def _timestamp(expression: str) -> str:
-    """Return SQL for a TIMESTAMP in UTC; a CSV has 2023-12-01T00:00:00.000Z, or a space for T."""
-    text = f"CAST({expression} AS VARCHAR)"
-    return f"CAST(replace(rtrim({text}, 'Z'), 'T', ' ')[:19] AS TIMESTAMP)"
+    """Return SQL for a TIMESTAMP in UTC; NULL = not a time. A time without a zone is in UTC."""
+    return f"(TRY_CAST({expression} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
 
 
-def _decimal(expression: str) -> str:
-    """Return SQL for the exact DECIMAL of a text; DuckDB writes a DOUBLE as its shortest text."""
-    return f"CAST({expression} AS DECIMAL(38, 12))"
+def _month(expression: str) -> str:
+    """Return SQL for the first day of the month of a time in ISO 8601; NULL = not a time."""
+    return f"TRY_CAST(concat(({expression})[:7], '-01') AS DATE)"

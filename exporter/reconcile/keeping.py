@@ -17,6 +17,7 @@ from exporter.prices import rows
 from exporter.prices.effects import ChangedMonth, changed_months, costs_of_past_months
 from exporter.prices.imports import record_import
 from exporter.prices.rows import LIMIT, UNITS, Price
+from exporter.reconcile.classify import TRAINING_PLAN
 from exporter.reconcile.comparing import Line, Reconciliation
 
 #: Less money than this is rounding.
@@ -133,13 +134,18 @@ def _totals(lines: Iterable[Line]) -> Iterator[_Total]:
         return line.period, line.account_id, line.region, line.component, line.instance_type
 
     for found, group in groupby(sorted(lines, key=key), key=key):
-        same = [line for line in group if line.billed_usd is not None]
+        same = [
+            line
+            for line in group
+            # A training plan is paid for by itself: its hours have no price.
+            if line.billed_usd is not None and line.purchase != TRAINING_PLAN
+        ]
         if same:
             yield _Total(
                 found,
                 billed=sum((line.billed for line in same), Decimal(0)),
                 ours=sum((line.ours for line in same), Decimal(0)),
-                billed_usd=sum((line.billed_usd for line in same), Decimal(0)),
+                billed_usd=sum((line.billed_usd or Decimal(0) for line in same), Decimal(0)),
                 our_usd=sum((line.our_usd for line in same), Decimal(0)),
                 agrees=not any(line.differs for line in same),
             )

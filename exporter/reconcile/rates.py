@@ -11,16 +11,28 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
-from typing import Any
+from typing import NamedTuple
 
 import duckdb
 
-from exporter.prices.rows import COLUMNS, LIMIT, UNITS, Price
+from exporter.prices.rows import LIMIT, UNITS, Price
+from exporter.reconcile.classify import ON_DEMAND
+
+
+class _Day(NamedTuple):
+    """What one account pays on one day (or in one month)."""
+
+    period: date
+    account_id: str
+    quantity: Decimal
+    usd: Decimal
+    rounding: float
+    usd_rounding: float
 
 
 @dataclass
@@ -41,37 +53,75 @@ class _Run:
         return shortest(low, high) if low <= high else shortest(self.low, self.high)
 
 
-def effective_rates(workspace: duckdb.DuckDBPyConnection, name: str) -> Iterator[Price]:
-    """Yield the rates of the table `billed`, each from its first day on.
+@dataclass(frozen=True)
+class Rate(Price):
+    """A price on the bill. The fields are the columns of the CSV file, in their order.
 
-    A price has no account, so accounts are added up: different rates of a day become an average.
+    Attributes:
+        account_id: The account that pays it; empty = every account of the bill.
+        currency: The currency of the amount.
+    """
+
+    account_id: str = ""
+    currency: str = "USD"
+
+
+def effective_rates(workspace: duckdb.DuckDBPyConnection, name: str) -> Iterator[Rate]:
+    """Yield the on-demand rates of the table `billed`, each from its first day on.
+
+    Accounts share a rate if one rate explains the amounts of all; otherwise each has its own.
 
     Args:
         workspace: The connection that holds the table `billed`.
         name: The name of the export, for the source of the prices.
     """
-    result = workspace.execute("""
+    result = workspace.execute(
+        """
         SELECT
-            region, component, instance_type, period, sum(quantity), sum(usd),
-            sum(rounding), sum(usd_rounding)
+            region, component, instance_type, currency, period, account_id,
+            sum(quantity), sum(cost), sum(rounding), sum(cost_rounding)
         FROM billed
-        WHERE region <> ''
+        WHERE region <> '' AND purchase = $purchase
         GROUP BY ALL
-        HAVING sum(quantity) > 0 AND sum(usd) > 0
+        HAVING sum(quantity) > 0 AND sum(cost) > 0
         ORDER BY ALL
-    """).fetchall()
-    for (region, component, instance_type), days in groupby(result, key=lambda row: row[:3]):
+        """,
+        {"purchase": ON_DEMAND},
+    ).fetchall()
+    for (region, component, instance_type, currency), rows in groupby(
+        result, key=lambda row: row[:4]
+    ):
         unit, source = UNITS[component], f"bill: {name}"
-        for run in _runs(days):
-            usd = run.rate()
-            if 0 < usd < LIMIT:
-                yield Price(region, component, instance_type, usd, unit, run.since, source)
+        for account, runs in _runs_by_account([_Day(*row[4:]) for row in rows]):
+            for run in runs:
+                usd = run.rate()
+                if 0 < usd < LIMIT:
+                    yield Rate(
+                        region, component, instance_type, usd, unit, run.since, source,
+                        account, currency,
+                    )  # fmt: skip
 
 
-def rates_csv(rates: Iterable[Price]) -> str:
+def _runs_by_account(days: list[_Day]) -> list[tuple[str, list[_Run]]]:
+    """Return the runs that all accounts share, by an empty account; else the runs of each."""
+    own: dict[str, list[_Day]] = {}
+    for day in days:
+        own.setdefault(day.account_id, []).append(day)
+    each = [(account, list(_runs(of_account))) for account, of_account in own.items()]
+    if len(each) == 1:
+        return [("", each[0][1])]
+    shared = list(_runs(days))
+    starts = {run.since for run in shared}
+    # Two rates of two accounts look like a price that changes from line to line.
+    if len(shared) == max(len(runs) for _, runs in each) and len(starts) == len(shared):
+        return [("", shared)]
+    return each
+
+
+def rates_csv(rates: Iterable[Rate]) -> str:
     """Return the rates as a CSV file for `prices import`."""
     written = io.StringIO()
-    writer = csv.DictWriter(written, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(written, [field.name for field in fields(Rate)], lineterminator="\n")
     writer.writeheader()
     for rate in rates:
         writer.writerow({**asdict(rate), "usd_per_unit": f"{rate.usd_per_unit:f}"})
@@ -88,11 +138,11 @@ def shortest(low: Fraction, high: Fraction) -> Decimal:
     return Decimal(number).scaleb(-places)
 
 
-def _runs(days: Iterable[tuple[Any, ...]]) -> Iterator[_Run]:
+def _runs(days: Iterable[_Day]) -> Iterator[_Run]:
     run: _Run | None = None
-    for *_, since, billed_quantity, billed_usd, rounding, usd_rounding in days:
-        quantity, usd = Fraction(billed_quantity), Fraction(billed_usd)
-        by, usd_by = Fraction(rounding), Fraction(usd_rounding)
+    for day in days:
+        quantity, usd = Fraction(day.quantity), Fraction(day.usd)
+        by, usd_by = Fraction(day.rounding), Fraction(day.usd_rounding)
         low = max(usd - usd_by, Fraction(0)) / (quantity + by)
         # A quantity within its rounding error does not limit the rate from above.
         high = (usd + usd_by) / (quantity - by) if quantity > by else Fraction(LIMIT)
@@ -104,6 +154,6 @@ def _runs(days: Iterable[tuple[Any, ...]]) -> Iterator[_Run]:
             continue
         if run is not None:
             yield run
-        run = _Run(since, low, high, quantity, usd, usd_by)
+        run = _Run(day.period, low, high, quantity, usd, usd_by)
     if run is not None:
         yield run

@@ -30,8 +30,8 @@ _COMPARED: Final = {
 }
 
 #: What the column `mark` of keep-alive-advice says of a period.
-_CURRENT: Final = "present"
-_SUGGESTED: Final = "best"
+_CURRENT: Final = "current"
+_SUGGESTED: Final = "suggested"
 #: Periods to label on a curve where there is room, in seconds, most important first.
 _LABELLED: Final = (900, 1800, 300, 3600, 7200, 10800, 14400)
 
@@ -191,7 +191,7 @@ def idle(figures: Figures) -> Chart | None:
         "usd_per_hour": "USD per hour",
         "instance_type": "instance type",
         "instances": "instances",
-        "so_far_usd": "cost to date",
+        "accrued_usd": "cost to date",
         "waits_since": "idle since",
         "ends_by": "ends by",
     }

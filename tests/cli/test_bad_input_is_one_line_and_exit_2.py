@@ -65,7 +65,7 @@ def test_bad_arguments_are_one_line_and_exit_2(
         ("[sync]\nregion = ['mars']", "['mars']: expected a region such as eu-west-1, or all."),
         ("[sync]\nsince = 'soon'", "since = 'soon': expected an ISO 8601 time"),
         ("[sync]\nstatus = 'Complete'", "Did you mean 'Completed'?"),
-        ("[sync]\nexternal_id = 80415", "[sync] external_id = ****"),
+        ("[sync]\nexternal_id = 80415", "[sync] external_id = [redacted]: expected a string."),
         ("[sync]\ndb = 'x'", "'db' in [sync] is a global option. Put it above the first table."),
         ("verbose = 'very'", "verbose = 'very': expected a whole number"),
         ("log_format = 'xml'", "log_format = 'xml': expected one of text, json."),

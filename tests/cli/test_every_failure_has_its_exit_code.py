@@ -85,7 +85,7 @@ def test_every_error_has_its_exit_code_and_no_traceback(
 def test_an_error_keeps_its_lines_but_no_secret_and_no_escape_sequence(command: Command) -> None:
     error = PartialError("1 of 2:\n  a/b: \x1b[31mbad AKIAIOSFODNN7EXAMPLE")
     err = command("status", app=FailingApp(error)).err
-    assert err == "sagemaker-exporter: 1 of 2:\n  a/b: \\x1b[31mbad ****\n"
+    assert err == "sagemaker-exporter: 1 of 2:\n  a/b: \\x1b[31mbad [redacted]\n"
     err = command("status", "--log-format", "json", app=FailingApp(error)).err
     assert json.loads(err)["level"] == "error"
 

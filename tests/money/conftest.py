@@ -17,6 +17,7 @@ from exporter.prices.rows import Price
 from exporter.prices.shipped import load_shipped
 from exporter.store import view_files
 from exporter.store.schema import metadata
+from tests.money.known_jobs import put_october, put_six_jobs
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 #: Creation time of every job unless a test gives another.
@@ -132,4 +133,18 @@ def ledger(empty_file: Path, tmp_path: Path) -> Iterator[Ledger]:
 def shipped(ledger: Ledger) -> Ledger:
     """Return a database with the prices and families that the program ships."""
     load_shipped(ledger.connection)
+    return ledger
+
+
+@pytest.fixture
+def priced(ledger: Ledger) -> Ledger:
+    """A database with six priced jobs that run past midnight."""
+    put_six_jobs(ledger)
+    return ledger
+
+
+@pytest.fixture
+def october(ledger: Ledger) -> Ledger:
+    """A database with a priced job on each of six days of October, and one in September."""
+    put_october(ledger)
     return ledger

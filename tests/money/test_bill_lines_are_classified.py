@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from exporter.reconcile.classify import classify
+from exporter.reconcile.classify import ON_DEMAND, SPOT, TRAINING_PLAN, classify, purchase_of
 from exporter.reconcile.rates import shortest
 
 M5 = "ml.m5.xlarge"
@@ -59,6 +59,24 @@ def test_a_line_is_classified_by_its_texts_and_unit(
     texts: list[str | None], unit: str | None, expected: tuple[str, str] | None
 ) -> None:
     assert classify(texts, unit) == expected
+
+
+@pytest.mark.parametrize(
+    ("texts", "component", "purchase"),
+    [
+        (["EU-Train:ml.m5.xlarge", "$0.257 for Training ml.m5.xlarge"], "Training", ON_DEMAND),
+        (["EU-Train:ml.m5.xlarge", "Spot"], "Training", SPOT),
+        (["EU-SpotTrain:ml.m5.xlarge"], "Training", SPOT),
+        (["EU-Train-Spot:ml.m5.xlarge"], "Training", SPOT),
+        (["EU-Train:ml.m5.xlarge", "Training ml.m5.xlarge, Training Plan"], "Training",
+         TRAINING_PLAN),
+    ],
+)  # fmt: skip
+def test_the_texts_tell_how_the_usage_was_bought(
+    texts: list[str], component: str, purchase: str
+) -> None:
+    assert classify(texts, "Hrs") == (component, M5)
+    assert purchase_of(texts) == purchase
 
 
 @pytest.mark.parametrize(

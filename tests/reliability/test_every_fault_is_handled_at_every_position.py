@@ -95,7 +95,7 @@ PERMANENT: Final[dict[str, tuple[Fault, type[ExporterError], int, str]]] = {
                              "The answer of {op} is unreadable (ValueError): Invalid timestamp "),
 }  # fmt: skip
 
-#: EXPORTER_EVERY=1 pytest tests/reliability -k faults_are runs a good sync after each failure;
+#: EXPORTER_EVERY=1 pytest tests/reliability -k every_fault runs a good sync after each failure;
 #: without it, the good sync comes after all failures of a place.
 EACH: Final = os.environ.get("EXPORTER_EVERY") == "1"
 FEWER: Final = [

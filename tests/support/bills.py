@@ -1,12 +1,14 @@
 """Writes bill exports with all columns of CUR 2.0, FOCUS 1.0 and FOCUS 1.2; most are empty.
 
 The columns come from the dictionaries of AWS Data Exports for COST_AND_USAGE_REPORT, FOCUS_1_0_AWS
-and FOCUS_1_2_AWS.
+and FOCUS_1_2_AWS. A legacy report has the columns of CUR 2.0 under other names, without the maps.
 """
 
 from __future__ import annotations
 
+import csv
 import json
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -51,7 +53,7 @@ CUR_NUMBERS = _words("""
     line_item_normalized_usage_amount line_item_unblended_cost line_item_usage_amount
     pricing_public_on_demand_cost reservation_effective_cost
     savings_plan_savings_plan_effective_cost savings_plan_savings_plan_rate
-    savings_plan_used_commitment
+    savings_plan_total_commitment_to_date savings_plan_used_commitment
 """)
 CUR_TIMES = _words("""
     bill_billing_period_end_date bill_billing_period_start_date line_item_usage_end_date
@@ -82,12 +84,18 @@ FOCUS_MAPS = ["Tags", "x_CostCategories", "x_Discounts"]
 
 @dataclass(frozen=True)
 class Charge:
-    """A line of a bill, in either format."""
+    """A line of a bill, in any format.
+
+    Attributes:
+        quantity: None = the line has none.
+        billing: The start of the billing period; None = the month of the usage.
+        details: Further columns of a CUR, or other values of those above.
+    """
 
     start: datetime
     component: str
     instance_type: str
-    quantity: Decimal
+    quantity: Decimal | None
     usd: Decimal
     resource: str = ""
     account: str = "111122223333"
@@ -98,6 +106,10 @@ class Charge:
     effective_usd: Decimal | None = None
     currency: str = "USD"
     product: str = "AmazonSageMaker"
+    line_id: str = ""
+    billing: datetime | None = None
+    prefix: str = "EU-"
+    details: tuple[tuple[str, object], ...] = ()
 
     @property
     def is_storage(self) -> bool:
@@ -111,7 +123,9 @@ class Charge:
     def usage_type(self) -> str:
         base = self.component.removesuffix(" ML storage")
         infix = {"Training": "Train", "Training Warm Pool": "Train-WarmPool"}.get(base, base)
-        return f"EU-{infix}:{'VolumeUsage.gp2' if self.is_storage else self.instance_type}"
+        return (
+            f"{self.prefix}{infix}:{'VolumeUsage.gp2' if self.is_storage else self.instance_type}"
+        )
 
     @property
     def description(self) -> str:
@@ -121,13 +135,22 @@ class Charge:
             return f"$0.154 per GB-Mo of {job}"
         return f"$0.257 per {self.component} {self.instance_type} hour in EU (Ireland)"
 
+    @property
+    def billing_start(self) -> datetime:
+        return self.billing or self.start.replace(day=1, hour=0, minute=0)
 
-def cur(path: Path, charges: Sequence[Charge]) -> Path:
-    """Write a CUR 2.0 export."""
-    rows = [
+
+def cur(path: Path, charges: Sequence[Charge], without: Sequence[str] = ()) -> Path:
+    """Write a CUR 2.0 export, without the columns that the query did not select."""
+    return _write(path, _cur_rows(charges), CUR_TEXTS, CUR_NUMBERS, CUR_TIMES, CUR_MAPS, without)
+
+
+def _cur_rows(charges: Sequence[Charge]) -> list[dict[str, Any]]:
+    return [
         {
+            "identity_line_item_id": charge.line_id,
             "bill_payer_account_id": "999988887777",
-            "bill_billing_period_start_date": charge.start.replace(day=1, hour=0, minute=0),
+            "bill_billing_period_start_date": charge.billing_start,
             "line_item_usage_start_date": charge.start,
             "line_item_usage_end_date": charge.start + charge.lasts,
             "line_item_usage_account_id": charge.account,
@@ -146,10 +169,52 @@ def cur(path: Path, charges: Sequence[Charge]) -> Path:
             "product_region_code": charge.region,
             "product_servicecode": charge.product,
             "product": {"component": charge.component, "regioncode": charge.region},
+            **dict(charge.details),
         }
         for charge in charges
     ]
-    return _write(path, rows, CUR_TEXTS, CUR_NUMBERS, CUR_TIMES, CUR_MAPS)
+
+
+def legacy(path: Path, charges: Sequence[Charge]) -> Path:
+    """Write a legacy report with its own names, such as `lineItem/UsageAmount`."""
+    return _write(
+        path, _cur_rows(charges), CUR_TEXTS, CUR_NUMBERS, CUR_TIMES, (), names=_legacy_name
+    )
+
+
+def athena(path: Path, charges: Sequence[Charge]) -> Path:
+    """Write a legacy report with the names that it has in Athena."""
+    return _write(
+        path,
+        _cur_rows(charges),
+        CUR_TEXTS,
+        CUR_NUMBERS,
+        CUR_TIMES,
+        (),
+        names=lambda name: name.replace("product_region_code", "product_region"),
+    )
+
+
+def _legacy_name(name: str) -> str:
+    for group in ("line_item", "savings_plan", name.partition("_")[0]):
+        if name.startswith(f"{group}_"):
+            first, *others = group.split("_")
+            words = name.removeprefix(f"{group}_").split("_")
+            camel = "".join(word.capitalize() for word in words)
+            if group == "product":
+                camel = {"RegionCode": "region", "InstanceType": "instanceType"}.get(camel, camel)
+            return f"{first}{''.join(map(str.capitalize, others))}/{camel}"
+    return name
+
+
+#: FOCUS's name for a type of line in a CUR; other types are purchases.
+_CATEGORIES = {
+    "Usage": "Usage",
+    "SavingsPlanCoveredUsage": "Usage",
+    "Tax": "Tax",
+    "Credit": "Credit",
+    "Refund": "Credit",
+}
 
 
 def focus(path: Path, charges: Sequence[Charge], version: str = "1.0") -> Path:
@@ -158,11 +223,12 @@ def focus(path: Path, charges: Sequence[Charge], version: str = "1.0") -> Path:
         {
             "BillingAccountId": "999988887777",
             "SubAccountId": charge.account,
+            "BillingPeriodStart": charge.billing_start,
             "ChargePeriodStart": charge.start,
             "ChargePeriodEnd": charge.start + charge.lasts,
-            "ChargeCategory": charge.kind,
+            "ChargeCategory": _CATEGORIES.get(charge.kind, "Purchase"),
             "ChargeDescription": charge.description,
-            "ServiceName": "Amazon SageMaker",
+            "ServiceName": charge.product.replace("AmazonSageMaker", "Amazon SageMaker"),
             "x_ServiceCode": charge.product,
             "x_UsageType": charge.usage_type,
             "SkuMeter": charge.usage_type.removeprefix("EU-"),
@@ -173,11 +239,41 @@ def focus(path: Path, charges: Sequence[Charge], version: str = "1.0") -> Path:
             "BillingCurrency": charge.currency,
             "RegionId": charge.region,
             "ResourceId": charge.resource,
+            **dict(charge.details),
         }
         for charge in charges
     ]
     texts = FOCUS_TEXTS + (FOCUS_10_TEXTS if version == "1.0" else FOCUS_12_TEXTS)
     return _write(path, rows, texts, FOCUS_NUMBERS, FOCUS_TIMES, FOCUS_MAPS)
+
+
+def cost_explorer(path: Path, charges: Sequence[Charge]) -> Path:
+    """Write a CSV file of Cost Explorer by day and usage type."""
+    days: dict[str, dict[str, Decimal]] = {}
+    for charge in charges:
+        day = days.setdefault(charge.start.date().isoformat(), {})
+        for name, amount in (
+            (f"{charge.usage_type}($)", charge.usd),
+            (f"{charge.usage_type}({charge.unit})", charge.quantity or Decimal()),
+        ):
+            day[name] = day.get(name, Decimal()) + amount
+    names = sorted({name for day in days.values() for name in day})
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["Usage type", *names, "Total costs($)"])
+        writer.writerow(["Usage type total", *[1] * len(names), "1"])
+        for name, day in sorted(days.items()):
+            writer.writerow([name, *[day.get(column, "") for column in names], "1"])
+    return path
+
+
+def zipped(path: Path) -> Path:
+    """Replace a file by a ZIP archive with it."""
+    archive = path.with_name(f"{path.name}.zip")
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.write(path, path.name)
+    path.unlink()
+    return archive
 
 
 def _write(
@@ -187,6 +283,8 @@ def _write(
     numbers: Sequence[str],
     times: Sequence[str],
     maps: Sequence[str],
+    without: Sequence[str] = (),
+    names: Callable[[str], str] = str,
 ) -> Path:
     """Write Parquet with doubles, UTC timestamps without a zone, and maps; or a CSV of texts."""
     parquet = path.suffix == ".parquet"
@@ -194,7 +292,9 @@ def _write(
     def number(value: Decimal | None) -> object:
         return None if value is None else float(value) if parquet else f"{value:f}"
 
-    def moment(value: datetime | None) -> object:
+    def moment(value: datetime | str | None) -> object:
+        if isinstance(value, str):
+            return value
         if value is None or parquet:
             return value and value.astimezone(UTC).replace(tzinfo=None)
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
@@ -209,9 +309,10 @@ def _write(
         (maps, pa.map_(pa.string(), pa.string()) if parquet else pa.string(), pairs),
     ]
     columns = {
-        name: pa.array([convert(row.get(name)) for row in rows], kind)
-        for names, kind, convert in kinds
-        for name in names
+        names(name): pa.array([convert(row.get(name)) for row in rows], kind)
+        for group, kind, convert in kinds
+        for name in group
+        if name not in without
     }
     table = pa.table(dict(sorted(columns.items())))
     if parquet:
