@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,7 @@ from exporter.config.options import option
 from exporter.text import counted
 
 if TYPE_CHECKING:
+    from exporter.prices.effects import ChangedMonth
     from exporter.prices.listing import InForce
     from exporter.reports.result import Result
     from exporter.store.database import Database
@@ -30,10 +31,22 @@ Examples:
   sagemaker-exporter prices import our-rates.csv --json | jq .changed
 
 \b
-A file with these columns; instance_type is empty for storage:
-  region,component,instance_type,usd_per_unit,unit,effective_from,source
-  eu-west-1,Training,ml.g5.xlarge,1.334,Hrs,2026-01-01,our contract
-  eu-west-1,Training ML storage,,0.131,GB-Mo,2026-01-01,our contract
+A file with these columns; instance_type is empty for storage. The last three
+columns are optional; account_id is empty for all accounts:
+  region,component,instance_type,usd_per_unit,unit,effective_from,source,account_id,currency
+  eu-west-1,Training,ml.g5.xlarge,1.334,Hrs,2026-01-01,our contract,,USD
+  eu-west-1,Training,ml.g5.xlarge,1.1,Hrs,2026-01-01,team,111122223333,USD
+  eu-west-1,Training ML storage,,0.131,GB-Mo,2026-01-01,our contract,,USD
+"""
+IMPORTS_EPILOG = """\b
+Examples:
+  sagemaker-exporter prices imports
+  sagemaker-exporter prices imports --format csv
+"""
+REMOVE_EPILOG = """\b
+Examples:
+  sagemaker-exporter prices remove 3
+  sagemaker-exporter prices remove 3 --json | jq .changed_months
 """
 REFRESH_EPILOG = """\b
 Examples:
@@ -49,11 +62,12 @@ Examples:
 
 @click.group(cls=Group)
 def prices() -> None:
-    """List, import or refresh the dated prices.
+    """List, import, remove or refresh the dated prices.
 
-    An imported price beats a price from the Price List API, and that beats a price shipped with
-    the program, whatever their dates. Among prices of one source, the one in force on the day
-    counts.
+    The rate of a kept bill beats an imported price, on the days that the bill covers. An imported
+    price beats a price from the Price List API, and that beats a price shipped with the program,
+    whatever their dates. Among prices of one source, the one in force on the day counts; an
+    account's own price beats a price for all accounts.
     """
 
 
@@ -64,23 +78,90 @@ def prices() -> None:
 def import_(app: App, file: Path, output: Json) -> None:
     """Import your own prices from a CSV file, all of them or none.
 
-    An import replaces earlier prices of the same thing with the same first day.
+    An import takes the place of earlier prices of the same account, thing and first day, until you
+    remove it. The command says which past months cost something else than before.
     """
     from exporter.prices.imports import import_csv
 
-    with _locked(app) as database, database.writing() as connection:
-        result = import_csv(connection, file)
+    with locked(app) as database, database.writing() as connection:
+        result = import_csv(connection, file, app.now)
     if output.wanted:
-        print_json({**asdict(result), "unchanged": result.unchanged})
+        months = _months_as_json(result.changed_months)
+        print_json({**asdict(result), "unchanged": result.unchanged, "changed_months": months})
         return
     app.notify(
         f"prices import: {counted(result.prices, 'price')}, {result.new:,} new, "
         f"{result.changed:,} changed, {result.unchanged:,} unchanged"
     )
+    notify_of_months(app, "prices import", result.changed_months)
+    if result.changed_months:
+        app.notify(f"prices import: `prices remove {result.import_id}` undoes this import")
+
+
+def _months_as_json(months: Iterable[ChangedMonth]) -> list[dict[str, Any]]:
+    return [{**asdict(month), "difference_usd": month.difference_usd} for month in months]
+
+
+def notify_of_months(app: App, command: str, months: Iterable[ChangedMonth]) -> None:
+    """Print a line for each past month whose cost changed."""
+    from exporter.reports.values import money
+
+    for month in months:
+        sign = "+" if month.difference_usd > 0 else ""
+        app.notify(
+            f"{command}: the cost of {month.month} changes from {money(month.before_usd)} to "
+            f"{money(month.after_usd)} USD ({sign}{money(month.difference_usd)})"
+        )
+
+
+@prices.command("imports", cls=Command, epilog=IMPORTS_EPILOG)
+@options(output=Output)
+@pass_app
+def imports_(app: App, output: Output) -> None:
+    """List the imports of prices and the kept bills, oldest first."""
+    from exporter.prices.imports import imports
+    from exporter.reports.result import Column, Result
+
+    with printing(app, output) as show:
+        with app.database().reading() as connection:
+            found = imports(connection)
+        columns = (
+            Column("import_id", "BIGINT", note="for `prices remove`"),
+            Column("file"),
+            Column(
+                "imported_at", "TIMESTAMP WITH TIME ZONE", note="NULL = before imports had a time"
+            ),
+            Column("prices", "BIGINT"),
+        )
+        rows = [(each.import_id, each.file, each.imported_at, each.prices) for each in found]
+        show(Result(columns, rows, report="prices imports", title="Imports of prices"))
+
+
+@prices.command("remove", cls=Command, epilog=REMOVE_EPILOG)
+@click.argument("import_id", type=click.IntRange(min=1), metavar="ID")
+@options(output=Json)
+@pass_app
+def remove_(app: App, import_id: int, output: Json) -> None:
+    """Remove the prices of one import or kept bill.
+
+    The prices that it replaced are in force again. `prices imports` shows the IDs.
+    """
+    from exporter.prices.imports import remove
+
+    with locked(app) as database, database.writing() as connection:
+        done = remove(connection, import_id, app.now)
+    if output.wanted:
+        print_json({**asdict(done.removed), "changed_months": _months_as_json(done.changed_months)})
+        return
+    app.notify(
+        f"prices remove: removed {counted(done.removed.prices, 'price')} of import {import_id} "
+        f"({done.removed.file})"
+    )
+    notify_of_months(app, "prices remove", done.changed_months)
 
 
 @contextmanager
-def _locked(app: App) -> Iterator[Database]:
+def locked(app: App) -> Iterator[Database]:
     """Give the database under the sync lock, created or upgraded: prices may precede a sync."""
     from exporter.store import migrate
     from exporter.store.locks import sync_lock
@@ -109,7 +190,7 @@ def refresh_(app: App, wanted: RefreshOptions, output: Json) -> None:
     from exporter.prices.refresh import refresh
     from exporter.sagemaker.sessions import Sessions
 
-    with _locked(app) as database:
+    with locked(app) as database:
         access = Sessions().access(wanted.profile, None, None)
         done = refresh(database, access.price_list, app.now)
     if output.wanted:
@@ -167,6 +248,14 @@ def _result(found: InForce, *, every: bool) -> Result:
                 f"Not shown: {counted(hidden, 'price')} that no job uses; --all shows all.",
             )
         )
+    if currencies := sorted({price.currency for price in shown} - {"USD"}):
+        notes.append(
+            Note(
+                "other_currency",
+                f"Costs are in USD: usage with a price in {' or '.join(currencies)} has no cost, "
+                "and no total adds currencies.",
+            )
+        )
     rows = [
         (
             price.region,
@@ -179,6 +268,8 @@ def _result(found: InForce, *, every: bool) -> Result:
             price.estimated,
             price.account_id or None,
             price.discount_percent,
+            price.currency,
+            (found.on - price.effective_from).days,
         )
         for price in shown
     ]
@@ -186,13 +277,20 @@ def _result(found: InForce, *, every: bool) -> Result:
         Column("region"),
         Column("component"),
         Column("instance_type"),
-        Column("usd_per_unit", "DECIMAL(38,12)", "rate", note="USD, after the discount"),
+        Column("usd_per_unit", "DECIMAL(38,12)", "rate", note="in currency, after the discount"),
         Column("unit"),
         Column("effective_from", "DATE", note="first day of the price; after --on if estimated"),
         Column("source"),
-        Column("estimated", "BOOLEAN", wide=True, note="--on is before the first day known"),
-        Column("account", wide=True, note="account with a discount; NULL = all other accounts"),
+        Column(
+            "estimated",
+            "BOOLEAN",
+            wide=True,
+            note="--on is before the first day known, or 180 days after a list price was seen",
+        ),
+        Column("account", wide=True, note="account with its own price; NULL = all other accounts"),
         Column("discount_percent", "DECIMAL(9,6)", wide=True),
+        Column("currency", wide=True),
+        Column("age_days", "BIGINT", note="days from effective_from to --on; negative = later"),
     )
     title = f"Prices in force on {found.on}"
     return Result(columns, rows, notes=tuple(notes), report="prices", title=title)

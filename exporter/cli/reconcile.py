@@ -42,6 +42,7 @@ Examples:
   sagemaker-exporter reconcile focus-export/ --all --format csv > october.csv
   sagemaker-exporter reconcile cur.csv --rates rates.csv
   sagemaker-exporter prices import rates.csv
+  sagemaker-exporter reconcile cur/2026-10.parquet --keep
 
 The export is CUR 2.0, a legacy CUR, FOCUS, or a CSV file of Cost Explorer by day and usage type:
 a Parquet, CSV, gzip or ZIP file, or the folder of an export. Of each billing period the newest
@@ -61,6 +62,10 @@ class ReconcileOptions:
         "Write the rates that the bill charged, as a file for `prices import`.",
         PATH,
         "CSV",
+    )
+    keep: bool = option(
+        False,
+        "Store the rates that the bill charged: the costs of its days then add up to the bill.",
     )
     jobs: bool = option(False, "Name the jobs that explain each difference.")
     check: bool = option(
@@ -90,6 +95,8 @@ def reconcile(app: App, file: Path, wanted: ReconcileOptions, output: Output) ->
     if wanted.rates is not None:
         with target(wanted.rates) as stream:
             stream.write(rates_csv(found.rates).encode())
+    if wanted.keep:
+        _keep(app, found, file.name)
     if wanted.check and (found.differences or found.not_billed):
         missing = f"; not in the bill: account {', '.join(found.not_billed)}"
         raise PartialError(
@@ -108,6 +115,27 @@ def _lines(found: Reconciliation, *, every: bool) -> list[Line]:
 
     lines = [line for line in found.lines if every or line.differs or line.usd_differs]
     return sorted(lines, key=money, reverse=True)
+
+
+def _keep(app: App, found: Reconciliation, name: str) -> None:
+    from exporter.cli.prices import locked, notify_of_months
+    from exporter.reconcile.keeping import keep
+    from exporter.reports.values import money
+
+    with locked(app) as database, database.writing() as connection:
+        kept = keep(connection, found, name, app.now)
+    app.notify(
+        f"reconcile: kept {counted(kept.rates, 'rate')} of the bill; the jobs explain "
+        f"{money(kept.explained_usd)} of {money(kept.billed_usd)} USD; "
+        f"`prices remove {kept.import_id}` undoes this"
+    )
+    for each in kept.unexplained:
+        app.notify(
+            f"reconcile: not explained: {each.component} {each.instance_type or 'volumes'} on "
+            f"{each.period} of account {each.account_id or 'any'} in {each.region}: billed "
+            f"{money(each.billed_usd)}, jobs {money(each.explained_usd)} USD"
+        )
+    notify_of_months(app, "reconcile", kept.changed_months)
 
 
 def _result(found: Reconciliation, *, every: bool, as_data: bool) -> Result:

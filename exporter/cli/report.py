@@ -16,7 +16,7 @@ from exporter.cli.app import App, app_of
 from exporter.cli.options import options
 from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
-from exporter.config.kinds import MONTH, NUMBER, STRING, TIME
+from exporter.config.kinds import MONTH, NUMBER, STRING, TIME, one_of
 from exporter.config.options import option
 from exporter.errors import PartialError, UsageError
 
@@ -87,6 +87,9 @@ class ReportOptions:
         "Set a parameter of the report; repeatable.",
         STRING,
         "NAME=VALUE",
+    )
+    basis: str = option(
+        "net", "Costs at what was paid, or at public list prices.", one_of(("list", "net"))
     )
     sql: bool = option(False, "Print the SQL with its values, ready to paste.")
     fail_over: Decimal | None = option(
@@ -161,15 +164,18 @@ def report(
         now=app.now,
     )
     if wanted.sql:
+        from exporter.prices.basis import LIST, LIST_PRICES
         from exporter.reports.output import target
 
+        prefix = "".join(f"{each};\n" for each in LIST_PRICES) if wanted.basis == LIST else ""
         with target(output.path) as stream:
+            stream.write(prefix.encode())
             stream.write(running.statement(chosen, request).with_literals().encode())
         return
     if wanted.fail_over is not None and not chosen.limit_column:
         raise UsageError(f"The report {chosen.name} has no total for --fail-over.")
     with printing(app, output) as show:
-        result = _run(app, chosen, request)
+        result = _run(app, chosen, request, wanted.basis)
         show(result)
     if wanted.fail_over is not None:
         from exporter.reports.limits import breach
@@ -213,11 +219,14 @@ def _without_unsupported_defaults(
     return replace(wanted, **{name: getattr(unset, name) for name in unsupported - flags})
 
 
-def _run(app: App, chosen: Report, request: Request) -> Result:
+def _run(app: App, chosen: Report, request: Request, basis: str) -> Result:
+    from exporter.prices.basis import LIST, use_list_prices
     from exporter.reports import running
 
     running.statement(chosen, request)  # raises for a wrong option before the file is opened
     with app.database().reading() as connection:
+        if basis == LIST:
+            use_list_prices(connection)
         return running.run(connection, chosen, request)
 
 

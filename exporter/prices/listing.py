@@ -12,24 +12,24 @@ from sqlalchemy import Connection, text
 from exporter.prices.rows import Price
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PriceInForce(Price):
     """A price as the costs use it.
 
-    `usd_per_unit` includes the discount, and `source` names it. `effective_from` is later than
+    `usd_per_unit` includes the discount, and `source` names it. `account_id` is the account with
+    a price or discount of its own; empty = every other account. `effective_from` can be later than
     the day asked for if the price is an estimate.
 
     Attributes:
-        account_id: The account whose discount applies; empty = every other account.
         list_usd_per_unit: The price before the discount.
         discount_percent: The discount; None = none.
-        estimated: Whether the day is before the first price on record.
+        estimated: Whether the day is before the first price on record, or more than 180 days after
+            somebody saw a shipped price.
         priced_as: The component whose price applies: a pool without a price costs the price of
             training.
         in_use: Whether there are jobs that this price applies to.
     """
 
-    account_id: str
     list_usd_per_unit: Decimal
     discount_percent: Decimal | None
     estimated: bool
@@ -108,7 +108,7 @@ def _unpriced(used: list[UsedType], priced: set[tuple[str, str, str]]) -> list[U
 _RATES: Final = """
     SELECT
         account_id, region, component, instance_type, usd_per_unit, unit, price_source AS source,
-        effective_from, list_usd_per_unit, discount_percent, estimated, priced_as
+        effective_from, currency, list_usd_per_unit, discount_percent, estimated, priced_as
     FROM rates
     WHERE :on >= valid_from AND :on < valid_to
     ORDER BY region, component, instance_type, account_id

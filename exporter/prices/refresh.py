@@ -96,7 +96,8 @@ def store_api_prices(connection: Connection, listed: Iterable[ListedPrice]) -> i
 def _is_news(price: Price, stored: Any) -> bool:  # noqa: ANN401 - a row of _LATEST, or None
     """Return whether the price is not in the database, or follows a different one."""
     return stored is None or (
-        stored.usd_per_unit != price.usd_per_unit and stored.effective_from <= price.effective_from
+        (stored.usd_per_unit, stored.currency) != (price.usd_per_unit, price.currency)
+        and stored.effective_from <= price.effective_from
     )
 
 
@@ -110,6 +111,7 @@ _LATEST: Final = """
 SELECT
     region, component, instance_type,
     arg_max(usd_per_unit, effective_from) AS usd_per_unit,
+    arg_max(currency, effective_from) AS currency,
     max(effective_from) AS effective_from
 FROM prices
 WHERE source = :source

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from exporter.sagemaker.price_list import ListedPrice
 from exporter.store.batches import batch, staged
 from exporter.store.schema import prices as table
 
@@ -21,7 +20,7 @@ API_SOURCE: Final = "Price List API"
 #: SQL: whether a price comes with the program.
 IS_SHIPPED: Final = f"starts_with(source, '{SHIPPED_PREFIX}')"
 #: SQL: whether a price was imported.
-IS_IMPORT: Final = f"(source <> '{API_SOURCE}' AND NOT {IS_SHIPPED})"
+IS_IMPORT: Final = f"(source <> '{API_SOURCE}' AND NOT {IS_SHIPPED} AND effective_until IS NULL)"
 
 #: The unit in which AWS bills each component of training.
 UNITS: Final = {
@@ -37,14 +36,30 @@ _STAGED: Final = "staged_prices"
 
 
 @dataclass(frozen=True)
-class Price(ListedPrice):
-    """A row of the table `prices`. The fields are its columns, in their order.
+class Price:
+    """A price: the columns of the table `prices` that a CSV file has, in their order.
 
     Attributes:
+        region: AWS region.
+        component: A key of `UNITS`.
+        instance_type: The instance type; empty for storage.
+        usd_per_unit: The price of one unit in `currency`.
+        unit: Hrs or GB-Mo.
+        effective_from: The first UTC day.
         source: The origin: `Price List API`, `shipped list: …`, or the source of an import.
+        account_id: The account that pays this price; empty = all accounts.
+        currency: USD, CNY or EUR.
     """
 
+    region: str
+    component: str
+    instance_type: str
+    usd_per_unit: Decimal
+    unit: str
+    effective_from: date
     source: str
+    account_id: str = ""
+    currency: str = "USD"
 
     @property
     def item(self) -> tuple[str, str, str]:
@@ -52,7 +67,7 @@ class Price(ListedPrice):
         return self.region, self.component, self.instance_type
 
 
-#: Columns of the table `prices`, and of a CSV file of prices.
+#: Columns of a CSV file of prices.
 COLUMNS: Final = tuple(field.name for field in fields(Price))
 
 
@@ -60,9 +75,9 @@ def from_line(line: Mapping[str, str]) -> Price:
     """Return the price of one line of a CSV file.
 
     Args:
-        line: The text of each column.
+        line: The text of each column; `account_id` and `currency` may be missing.
     """
-    values: dict[str, Any] = {name: line[name] for name in COLUMNS}
+    values: dict[str, Any] = {name: line[name] for name in COLUMNS if name in line}
     values["usd_per_unit"] = Decimal(line["usd_per_unit"])
     values["effective_from"] = date.fromisoformat(line["effective_from"])
     return Price(**values)
@@ -72,50 +87,50 @@ def write(
     connection: Connection,
     prices: Iterable[Price],
     *,
-    replace_imports: bool = False,
+    import_id: int = 0,
+    one_day: bool = False,
     replace_shipped: bool = False,
 ) -> None:
-    """Insert prices. A price replaces a stored one for the same item, day and source.
+    """Insert prices. A price replaces one of the same import, account, item, day and source.
 
     Args:
         connection: A connection in a transaction that the caller commits.
-        prices: Prices in any order; of two for the same item, day and source the last one wins.
-        replace_imports: Also delete imported prices for the same item and day from any source.
+        prices: Prices in any order; of two with the same key the last one wins.
+        import_id: The import; 0 = the prices are not imported.
+        one_day: Whether each price is in force on its first day only, as those of a bill.
         replace_shipped: Also delete the shipped prices that are not in `prices`.
     """
-    found = list(
-        {(*price.item, price.effective_from, price.source): price for price in prices}.values()
-    )
+    found = list({_key(price): price for price in prices}.values())
     if not found:
         return
     columns: dict[str, Any] = {name: [getattr(price, name) for price in found] for name in COLUMNS}
     columns["usd_per_unit"] = [
         price.quantize(_PLACES, ROUND_HALF_UP) for price in columns["usd_per_unit"]
     ]
+    columns["effective_until"] = [
+        price.effective_from + timedelta(days=1) if one_day else None for price in found
+    ]
+    columns["import_id"] = [import_id] * len(found)
     with staged(connection, "new_prices", batch(table, columns)):
         connection.exec_driver_sql(_STAGE)
-    if replace_imports:
-        connection.exec_driver_sql(_DELETE_IMPORTS)
     if replace_shipped:
         connection.exec_driver_sql(_DELETE_SHIPPED)
     connection.exec_driver_sql(_INSERT)
     connection.exec_driver_sql(f"DROP TABLE {_STAGED}")
 
 
+def _key(price: Price) -> tuple[Any, ...]:
+    return price.account_id, *price.item, price.effective_from, price.source
+
+
 _STAGE: Final = f"CREATE TEMP TABLE {_STAGED} AS SELECT * FROM new_prices"  # noqa: S608 - our name
-_INSERT: Final = f"INSERT OR REPLACE INTO prices SELECT * FROM {_STAGED}"  # noqa: S608 - our name
+_INSERT: Final = f"INSERT OR REPLACE INTO prices BY NAME SELECT * FROM {_STAGED}"  # noqa: S608 - our name
 # A key that INSERT OR REPLACE inserts again must not be deleted first: DuckDB 1.4 still reports it
 # as a duplicate within the same transaction.
-_NOT_STAGED: Final = f"""
-    (region, component, instance_type, effective_from, source) NOT IN (
-        SELECT (region, component, instance_type, effective_from, source) FROM {_STAGED}
-    )
-"""  # noqa: S608 - our name
-_DELETE_SHIPPED: Final = f"DELETE FROM prices WHERE {IS_SHIPPED} AND {_NOT_STAGED}"  # noqa: S608 - ours
-_DELETE_IMPORTS: Final = f"""
+_DELETE_SHIPPED: Final = f"""
     DELETE FROM prices
-    WHERE {IS_IMPORT} AND {_NOT_STAGED}
-        AND (region, component, instance_type, effective_from) IN (
-            SELECT (region, component, instance_type, effective_from) FROM {_STAGED}
+    WHERE {IS_SHIPPED}
+        AND (region, component, instance_type, effective_from, source) NOT IN (
+            SELECT (region, component, instance_type, effective_from, source) FROM {_STAGED}
         )
 """  # noqa: S608 - our names

@@ -2,6 +2,6 @@
 
 from exporter.reconcile.comparing import Job, Line, Reconciliation, reconcile
 from exporter.reconcile.exports import Export
-from exporter.reconcile.rates import Rate, rates_csv
+from exporter.reconcile.rates import rates_csv
 
-__all__ = ["Export", "Job", "Line", "Rate", "Reconciliation", "rates_csv", "reconcile"]
+__all__ = ["Export", "Job", "Line", "Reconciliation", "rates_csv", "reconcile"]

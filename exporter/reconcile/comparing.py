@@ -20,10 +20,10 @@ from typing import Any, Final
 import duckdb
 from sqlalchemy import Connection
 
-from exporter.prices.rows import UNITS
+from exporter.prices.rows import UNITS, Price
 from exporter.reconcile.exports import Export, read_export
 from exporter.reconcile.ours import load_ours, months_with_usage, stored_jobs
-from exporter.reconcile.rates import Rate, effective_rates
+from exporter.reconcile.rates import effective_rates
 from exporter.store.connections import in_memory
 
 #: The largest number of candidates that a difference names.
@@ -136,7 +136,7 @@ class Reconciliation:
 
     export: Export
     lines: tuple[Line, ...]
-    rates: tuple[Rate, ...]
+    rates: tuple[Price, ...]
     not_billed: tuple[str, ...]
     missing_months: tuple[date, ...]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from exporter.prices.rows import LIMIT, UNITS, Price
+from exporter.prices.rows import COLUMNS, LIMIT, UNITS, Price
 from exporter.reconcile.classify import ON_DEMAND
 
 
@@ -53,20 +53,7 @@ class _Run:
         return shortest(low, high) if low <= high else shortest(self.low, self.high)
 
 
-@dataclass(frozen=True)
-class Rate(Price):
-    """A price on the bill. The fields are the columns of the CSV file, in their order.
-
-    Attributes:
-        account_id: The account that pays it; empty = every account of the bill.
-        currency: The currency of the amount.
-    """
-
-    account_id: str = ""
-    currency: str = "USD"
-
-
-def effective_rates(workspace: duckdb.DuckDBPyConnection, name: str) -> Iterator[Rate]:
+def effective_rates(workspace: duckdb.DuckDBPyConnection, name: str) -> Iterator[Price]:
     """Yield the on-demand rates of the table `billed`, each from its first day on.
 
     Accounts share a rate if one rate explains the amounts of all; otherwise each has its own.
@@ -96,7 +83,7 @@ def effective_rates(workspace: duckdb.DuckDBPyConnection, name: str) -> Iterator
             for run in runs:
                 usd = run.rate()
                 if 0 < usd < LIMIT:
-                    yield Rate(
+                    yield Price(
                         region, component, instance_type, usd, unit, run.since, source,
                         account, currency,
                     )  # fmt: skip
@@ -118,10 +105,10 @@ def _runs_by_account(days: list[_Day]) -> list[tuple[str, list[_Run]]]:
     return each
 
 
-def rates_csv(rates: Iterable[Rate]) -> str:
+def rates_csv(rates: Iterable[Price]) -> str:
     """Return the rates as a CSV file for `prices import`."""
     written = io.StringIO()
-    writer = csv.DictWriter(written, [field.name for field in fields(Rate)], lineterminator="\n")
+    writer = csv.DictWriter(written, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for rate in rates:
         writer.writerow({**asdict(rate), "usd_per_unit": f"{rate.usd_per_unit:f}"})

@@ -8,8 +8,9 @@ daily_costs in scope, under their names.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from exporter.times import format_time
 
 MARK: Final = "/*notes*/ /*end*/"
 PREFIX: Final = "note_"
+_SEEN: Final = re.compile(r"shipped list: (\d{4}-\d\d-\d\d),")
 
 #: Why a cost is NULL, by its basis.
 _UNKNOWN: Final = {
@@ -50,6 +52,9 @@ FIGURES: Final = ",\n" + ",\n".join(
     [
         f"    sum(cost_usd) FILTER (WHERE price_source LIKE 'shipped list%') AS {PREFIX}list",
         f"    sum(cost_usd) FILTER (WHERE cost_basis = 'estimated') AS {PREFIX}estimated",
+        # The day on which somebody saw the price follows `shipped list: `, so the first is oldest.
+        "    min(price_source) FILTER (WHERE price_source LIKE 'shipped list%' "
+        f"AND cost_basis = 'estimated') AS {PREFIX}oldest_list_price",
         f"    sum(cost_usd) FILTER (WHERE cost_basis = 'accruing') AS {PREFIX}accruing",
         *(
             f"    count(*) FILTER (WHERE cost_basis = '{basis}') AS {_figure(basis)}"
@@ -59,12 +64,13 @@ FIGURES: Final = ",\n" + ",\n".join(
 )
 
 
-def of_total(total: Mapping[str, Any]) -> Iterator[Note]:
+def of_total(total: Mapping[str, Any], period: Period | None = None) -> Iterator[Note]:
     """Yield the notes on a total.
 
     Args:
         total: The total row with the columns of `FIGURES` and `unpriced_jobs`; without these
             columns there are no notes.
+        period: The days of the report, for the age of the prices; None = it has no period.
     """
     reasons = {basis: why for basis, why in _UNKNOWN.items() if total.get(_figure(basis))}
     if reasons:
@@ -80,11 +86,24 @@ def of_total(total: Mapping[str, Any]) -> Iterator[Note]:
     if amount := _amount(total, "estimated"):
         yield Note(
             "estimated",
-            f"Includes {amount} USD estimated at a price from another date. For exact amounts, "
-            "import the prices of that time with `prices import FILE`.",
+            f"Includes {amount} USD estimated at a price from another date."
+            f"{_age_of_list_price(total, period)} For exact amounts, import the prices of that "
+            "time with `prices import FILE`.",
         )
     if amount := _amount(total, "list"):
         yield Note("list_prices", f"Includes {amount} USD at public list prices. {_OWN_RATES}")
+
+
+def _age_of_list_price(total: Mapping[str, Any], period: Period | None) -> str:
+    """Return a sentence on the oldest list price in an estimated total; empty = there is none."""
+    source: str | None = total.get(PREFIX + "oldest_list_price")
+    found = _SEEN.match(source or "")
+    if found is None:
+        return ""
+    seen = date.fromisoformat(found[1])
+    days = (period.until - seen).days if period else 0
+    age = f", {counted(days, 'day')} before the end of the period" if days > 0 else ""
+    return f" The oldest list price in it was seen on {seen}{age}."
 
 
 def _amount(figures: Mapping[str, Any], name: str) -> str:

@@ -132,7 +132,7 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
         rows=body,
         totals=_pick(total, shown) if total else None,
         notes=(
-            *notes.of_total(figures),
+            *notes.of_total(figures, request.period),
             *notes.of_minutes(values),
             *(notes.of_prices(connection) if report.prices and body else ()),
             *notes.of_freshness(connection, request.period),

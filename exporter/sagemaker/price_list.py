@@ -20,6 +20,8 @@ from exporter.errors import ServiceError
 
 #: Region of the Price List API, by the first part of the region whose prices are wanted.
 ENDPOINTS: Final = {"cn": "cn-northwest-1", "eu": "eu-central-1", "ap": "ap-south-1"}
+#: Currencies in which AWS sells: of its partitions, China uses CNY and Europe's own cloud EUR.
+CURRENCIES: Final = ("USD", "CNY", "EUR")
 _PAGE: Final = 100
 _POOL: Final = re.compile(r"warm[ -]?pool", re.IGNORECASE)
 #: `USE1-Train:ml.m5.large`, `EU-Train:VolumeUsage.gp2`; the usage types of pools are unknown.
@@ -29,7 +31,11 @@ _TYPE: Final = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 
 @dataclass(frozen=True)
 class ListedPrice:
-    """A price of today. `instance_type` is empty for storage; `unit` is Hrs or GB-Mo."""
+    """A price of today.
+
+    `instance_type` is empty for storage, `unit` is Hrs or GB-Mo, and `usd_per_unit` is in
+    `currency`.
+    """
 
     region: str
     component: str
@@ -37,6 +43,7 @@ class ListedPrice:
     usd_per_unit: Decimal
     unit: str
     effective_from: date
+    currency: str = "USD"
 
 
 def endpoint_for(region: str) -> str:
@@ -100,17 +107,20 @@ def _prices(entry: Mapping[str, Any]) -> Iterator[ListedPrice]:
     unit = "GB-Mo" if component.endswith("storage") else "Hrs"
     for term in entry["terms"].get("OnDemand", {}).values():
         for dimension in term["priceDimensions"].values():
-            usd = Decimal(dimension["pricePerUnit"].get("USD", "0"))
-            # 0.00 marks an instance that the region does not sell, or one that is free of charge.
-            if usd > 0 and dimension["unit"] == unit and dimension.get("beginRange", "0") == "0":
-                yield ListedPrice(
-                    attributes["regionCode"],
-                    component,
-                    instance_type,
-                    usd,
-                    unit,
-                    date.fromisoformat(term["effectiveDate"][:10]),
-                )
+            if dimension["unit"] != unit or dimension.get("beginRange", "0") != "0":
+                continue
+            for currency, amount in dimension["pricePerUnit"].items():
+                # 0.00 marks what the region does not sell, or what is free of charge.
+                if currency in CURRENCIES and Decimal(amount) > 0:
+                    yield ListedPrice(
+                        attributes["regionCode"],
+                        component,
+                        instance_type,
+                        Decimal(amount),
+                        unit,
+                        date.fromisoformat(term["effectiveDate"][:10]),
+                        currency,
+                    )
 
 
 def _what(attributes: Mapping[str, str]) -> tuple[str | None, str]:

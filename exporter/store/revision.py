@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from exporter.errors import DatabaseError, SchemaNewerError
 
 #: The revision this program reads and writes: the last one in migrations/versions.
-SCHEMA_REVISION: Final = "0001"
+SCHEMA_REVISION: Final = "0002"
 
 
 def read_revision(connection: sa.Connection) -> str | None:

@@ -23,12 +23,13 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
 metadata: Final = MetaData()
 
-#: Money and prices: USD, exact. Each segment of cost is rounded half-up to 12 places, once.
+#: Money and prices, exact. Each segment of cost is rounded half-up to 12 places, once.
 Money: Final = Numeric(38, 12)
 Utc: Final = TIMESTAMP(timezone=True)
 
@@ -37,7 +38,13 @@ KEY: Final = ("training_job_arn", "creation_time")
 
 
 def _column(name: str, type_: TypeEngine[Any], comment: str, *, null: bool = True) -> Column[Any]:
-    return Column(name, type_, nullable=null, comment=comment)
+    # autoincrement: as a key, an integer would become a serial number, which DuckDB does not know.
+    return Column(name, type_, nullable=null, comment=comment, autoincrement=False)
+
+
+def _defaulted(name: str, type_: TypeEngine[Any], default: str, comment: str) -> Column[Any]:
+    """Return a column that a row may leave out; `default` is its value in SQL."""
+    return Column(name, type_, nullable=False, server_default=text(default), comment=comment)
 
 
 def _text(name: str, comment: str, *, null: bool = True) -> Column[Any]:
@@ -178,16 +185,40 @@ prices: Final = Table(
     _text("region", "AWS region", null=False),
     _text("component", "Training, Training Warm Pool, or either with ' ML storage'", null=False),
     _text("instance_type", "Instance type, such as ml.m5.xlarge; empty for storage", null=False),
-    _column("usd_per_unit", Money, "Price of one unit in USD", null=False),
+    _column("usd_per_unit", Money, "Price of one unit in currency, usually USD", null=False),
     _text("unit", "Hrs, or GB-Mo for storage", null=False),
     _column("effective_from", Date(), "First UTC day of the price", null=False),
     _text(
         "source",
-        "Origin: an import outranks the Price List API, which outranks 'shipped list: …'",
+        "Origin: a kept bill ('bill: …') beats an import, an import beats the Price List API, "
+        "the API beats 'shipped list: …'",
         null=False,
     ),
-    PrimaryKeyConstraint("region", "component", "instance_type", "effective_from", "source"),
-    comment="Dated prices, public or imported; costs use the price of the day of use",
+    _defaulted("account_id", String(), "''", "Account that pays this price; empty = all accounts"),
+    _defaulted("currency", String(), "'USD'", "Currency of usd_per_unit: USD, CNY or EUR"),
+    _column("effective_until", Date(), "End date, exclusive; NULL = in force until the next price"),
+    _defaulted("import_id", BigInteger(), "0", "Import (price_imports); 0 = not imported"),
+    PrimaryKeyConstraint(
+        "region",
+        "component",
+        "instance_type",
+        "account_id",
+        "effective_from",
+        "source",
+        "import_id",
+    ),
+    comment="Dated public or imported prices; the costs use the one in force when time was spent",
+)
+
+price_imports: Final = Table(
+    "price_imports",
+    metadata,
+    _int("import_id", "Number of the import; a later import has a higher number", null=False),
+    _text("file", "Name of the imported file, or of the kept bill", null=False),
+    _time("imported_at", "When it was imported, by this machine's clock; NULL = not recorded"),
+    _time("removed_at", "When its prices were removed; NULL = they are in prices"),
+    PrimaryKeyConstraint("import_id"),
+    comment="One row for each import of prices and each kept bill",
 )
 
 sync_scopes: Final = Table(

@@ -77,10 +77,17 @@ class Ledger:
         region: str = REGION,
         since: date = date(2020, 1, 1),
         source: str = "import",
+        account: str = "",
+        currency: str = "USD",
+        import_id: int = 0,
     ) -> None:
+        """Put a price; a source that begins with `bill` is in force on its first day only."""
         unit = rows.UNITS[component]
-        price = Price(region, component, instance_type, Decimal(usd), unit, since, source)
-        rows.write(self.connection, [price])
+        price = Price(
+            region, component, instance_type, Decimal(usd), unit, since, source, account, currency
+        )
+        one_day = source.startswith("bill")
+        rows.write(self.connection, [price], import_id=import_id, one_day=one_day)
 
     def read(self, sql: str, **parameters: object) -> list[dict[str, Any]]:
         result = self.connection.execute(sa.text(sql), parameters)

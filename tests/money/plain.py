@@ -332,33 +332,71 @@ def _line(
 def _price(
     job: Row, day: date, component: str, kind: str, books: Books
 ) -> tuple[Decimal | None, bool]:
+    """Return the price of a unit on a day in USD, and whether it is an estimate."""
     as_training = component.replace("Training Warm Pool", "Training")
-
-    def strength(price: Price) -> tuple[int, bool]:
-        source = price.source
-        rank = 0 if source.startswith("shipped list: ") else 1 if source == "Price List API" else 2
-        return rank, price.component == component
-
     offered = [
         price
         for price in books.prices
         if (price.region, price.instance_type) == (job["region"], kind)
         and price.component in (component, as_training)
+        and price.account_id in ("", job["account_id"])
     ]
-    if not offered:
-        return None, False
-    best = max(strength(price) for price in offered)
+    billed = [
+        (price.account_id != "", price.source, price)
+        for price in offered
+        if _kind(price) == BILL and price.component == component and price.effective_from == day
+    ]
+    if billed:
+        chosen = max(billed)[-1]
+        return (chosen.usd_per_unit if chosen.currency == "USD" else None), False
     dated = sorted(
-        (price.effective_from, price.source, price) for price in offered if strength(price) == best
+        (price.effective_from, price.source, price)
+        for price in _dated([price for price in offered if _kind(price) != BILL], component)
     )
+    if not dated:
+        return None, False
     before = [price for since, _, price in dated if since <= day]
     chosen = (
         before[-1]
         if before
         else next(price for since, _, price in reversed(dated) if since == dated[0][0])
     )
-    usd = chosen.usd_per_unit
-    if best[0] < 2:
+    if chosen.currency != "USD":
+        return None, False
+    old = _kind(chosen) == SHIPPED and (day - chosen.effective_from).days > 180
+    return _discounted(chosen, job, component, books), old or not before
+
+
+SHIPPED, API, IMPORTED, BILL = range(4)
+
+
+def _kind(price: Price) -> int:
+    if price.source.startswith("shipped list: "):
+        return SHIPPED
+    if price.source == "Price List API":
+        return API
+    return BILL if price.source.startswith("bill") else IMPORTED
+
+
+def _dated(offered: Sequence[Price], component: str) -> Iterator[Price]:
+    """Yield the prices among which the date decides."""
+    kind = max((_kind(price) for price in offered), default=SHIPPED)
+    by_owner = {
+        is_own: [p for p in offered if _kind(p) == kind and (p.account_id != "") == is_own]
+        for is_own in (True, False)
+    }
+    first = min((price.effective_from for price in by_owner[True]), default=date.max)
+    for is_own, found in by_owner.items():
+        has_component = any(price.component == component for price in found)
+        for price in found:
+            if (price.component == component or not has_component) and (
+                is_own or price.effective_from < first
+            ):
+                yield price
+
+
+def _discounted(price: Price, job: Row, component: str, books: Books) -> Decimal:
+    if _kind(price) < IMPORTED:
         for key in [
             (job["account_id"], component),
             (job["account_id"], ""),
@@ -366,6 +404,6 @@ def _price(
             ("", ""),
         ]:
             if key in books.discounts:
-                usd = half_up(Fraction(usd) * (100 - Fraction(books.discounts[key])) / 100)
-                break
-    return usd, not before
+                factor = (100 - Fraction(books.discounts[key])) / 100
+                return half_up(Fraction(price.usd_per_unit) * factor)
+    return price.usd_per_unit

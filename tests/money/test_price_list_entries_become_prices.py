@@ -47,6 +47,15 @@ def compute(component: str, usage: str, **more: Any) -> str:
     return entry(instanceName=M5, component=component, usagetype=usage, **more)
 
 
+@pytest.mark.parametrize("currency", ["CNY", "EUR"])
+def test_a_price_in_another_currency_keeps_its_currency(currency: str) -> None:
+    assert list(parse([compute("Training", f"Train:{M5}", currency=currency)])) == [
+        ListedPrice(
+            "us-east-1", "Training", M5, Decimal("0.23"), "Hrs", date(2026, 10, 1), currency
+        )
+    ]
+
+
 @pytest.mark.parametrize(
     ("listed", "component", "instance_type"),
     [
@@ -79,7 +88,7 @@ def compute(component: str, usage: str, **more: Any) -> str:
         (entry(usagetype=f"USE1-TrainingPlan:{M5}"), None, None),
         (compute("Training", f"USE1-Train:{M5}", unit="GB-Mo"), None, None),
         (compute("Training", f"USE1-Train:{M5}", usd="0.0000000000"), None, None),
-        (compute("Training", f"USE1-Train:{M5}", currency="CNY"), None, None),
+        (compute("Training", f"USE1-Train:{M5}", currency="GBP"), None, None),
         (compute("Training", f"USE1-Train:{M5}", begin="1000"), None, None),
         (entry(component="Training", usagetype="USE1-Train:requests"), None, None),
         (entry(), None, None),

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from exporter.errors import UsageError
-from exporter.prices.imports import ImportResult, import_csv
-from tests.money.conftest import REGION, Ledger
+from exporter.prices.effects import ChangedMonth
+from exporter.prices.imports import (
+    Import,
+    ImportResult,
+    Removal,
+    import_csv,
+    imports,
+    remove,
+)
+from tests.money.conftest import ACCOUNT, REGION, Ledger
 
+NOW = datetime(2026, 11, 5, 9, tzinfo=UTC)
 HEADER = "region,component,instance_type,usd_per_unit,unit,effective_from"
 LINE = "eu-west-1,Training,ml.m5.xlarge,0.2,Hrs,2026-10-01"
 
@@ -29,7 +38,9 @@ def test_an_import_stores_the_exact_prices(ledger: Ledger, tmp_path: Path) -> No
         "eu-west-1,Training ML storage,,.123456789012,GB-Mo,2026-10-01,,",
         header="\ufeff" + HEADER + ",source,currency",
     )
-    assert import_csv(ledger.connection, path) == ImportResult(str(path), 2, new=2, changed=0)
+    assert import_csv(ledger.connection, path, NOW) == ImportResult(
+        str(path), 2, new=2, changed=0, import_id=1, changed_months=()
+    )
     assert ledger.read("SELECT * FROM prices ORDER BY component") == [
         {
             "region": REGION,
@@ -39,6 +50,10 @@ def test_an_import_stores_the_exact_prices(ledger: Ledger, tmp_path: Path) -> No
             "unit": "Hrs",
             "effective_from": date(2026, 10, 1),
             "source": "our contract",
+            "account_id": "",
+            "currency": "USD",
+            "effective_until": None,
+            "import_id": 1,
         },
         {
             "region": REGION,
@@ -48,27 +63,121 @@ def test_an_import_stores_the_exact_prices(ledger: Ledger, tmp_path: Path) -> No
             "unit": "GB-Mo",
             "effective_from": date(2026, 10, 1),
             "source": "import: rates.csv",
+            "account_id": "",
+            "currency": "USD",
+            "effective_until": None,
+            "import_id": 1,
         },
     ]
 
 
-def test_a_new_import_replaces_the_prices_for_the_same_item_and_day(
-    ledger: Ledger, tmp_path: Path
-) -> None:
+def test_the_last_import_is_in_force_until_it_is_removed(ledger: Ledger, tmp_path: Path) -> None:
     ledger.price("0.257", source="shipped list: seen", since=date(2026, 10, 1))
     ledger.price("0.25", source="Price List API", since=date(2026, 10, 1))
     later = LINE.replace("2026-10-01", "2026-11-01")
-    import_csv(ledger.connection, put(tmp_path, LINE, later))
+    import_csv(ledger.connection, put(tmp_path, LINE, later), NOW)
     path = put(tmp_path, LINE.replace("0.2,", "0.19,"), name="corrected.csv")
-    result = import_csv(ledger.connection, path)
+    result = import_csv(ledger.connection, path, NOW)
     assert (result.prices, result.new, result.changed, result.unchanged) == (1, 0, 1, 0)
-    assert ledger.read("SELECT usd_per_unit AS usd, source FROM prices ORDER BY source, usd") == [
-        {"usd": Decimal("0.25"), "source": "Price List API"},
-        {"usd": Decimal("0.19"), "source": "import: corrected.csv"},
-        {"usd": Decimal("0.2"), "source": "import: rates.csv"},
-        {"usd": Decimal("0.257"), "source": "shipped list: seen"},
+    assert in_force(ledger) == [(Decimal("0.19"), "import: corrected.csv")]
+    again = import_csv(ledger.connection, path, NOW + timedelta(hours=1))
+    assert (again.import_id, again.unchanged) == (3, 1)
+    assert imports(ledger.connection) == [
+        Import(1, "rates.csv", NOW, 2),
+        Import(2, "corrected.csv", NOW, 1),
+        Import(3, "corrected.csv", NOW + timedelta(hours=1), 1),
     ]
-    assert import_csv(ledger.connection, path).unchanged == 1
+    removed = remove(ledger.connection, 3, NOW)
+    assert removed == Removal(Import(3, "corrected.csv", NOW + timedelta(hours=1), 1), ())
+    assert in_force(ledger) == [(Decimal("0.19"), "import: corrected.csv")]
+    remove(ledger.connection, 2, NOW)
+    assert in_force(ledger) == [(Decimal("0.2"), "import: rates.csv")]
+    remove(ledger.connection, 1, NOW)
+    assert in_force(ledger) == [(Decimal("0.25"), "Price List API")]
+    assert imports(ledger.connection) == []
+    assert ledger.read("SELECT import_id, file, imported_at, removed_at FROM price_imports") == [
+        {"import_id": 1, "file": "rates.csv", "imported_at": NOW, "removed_at": NOW},
+        {"import_id": 2, "file": "corrected.csv", "imported_at": NOW, "removed_at": NOW},
+        {
+            "import_id": 3,
+            "file": "corrected.csv",
+            "imported_at": NOW + timedelta(hours=1),
+            "removed_at": NOW,
+        },
+    ]
+    # An ID is never used again.
+    assert import_csv(ledger.connection, path, NOW).import_id == 4
+
+
+def in_force(ledger: Ledger) -> list[tuple[Decimal, str]]:
+    """Return price and source of training on 3 October 2026."""
+    found = ledger.read("""
+        SELECT usd_per_unit, price_source FROM rates
+        WHERE component = 'Training' AND '2026-10-03' >= valid_from AND '2026-10-03' < valid_to
+    """)
+    return [(row["usd_per_unit"], row["price_source"]) for row in found]
+
+
+@pytest.mark.parametrize("import_id", [1, 2, 99])
+def test_only_an_import_in_the_database_can_be_removed(
+    ledger: Ledger, tmp_path: Path, import_id: int
+) -> None:
+    import_csv(ledger.connection, put(tmp_path, LINE), NOW)
+    remove(ledger.connection, 1, NOW)
+    with pytest.raises(UsageError, match=f"There is no import {import_id}"):
+        remove(ledger.connection, import_id, NOW)
+
+
+def test_an_import_and_its_removal_name_the_past_months_that_cost_something_else(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.put("local_storage_families", family="m5")
+    ledger.price("0.3", source="Price List API")
+    for name, month in (("aug", 8), ("sep", 9), ("oct", 10), ("nov", 11)):
+        ledger.job(
+            f"{name}-1",
+            created=datetime(2026, month, 3, 12, tzinfo=UTC),
+            training_end_time=datetime(2026, month, 3, 22, tzinfo=UTC),
+            account="444455556666" if month == 8 else ACCOUNT,
+            details={
+                "instance_type": "ml.m5.xlarge",
+                "instance_count": 2,
+                "billable_seconds": 36000,
+            },
+        )
+    header = HEADER + ",account_id"
+    path = put(
+        tmp_path,
+        f"{LINE.replace('2026-10-01', '2026-09-01')},{ACCOUNT}",
+        f"{LINE.replace('0.2,', '0.3,')},{ACCOUNT}",
+        header=header,
+    )
+    # October costs what it cost before, November is not over, August is another account's.
+    change = ChangedMonth("2026-09", Decimal(6), Decimal(4))
+    assert import_csv(ledger.connection, path, NOW).changed_months == (change,)
+    assert change.difference_usd == -2
+    back = ChangedMonth("2026-09", Decimal(4), Decimal(6))
+    assert remove(ledger.connection, 1, NOW).changed_months == (back,)
+
+
+def test_accounts_can_have_different_prices_for_one_item_and_day(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    path = put(
+        tmp_path,
+        f"{LINE},,{ACCOUNT},USD",
+        f"{LINE.replace('0.2,', '0.1,')},,444455556666,USD",
+        header=HEADER + ",source,account_id,currency",
+    )
+    assert import_csv(ledger.connection, path, NOW).new == 2
+    assert import_csv(ledger.connection, path, NOW).unchanged == 2
+    assert ledger.read("""
+        SELECT DISTINCT account_id, component, usd_per_unit FROM rates ORDER BY ALL
+    """) == [
+        {"account_id": account, "component": component, "usd_per_unit": Decimal(usd)}
+        for account, usd in ((ACCOUNT, "0.2"), ("444455556666", "0.1"))
+        for component in ("Training", "Training Warm Pool")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +215,7 @@ def test_a_wrong_line_is_named_and_nothing_is_imported(
 ) -> None:
     path = put(tmp_path, LINE, line)
     with pytest.raises(UsageError) as raised:
-        import_csv(ledger.connection, path)
+        import_csv(ledger.connection, path, NOW)
     assert str(raised.value).startswith(f"{path}, line 3: ")
     assert message in str(raised.value)
     assert ledger.read("SELECT * FROM prices") == []
@@ -115,17 +224,17 @@ def test_a_wrong_line_is_named_and_nothing_is_imported(
 @pytest.mark.parametrize(
     ("source", "currency", "message"),
     [
-        ("", "EUR", "currency 'EUR' must be USD"),
+        ("", "GBP", "currency 'GBP' is not one of USD, CNY, EUR"),
         ("Price List API", "", "is reserved"),
         ("shipped list: mine", "USD", "is reserved"),
     ],
 )
-def test_other_currencies_and_reserved_sources_are_refused(
+def test_unknown_currencies_and_reserved_sources_are_refused(
     ledger: Ledger, tmp_path: Path, source: str, currency: str, message: str
 ) -> None:
     path = put(tmp_path, f"{LINE},{source},{currency}", header=HEADER + ",source,currency")
     with pytest.raises(UsageError, match=message):
-        import_csv(ledger.connection, path)
+        import_csv(ledger.connection, path, NOW)
 
 
 @pytest.mark.parametrize(
@@ -139,18 +248,18 @@ def test_other_currencies_and_reserved_sources_are_refused(
 )
 def test_a_wrong_header_is_named(ledger: Ledger, tmp_path: Path, header: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        import_csv(ledger.connection, put(tmp_path, header=header))
+        import_csv(ledger.connection, put(tmp_path, header=header), NOW)
 
 
 def test_a_file_that_is_not_a_csv_file_is_a_usage_error(ledger: Ledger, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Cannot read"):
-        import_csv(ledger.connection, tmp_path / "missing.csv")
+        import_csv(ledger.connection, tmp_path / "missing.csv", NOW)
     with pytest.raises(UsageError, match="Cannot read"):
-        import_csv(ledger.connection, tmp_path)
+        import_csv(ledger.connection, tmp_path, NOW)
     binary = tmp_path / "binary.csv"
     binary.write_bytes(b"\xff\xfe\x00region")
     with pytest.raises(UsageError, match="not a CSV file in UTF-8"):
-        import_csv(ledger.connection, binary)
+        import_csv(ledger.connection, binary, NOW)
 
 
 def test_thousands_of_lines_are_imported_and_recognised_again(
@@ -161,5 +270,5 @@ def test_thousands_of_lines_are_imported_and_recognised_again(
         for number in range(5000)
     ]
     path = put(tmp_path, *lines)
-    assert import_csv(ledger.connection, path).new == 5000
-    assert import_csv(ledger.connection, path).unchanged == 5000
+    assert import_csv(ledger.connection, path, NOW).new == 5000
+    assert import_csv(ledger.connection, path, NOW).unchanged == 5000

@@ -93,7 +93,7 @@ def test_the_rates_of_the_public_bill_can_be_imported(shipped: Ledger, tmp_path:
     )
     rates = tmp_path / "rates.csv"
     rates.write_text(text, encoding="utf-8")
-    assert import_csv(shipped.connection, rates).new == 8
+    assert import_csv(shipped.connection, rates, datetime(2026, 11, 5, tzinfo=UTC)).new == 8
 
 
 @pytest.mark.parametrize("export", ["cur.parquet", "focus 1.0 csv"])

@@ -28,8 +28,33 @@ POOL = {"component": "Training Warm Pool"}
     ("prices", "expected"),
     [
         # Within one source, the price in force on the day applies.
-        ([price("1", SHIPPED, "2026-01-01"), price("2", SHIPPED, "2026-10-03")], "2 settled"),
-        ([price("1", SHIPPED, "2026-01-01"), price("2", SHIPPED, "2026-10-04")], "1 settled"),
+        ([price("1", SHIPPED, "2026-05-01"), price("2", SHIPPED, "2026-10-03")], "2 settled"),
+        ([price("1", SHIPPED, "2026-05-01"), price("2", SHIPPED, "2026-10-04")], "1 settled"),
+        # A shipped price is believed for 180 days after somebody saw it; other prices for ever.
+        ([price("1", SHIPPED, "2026-04-06")], "1 settled"),
+        ([price("1", SHIPPED, "2026-04-05")], "1 estimated"),
+        ([price("1", SHIPPED, "2020-01-01"), price("2", SHIPPED, "2026-10-04")], "1 estimated"),
+        ([price("1", API, "2020-01-01")], "1 settled"),
+        # From its first day on, the account's own price beats the price of all accounts.
+        ([price("1", "a"), price("2", "b", account=ACCOUNT)], "2 settled"),
+        ([price("2", "a", account=ACCOUNT), price("1", "b", "2026-10-02")], "2 settled"),
+        ([price("1", "a"), price("2", "b", "2026-10-04", account=ACCOUNT)], "1 settled"),
+        ([price("2", "b", "2026-10-04", account=ACCOUNT)], "2 estimated"),
+        ([price("1", "a"), price("2", "b", account="444455556666")], "1 settled"),
+        ([price("1", "a"), price("2", API, account=ACCOUNT)], "1 settled"),
+        # A kept bill beats everything on its day, and says nothing about other days.
+        ([price("1", "a", account=ACCOUNT), price("2", "bill: b", "2026-10-03")], "2 settled"),
+        ([price("1", "a"), price("2", "bill: b", "2026-10-02")], "1 settled"),
+        ([price("1", "a"), price("2", "bill: b", "2026-10-04")], "1 settled"),
+        (
+            [
+                price("1", "bill: a", "2026-10-03", account=ACCOUNT),
+                price("2", "bill: b", "2026-10-03"),
+            ],
+            "1 settled",
+        ),
+        # The last of two imports of one day counts.
+        ([price("1", "b", import_id=2), price("2", "a", import_id=3)], "2 settled"),
         # Before the first day, the earliest price applies.
         ([price("1", SHIPPED, "2026-11-01"), price("2", SHIPPED, "2026-12-01")], "1 estimated"),
         # An import beats the API, and the API beats the shipped list, whatever their dates.
@@ -39,7 +64,10 @@ POOL = {"component": "Training Warm Pool"}
         # Two imports of one day: the choice is always the same.
         ([price("1", "a"), price("2", "b")], "2 settled"),
         # An impossible price is ignored. A price of 0 is valid.
-        ([price("1", SHIPPED), price("9999999", API), price("-1", "contract")], "1 settled"),
+        (
+            [price("1", SHIPPED, "2026-10-01"), price("9999999", API), price("-1", "contract")],
+            "1 settled",
+        ),
         ([price("0", "contract")], "0 settled"),
     ],
 )
@@ -52,8 +80,13 @@ def test_the_best_source_then_the_date_give_the_price_of_training(
 @pytest.mark.parametrize(
     ("prices", "expected"),
     [
-        ([price("1", SHIPPED)], "1 settled"),
-        ([price("1", SHIPPED), price("2", SHIPPED, **POOL)], "2 settled"),
+        ([price("1", SHIPPED, "2026-10-01")], "1 settled"),
+        ([price("1", SHIPPED), price("2", SHIPPED, "2026-10-01", **POOL)], "2 settled"),
+        # A bill's rate of training says nothing about pools.
+        ([price("1", API), price("2", "bill: a", "2026-10-03")], "1 settled"),
+        ([price("1", API), price("2", "bill: a", "2026-10-03", **POOL)], "2 settled"),
+        # An account's own rate of training says more about its pools than one of all accounts.
+        ([price("1", "a", account=ACCOUNT), price("2", "a", **POOL)], "1 settled"),
         # The user's training rate is better evidence for pools than a public price of pools.
         ([price("1", "contract"), price("2", API, **POOL)], "1 settled"),
         ([price("1", API), price("2", "contract", **POOL)], "2 settled"),
@@ -117,7 +150,7 @@ def test_a_price_change_at_midnight_applies_in_the_middle_of_a_job(ledger: Ledge
 @pytest.mark.parametrize(
     ("discounts", "source", "expected"),
     [
-        ([("", "", "10")], SHIPPED, ("0.9", "shipped list: seen, less 10 %")),
+        ([("", "", "10")], SHIPPED, ("0.9", "shipped list: 2020-01-01, seen, less 10 %")),
         ([("", "", "10"), ("", "Training", "20")], API, ("0.8", "Price List API, less 20 %")),
         ([("", "Training", "20"), (ACCOUNT, "", "30")], API, ("0.7", "Price List API, less 30 %")),
         (
@@ -176,13 +209,13 @@ def test_in_force_lists_prices_and_used_types_without_one(ledger: Ledger) -> Non
         for price in found.prices
     ] == [
         "Training, ml.c5.xlarge: 1.5 from 2027-01-01 (estimated), "
-        "shipped list: seen, less 25 %, as Training, not in use",
-        "Training, ml.m5.xlarge: 0.75 from 2020-01-01, "
-        "shipped list: seen, less 25 %, as Training, in use",
+        "shipped list: 2027-01-01, seen, less 25 %, as Training, not in use",
+        "Training, ml.m5.xlarge: 0.75 from 2020-01-01 (estimated), "
+        "shipped list: 2020-01-01, seen, less 25 %, as Training, in use",
         "Training Warm Pool, ml.c5.xlarge: 2 from 2027-01-01 (estimated), "
-        "shipped list: seen, as Training, not in use",
-        "Training Warm Pool, ml.m5.xlarge: 1 from 2020-01-01, "
-        "shipped list: seen, as Training, in use",
+        "shipped list: 2027-01-01, seen, as Training, not in use",
+        "Training Warm Pool, ml.m5.xlarge: 1 from 2020-01-01 (estimated), "
+        "shipped list: 2020-01-01, seen, as Training, in use",
     ]
     assert found.unpriced == [
         Unpriced(REGION, "Training", "ml.g5.xlarge", 1),
@@ -216,7 +249,7 @@ def test_the_shipped_list_is_loaded_once_and_keeps_other_prices(ledger: Ledger) 
 def test_the_shipped_list_has_each_price_once_in_a_known_unit() -> None:
     prices = shipped_prices()
     keys = {(row.region, row.component, row.instance_type, row.effective_from) for row in prices}
-    assert len(prices) == len(keys) == 95
+    assert len(prices) == len(keys) == 97
     assert {(row.component, row.unit) for row in prices} == {
         ("Training", "Hrs"),
         ("Training ML storage", "GB-Mo"),

@@ -44,6 +44,10 @@ spans = st.one_of(
     st.integers(1, 3 * 86400),
     st.integers(1, 40 * 86400),
 )
+BILLS = ["bill: a", "bill: b"]
+SOURCES = ["shipped list: a", "Price List API", "ours", "theirs", *BILLS]
+#: Days after 20 December 2027: around the jobs, and half a year before them.
+price_days = st.one_of(st.integers(0, 60), st.integers(-200, -140))
 money = st.one_of(
     st.sampled_from(["0.257", "0.154", "113.068", "0.000000000001", "1", "0"]).map(Decimal),
     st.decimals("0.000000000001", "500", places=12),
@@ -125,12 +129,13 @@ def worlds(draw: st.DrawFn) -> tuple[list[Any], Books]:
             instance_type="" if component.endswith("storage") else draw(st.sampled_from(TYPES)),
             usd_per_unit=draw(money),
             unit=rows.UNITS[component],
-            effective_from=date(2027, 12, 20) + timedelta(days=draw(st.integers(0, 60))),
-            source=draw(st.sampled_from(["shipped list: a", "Price List API", "ours", "theirs"])),
+            effective_from=date(2027, 12, 20) + timedelta(days=draw(price_days)),
+            source=draw(st.sampled_from(SOURCES)),
+            account_id=draw(st.sampled_from(["", "", ACCOUNTS[0]])),
+            currency=draw(st.sampled_from(["USD", "USD", "USD", "CNY"])),
         )
-        listed[price.region, component, price.instance_type, price.effective_from, price.source] = (
-            price
-        )
+        key = (price.region, component, price.instance_type, price.effective_from, price.source)
+        listed[*key, price.account_id] = price
     percents = st.sampled_from(["5", "12.5", "33.333333", "100", "0.000001"]).map(Decimal)
     discounts = draw(
         st.dictionaries(
@@ -152,7 +157,9 @@ def fill(connection: sa.Connection, many: list[Any], books: Books) -> None:
     """Put jobs and prices into an empty database, one table at a time."""
     put(connection, training_jobs, [job for job, _ in many])
     put(connection, training_job_details, [detail for _, detail in many if detail])
-    rows.write(connection, books.prices)
+    billed = [price for price in books.prices if price.source in BILLS]
+    rows.write(connection, billed, one_day=True)
+    rows.write(connection, [price for price in books.prices if price.source not in BILLS])
     for (account, component), percent in books.discounts.items():
         connection.exec_driver_sql(
             "INSERT INTO discounts VALUES (?, ?, ?)", (account, component, percent)

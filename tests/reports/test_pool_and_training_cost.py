@@ -191,6 +191,26 @@ def test_notes_say_what_a_total_rests_on(bench: Bench) -> None:
     assert notes["list_prices"].startswith("Includes 10.00 USD ")
 
 
+def test_the_note_on_estimates_says_how_old_the_oldest_list_price_is(bench: Bench) -> None:
+    bench.scope()
+    for job, source in (
+        ("a-1", "shipped list: 2024-01-17, rse-grand-challenge, less 10 %"),
+        ("a-2", "shipped list: 2023-12-31, aws-samples"),
+        ("a-3", "Price List API"),
+    ):
+        bench.cost(job, POOL, "1", cost_basis="estimated", price_source=source)
+    # A price that is not an estimate has no say.
+    bench.cost("a-4", POOL, "1", price_source="shipped list: 2020-01-01, somebody")
+
+    notes = {note.code: note.text for note in bench.run("warm-pool-cost").notes}
+
+    assert notes["estimated"] == (
+        "Includes 3.00 USD estimated at a price from another date. The oldest list price in it "
+        "was seen on 2023-12-31, 1,036 days before the end of the period. For exact amounts, "
+        "import the prices of that time with `prices import FILE`."
+    )
+
+
 def test_no_dimension_and_no_tag_reaches_the_sql_as_text(bench: Bench) -> None:
     for by in ("job_family; DROP TABLE daily_costs", "familly", "tag:", "1"):
         with pytest.raises(UsageError, match="there is no such dimension"):

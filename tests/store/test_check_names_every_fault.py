@@ -33,6 +33,7 @@ def test_a_sound_file_has_no_faults(filled: Database) -> None:
             "alembic_version": 1,
             "discounts": 0,
             "local_storage_families": 0,
+            "price_imports": 0,
             "prices": 0,
             "settings": 1,
             "sync_runs": 2,

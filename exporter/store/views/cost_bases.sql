@@ -9,7 +9,7 @@ FROM (
     VALUES
         (1::TINYINT, 'settled', 'The seconds are final and the price was in force that day'),
         (2::TINYINT, 'accruing', 'Still running: the cost up to the last observation'),
-        (3::TINYINT, 'estimated', 'The price is from a later date, the earliest one known'),
+        (3::TINYINT, 'estimated', 'The price is from another date: the earliest known, or an old list price'),
         (4::TINYINT, 'no price', 'No price is known for it: NULL'),
         (5::TINYINT, 'unknown seconds', 'The billable seconds are not known: NULL'),
         (6::TINYINT, 'no details', 'Instance type, count or volume are not known: NULL'),

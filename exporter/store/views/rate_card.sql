@@ -39,12 +39,12 @@ used_region AS (
     FROM training_jobs
 ),
 
-/*part discount_accounts*/,
+/*part priced_accounts*/,
 
 -- One row per account, region, component and instance type that needs a price.
 priced_thing AS (
     SELECT
-        discount_account.account_id, used_region.region, component.component, component.storage,
+        priced_account.account_id, used_region.region, component.component, component.storage,
         used_type.instance_type,
         family.family IS NULL AS has_storage
     FROM used_type
@@ -54,24 +54,48 @@ priced_thing AS (
             ('Training', 'Training ML storage'),
             ('Training Warm Pool', 'Training Warm Pool ML storage')
     ) AS component (component, storage)
-    CROSS JOIN discount_account
+    CROSS JOIN priced_account
     LEFT JOIN local_storage_families AS family
         ON family.family = split_part(used_type.instance_type, '.', 2)
+),
+
+-- One row per price in USD. The costs are in USD: an amount in another currency would be added to
+-- them. Materialized, because the prices take long if many bills are kept.
+usd_rate AS MATERIALIZED (
+    SELECT *
+    FROM rates
+    WHERE currency = 'USD'
+),
+
+-- One row per day on which a price begins or ends. The rates of a kept bill end after a day.
+edge AS (
+    SELECT
+        account_id, region, component, instance_type,
+        unnest([valid_from, valid_to]) AS valid_from
+    FROM usd_rate
 ),
 
 -- One row per priced thing and day on which its compute or storage price changes. A first row
 -- per priced thing covers the days before all prices.
 change AS (
-    SELECT thing.*, rates.valid_from
+    SELECT thing.*, edge.valid_from
     FROM priced_thing AS thing
-    INNER JOIN rates
+    INNER JOIN edge
         ON
-            thing.account_id = rates.account_id
-            AND thing.region = rates.region
-            AND (
-                (thing.component = rates.component AND thing.instance_type = rates.instance_type)
-                OR thing.storage = rates.component
-            )
+            thing.account_id = edge.account_id
+            AND thing.region = edge.region
+            AND thing.component = edge.component
+            AND thing.instance_type = edge.instance_type
+    WHERE edge.valid_from < DATE '9999-12-31'
+    UNION
+    SELECT thing.*, edge.valid_from
+    FROM priced_thing AS thing
+    INNER JOIN edge
+        ON
+            thing.account_id = edge.account_id
+            AND thing.region = edge.region
+            AND thing.storage = edge.component
+    WHERE edge.valid_from < DATE '9999-12-31'
     UNION
     SELECT *, DATE '0001-01-01' AS valid_from
     FROM priced_thing
@@ -98,7 +122,7 @@ SELECT
     storage.price_source AS storage_source,
     storage.estimated AS storage_estimated
 FROM change
-LEFT JOIN rates AS compute
+LEFT JOIN usd_rate AS compute
     ON
         change.account_id = compute.account_id
         AND change.region = compute.region
@@ -106,7 +130,7 @@ LEFT JOIN rates AS compute
         AND change.instance_type = compute.instance_type
         AND change.valid_from >= compute.valid_from
         AND change.valid_from < compute.valid_to
-LEFT JOIN rates AS storage
+LEFT JOIN usd_rate AS storage
     ON
         change.account_id = storage.account_id
         AND change.region = storage.region

@@ -1,25 +1,29 @@
 -- The one price in force on each day: prices after all rules of precedence, fallback and discount.
--- For a region, component and instance type the best kind of source wins, whatever its dates: an
--- import beats the Price List API, which beats the shipped list. Within that kind, dates count.
--- Before its first date the earliest price serves as an estimate. A warm pool without a price from
--- that kind of source costs what training costs. Prices below 0, or of 1,000,000 USD and more, are
--- ignored.
+-- For an account, region, component and instance type the best kind of source wins, whatever its
+-- dates: an import beats the Price List API, which beats the shipped list. Within that kind, dates
+-- count, and from its first day on an account's own price beats the price of all accounts. Before
+-- the first date the earliest price serves as an estimate. A shipped price is an estimate again
+-- 180 days after somebody saw it. A warm pool without a price from that kind of source costs what
+-- training costs. The rate of a kept bill beats all of these on its day, and says nothing about
+-- other days. Prices below 0, or of 1,000,000 and more, are ignored.
 --
--- account_id: Account with a discount of its own; empty = every other account
+-- account_id: Account with a price or discount of its own; empty = every other account
 -- region: AWS region
 -- component: Component as billed, see prices
 -- instance_type: Instance type; empty for storage
 -- valid_from: First UTC day
 -- valid_to: End date, exclusive
--- usd_per_unit: Price of one unit in USD after discount, rounded half-up to 12 places
--- picousd_per_unit: That price in 1e-12 USD, for exact arithmetic
+-- usd_per_unit: Price of one unit in currency after discount, rounded half-up to 12 places
+-- picousd_per_unit: That price in units of 1e-12, for exact arithmetic
 -- unit: Hrs or GB-Mo
--- price_source: Source of the price, with the discount if there is one
+-- price_source: Source of the price, with the discount if there is one; of a shipped price also
+--     the day on which somebody saw it
 -- priced_as: Component of the price; Training for a pool without a price of its own
 -- list_usd_per_unit: Price before the discount
 -- discount_percent: Discount in per cent; NULL = none (imported prices have none)
--- effective_from: First day of the price; in an estimate later than valid_from
--- estimated: True before the first known date
+-- effective_from: First day of the price; in an estimate it can be later than valid_from
+-- estimated: True before the first known date, and 180 days after a shipped price was seen
+-- currency: Currency of the price: USD, CNY or EUR
 WITH
 -- One row per usable price; a higher kind of source wins.
 ranked AS (
@@ -28,16 +32,25 @@ ranked AS (
         CASE
             WHEN starts_with(price.source, 'shipped list: ') THEN 1
             WHEN price.source = 'Price List API' THEN 2
-            ELSE 3
+            WHEN price.effective_until IS NULL THEN 3
+            ELSE 4 -- a kept bill
         END AS source_kind
     FROM prices AS price
     -- Any other price is a mistake, and would not fit into 64 bits.
     WHERE price.usd_per_unit >= 0 AND price.usd_per_unit < 1000000
 ),
 
--- One row per price and component that it could serve.
+/*part priced_accounts*/,
+
+-- One row per price, component that it could serve, and account that it could serve. A kept bill
+-- serves no other component: it lists what pools cost by itself.
 offered AS (
-    SELECT billed.component AS billed_component, billed.is_own, ranked.*
+    SELECT
+        priced_account.account_id,
+        ranked.account_id <> '' AS is_accounts_own,
+        billed.component AS billed_component,
+        billed.is_own,
+        ranked.* EXCLUDE (account_id)
     FROM ranked
     INNER JOIN (
         VALUES
@@ -48,27 +61,62 @@ offered AS (
             ('Training Warm Pool ML storage', 'Training Warm Pool ML storage', TRUE),
             ('Training Warm Pool ML storage', 'Training ML storage', FALSE)
     ) AS billed (component, priced_as, is_own) ON billed.priced_as = ranked.component
+    INNER JOIN priced_account ON ranked.account_id IN ('', priced_account.account_id)
+    WHERE billed.is_own OR ranked.source_kind < 4
 ),
 
--- The same rows, of the best kind of source only. The kind comes before the component: a user's own
--- training rate says more about their pools than a public price.
-best AS (
+-- The same rows, of the best kind of source only, without kept bills.
+best_kind AS (
     SELECT offered.*
     FROM offered
+    WHERE offered.source_kind < 4
     QUALIFY dense_rank() OVER (
-        PARTITION BY offered.region, offered.billed_component, offered.instance_type
-        ORDER BY offered.source_kind DESC, offered.is_own DESC
+        PARTITION BY
+            offered.account_id, offered.region, offered.billed_component, offered.instance_type
+        ORDER BY offered.source_kind DESC
     ) = 1
 ),
 
--- One row per date. Of two sources of one kind with the same date, the last by name counts.
+-- The same rows, without prices of training where the pool has prices of its own. The kind comes
+-- before the component: a user's own training rate says more about their pools than a public price.
+best_component AS (
+    SELECT best_kind.*
+    FROM best_kind
+    QUALIFY dense_rank() OVER (
+        PARTITION BY
+            best_kind.account_id, best_kind.region, best_kind.billed_component,
+            best_kind.instance_type, best_kind.is_accounts_own
+        ORDER BY best_kind.is_own DESC
+    ) = 1
+),
+
+-- The same rows, without prices of all accounts from the account's own first price on.
+best AS (
+    SELECT best_component.*
+    FROM best_component
+    QUALIFY
+        best_component.is_accounts_own
+        OR best_component.effective_from < coalesce(
+            min(
+                CASE WHEN best_component.is_accounts_own THEN best_component.effective_from END
+            ) OVER (
+                PARTITION BY
+                    best_component.account_id, best_component.region,
+                    best_component.billed_component, best_component.instance_type
+            ),
+            DATE '9999-12-31'
+        )
+),
+
+-- One row per date. Of two prices with the same date, the last import counts.
 best_of_date AS (
     SELECT best.*
     FROM best
     QUALIFY row_number() OVER (
         PARTITION BY
-            best.region, best.billed_component, best.instance_type, best.effective_from
-        ORDER BY best.source DESC
+            best.account_id, best.region, best.billed_component, best.instance_type,
+            best.effective_from
+        ORDER BY best.import_id DESC, best.source DESC
     ) = 1
 ),
 
@@ -77,36 +125,112 @@ dated AS (
     SELECT
         best.*,
         -- coalesce: a default in lead() is stored in a form that DuckDB 1.4 does not bind.
-        coalesce(lead(best.effective_from) OVER by_date, DATE '9999-12-31') AS valid_to,
+        coalesce(lead(best.effective_from) OVER by_date, DATE '9999-12-31') AS next_from,
+        CASE
+            WHEN best.source_kind = 1
+                THEN least(next_from, CAST(best.effective_from + INTERVAL 181 DAY AS DATE))
+            ELSE next_from
+        END AS known_to,
         row_number() OVER by_date = 1 AS is_first
     FROM best_of_date AS best
     WINDOW by_date AS (
-        PARTITION BY best.region, best.billed_component, best.instance_type
+        PARTITION BY
+            best.account_id, best.region, best.billed_component, best.instance_type
         ORDER BY best.effective_from
     )
 ),
 
--- One row per span with one price: each date, and the estimate before the first one.
-spans AS (
-    SELECT dated.*, dated.effective_from AS valid_from, FALSE AS estimated
+-- One row per span with one price: each date, the estimate before the first one, and the estimate
+-- after a shipped price became old.
+dated_span AS (
+    SELECT
+        dated.*,
+        dated.effective_from AS valid_from,
+        dated.known_to AS valid_to,
+        FALSE AS estimated
     FROM dated
     UNION ALL BY NAME
     SELECT
-        dated.* EXCLUDE (valid_to),
+        dated.*,
         DATE '0001-01-01' AS valid_from,
         dated.effective_from AS valid_to,
         TRUE AS estimated
     FROM dated
     WHERE dated.is_first
+    UNION ALL BY NAME
+    SELECT
+        dated.*,
+        dated.known_to AS valid_from,
+        dated.next_from AS valid_to,
+        TRUE AS estimated
+    FROM dated
+    WHERE dated.known_to < dated.next_from
 ),
 
-/*part discount_accounts*/,
+-- One row per day of a kept bill: the account's own rate first, then the last import.
+bill_day AS (
+    SELECT
+        offered.*,
+        offered.effective_from AS valid_from,
+        CAST(offered.effective_from + INTERVAL 1 DAY AS DATE) AS valid_to,
+        FALSE AS estimated
+    FROM offered
+    WHERE offered.source_kind = 4
+    QUALIFY row_number() OVER (
+        PARTITION BY
+            offered.account_id, offered.region, offered.billed_component, offered.instance_type,
+            offered.effective_from
+        ORDER BY offered.is_accounts_own DESC, offered.import_id DESC, offered.source DESC
+    ) = 1
+),
 
--- One row per span and account, with the narrowest discount: for account and component, else for
--- the account, else for the component, else for all.
+-- One row per gap between the days of kept bills; without bills, all time is one gap.
+gap AS (
+    SELECT
+        day.account_id, day.region, day.billed_component, day.instance_type,
+        coalesce(
+            lag(day.valid_to) OVER (
+                PARTITION BY day.account_id, day.region, day.billed_component, day.instance_type
+                ORDER BY day.valid_from
+            ),
+            DATE '0001-01-01'
+        ) AS gap_from,
+        day.valid_from AS gap_to
+    FROM (
+        SELECT account_id, region, billed_component, instance_type, valid_from, valid_to
+        FROM bill_day
+        UNION ALL
+        SELECT
+            account_id, region, billed_component, instance_type, DATE '9999-12-31', NULL
+        FROM dated
+        WHERE is_first
+    ) AS day
+),
+
+-- The spans of both: kept bills, and dated prices in the gaps between them.
+spans AS (
+    SELECT
+        dated_span.* EXCLUDE (valid_from, valid_to, next_from, known_to, is_first),
+        greatest(dated_span.valid_from, gap.gap_from) AS valid_from,
+        least(dated_span.valid_to, gap.gap_to) AS valid_to
+    FROM dated_span
+    INNER JOIN gap
+        ON
+            dated_span.account_id = gap.account_id
+            AND dated_span.region = gap.region
+            AND dated_span.billed_component = gap.billed_component
+            AND dated_span.instance_type = gap.instance_type
+            AND dated_span.valid_from < gap.gap_to
+            AND dated_span.valid_to > gap.gap_from
+    UNION ALL BY NAME
+    SELECT bill_day.*
+    FROM bill_day
+),
+
+-- One row per span, with the narrowest discount: for account and component, else for the account,
+-- else for the component, else for all.
 discounted AS (
     SELECT
-        discount_account.account_id,
         spans.*,
         CASE WHEN spans.source_kind < 3 THEN (
             SELECT arg_max(
@@ -115,11 +239,10 @@ discounted AS (
             )
             FROM discounts
             WHERE
-                discounts.account_id IN (discount_account.account_id, '')
+                discounts.account_id IN (spans.account_id, '')
                 AND discounts.component IN (spans.billed_component, '')
         ) END AS discount_percent
     FROM spans
-    CROSS JOIN discount_account
 ),
 
 -- The same rows, with the price after discount.
@@ -149,12 +272,17 @@ SELECT
     CAST(
         CAST(priced.picousd_per_unit AS DECIMAL(38, 0)) * 0.000000000001 AS DECIMAL(38, 12)
     ) AS usd_per_unit,
-    priced.picousd_per_unit, priced.unit, priced.source
-    || CASE
+    priced.picousd_per_unit, priced.unit,
+    CASE
+        WHEN priced.source_kind = 1
+            THEN 'shipped list: ' || priced.effective_from
+            || ', ' || substr(priced.source, length('shipped list: ') + 1)
+        ELSE priced.source
+    END || CASE
         WHEN priced.discount_percent IS NULL THEN ''
         ELSE ', less ' || rtrim(rtrim(CAST(priced.discount_percent AS VARCHAR), '0'), '.') || ' %'
     END AS price_source,
     priced.component AS priced_as,
     priced.usd_per_unit AS list_usd_per_unit,
-    priced.discount_percent, priced.effective_from, priced.estimated
+    priced.discount_percent, priced.effective_from, priced.estimated, priced.currency
 FROM priced

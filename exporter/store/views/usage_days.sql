@@ -68,12 +68,7 @@ grouped_type AS (
     GROUP BY ALL
 ),
 
--- One row per account with a discount of its own.
-discounted_account AS (
-    SELECT DISTINCT account_id
-    FROM discounts
-    WHERE account_id <> ''
-),
+/*part priced_accounts*/,
 
 -- One row per job day and instance type, with the job's details and the seconds of all its days.
 detailed_day AS (
@@ -259,13 +254,13 @@ priced_day AS (
             account_id, region, component, instance_type, valid_from, valid_to
         )
     FROM spent_day AS day
-    LEFT JOIN discounted_account ON day.account_id = discounted_account.account_id
+    LEFT JOIN priced_account ON day.account_id = priced_account.account_id
     LEFT JOIN rate_card AS card
         ON
             day.instance_type = card.instance_type
             AND day.component = card.component
             AND day.region = card.region
-            AND coalesce(discounted_account.account_id, '') = card.account_id
+            AND coalesce(priced_account.account_id, '') = card.account_id
             AND day.usage_date >= card.valid_from
             AND day.usage_date < card.valid_to
 )

@@ -1,0 +1,31 @@
+"""Chooses the prices that the costs of one connection rest on: what was paid, or list prices.
+
+The net basis is what the views give: kept bills, imports and discounts included. For the list basis
+temporary tables without all of these hide the stored ones. DuckDB resolves a name to a temporary
+table first, also inside the stored views, so every report follows.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Connection
+
+from exporter.prices.rows import API_SOURCE, IS_SHIPPED
+
+NET: Final = "net"
+LIST: Final = "list"
+BASES: Final = (NET, LIST)
+
+#: SQL that makes a connection use public list prices only.
+LIST_PRICES: Final = (
+    "CREATE OR REPLACE TEMP TABLE prices AS "  # noqa: S608 - our condition
+    f"SELECT * FROM prices WHERE source = '{API_SOURCE}' OR {IS_SHIPPED}",
+    "CREATE OR REPLACE TEMP TABLE discounts AS SELECT * FROM discounts WHERE FALSE",
+)
+
+
+def use_list_prices(connection: Connection) -> None:
+    """Make the views of a connection, which may be read-only, use public list prices only."""
+    for statement in LIST_PRICES:
+        connection.exec_driver_sql(statement)
