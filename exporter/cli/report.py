@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -133,7 +132,6 @@ def report(
     are UTC days. Notes below the table say what a total leaves out. `report NAME --help` describes
     a report and its parameters.
     """
-    from exporter.reports import periods, running
     from exporter.reports.catalogue import find
 
     app = app_of(ctx)
@@ -145,32 +143,9 @@ def report(
         return
     chosen = find(name)
     wanted = _without_unsupported_defaults(ctx, chosen, wanted)
-    if "param" not in _flags(ctx):  # a standing default, which can be for another report
-        wanted = replace(wanted, param=tuple(_fitting(wanted.param, chosen)))
-    period = None
-    if chosen.period or wanted.month or wanted.since or wanted.until:
-        period = periods.choose(
-            month=wanted.month,
-            since=wanted.since,
-            until=wanted.until,
-            today=app.now.date(),
-            kind=chosen.period,
-        )
-    request = running.Request(
-        period=period,
-        by=wanted.by,
-        params=wanted.parameters(),
-        argument=argument,
-        now=app.now,
-    )
+    request = _request(app, chosen, wanted, argument)
     if wanted.sql:
-        from exporter.prices.basis import LIST, LIST_PRICES
-        from exporter.reports.output import target
-
-        prefix = "".join(f"{each};\n" for each in LIST_PRICES) if wanted.basis == LIST else ""
-        with target(output.path) as stream:
-            stream.write(prefix.encode())
-            stream.write(running.statement(chosen, request).with_literals().encode())
+        _print_sql(chosen, request, wanted.basis, output)
         return
     if wanted.fail_over is not None and not chosen.limit_column:
         raise UsageError(f"The report {chosen.name} has no total for --fail-over.")
@@ -184,17 +159,43 @@ def report(
             raise PartialError(reason)
 
 
+def _request(app: App, chosen: Report, wanted: ReportOptions, argument: str | None) -> Request:
+    from exporter.reports import periods, running
+
+    period = None
+    if chosen.period or wanted.month or wanted.since or wanted.until:
+        period = periods.choose(
+            month=wanted.month,
+            since=wanted.since,
+            until=wanted.until,
+            today=app.now.date(),
+            kind=chosen.period,
+        )
+    return running.Request(
+        period=period,
+        by=wanted.by,
+        params=wanted.parameters(),
+        argument=argument,
+        now=app.now,
+    )
+
+
+def _print_sql(chosen: Report, request: Request, basis: str, output: Output) -> None:
+    from exporter.prices.basis import LIST, LIST_PRICES
+    from exporter.reports import running
+    from exporter.reports.output import target
+
+    prefix = "".join(f"{each};\n" for each in LIST_PRICES) if basis == LIST else ""
+    with target(output.path) as stream:
+        stream.write(prefix.encode())
+        stream.write(running.statement(chosen, request).with_literals().encode())
+
+
 def _flags(ctx: click.Context) -> set[str]:
     """Return the names of the parameters that the user gave on the command line."""
     return {
         name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
-
-
-def _fitting(params: Iterable[str], chosen: Report) -> Iterator[str]:
-    for text in params:
-        if text.partition("=")[0] in chosen.parameters:
-            yield text
 
 
 def _without_unsupported_defaults(
@@ -216,7 +217,11 @@ def _without_unsupported_defaults(
     if not chosen.limit_column:
         unsupported.add("fail_over")
     unset = ReportOptions()
-    return replace(wanted, **{name: getattr(unset, name) for name in unsupported - flags})
+    kept = replace(wanted, **{name: getattr(unset, name) for name in unsupported - flags})
+    if "param" in flags:
+        return kept
+    known = (text for text in kept.param if text.partition("=")[0] in chosen.parameters)
+    return replace(kept, param=tuple(known))
 
 
 def _run(app: App, chosen: Report, request: Request, basis: str) -> Result:

@@ -46,6 +46,22 @@ class _Family:
     usd: Decimal | None = Decimal()
     wasted_usd: Decimal | None = Decimal()
 
+    def add_pool_cost(self, usd: Decimal | None, *, was_reused: bool) -> None:
+        """Add the cost of one pool; one unknown cost (None) makes the sums unknown."""
+        if usd is None or self.usd is None or self.wasted_usd is None:
+            self.usd = self.wasted_usd = None
+            return
+        self.usd += usd
+        self.wasted_usd += 0 if was_reused else usd
+
+    def add_end(self, keep_alive: int, *, had_pool: bool, was_reused: bool) -> None:
+        """Count one job that ended in the period."""
+        self.jobs += 1
+        self.pools += had_pool
+        self.reused += was_reused
+        self.denied += keep_alive > 0 and not had_pool
+        self.keep_alive[keep_alive] += 1
+
 
 class _History:
     """One specification: what was observed, and its replay."""
@@ -71,23 +87,15 @@ class _History:
         """What was observed, by family."""
         names = ("families", "keep_alive", "pool_usd", "is_ended_here", "had_pool", "was_reused")
         found: dict[str, _Family] = defaultdict(_Family)
-        for name, keep_alive, usd, is_ended_here, had_pool, was_reused in zip(
-            *(self.row[name] for name in names), strict=True
-        ):
+        for name, *observed in zip(*(self.row[name] for name in names), strict=True):
+            keep_alive, usd, is_ended_here, had_pool, was_reused = observed
             if usd is None and not is_ended_here:
                 continue
             family = found[name]
-            if usd is None and had_pool:
-                family.usd = family.wasted_usd = None
-            if usd is not None and family.usd is not None and family.wasted_usd is not None:
-                family.usd += usd
-                family.wasted_usd += 0 if was_reused else usd
+            if usd is not None or had_pool:
+                family.add_pool_cost(usd, was_reused=was_reused)
             if is_ended_here:
-                family.jobs += 1
-                family.pools += had_pool
-                family.reused += was_reused
-                family.denied += keep_alive > 0 and not had_pool
-                family.keep_alive[keep_alive] += 1
+                family.add_end(keep_alive, had_pool=had_pool, was_reused=was_reused)
         return found
 
     @cached_property

@@ -133,8 +133,8 @@ class Cluster(NamedTuple):
         events: The events in order.
         pools: Each pool with the time at which it is taken (None = never), if all families had
             one long period.
-        is_shared: Whether pools of two families wait at the same time. If not, all pools belong to
-            one family, and its period alone decides.
+        is_shared: Whether the pools belong to several families. If not, the period of the one
+            family decides alone.
     """
 
     events: Sequence[Event]
@@ -149,29 +149,33 @@ def clusters(events: Sequence[Event], longest: int) -> Iterator[Cluster]:
         events: Its ends and creations, in order.
         longest: The longest keep-alive period that will be tried, in seconds.
     """
+    for members, pools in _groups(events, longest):
+        if pools:
+            families = {pool.job.family for pool, _ in pools}
+            yield Cluster(members, pools, is_shared=len(families) > 1)
+
+
+def _groups(
+    events: Iterable[Event], longest: int
+) -> Iterator[tuple[list[Event], list[tuple[Pool, float | None]]]]:
+    """Yield events and pools, as in `Cluster`; a group ends as soon as no pool waits."""
     members: list[Event] = []
+    pools: list[tuple[Pool, float | None]] = []
     waiting: list[Pool] = []  # the newest last: with one period for all, it expires last
-    taken: list[tuple[Pool, float | None]] = []
-    is_shared = False
     for event in events:
         at, is_creation, _, job = event
         if waiting and waiting[-1].started + longest < at:
-            taken += [(pool, None) for pool in waiting]
+            pools += [(pool, None) for pool in waiting]
             waiting.clear()
         if not waiting and members:
-            if taken:
-                yield Cluster(members, taken, is_shared)
-            members, taken, is_shared = [], [], False
+            yield members, pools
+            members, pools = [], []
         members.append(event)
         if not is_creation:
-            if waiting and waiting[-1].job.family != job.family:
-                is_shared = True
             waiting.append(Pool(at, job))
         elif waiting:
-            taken.append((waiting.pop(), at))
-    taken += [(pool, None) for pool in waiting]
-    if taken:
-        yield Cluster(members, taken, is_shared)
+            pools.append((waiting.pop(), at))
+    yield members, pools + [(pool, None) for pool in waiting]
 
 
 class Specification:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -113,12 +113,7 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
     built = statement(report, request, with_notes=True)
     answer = connection.execute(sa.text(built.sql), dict(built.values))
     values = _values(report, request)
-    if report.replay:
-        names, kinds, rows = _replayed(report, map(dict, answer.mappings()), values)
-    else:
-        names = list(answer.keys())
-        kinds = [str(column[1]) for column in answer.cursor.description] if answer.cursor else []
-        rows = [tuple(row) for row in answer]
+    names, kinds, rows = _replayed(report, answer, values) if report.replay else _fetched(answer)
     total = next((row for row in rows if _TOTAL in names and row[names.index(_TOTAL)]), None)
     shown = [
         index
@@ -144,8 +139,14 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
     )
 
 
+def _fetched(answer: sa.CursorResult[Any]) -> tuple[list[str], list[str], list[Row]]:
+    """Return names, types and rows of a report whose rows are those of its SQL."""
+    kinds = [str(column[1]) for column in answer.cursor.description] if answer.cursor else []
+    return list(answer.keys()), kinds, [tuple(row) for row in answer]
+
+
 def _replayed(
-    report: Report, answer: Iterable[Mapping[str, Any]], values: Mapping[str, Any]
+    report: Report, answer: sa.CursorResult[Any], values: Mapping[str, Any]
 ) -> tuple[list[str], list[str], list[Row]]:
     """Return names, types and rows of a report whose rows the program computes."""
     from exporter.reports import keep_alive  # here, because most reports do not need it
@@ -153,7 +154,7 @@ def _replayed(
     functions = {"advise": keep_alive.advise, "draw": keep_alive.draw}
     names = [_TOTAL, *report.columns]
     kinds = ["BOOLEAN", *(_TYPES.get(item.unit, "VARCHAR") for item in report.columns.values())]
-    computed = functions[report.replay](answer, values)
+    computed = functions[report.replay](map(dict, answer.mappings()), values)
     return names, kinds, [tuple(row.get(name) for name in names) for row in computed]
 
 

@@ -105,22 +105,29 @@ def _prices(entry: Mapping[str, Any]) -> Iterator[ListedPrice]:
     if component is None or not attributes.get("regionCode"):
         return
     unit = "GB-Mo" if component.endswith("storage") else "Hrs"
-    for term in entry["terms"].get("OnDemand", {}).values():
+    for first_day, currency, amount in _amounts(entry["terms"], unit):
+        yield ListedPrice(
+            attributes["regionCode"],
+            component,
+            instance_type,
+            amount,
+            unit,
+            first_day,
+            currency,
+        )
+
+
+def _amounts(terms: Mapping[str, Any], unit: str) -> Iterator[tuple[date, str, Decimal]]:
+    """Yield first day, currency and price of each on-demand price for this unit."""
+    for term in terms.get("OnDemand", {}).values():
         for dimension in term["priceDimensions"].values():
             if dimension["unit"] != unit or dimension.get("beginRange", "0") != "0":
                 continue
             for currency, amount in dimension["pricePerUnit"].items():
                 # 0.00 marks what the region does not sell, or what is free of charge.
                 if currency in CURRENCIES and Decimal(amount) > 0:
-                    yield ListedPrice(
-                        attributes["regionCode"],
-                        component,
-                        instance_type,
-                        Decimal(amount),
-                        unit,
-                        date.fromisoformat(term["effectiveDate"][:10]),
-                        currency,
-                    )
+                    first_day = date.fromisoformat(term["effectiveDate"][:10])
+                    yield first_day, currency, Decimal(amount)
 
 
 def _what(attributes: Mapping[str, str]) -> tuple[str | None, str]:
