@@ -24,8 +24,9 @@
 -- column: current_keep_alive: Keep-alive period now; a range if the jobs differ
 -- column: current_min_seconds seconds wide: Shortest keep-alive period now
 -- column: current_max_seconds seconds wide: Longest keep-alive period now
--- column: idle_usd money wide: Cost of the pools in the period in USD, as in warm-pool-cost
--- column: wasted_usd money wide: The part of idle_usd for pools that no job reused
+-- column: idle_usd money wide: Known cost of the pools in the period in USD, as in warm-pool-cost
+-- column: wasted_usd money wide: The part of idle_usd for pools that ended before a reuse
+-- column: unpriced_jobs count wide: Pools with a part of the cost unknown
 -- column: current_idle_usd money: The same as idle_usd for an average month
 -- column: current_reuses count wide: Pools that were reused
 -- column: suggested_keep_alive_seconds seconds: The period to set; NULL = see reason

@@ -22,6 +22,7 @@
 -- column: saved_minutes count: Minutes of starting that the reuses would save a month
 -- column: usd_per_minute money: Cost of one more saved minute, compared with the shorter period
 -- column: net_usd money: saved_minutes × minute_usd − idle_usd
+-- column: unpriced_jobs count wide: Pools with a part of the cost unknown
 -- column: gain_usd money: On the suggested row: net_usd compared with the current period, a month
 -- example: resnet
 -- example: --param family=bert-ft --param minute_usd=0.50

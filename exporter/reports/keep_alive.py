@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from exporter.reports.replay import GRID, LONGEST, Job, Outcome, Specification, Window
 from exporter.reports.values import period
@@ -22,6 +22,27 @@ Row = Mapping[str, Any]
 #: Below this share of explained reuse, the replay knows too little for a suggestion.
 EXPLAINED: Final = Decimal("0.9")
 _MONTH_SECONDS: Final = 365.25 / 12 * 86400
+
+
+class _PoolCost(NamedTuple):
+    """The cost of one pool in the period.
+
+    Attributes:
+        usd: Its known cost; None = not known.
+        is_unpriced: Whether a part of the cost is not known.
+        had_pool: Whether the pool is known to have been kept.
+        was_wasted: Whether the pool ended before a job took it.
+    """
+
+    usd: Decimal | None
+    is_unpriced: bool
+    had_pool: bool
+    was_wasted: bool
+
+
+def _known_usd(costs: Sequence[_PoolCost]) -> Decimal | None:
+    known = [cost.usd for cost in costs if cost.usd is not None]
+    return sum(known, Decimal()) if known or not costs else None
 
 
 @dataclass
@@ -34,8 +55,10 @@ class _Family:
         reused: Pools of these that a next job took.
         denied: Jobs of these that asked for a pool and got none.
         keep_alive: Jobs of these by keep-alive period in seconds.
-        usd: Cost of the pools in the period, as in warm-pool-cost; None = not known.
-        wasted_usd: The part of it for pools that no job took; None = not known.
+        usd: Known cost of the pools in the period, as in warm-pool-cost; None = none is known.
+        wasted_usd: The part of it for pools that ended before a job took them.
+        unpriced: Pools with a part of the cost unknown.
+        is_priced: Whether some cost of each pool that was kept is known.
     """
 
     jobs: int = 0
@@ -45,14 +68,17 @@ class _Family:
     keep_alive: Counter[int] = field(default_factory=Counter)
     usd: Decimal | None = Decimal()
     wasted_usd: Decimal | None = Decimal()
+    unpriced: int = 0
+    is_priced: bool = True
 
-    def add_pool_cost(self, usd: Decimal | None, *, was_reused: bool) -> None:
-        """Add the cost of one pool; one unknown cost (None) makes the sums unknown."""
-        if usd is None or self.usd is None or self.wasted_usd is None:
-            self.usd = self.wasted_usd = None
-            return
-        self.usd += usd
-        self.wasted_usd += 0 if was_reused else usd
+    def set_pool_costs(self, costs: Sequence[_PoolCost]) -> None:
+        """Add up the costs of the pools. A sum is NULL only if none of its parts is known."""
+        # A pool without seconds was probably never kept. It must not stop a suggestion.
+        kept = [cost for cost in costs if cost.had_pool or cost.usd is not None]
+        self.usd = _known_usd(kept)
+        self.wasted_usd = _known_usd([cost for cost in kept if cost.was_wasted])
+        self.unpriced = sum(cost.is_unpriced for cost in costs)
+        self.is_priced = all(cost.usd is not None for cost in kept)
 
     def add_end(self, keep_alive: int, *, had_pool: bool, was_reused: bool) -> None:
         """Count one job that ended in the period."""
@@ -85,17 +111,22 @@ class _History:
     @cached_property
     def families(self) -> Mapping[str, _Family]:
         """What was observed, by family."""
-        names = ("families", "keep_alive", "pool_usd", "is_ended_here", "had_pool", "was_reused")
+        row = self.row
+        names: Sequence[str] = row["families"]
+        costs: dict[str, list[_PoolCost]] = defaultdict(list)
+        columns = ("pool_usd", "is_unpriced", "had_pool", "was_wasted")
+        for name, *values in zip(names, *(row[column] for column in columns), strict=True):
+            cost = _PoolCost(*values)
+            if cost.usd is not None or cost.is_unpriced:
+                costs[name].append(cost)
         found: dict[str, _Family] = defaultdict(_Family)
-        for name, *observed in zip(*(self.row[name] for name in names), strict=True):
-            keep_alive, usd, is_ended_here, had_pool, was_reused = observed
-            if usd is None and not is_ended_here:
-                continue
-            family = found[name]
-            if usd is not None or had_pool:
-                family.add_pool_cost(usd, was_reused=was_reused)
+        for name, pool_costs in costs.items():
+            found[name].set_pool_costs(pool_costs)
+        columns = ("is_ended_here", "keep_alive", "had_pool", "was_reused")
+        for name, *values in zip(names, *(row[column] for column in columns), strict=True):
+            is_ended_here, keep_alive, had_pool, was_reused = values
             if is_ended_here:
-                family.add_end(keep_alive, had_pool=had_pool, was_reused=was_reused)
+                found[name].add_end(keep_alive, had_pool=had_pool, was_reused=was_reused)
         return found
 
     @cached_property
@@ -141,7 +172,7 @@ class _History:
         family = self.families[name]
         if self.row["specification"] is None:
             return "the settings of these jobs are not known"
-        if not self.is_priced or family.usd is None:
+        if not self.is_priced or not family.is_priced:
             return "the cost of the pools is not known"
         if family.reused and not self._is_explained(name):
             return f"the replay explains only {explained:.0%} of the observed reuse"
@@ -207,6 +238,7 @@ class _History:
             "current_max_seconds": max(family.keep_alive, default=None),
             "idle_usd": family.usd,
             "wasted_usd": family.wasted_usd,
+            "unpriced_jobs": family.unpriced,
             "current_idle_usd": self._monthly(usd),
             "current_reuses": family.reused,
             "suggested_keep_alive_seconds": seconds,
@@ -214,7 +246,7 @@ class _History:
             "suggested_reuses": None if reason else then.reuses,
             "gained_minutes": self._monthly(gained),
             "net_usd": self._monthly(net),
-            "current_net_usd": self._net(family.reused, usd),
+            "current_net_usd": self._net(family.reused, usd if family.is_priced else None),
             "suggested_net_usd": None if reason else self._net(then.reuses, then_usd),
             "explained": self.explained(name),
             "sdk_argument": None if seconds is None else f"keep_alive_period_in_seconds={seconds}",
@@ -265,6 +297,7 @@ class _History:
             yield row
 
     def _curve_row(self, name: str, seconds: int) -> dict[str, Any]:
+        family = self.families[name]
         outcome = self.replayed.outcomes({name: seconds}).get(name, Outcome())
         usd = outcome.usd if self.is_priced else None
         minutes = None if self.saved_minutes is None else outcome.reuses * self.saved_minutes
@@ -278,6 +311,7 @@ class _History:
             "idle_usd": self._monthly(usd),
             "saved_minutes": self._monthly(minutes),
             "net_usd": self._net(outcome.reuses, usd),
+            "unpriced_jobs": family.unpriced if self.is_priced else self.ends[name],
         }
 
     @cached_property
@@ -322,7 +356,7 @@ def advise(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any
 def _total(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the total of all rows. A family without a suggestion goes on as it is now."""
     total: dict[str, Any] = {"is_total": True}
-    for name in ("jobs", "pools"):
+    for name in ("jobs", "pools", "unpriced_jobs"):
         total[name] = sum(row[name] for row in rows)
     for name in ("idle_usd", "wasted_usd", "gained_minutes", "net_usd"):
         total[name] = _sum(row[name] for row in rows)
@@ -356,7 +390,7 @@ def draw(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any]]
     every = [row for curve in curves for row in curve]
     current = [row for row in every if "current" in row["mark"]]
     total: dict[str, Any] = {"is_total": True, "mark": "current"}
-    for name in ("ends", "reuses", "idle_usd", "saved_minutes", "net_usd"):
+    for name in ("ends", "reuses", "idle_usd", "saved_minutes", "net_usd", "unpriced_jobs"):
         total[name] = _sum(row[name] for row in current)
     total["gain_usd"] = _sum(row.get("gain_usd") for row in every)
     return [*(row for curve in curves[: values["top"]] for row in curve), total]

@@ -14,6 +14,8 @@ from exporter.text import counted
 
 #: A basis without a cost that costs nothing more: the training plan is paid for.
 _PAID: Final = "training plan"
+#: The column of reports that count the jobs with an unknown part themselves.
+_UNPRICED: Final = "unpriced_jobs"
 
 
 def breach(report: Report, result: Result, limit: Decimal) -> str | None:
@@ -45,5 +47,10 @@ def _unknown_parts(report: Report, result: Result, index: int) -> Iterator[str]:
     if notes.MARK in report.sql and result.columns[index].unit == "money":
         for note in result.notes:
             yield from (reason for reason in note.reasons if reason != _PAID)
+    elif _UNPRICED in (names := [column.name for column in result.columns]):
+        # This total covers rows that `top` leaves out.
+        totals = result.totals or ()
+        if jobs := totals[names.index(_UNPRICED)]:
+            yield f"{report.limit_column} of {counted(jobs, 'job')}"
     elif missing := sum(row[index] is None for row in result.rows):
         yield f"{report.limit_column} of {counted(missing, 'row')}"

@@ -93,3 +93,34 @@ def test_a_deleted_jobs_pool_could_cost_more_than_was_observed(world: World) -> 
 
     assert found is not None
     assert found.startswith(UNKNOWN.format("0.00", "unknown seconds"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"pool": ("Reused", None), "taken_by": "c-1"},
+        {"instance_type": "ml.none.large", "volume": 0},
+    ],
+)
+def test_advice_names_unknown_parts_of_rows_that_are_not_shown(
+    world: World, more: dict[str, Any]
+) -> None:
+    world.price("2")
+    world.put([wasted("a-1"), wasted("b-1", **more)])
+
+    assert reason(world, "keep-alive-advice", "1000000", params={"top": "1"}) == (
+        "idle_usd is 2.00 USD without its unknown parts (idle_usd of 1 job), "
+        "which could take it over the limit of 1,000,000.00 USD."
+    )
+
+
+@pytest.mark.parametrize("report", ["keep-alive-advice", "keep-alive-curve"])
+def test_a_storage_price_that_is_missing_could_cost_anything(world: World, report: str) -> None:
+    region = "us-east-1"
+    world.price("2", "ml.m5.xlarge", region=region)
+    world.put([wasted("a-1", instance_type="ml.m5.xlarge")], region=region)
+
+    params = {"family": "a"} if report == "keep-alive-curve" else {}
+    found = reason(world, report, "1000000", params=params)
+
+    assert "without its unknown parts (idle_usd of 1 job)" in (found or "")

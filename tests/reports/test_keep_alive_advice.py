@@ -49,6 +49,7 @@ def test_two_families_that_hand_one_pool_on_are_judged_together(world: World) ->
         "instance_type": "ml.g5.xlarge",
         "jobs": 12,
         "pools": 12,
+        "unpriced_jobs": 0,
         "current_keep_alive": "10 min",
         "current_min_seconds": 600,
         "current_max_seconds": 600,
@@ -92,6 +93,7 @@ def test_two_families_that_hand_one_pool_on_are_judged_together(world: World) ->
     assert {name: value for name, value in total.items() if value is not None} == {
         "jobs": 24,
         "pools": 24,
+        "unpriced_jobs": 0,
         "idle_usd": Decimal("1.67"),
         "wasted_usd": Decimal("0.52"),
         "current_idle_usd": Decimal("1.64"),
@@ -116,6 +118,7 @@ def test_the_volumes_of_idle_pools_cost_too(world: World) -> None:
         "instance_type": "ml.m5.xlarge",
         "jobs": 24,
         "pools": 24,
+        "unpriced_jobs": 0,
         "current_keep_alive": "10 min",
         "current_min_seconds": 600,
         "current_max_seconds": 600,
@@ -323,3 +326,74 @@ def test_idle_usd_is_that_of_warm_pool_cost_and_no_saving_exceeds_it(
                 assert saved <= row["current_idle_usd"]
         assert total["net_usd"] >= 0
         assert total["suggested_net_usd"] >= total["current_net_usd"] - CENT
+
+
+def pair(day: int, *, retained: int | None = 60) -> list[Record]:
+    """Return a job, and the one that takes its pool a minute after its end."""
+    start = datetime(2026, 10, day, 8, tzinfo=UTC)
+    first, second = f"pair-{day}-1", f"pair-{day}-2"
+    return [
+        job(first, start, keep_alive=600, pool=("Reused", retained), taken_by=second),
+        job(
+            second,
+            start + timedelta(minutes=36),
+            wait=20,
+            keep_alive=600,
+            pool=("Terminated", 600),
+        ),
+    ]
+
+
+def test_starts_before_their_creation_do_not_count(world: World) -> None:
+    world.price("1.57")
+    for day in range(5, 10):
+        world.put(pair(day))
+        wrong = datetime(2026, 10, day, 16, tzinfo=UTC)
+        world.put([job(f"pair-{day}-{n}", wrong, wait=-4000) for n in range(3, 6)])
+
+    row = by_family(world, minute_usd="0.1")["pair"]
+
+    # The valid starts save 280 seconds, so a reuse is worth more than two idle minutes.
+    assert (row["suggested_keep_alive_seconds"], row["suggested_reuses"]) == (60, 5)
+    reused = 5 * Decimal(280) / 60 * Decimal("0.1")
+    assert row["current_net_usd"] == pytest.approx(
+        (reused - row["idle_usd"]) * MONTHS, abs=Decimal("0.001")
+    )
+
+
+def test_known_costs_are_added_up_although_others_are_unknown(world: World) -> None:
+    world.price("1.57")
+    world.put(pair(5, retained=None))
+    world.put(pair(6))
+
+    row = by_family(world)["pair"]
+
+    cost = world.total("warm-pool-cost")
+    assert (row["idle_usd"], row["unpriced_jobs"]) == (cost["cost_usd"], 1)
+    assert row["wasted_usd"] == world.total("warm-pool-waste")["wasted_usd"]
+    assert row["suggested_keep_alive_seconds"] is row["current_net_usd"] is None
+    assert row["reason"] == "the cost of the pools is not known"
+
+
+def test_a_pool_that_still_waits_is_not_wasted(world: World) -> None:
+    world.price("1.57")
+    start = datetime(2026, 10, 5, 8, tzinfo=UTC)
+    seen = start + timedelta(minutes=50)
+    world.put([job("open-1", start, keep_alive=3600, pool=("Available", None))], seen=seen)
+
+    row = by_family(world)["open"]
+
+    assert row["idle_usd"] == world.total("warm-pool-cost")["cost_usd"] > 0
+    assert row["wasted_usd"] == 0
+
+
+def test_a_pool_without_seconds_stops_no_suggestion(world: World) -> None:
+    world.price("1.57")
+    world.put(pair(5))
+    start = datetime(2026, 10, 6, 8, tzinfo=UTC)
+    world.put([job("pair-6-1", start, keep_alive=600, pool=("Terminated", None))])
+
+    row = by_family(world)["pair"]
+
+    assert (row["pools"], row["unpriced_jobs"]) == (2, 1)
+    assert row["suggested_keep_alive_seconds"] == 60

@@ -18,9 +18,14 @@ pool_job AS NOT MATERIALIZED (
 
 /*part pool_links*/,
 
--- One row per job whose pool cost something in the period: the amount of warm-pool-cost.
+-- One row per job whose pool cost something in the period: the amount of warm-pool-cost, and
+-- whether a part of it is not known.
 pool_cost AS (
-    SELECT job_id, sum(cost_usd) AS usd
+    SELECT
+        job_id,
+        sum(cost_usd) AS usd,
+        -- A training plan is paid for: its pools have no cost that could become known.
+        bool_or(cost_usd IS NULL AND cost_basis <> 'training plan') AS is_unpriced
     FROM cost_lines
     WHERE
         is_pool
@@ -39,6 +44,7 @@ job AS MATERIALIZED (
         detail.training_start_time, detail.status_transitions, detail.failure_reason,
         job_specifications.specification,
         pool_cost.usd AS pool_usd,
+        coalesce(pool_cost.is_unpriced, FALSE) AS is_unpriced,
         pool_job.creation_time >= bounds.since_at AND pool_job.creation_time < bounds.until_at
             AS is_created_here,
         pool_job.training_end_time >= bounds.since_at
@@ -74,7 +80,8 @@ start AS MATERIALIZED (
         pool_link.next_id IS NOT NULL AS is_warm
     FROM job AS detail
     LEFT JOIN pool_link ON detail.job_id = pool_link.next_id
-    WHERE detail.is_created_here AND detail.specification IS NOT NULL
+    -- A start before the creation is a mistake of the clock: not known.
+    WHERE detail.is_created_here AND detail.specification IS NOT NULL AND seconds >= 0
 ),
 saving AS (
     SELECT
@@ -149,9 +156,11 @@ SELECT
     list(job.keep_alive_seconds) AS keep_alive,
     list(job.usd_per_second) AS usd_per_second,
     list(job.pool_usd) AS pool_usd,
+    list(job.is_unpriced) AS is_unpriced,
     list(job.is_ended_here) AS is_ended_here,
     list(job.had_pool) AS had_pool,
-    list(job.had_pool AND job.warm_pool_status = 'Reused') AS was_reused
+    list(job.had_pool AND job.warm_pool_status = 'Reused') AS was_reused,
+    list(coalesce(job.warm_pool_status = 'Terminated', FALSE)) AS was_wasted
 FROM priced_job AS job
 CROSS JOIN bounds
 GROUP BY job.account_id, job.region, job.specification
