@@ -397,3 +397,16 @@ def test_a_pool_without_seconds_stops_no_suggestion(world: World) -> None:
 
     assert (row["pools"], row["unpriced_jobs"]) == (2, 1)
     assert row["suggested_keep_alive_seconds"] == 60
+
+
+def test_a_job_created_in_the_second_before_the_end_takes_the_pool(world: World) -> None:
+    world.price("1.57")
+    for day in range(5, 10):
+        first, second = pair(day, retained=0)
+        second["CreationTime"] = first["TrainingEndTime"] - timedelta(milliseconds=500)
+        world.put([first, second])
+
+    row = by_family(world)["pair"]
+
+    assert (row["explained"], row["current_reuses"], row["suggested_reuses"]) == (1, 5, 5)
+    assert row["suggested_keep_alive_seconds"] == 60

@@ -103,6 +103,8 @@ priced_job AS (
     SELECT
         job.*,
         saving.saved_seconds,
+        -- A job that took a pool took it after its end, even if it was created a moment before.
+        greatest(job.creation_time, previous.training_end_time) AS taken_from,
         CASE
             WHEN job.specification IS NULL THEN NULL
             WHEN job.had_pool THEN job.training_end_time
@@ -129,6 +131,8 @@ priced_job AS (
         ) AS usd_per_second
     FROM job
     LEFT JOIN saving ON job.instance_type = saving.instance_type
+    LEFT JOIN pool_link ON job.job_id = pool_link.next_id
+    LEFT JOIN job AS previous ON pool_link.job_id = previous.job_id
     LEFT JOIN rate_card AS card
         ON
             job.instance_type = card.instance_type
@@ -151,7 +155,7 @@ SELECT
     any_value(epoch(bounds.until_at)) AS until_seconds,
     any_value(job.saved_seconds) AS saved_seconds,
     list(coalesce(job.job_family, job.training_job_name)) AS families,
-    list(epoch(job.creation_time)) AS created,
+    list(epoch(job.taken_from)) AS created,
     list(epoch(job.pool_from)) AS ended,
     list(job.keep_alive_seconds) AS keep_alive,
     list(job.usd_per_second) AS usd_per_second,
