@@ -80,6 +80,11 @@ class _Family:
         self.unpriced = sum(cost.is_unpriced for cost in costs)
         self.is_priced = all(cost.usd is not None for cost in kept)
 
+    @property
+    def complete_usd(self) -> float | None:
+        """The cost of the pools; None = not known for each pool that was kept."""
+        return None if self.usd is None or not self.is_priced else float(self.usd)
+
     def add_end(self, keep_alive: int, *, had_pool: bool, was_reused: bool) -> None:
         """Count one job that ended in the period."""
         self.jobs += 1
@@ -246,7 +251,7 @@ class _History:
             "suggested_reuses": None if reason else then.reuses,
             "gained_minutes": self._monthly(gained),
             "net_usd": self._monthly(net),
-            "current_net_usd": self._net(family.reused, usd if family.is_priced else None),
+            "current_net_usd": self._net(family.reused, family.complete_usd),
             "suggested_net_usd": None if reason else self._net(then.reuses, then_usd),
             "explained": self.explained(name),
             "sdk_argument": None if seconds is None else f"keep_alive_period_in_seconds={seconds}",
