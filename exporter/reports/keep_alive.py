@@ -82,7 +82,7 @@ class _Family:
 
     @property
     def complete_usd(self) -> float | None:
-        """The cost of the pools; None = not known for each pool that was kept."""
+        """The cost of the pools; None = the cost of a pool that was kept is unknown."""
         return None if self.usd is None or not self.is_priced else float(self.usd)
 
     def add_end(self, keep_alive: int, *, had_pool: bool, was_reused: bool) -> None:
