@@ -247,7 +247,9 @@ def test_an_empty_cost_of_cost_explorer_is_0(october: Ledger, tmp_path: Path) ->
     )
     path.write_text("\n".join([heading, *[f"2026-10-{day:02},,1,0" for day in range(3, 9)]]))
     found = reconcile(october.connection, path)
-    assert [(line.billed, line.billed_cost) for line in found.lines] == [(1, 0)] * 6
+    assert [(line.billed, line.billed_cost) for line in found.lines] == [
+        (Decimal(1), Decimal(0))
+    ] * 6
     # Without a column of costs the amount is not known.
     path.write_text("Usage type,EU-Train:ml.g5.xlarge(Hrs)\n2026-10-03,1\n")
     with pytest.raises(UsageError, match="no amount"):
