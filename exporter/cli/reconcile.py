@@ -129,6 +129,12 @@ def _keep(app: App, found: Reconciliation, name: str) -> None:
         f"{money(kept.explained_usd)} of {money(kept.billed_usd)} USD; "
         f"`prices remove {kept.import_id}` undoes this"
     )
+    if kept.averaged:
+        app.notify(
+            f"reconcile: {counted(kept.averaged, 'rate')} of a day "
+            f"{'is' if kept.averaged == 1 else 'are'} the average of spot and on demand; "
+            "the total is right, a single job may cost more or less"
+        )
     for each in kept.unexplained:
         app.notify(
             f"reconcile: not explained: {each.component} {each.instance_type or 'volumes'} on "

@@ -56,6 +56,7 @@ class Line:
 
     Attributes:
         period: The UTC day, or the first day of the month.
+        monthly: Whether the period is a month.
         account_id, region, component: What the line bills; the account is empty if the export
             names no accounts.
         instance_type: Empty for storage, which a bill does not split by type.
@@ -76,6 +77,7 @@ class Line:
     """
 
     period: date
+    monthly: bool
     account_id: str
     region: str
     component: str
@@ -280,6 +282,10 @@ _STEPS: Final = {
 
         SELECT
             {_BY},
+            (period, account_id, region, component, instance_type, purchase) IN (
+                SELECT (month, account_id, region, component, instance_type, purchase)
+                FROM coarse
+            ) AS monthly,
             coalesce(bill.quantity, 0) AS billed,
             coalesce(own.quantity, 0) AS ours,
             CASE

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final
 
@@ -31,7 +31,9 @@ def is_wide(header: Sequence[str]) -> bool:
 
 
 def rows(lines: Iterable[str]) -> dict[str, list[str | None]]:
-    """Return one row for each day and usage type, by column.
+    """Return one row for each line of a day and usage type, by column.
+
+    A file by the hour has several lines for each day.
 
     Args:
         lines: The lines of the file, with the header line.
@@ -41,10 +43,10 @@ def rows(lines: Iterable[str]) -> dict[str, list[str | None]]:
     """
     reader = csv.reader(lines, strict=True)
     headings = [_HEADING.fullmatch(name) for name in next(reader)[1:]]
-    days = {date.fromisoformat(line[0][:10]): line[1:] for line in reader if _is_day(line)}
-    monthly = all(day.day == 1 for day in days)
+    days = [(date.fromisoformat(line[0][:10]), line[1:]) for line in reader if _is_day(line)]
+    monthly = all(day.day == 1 for day, _ in days) and len(days) == len({day for day, _ in days})
     found: dict[str, list[str | None]] = {name: [] for name in COLUMNS}
-    for day, cells in days.items():
+    for day, cells in days:
         end = (day + timedelta(days=32)).replace(day=1) if monthly else day + timedelta(days=1)
         for name, values in _by_usage_type(headings, cells).items():
             row = {"date": day.isoformat(), "end": end.isoformat(), "usagetype": name, **values}
@@ -70,21 +72,24 @@ def _is_day(line: Sequence[str]) -> bool:
 def _by_usage_type(
     headings: Sequence[re.Match[str] | None], cells: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """Return quantity, unit, cost and currency of each usage type on one day."""
+    """Return quantity, unit, cost and currency of each usage type on one day.
+
+    An empty cell of a cost is 0. A usage type with neither usage nor a cost has no row.
+    """
     found: dict[str, dict[str, str]] = {}
     for heading, cell in zip(headings, cells, strict=False):
         value = cell.replace(",", "").strip()
-        if heading is None or not value or heading["name"].lower().startswith("total"):
+        if heading is None or heading["name"].lower().startswith("total"):
             continue
         unit = heading["unit"].strip()
         currency = _SIGNS.get(unit, unit if _CURRENCY.fullmatch(unit) else "")
         row = found.setdefault(heading["name"], {})
-        row |= (
-            {"cost": value, "currency": currency}
-            if currency
-            else {
-                "usagequantity": value,
-                "unit": unit,
-            }
-        )
-    return found
+        if currency:
+            row |= {"cost": value or "0", "currency": currency}
+        elif value:
+            row |= {"usagequantity": value, "unit": unit}
+    return {name: row for name, row in found.items() if "usagequantity" in row or _has_cost(row)}
+
+
+def _has_cost(row: Mapping[str, str]) -> bool:
+    return bool(row.get("cost", "").strip("-0."))

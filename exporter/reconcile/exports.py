@@ -141,7 +141,12 @@ def _choice(path: Path) -> Choice:
             raise UsageError(f"{path} is not named .parquet, .csv or .csv.gz (or .zip with these).")
         # The folders above a single file say nothing about its lines.
         return Choice((str(path),), frozenset(), (), ())
-    inside = sorted(file for file in path.resolve().rglob("*") if file.is_file())
+    folder = path.resolve()
+    inside = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and not _is_hidden(file.relative_to(folder))
+    )
     files = [file for file in inside if _is_data(file)]
     if not files:
         raise UsageError(f"{path} holds no .parquet, .csv or .csv.gz file (or .zip with these).")
@@ -149,12 +154,17 @@ def _choice(path: Path) -> Choice:
         raise UsageError("The folder holds Parquet and CSV files, but an export has one format.")
     manifests = [file for file in inside if file.name.lower().endswith("manifest.json")]
     choice = choose(_found(files), {_facts(file): _listed_in(file) for file in manifests})
-    folder = f"{path.resolve().as_posix()}/"
-    return replace(choice, left_out=tuple(text.replace(folder, "") for text in choice.left_out))
+    prefix = f"{folder.as_posix()}/"
+    return replace(choice, left_out=tuple(text.replace(prefix, "") for text in choice.left_out))
 
 
 def _is_data(path: Path) -> bool:
     return path.name.lower().endswith(_SUFFIXES)
+
+
+def _is_hidden(path: Path) -> bool:
+    """Return whether a file or one of its folders is hidden, such as the `._` files of macOS."""
+    return any(part.startswith((".", "__MACOSX")) and part != ".." for part in path.parts)
 
 
 def _facts(path: Path, same_as: str = "") -> Found:
@@ -188,7 +198,7 @@ def _listed_in(path: Path) -> tuple[str, ...]:
         manifest = json.loads(path.read_bytes())
         # The second name is that of a legacy report.
         listed = manifest.get("dataFiles") or manifest.get("reportKeys") or ()
-        return tuple(str(key) for key in listed)
+        return tuple(map(str, listed)) if isinstance(listed, list) else ()
     except (OSError, ValueError, AttributeError, TypeError):
         return ()
 
@@ -202,6 +212,8 @@ def _collect(
     for file in files:
         for part in _parts(Path(file), scratch):
             columns, source = _source(workspace, part)
+            if not columns:  # an empty part, without even a header line
+                continue
             fmt = format_of(str(path), columns)
             kinds[_kind(fmt, columns)] = None
             sql = line_sql(fmt, columns, source, rank=files.index(file))
@@ -211,6 +223,8 @@ def _collect(
             created = True
         for part in scratch.iterdir():
             part.unlink()
+    if not kinds:
+        raise UsageError(f"{path} holds no line.")
     if len(kinds) > 1:
         raise UsageError(f"{path} holds {' and '.join(kinds)}, but an export has one format.")
     return next(iter(kinds))
@@ -233,7 +247,7 @@ def _parts(path: Path, scratch: Path) -> list[Path]:
             return [
                 _extracted(archive, member, scratch / f"{number}-{Path(member.filename).name}")
                 for number, member in enumerate(archive.infolist())
-                if _is_data(Path(member.filename))
+                if _is_data(Path(member.filename)) and not _is_hidden(Path(member.filename))
             ]
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise UsageError(f"Cannot read {path}: {error}.") from error

@@ -308,7 +308,7 @@ def line_sql(fmt: Format, columns: Mapping[str, str], source: str, rank: int) ->
                 CASE WHEN counts THEN {first(fmt.line_id)} END AS line_id,
                 CASE WHEN counts THEN {_timestamp(first(fmt.start))} END AS started,
                 CASE WHEN counts THEN {_timestamp(first(fmt.end))} END AS ended,
-                CASE WHEN counts THEN lpad({first(fmt.account)}, 12, '0') END AS account_id,
+                CASE WHEN counts THEN {_account(first(fmt.account))} END AS account_id,
                 CASE WHEN counts THEN coalesce({first(fmt.region)}, '') END AS region,
                 CASE WHEN counts THEN coalesce(lower({first(fmt.resource)}), '') END AS resource,
                 CASE WHEN counts THEN {first(fmt.unit)} END AS unit,
@@ -323,7 +323,9 @@ def line_sql(fmt: Format, columns: Mapping[str, str], source: str, rank: int) ->
                         THEN coalesce({first(fmt.start)}, 'no start date')
                     WHEN TRY_CAST({first(fmt.quantity)} AS DECIMAL(38, 12)) IS NULL
                         THEN coalesce({first(fmt.quantity)}, 'no quantity')
-                    WHEN TRY_CAST({cost} AS DECIMAL(38, 12)) IS NULL THEN {cost}
+                    WHEN TRY_CAST({cost} AS DECIMAL(38, 12)) IS NULL
+                        THEN coalesce({cost}, 'no amount')
+                    WHEN {_account(first(fmt.account))} IS NULL THEN {first(fmt.account)}
                 END AS wrong
             FROM marked
         )
@@ -354,8 +356,18 @@ def _text(expression: str) -> str:
 
 
 def _timestamp(expression: str) -> str:
-    """Return SQL for a TIMESTAMP in UTC; NULL = not a time. A time without a zone is in UTC."""
-    return f"(TRY_CAST({expression} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
+    """Return SQL for a TIMESTAMP in UTC; NULL = not a time. A time without a zone is in UTC.
+
+    DuckDB would read 10/3/26 as a day of the year 10.
+    """
+    has_year = f"regexp_matches({expression}, '^[0-9]{{4}}-')"
+    return f"CASE WHEN {has_year} THEN TRY_CAST({expression} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' END"
+
+
+def _account(expression: str) -> str:
+    """Return SQL for the 12 digits of an account; NULL = none, or another text."""
+    digits = f"regexp_extract({expression}, '^([0-9]{{1,12}})([.]0)?$', 1)"
+    return f"lpad(nullif({digits}, ''), 12, '0')"
 
 
 def _month(expression: str) -> str:

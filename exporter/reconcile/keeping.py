@@ -51,6 +51,7 @@ class Kept:
     Attributes:
         import_id: The ID for `prices remove`.
         rates: The number of rates, one for each account, region, type, component and day.
+        averaged: The number of days (or months) whose rate is the average of spot and on demand.
         billed_usd: The amount of the bill's training lines.
         explained_usd: The part that the costs of jobs add up to.
         unexplained: Lines that no job explains, and days that the bill does not know.
@@ -59,6 +60,7 @@ class Kept:
 
     import_id: int
     rates: int
+    averaged: int
     billed_usd: Decimal
     explained_usd: Decimal
     unexplained: tuple[Unexplained, ...]
@@ -82,7 +84,7 @@ def keep(connection: Connection, found: Reconciliation, name: str, now: datetime
         price
         for total in totals
         if total.rate is not None
-        for price in _prices(total, total.rate, f"bill: {name}", monthly=found.export.monthly)
+        for price in _prices(total, total.rate, f"bill: {name}")
     ]
     if not rates:
         raise UsageError("The bill has no training in USD, so there is nothing to keep.")
@@ -92,6 +94,7 @@ def keep(connection: Connection, found: Reconciliation, name: str, now: datetime
     return Kept(
         import_id,
         len(rates),
+        averaged=sum(total.averages and total.rate is not None for total in totals),
         billed_usd=sum((total.billed_usd for total in totals), Decimal(0)),
         explained_usd=sum((total.at_rate for total in totals), Decimal(0)),
         unexplained=tuple(_unexplained(totals)),
@@ -104,6 +107,8 @@ class _Total:
     """The lines of one period, account, region, component and instance type, added up."""
 
     key: tuple[date, str, str, str, str]
+    monthly: bool
+    averages: bool
     billed: Decimal
     ours: Decimal
     billed_usd: Decimal
@@ -143,6 +148,9 @@ def _totals(lines: Iterable[Line]) -> Iterator[_Total]:
         if same:
             yield _Total(
                 found,
+                monthly=any(line.monthly for line in same),
+                # A price does not say how the hours were bought.
+                averages=len({line.purchase for line in same if line.billed > 0}) > 1,
                 billed=sum((line.billed for line in same), Decimal(0)),
                 ours=sum((line.ours for line in same), Decimal(0)),
                 billed_usd=sum((line.billed_usd or Decimal(0) for line in same), Decimal(0)),
@@ -151,10 +159,10 @@ def _totals(lines: Iterable[Line]) -> Iterator[_Total]:
             )
 
 
-def _prices(total: _Total, usd: Decimal, source: str, *, monthly: bool) -> Iterator[Price]:
+def _prices(total: _Total, usd: Decimal, source: str) -> Iterator[Price]:
     first, account, region, component, instance_type = total.key
     day = first
-    while day == first or (monthly and day.month == first.month):
+    while day == first or (total.monthly and day.month == first.month):
         unit = UNITS[component]
         yield Price(region, component, instance_type, usd, unit, day, source, account)
         day += timedelta(days=1)

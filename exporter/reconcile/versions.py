@@ -53,7 +53,7 @@ class Choice:
         files: The paths, from the oldest version to the newest.
         months: The billing periods that the folders' names give.
         left_out: Each folder or file that does not count, with the reason.
-        absent: Files that a manifest lists, but that are not in the folder.
+        absent: Files that a manifest lists, but that are not in the folder, by month.
     """
 
     files: tuple[str, ...]
@@ -96,6 +96,7 @@ def choose(files: Iterable[Found], manifests: Mapping[Found, tuple[str, ...]]) -
         place = _place(manifest.path)
         periods[place.export, place.month].manifests.append((place, manifest))
 
+    periods = dict(sorted(periods.items(), key=lambda item: (item[0][0], item[0][1] or date.min)))
     choices = [_of_period(period, manifests) for period in periods.values()]
     kept = [file for choice in choices for file in choice.files]
     kept.sort(key=lambda file: (_age(_place(file.path).execution, file.modified), file.path))
@@ -103,7 +104,11 @@ def choose(files: Iterable[Found], manifests: Mapping[Found, tuple[str, ...]]) -
         tuple(file.path for file in kept),
         frozenset(month for (_, month), period in periods.items() if month and period.files),
         tuple(sorted(text for choice in choices for text in choice.left_out)),
-        tuple(name for choice in choices for name in choice.absent),
+        tuple(
+            f"{name} of {month:%Y-%m}" if month else name
+            for (_, month), choice in zip(periods, choices, strict=True)
+            for name in choice.absent
+        ),
     )
 
 
@@ -117,7 +122,7 @@ class _PeriodChoice(NamedTuple):
 
 def _of_period(period: _Period, manifests: Mapping[Found, tuple[str, ...]]) -> _PeriodChoice:
     there = {(place.execution, place.name): file for place, file in period.files}
-    listed = _listed(period, manifests)
+    listed, absent = _listed(period, manifests)
     newest = _newest(period.files)
     keys = {key for key in there if key[0] == newest} if listed is None else listed & there.keys()
     reason = "an older version" if listed is None else "not in the newest manifest"
@@ -128,14 +133,17 @@ def _of_period(period: _Period, manifests: Mapping[Found, tuple[str, ...]]) -> _
     return _PeriodChoice(
         [there[key] for key in keys - copies],
         [f"{there[key].path}: {text}" for key, text in reasons.items()],
-        sorted(name for _, name in (listed or set()) - there.keys()),
+        sorted("/".join(filter(None, key)) for key in absent),
     )
 
 
 def _listed(
     period: _Period, manifests: Mapping[Found, tuple[str, ...]]
-) -> set[tuple[str, str]] | None:
-    """Return execution and name of the files in the newest manifest with a file that exists.
+) -> tuple[set[tuple[str, str]] | None, set[tuple[str, str]]]:
+    """Return the files in the newest manifest with a file that exists, and the absent files.
+
+    Files are given by execution and name; None = no manifest has a file that exists. Absent are the
+    files that this manifest and newer manifests list, but that do not exist.
 
     A legacy report keeps a manifest of its current assembly outside the assemblies' folders.
     """
@@ -147,13 +155,14 @@ def _listed(
         is_current = is_legacy and not place.execution
         return is_current, _age(place.execution, file.modified), file.path
 
-    newest_first = sorted(period.manifests, key=age, reverse=True)
-    for _, manifest in newest_first:
+    absent: set[tuple[str, str]] = set()
+    for _, manifest in sorted(period.manifests, key=age, reverse=True):
         places = map(_place, manifests[manifest])
         listed = {(place.execution, place.name) for place in places}
+        absent |= listed - there
         if listed & there:
-            return listed
-    return None
+            return listed, absent
+    return None, absent
 
 
 def _newest(files: Iterable[tuple[_Place, Found]]) -> str:

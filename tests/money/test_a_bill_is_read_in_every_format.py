@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import re
+import zipfile
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -173,3 +176,81 @@ def test_the_region_of_a_line(
     column: str, usage_type: str, texts: tuple[str | None, ...], expected: str
 ) -> None:
     assert region_of(column, usage_type, texts) == expected
+
+
+@pytest.mark.parametrize("name", ["b.csv", "b.csv.gz"])
+def test_a_part_may_be_empty(october: Ledger, tmp_path: Path, name: str) -> None:
+    path = bills.cur(tmp_path / "a.csv", BILL)
+    empty = tmp_path / name
+    empty.write_bytes(gzip.compress(b"") if name.endswith(".gz") else b"")
+    assert rows(reconcile(october.connection, tmp_path)) == AGREEING
+    path.unlink()
+    for bill in (tmp_path, empty):
+        with pytest.raises(UsageError, match="holds no line"):
+            reconcile(october.connection, bill)
+
+
+def test_hidden_files_do_not_count(october: Ledger, tmp_path: Path) -> None:
+    path = bills.cur(tmp_path / "a.csv", BILL)
+    path.with_name("._a.csv").write_bytes(b"\0\1")
+    assert rows(reconcile(october.connection, tmp_path)) == AGREEING
+    archive = tmp_path / "bill.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(path, "/export/a.csv")
+        file.writestr("__MACOSX/export/._a.csv", b"\0\1")
+    assert rows(reconcile(october.connection, archive)) == AGREEING
+
+
+def test_an_archive_without_a_bill_is_refused(october: Ledger, tmp_path: Path) -> None:
+    archive = tmp_path / "bill.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("readme.txt", "")
+    with pytest.raises(UsageError, match="holds no line"):
+        reconcile(october.connection, archive)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "named"),
+    [
+        ("line_item_usage_amount", "NULL", "no quantity"),
+        ("line_item_unblended_cost", "NULL", "no amount"),
+        ("line_item_usage_start_date", "10/3/26", "10/3/26"),
+        ("line_item_usage_account_id", "1.11122E+11", "1.11122E+11"),
+    ],
+)
+def test_a_wrong_value_in_a_line_of_training_is_named(
+    october: Ledger, tmp_path: Path, column: str, value: str, named: str
+) -> None:
+    path = bills.cur(tmp_path / "c.csv", BILL)
+    header, *lines = csv.reader(path.read_text().splitlines())
+    lines[0][header.index(column)] = value
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *lines])
+    with pytest.raises(UsageError, match=re.escape(f"in a line of training: {named}.")):
+        reconcile(october.connection, path)
+
+
+def test_a_file_of_cost_explorer_may_be_by_the_hour(october: Ledger, tmp_path: Path) -> None:
+    path = tmp_path / "costs.csv"
+    lines = ["Usage type,EU-Train:ml.g5.xlarge($),EU-Train:ml.g5.xlarge(Hrs)"]
+    for day in range(3, 9):
+        lines += [f"2026-10-{day:02}T0{hour}:00:00Z,0.785,0.5" for hour in (9, 10)]
+    path.write_text("\n".join(lines))
+    assert rows(reconcile(october.connection, path)) == AGREEING
+
+
+def test_an_empty_cost_of_cost_explorer_is_0(october: Ledger, tmp_path: Path) -> None:
+    path = tmp_path / "costs.csv"
+    # A usage type without usage and without costs is no line.
+    heading = (
+        "Usage type,EU-Train:ml.g5.xlarge($),EU-Train:ml.g5.xlarge(Hrs),EU-Train:ml.m5.large($)"
+    )
+    path.write_text("\n".join([heading, *[f"2026-10-{day:02},,1,0" for day in range(3, 9)]]))
+    found = reconcile(october.connection, path)
+    assert [(line.billed, line.billed_cost) for line in found.lines] == [
+        (Decimal(1), Decimal(0))
+    ] * 6
+    # Without a column of costs the amount is not known.
+    path.write_text("Usage type,EU-Train:ml.g5.xlarge(Hrs)\n2026-10-03,1\n")
+    with pytest.raises(UsageError, match="no amount"):
+        reconcile(october.connection, path)

@@ -184,3 +184,43 @@ def test_a_bill_without_training_is_refused(october: Ledger, tmp_path: Path) -> 
     with pytest.raises(UsageError, match="no training in USD"):
         keep(october.connection, empty, "bill.csv", NOW)
     assert imports(october.connection) == []
+
+
+def test_a_daily_rate_covers_its_day_only_beside_monthly_lines(
+    october: Ledger, tmp_path: Path
+) -> None:
+    (daily, monthly) = (
+        Charge(datetime(2026, 10, day, tzinfo=UTC), "Training", kind, hours, hours, account=ACCOUNT)
+        for day, kind, hours in ((3, G5, Decimal(1)), (1, M5, Decimal(60)))
+    )
+    lines = [replace(daily, lasts=timedelta(days=1)), replace(monthly, lasts=timedelta(days=31))]
+    kept = keep_bill(october, FORMATS["cur.csv"](tmp_path, lines))
+    assert kept.rates == 1 + 31
+    days = october.read(
+        "SELECT effective_from AS day FROM prices WHERE import_id = 1 AND instance_type = :kind",
+        kind=G5,
+    )
+    assert days == [{"day": date(2026, 10, 3)}]
+
+
+def test_a_bill_that_is_kept_again_counts_once_and_a_corrected_one_replaces_it(
+    october: Ledger, tmp_path: Path
+) -> None:
+    path = FORMATS["cur.csv"](tmp_path, charges())
+    keep_bill(october, path)
+    assert keep_bill(october, path).changed_months == ()
+    corrected = [replace(line, usd=line.usd / 2) for line in charges()]
+    keep_bill(october, FORMATS["cur.csv"](tmp_path, corrected))
+    assert abs(cost(october) - net(corrected)) < Decimal("0.01")
+    remove(october.connection, 3, NOW)
+    assert abs(cost(october) - net(charges())) < Decimal("0.01")
+
+
+def test_a_rate_that_averages_spot_and_on_demand_is_counted(
+    october: Ledger, tmp_path: Path
+) -> None:
+    hours, lines = Decimal(1), charges()
+    spot = Charge(lines[0].start, "Training", G5, hours, hours / 2, account=ACCOUNT)
+    spot = replace(spot, lasts=timedelta(days=1), details=(("pricing_purchase_option", "Spot"),))
+    path = FORMATS["cur.csv"](tmp_path, [*lines, spot])
+    assert keep_bill(october, path).averaged == 1

@@ -108,7 +108,7 @@ def test_a_part_that_an_overwritten_export_no_longer_has_does_not_count(
     found = reconcile(october.connection, tmp_path)
     assert rows(found) == AGREEING
     assert left_out(found) == [f"{MONTH}/e-00002.csv: not in the newest manifest"]
-    assert found.export.absent == ("e-00003.csv",)
+    assert found.export.absent == ("e-00003.csv of 2026-10",)
 
 
 def test_the_assembly_that_a_legacy_manifest_names_counts(october: Ledger, tmp_path: Path) -> None:
@@ -162,3 +162,25 @@ def test_a_copy_of_a_file_is_not_added(october: Ledger, tmp_path: Path) -> None:
     found = reconcile(october.connection, tmp_path)
     assert rows(found) == AGREEING
     assert left_out(found) == ["f.csv: the same content as f (1).csv"]
+
+
+def test_files_that_a_manifest_lists_are_absent_also_without_any_file_of_the_month(
+    october: Ledger, tmp_path: Path
+) -> None:
+    put(tmp_path, f"{MONTH}/{FIRST}/e-00001.csv", PLAIN)
+    for month, execution in (("10", SECOND), ("09", FIRST)):
+        period = f"BILLING_PERIOD=2026-{month}/{execution}"
+        manifest(tmp_path, f"metadata/{period}/e-Manifest.json", f"data/{period}/e-00001.csv")
+    found = reconcile(october.connection, tmp_path)
+    assert rows(found) == AGREEING
+    assert found.export.absent == (
+        f"{FIRST}/e-00001.csv of 2026-09",
+        f"{SECOND}/e-00001.csv of 2026-10",
+    )
+
+
+def test_a_manifest_that_lists_no_files_is_ignored(october: Ledger, tmp_path: Path) -> None:
+    put(tmp_path, "e-00001.csv", PLAIN)
+    (tmp_path / "e-Manifest.json").write_text('{"dataFiles": "s3://b/e-00001.csv"}')
+    found = reconcile(october.connection, tmp_path)
+    assert (rows(found), found.export.absent) == (AGREEING, ())
