@@ -1,11 +1,12 @@
-"""`config show`: the configuration in force, and the origin of each value."""
+"""`config`: show, write and check the configuration."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -14,9 +15,27 @@ from exporter.cli.app import App, app_of
 from exporter.cli.options import ENV_PREFIX, declaration_of, options
 from exporter.cli.results import Json, print_json, print_table
 from exporter.cli.root import Command, Group, commands, own_options
-from exporter.config.options import SECRETS
+from exporter.config.file import FILE_NAME
+from exporter.config.kinds import TEXT
+from exporter.config.options import SECRETS, option
+from exporter.errors import UsageError
 
-EPILOG = """\b
+if TYPE_CHECKING:
+    from exporter.config.template import Entry
+
+INIT_EPILOG = """\b
+Examples:
+  sagemaker-exporter config init
+  sagemaker-exporter config init --output /etc/sagemaker-exporter.toml
+  sagemaker-exporter config init --output - | less
+"""
+CHECK_EPILOG = """\b
+Examples:
+  sagemaker-exporter config check
+  sagemaker-exporter --config /etc/sagemaker-exporter.toml config check
+  sagemaker-exporter config check --json
+"""
+SHOW_EPILOG = """\b
 Examples:
   sagemaker-exporter config show
   sagemaker-exporter config show --json
@@ -39,12 +58,113 @@ class Setting:
     origin: str
 
 
+@dataclass(frozen=True)
+class InitOptions:
+    """Where `config init` writes."""
+
+    output: str = option(
+        FILE_NAME, "File to write, which must not exist; - is standard output.", TEXT, "FILE"
+    )
+
+
 @click.group(cls=Group)
 def config() -> None:
-    """Show the configuration."""
+    """Show, write or check the configuration."""
 
 
-@config.command(epilog=EPILOG, cls=Command)
+@config.command(epilog=INIT_EPILOG, cls=Command)
+@options(wanted=InitOptions, output=Json)
+@click.pass_context
+def init(ctx: click.Context, wanted: InitOptions, output: Json) -> None:
+    """Write a commented configuration file that names every key.
+
+    Every setting in it is off until you remove the # before it.
+    """
+    from exporter.config import template
+
+    root = ctx.find_root()
+    tables = {
+        name: _entries(command)
+        for name, command in commands(root).items()
+        if not name.startswith("config-")
+    }
+    global_options = [entry for entry in _entries(root.command) if entry.key != "config"]
+    text = template.write(global_options, tables)
+    if wanted.output == "-":
+        if output.wanted:
+            raise UsageError("--output - and --json both print to standard output.")
+        click.echo(text, nl=False)
+        return
+    path = Path(wanted.output)
+    _create(path, text)
+    if output.wanted:
+        print_json({"file": path})
+    else:
+        app_of(ctx).notify(f"config init: wrote {path}; edit it, then run `config check`")
+
+
+def _create(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise UsageError(
+            f"{path} exists, and config init overwrites nothing.", "Give --output FILE."
+        ) from None
+    except OSError as error:
+        raise UsageError(f"Cannot write {path}: {error.strerror}.") from None
+
+
+def _entries(command: click.Command) -> list[Entry]:
+    from exporter.config.template import Entry
+
+    return [
+        Entry(
+            name,
+            declaration_of(item),
+            item.default if isinstance(item.default, str | int | float) else None,
+        )
+        for name, item in own_options(command).items()
+    ]
+
+
+@config.command(epilog=CHECK_EPILOG, cls=Command)
+@options(output=Json)
+@click.pass_context
+def check(ctx: click.Context, output: Json) -> None:
+    """Check the configuration in force; exit 2 if a key or a value is wrong.
+
+    It checks the file, the environment variables, and that the sources do not contradict each
+    other. It calls no service and opens no database.
+    """
+    app = app_of(ctx)
+    # The file was read before this command. Reading every setting checks the environment.
+    for _ in settings_in_force(app, ctx):
+        pass
+    _check_sources(app)
+    warnings = [_unknown_variable(name) for name in unknown_variables(ctx)]
+    path = app.config_file.path
+    if output.wanted:
+        file = None if path is None else str(path)
+        print_json({"file": file, "valid": True, "warnings": warnings})
+        return
+    for warning in warnings:
+        app.notify(warning)
+    valid = "no configuration file; the defaults apply" if path is None else f"{path} is valid"
+    app.notify(f"config check: {valid}")
+
+
+def _check_sources(app: App) -> None:
+    """Raise the UsageError that `sync` would raise for the sources of the file."""
+    from exporter.config.sources import SourceOptions, choose
+
+    found = app.defaults.get("sync", {})
+    names = {field.name for field in fields(SourceOptions)}
+    chosen = {name: value for name, value in found.items() if name in names}
+    choose(SourceOptions(**chosen), app.config_file.sources, tuple(chosen))
+
+
+@config.command(epilog=SHOW_EPILOG, cls=Command)
 @options(output=Json)
 @click.pass_context
 def show(ctx: click.Context, output: Json) -> None:
@@ -56,9 +176,7 @@ def show(ctx: click.Context, output: Json) -> None:
     """
     app = app_of(ctx)
     found = list(settings_in_force(app, ctx))
-    warnings = [
-        f"The environment variable {name} belongs to no option." for name in unknown_variables(ctx)
-    ]
+    warnings = [_unknown_variable(name) for name in unknown_variables(ctx)]
     if output.wanted:
         path = app.config_file.path
         settings = [{"key": item.key, "value": item.value, "from": item.origin} for item in found]
@@ -95,8 +213,8 @@ def settings_in_force(app: App, ctx: click.Context) -> Iterator[Setting]:
     for table, command in commands(root).items():
         # As if the user had called it without arguments.
         context = command.make_context(table, [], parent=root, resilient_parsing=True)
-        for name, option in own_options(command).items():
-            value, origin = _value(context, option), _origin(context, name, app)
+        for name, item in own_options(command).items():
+            value, origin = _value(context, item), _origin(context, name, app)
             if origin != "default" or value not in (None, (), False):
                 yield Setting(f"{table}.{name}", _visible(name, value), origin)
     for key, value in app.config_file.tables():
@@ -112,6 +230,10 @@ def unknown_variables(ctx: click.Context) -> list[str]:
     return sorted(
         name for name in os.environ if name.startswith(f"{ENV_PREFIX}_") and name not in known
     )
+
+
+def _unknown_variable(name: str) -> str:
+    return f"The environment variable {name} belongs to no option."
 
 
 def _visible(key: str, value: object) -> object:

@@ -73,7 +73,7 @@ COMMANDS: Final = {
     ),
     "config": (
         "exporter.cli.config:config",
-        "Show the configuration in force.",
+        "Show, write or check the configuration.",
     ),
     "demo": (
         "exporter.cli.demo:demo",
