@@ -1,4 +1,4 @@
-"""`config`: show, write and check the configuration."""
+"""`config`: show, write, check and clear the configuration."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.core import ParameterSource
 
-from exporter.cli.app import App, app_of
+from exporter.cli.app import App, app_of, pass_app
 from exporter.cli.options import ENV_PREFIX, declaration_of, options
 from exporter.cli.results import Json, print_json, print_table
 from exporter.cli.root import Command, Group, commands, own_options
-from exporter.config.file import FILE_NAME
+from exporter.config.file import FILE_NAME, ConfigFile
 from exporter.config.kinds import TEXT
+from exporter.config.model import Configuration, lock_timeout
 from exporter.config.options import SECRETS, option
-from exporter.errors import UsageError
+from exporter.errors import BusyError, DatabaseError, SchemaNewerError, UsageError
+from exporter.text import counted
 
 if TYPE_CHECKING:
     from exporter.config.template import Entry
@@ -35,12 +37,20 @@ Examples:
   sagemaker-exporter --config /etc/sagemaker-exporter.toml config check
   sagemaker-exporter config check --json
 """
+CLEAR_EPILOG = """\b
+Examples:
+  sagemaker-exporter config show
+  sagemaker-exporter config clear
+  sagemaker-exporter config clear --json | jq .removed
+"""
 SHOW_EPILOG = """\b
 Examples:
   sagemaker-exporter config show
   sagemaker-exporter config show --json
   sagemaker-exporter --config /etc/sagemaker-exporter.toml config show
 """
+#: Seconds that `config show` waits for a sync that writes.
+_SHOW_TIMEOUT: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,7 @@ class Setting:
     Attributes:
         key: Its key in the file; `command.option` for an option of a command.
         value: As a user would write it.
-        origin: `flag`, `environment NAME`, `file PATH`, or `default`.
+        origin: `flag`, `environment NAME`, `file PATH`, `database PATH`, or `default`.
     """
 
     key: str
@@ -69,7 +79,7 @@ class InitOptions:
 
 @click.group(cls=Group)
 def config() -> None:
-    """Show, write or check the configuration."""
+    """Show, write or check the configuration, or clear what the database keeps of it."""
 
 
 @config.command(epilog=INIT_EPILOG, cls=Command)
@@ -164,6 +174,41 @@ def _check_sources(app: App) -> None:
     choose(SourceOptions(**chosen), app.config_file.sources, tuple(chosen))
 
 
+@dataclass(frozen=True)
+class ClearOptions:
+    """How `config clear` waits."""
+
+    lock_timeout: float = lock_timeout("a sync, or for a reader of the file")
+
+
+@config.command(epilog=CLEAR_EPILOG, cls=Command)
+@options(wanted=ClearOptions, output=Json)
+@pass_app
+def clear(app: App, wanted: ClearOptions, output: Json) -> None:
+    """Remove the rules, discounts and account names that the database keeps.
+
+    The labels of all jobs then follow the built-in rules. The configuration file stays as it is,
+    and the next sync writes what it says into the database again.
+    """
+    from exporter.config import stored
+
+    database = app.database(lock_timeout=wanted.lock_timeout)
+    removed = stored.clear(database, timeout=wanted.lock_timeout, notify=app.notify)
+    if output.wanted:
+        print_json({"database": database.path, "removed": removed})
+        return
+    if not any(removed.values()):
+        app.notify(f"config clear: {database.path} keeps no rules, discounts or names")
+        return
+    app.notify(
+        f"config clear: removed {counted(removed['rules'], 'rule')}, "
+        f"{counted(removed['discounts'], 'discount')}, "
+        f"{counted(removed['accounts'], 'account name')} and "
+        f"{counted(removed['local_storage_families'], 'storage family', 'storage families')}"
+        f" from {database.path}"
+    )
+
+
 @config.command(epilog=SHOW_EPILOG, cls=Command)
 @options(output=Json)
 @click.pass_context
@@ -171,12 +216,17 @@ def show(ctx: click.Context, output: Json) -> None:
     """Show every option that is set, and where its value comes from.
 
     A flag beats the environment, the environment beats the file, and the file beats the default.
-    Secrets are hidden. An option of a command is shown as `command.option`, unless it is off and
+    What the configuration lacks and the database keeps is shown as `database PATH`. Secrets are
+    hidden. An option of a command is shown as `command.option`, unless it is off and
     nothing sets it.
     """
     app = app_of(ctx)
     found = list(settings_in_force(app, ctx))
     warnings = [_unknown_variable(name) for name in unknown_variables(ctx)]
+    try:
+        found += _kept_settings(app)
+    except (BusyError, DatabaseError, SchemaNewerError) as error:
+        warnings.append(f"Cannot show what the database keeps: {error}")
     if output.wanted:
         path = app.config_file.path
         settings = [{"key": item.key, "value": item.value, "from": item.origin} for item in found]
@@ -219,6 +269,23 @@ def settings_in_force(app: App, ctx: click.Context) -> Iterator[Setting]:
                 yield Setting(f"{table}.{name}", _visible(name, value), origin)
     for key, value in app.config_file.tables():
         yield Setting(key, _visible(key, value), f"file {app.config_file.path}")
+
+
+def _kept_settings(app: App) -> list[Setting]:
+    """Return what the database keeps and the configuration lacks.
+
+    Raises:
+        BusyError, DatabaseError, SchemaNewerError: The database cannot be read.
+    """
+    from exporter.config import stored
+
+    database = app.database(lock_timeout=_SHOW_TIMEOUT)
+    if not database.exists():
+        return []
+    with database.reading() as connection:
+        kept = stored.kept_parts(app.config_file.configuration, stored.read(connection))
+    tables = ConfigFile(configuration=Configuration(**kept)).tables()
+    return [Setting(key, value, f"database {database.path}") for key, value in tables]
 
 
 def unknown_variables(ctx: click.Context) -> list[str]:

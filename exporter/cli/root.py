@@ -73,7 +73,7 @@ COMMANDS: Final = {
     ),
     "config": (
         "exporter.cli.config:config",
-        "Show, write or check the configuration.",
+        "Show, write, check or clear the configuration.",
     ),
     "demo": (
         "exporter.cli.demo:demo",
