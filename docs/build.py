@@ -133,11 +133,9 @@ def schema() -> str:
             views = _catalogue(connection, "duckdb_views()", "view_name")
             columns = _columns(connection)
             keys = _keys(connection)
-    needed = {name for view in view_files.views() for name in view.needs}
-    public = {
-        name: text for name, text in views.items() if name not in needed or name in _PUBLIC_INPUTS
-    }
-    internal = {name: text for name, text in views.items() if name not in public}
+    names = view_files.public_views()
+    public = {name: text for name, text in views.items() if name in names}
+    internal = {name: text for name, text in views.items() if name not in names}
     parts = [
         _HEADER,
         "\n# Tables and views\n\nTimes are TIMESTAMPTZ in UTC. Money is DECIMAL(38,12) in USD. "
@@ -158,10 +156,6 @@ def schema() -> str:
             rows += [f"| `{column}` | {kind} | {text} |" for column, kind, text in columns[name]]
             parts.append("\n".join(rows) + "\n")
     return "\n".join(parts)
-
-
-#: Public views that other views read.
-_PUBLIC_INPUTS: Final = frozenset({"daily_costs", "data_as_of"})
 
 
 def _catalogue(connection: sa.Connection, source: str, name: str) -> dict[str, str]:

@@ -100,7 +100,12 @@ def declaration_of(parameter: click.Option) -> Option:
         kind = kinds.whole(0)
     else:
         kind = kinds.STRING
-    return Option(kind=kind, repeatable=parameter.multiple)
+    return Option(
+        text=parameter.help or "",
+        kind=kind,
+        metavar=parameter.metavar,
+        repeatable=parameter.multiple,
+    )
 
 
 def _gather(model: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401 - any model

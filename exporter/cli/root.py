@@ -39,6 +39,10 @@ COMMANDS: Final = {
         "exporter.cli.jobs:jobs",
         "List training jobs from the database.",
     ),
+    "tables": (
+        "exporter.cli.tables:tables",
+        "List the tables, views and columns for your own SQL.",
+    ),
     "serve": (
         "exporter.cli.serve:serve",
         "Answer ListTrainingJobs over HTTP, for any AWS SDK.",
@@ -69,7 +73,7 @@ COMMANDS: Final = {
     ),
     "config": (
         "exporter.cli.config:config",
-        "Show the configuration in force.",
+        "Show, write, check or clear the configuration.",
     ),
     "demo": (
         "exporter.cli.demo:demo",

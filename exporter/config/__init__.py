@@ -6,5 +6,6 @@ model    what to sync and how, and what reports see
 labels   families and teams
 sources  which accounts and regions a sync reads
 file     sagemaker-exporter.toml, read against the models and the commands
+template a commented file that names every key
 stored   the part that the database keeps
 """

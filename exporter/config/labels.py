@@ -51,16 +51,16 @@ _TUNING: Final = r"(?P<family>.+)-\d{3,}-[0-9a-f]{8}"
 class FamilyRule:
     """A `[[family]]` of the file; it has one of the two.
 
-    Attributes:
-        pattern: A regular expression with a group `family`, searched for in the name.
-        tag: The key of a tag whose value is the family.
-
     Raises:
         ValueError: Both are set, or neither.
     """
 
-    pattern: re.Pattern[str] | None = option(None, kind=FAMILY_PATTERN)
-    tag: str | None = option(None, kind=TEXT)
+    pattern: re.Pattern[str] | None = option(
+        None,
+        "A regular expression with a group (?P<family>…), searched for in the name.",
+        FAMILY_PATTERN,
+    )
+    tag: str | None = option(None, "The key of a tag whose value is the family.", TEXT)
 
     def __post_init__(self) -> None:
         if self.pattern is None and self.tag is None:
@@ -73,24 +73,22 @@ class FamilyRule:
 class TeamRule:
     """A `[[team]]` of the file; a job must match every pattern that is set.
 
-    Attributes:
-        team: The team of the jobs that match.
-        tag: The key of a tag that a job must have.
-        value: A pattern for the value of that tag; None is any value.
-        name: A pattern for the job's name.
-        role: A pattern for the ARN of its role.
-        account: A pattern for its account ID.
-
     Raises:
         ValueError: No pattern is set, or a value without its tag.
     """
 
-    team: str = option(kind=TEXT)
-    tag: str | None = option(None, kind=TEXT)
-    value: re.Pattern[str] | None = option(None, kind=PATTERN)
-    name: re.Pattern[str] | None = option(None, kind=PATTERN)
-    role: re.Pattern[str] | None = option(None, kind=PATTERN)
-    account: re.Pattern[str] | None = option(None, kind=PATTERN)
+    team: str = option(text="The team of the jobs that match.", kind=TEXT)
+    tag: str | None = option(None, "The key of a tag that a job must have.", TEXT)
+    value: re.Pattern[str] | None = option(
+        None, "A regular expression for the value of that tag. Default: any value.", PATTERN
+    )
+    name: re.Pattern[str] | None = option(None, "A regular expression for the job's name.", PATTERN)
+    role: re.Pattern[str] | None = option(
+        None, "A regular expression for the ARN of its role.", PATTERN
+    )
+    account: re.Pattern[str] | None = option(
+        None, "A regular expression for its account ID.", PATTERN
+    )
 
     def __post_init__(self) -> None:
         if self.value is not None and self.tag is None:

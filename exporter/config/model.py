@@ -46,25 +46,21 @@ def lock_timeout(waits_for: str) -> Any:  # noqa: ANN401 - as dataclasses.field
 
 @dataclass(frozen=True)
 class Source:
-    """One way into an account, a `[[source]]` of the file.
+    """One way into an account, a `[[source]]` of the file."""
 
-    Attributes:
-        name: What messages call it.
-        profile: A profile of the AWS configuration; None is the default session.
-        role_arn: A role to assume.
-        external_id: The external ID for the role.
-        regions: Names of regions, or the one word `all`; empty means the session's own region.
-        exclude_regions: Regions to leave out.
-        optional: Whether a failure here neither makes a run exit 3 nor holds back its ping.
-    """
-
-    name: str = option("default", kind=TEXT)
-    profile: str | None = option(None, kind=TEXT)
-    role_arn: str | None = option(None, kind=TEXT)
-    external_id: str | None = option(None, kind=TEXT, secret=True)
-    regions: tuple[str, ...] = option((), kind=TEXT)
-    exclude_regions: tuple[str, ...] = option((), kind=TEXT)
-    optional: bool = option(False)
+    name: str = option("default", "What messages call it.", TEXT)
+    profile: str | None = option(
+        None, "A profile of your AWS configuration. Default: the default session.", TEXT
+    )
+    role_arn: str | None = option(None, "A role to assume.", TEXT)
+    external_id: str | None = option(None, "The external ID for the role.", TEXT, secret=True)
+    regions: tuple[str, ...] = option(
+        (), "Regions to sync, or all. Default: the region of the profile.", TEXT
+    )
+    exclude_regions: tuple[str, ...] = option((), "Regions to leave out.", TEXT)
+    optional: bool = option(
+        False, "Whether a failure here neither makes a run exit 3 nor holds back its ping."
+    )
 
 
 @dataclass(frozen=True)
@@ -145,19 +141,16 @@ class SyncOptions:
 
 @dataclass(frozen=True)
 class Discount:
-    """A percentage off every price that is not imported, a `[[discount]]` of the file.
+    """A percentage off every price that is not imported, a `[[discount]]` of the file."""
 
-    Attributes:
-        percent: From 0 to 100.
-        account: The account that gets it; None is every account.
-        component: A component of the table `prices`; None is every component.
-        source: The name of a `[[source]]`, for the accounts that it leads to.
-    """
-
-    percent: Decimal = option(kind=PERCENT)
-    account: str | None = option(None, kind=ACCOUNT)
-    component: str | None = option(None, kind=COMPONENT)
-    source: str | None = option(None, kind=TEXT)
+    percent: Decimal = option(text="From 0 to 100.", kind=PERCENT)
+    account: str | None = option(None, "The account that gets it. Default: every account.", ACCOUNT)
+    component: str | None = option(
+        None, "A component of the table prices. Default: every component.", COMPONENT
+    )
+    source: str | None = option(
+        None, "The name of a [[source]], for the accounts that it leads to.", TEXT
+    )
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,30 @@
 """The part of the configuration that the database keeps, for views and other tools.
 
-It holds account names, discounts, instance families with local storage, and the labels of every
-job. The next sync writes it in one transaction if it has changed.
+It holds account names, discounts, instance families with local storage, the rules for families and
+teams, and the labels of every job. The next sync writes it in one transaction if it has changed.
+
+A sync whose configuration lacks one of these parts keeps that part of the database. Otherwise a
+single sync without the file would undo discounts and teams. `config clear` removes them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from exporter.config import file
 from exporter.config.labels import Labelled, LabelRules, Labels, label
-from exporter.config.model import Configuration
+from exporter.config.model import Configuration, Discount
 from exporter.prices import shipped
 from exporter.store import jobs
 from exporter.store.database import Database
+from exporter.store.locks import sync_lock
 from exporter.store.schema import accounts, discounts, settings
 from exporter.text import short_hash
 
@@ -26,6 +33,14 @@ Reached = Mapping[str, Sequence[str]]
 
 _SETTING: Final = "configuration"
 _SOURCES: Final = "accounts of sources"
+_RULES: Final = "rules of the configuration"
+#: What messages call the parts of a configuration.
+_PARTS: Final = {
+    "rules": "family and team rules",
+    "accounts": "account names",
+    "discounts": "discounts",
+    "local_storage_families": "local_storage_families",
+}
 _BATCH: Final = 50_000
 
 
@@ -35,7 +50,11 @@ def fingerprint(configuration: Configuration, reached: Reached) -> str:
         configuration.rules.fingerprint(),
         shipped.fingerprint(configuration.local_storage_families),
         sorted(configuration.accounts.items()),
-        sorted(discounts_by_account(configuration, reached).items()),
+        # The database returns 12.500000 for 12.5.
+        sorted(
+            (key, percent.normalize())
+            for key, percent in discounts_by_account(configuration, reached).items()
+        ),
     )
     return short_hash(repr(parts))
 
@@ -52,6 +71,93 @@ def discounts_by_account(
             if discount.source is not None
             else [discount.account or ""]
         )
+    }
+
+
+def read(connection: sa.Connection) -> Configuration:
+    """Return the configuration that the database keeps; a discount names its accounts."""
+    text = connection.execute(
+        sa.select(settings.c.value).where(settings.c.name == _RULES)
+    ).scalar_one_or_none()
+    found = file.parse(json.loads(text or "{}"), Path("the database")).configuration
+    names = connection.execute(sa.select(accounts).order_by(accounts.c.account_id)).all()
+    percents = connection.execute(
+        sa.select(discounts).order_by(discounts.c.account_id, discounts.c.component)
+    ).all()
+    return replace(
+        found,
+        accounts={row.account_id: row.account_name for row in names},
+        discounts=tuple(
+            Discount(row.percent.normalize(), row.account_id or None, row.component or None)
+            for row in percents
+        ),
+    )
+
+
+def parts(configuration: Configuration) -> dict[str, Any]:
+    """Return the parts that a configuration has, by the name of their field."""
+    has = {
+        "rules": configuration.rules != LabelRules(),
+        "accounts": bool(configuration.accounts),
+        "discounts": bool(configuration.discounts),
+        "local_storage_families": configuration.local_storage_families is not None,
+    }
+    return {name: getattr(configuration, name) for name, is_set in has.items() if is_set}
+
+
+def kept_parts(given: Configuration, stored: Configuration) -> dict[str, Any]:
+    """Return the parts that the database has and the given configuration lacks."""
+    has = parts(given)
+    return {name: value for name, value in parts(stored).items() if name not in has}
+
+
+def with_kept(
+    database: Database, given: Configuration, notify: Callable[[str], None]
+) -> Configuration:
+    """Return the configuration of a sync: the given one, and what it lacks from the database.
+
+    Args:
+        database: The file.
+        given: The configuration in force.
+        notify: Called with one line if parts come from the database.
+
+    Raises:
+        BusyError, DatabaseError: As `Database.reading`.
+    """
+    with database.reading() as connection:
+        kept = kept_parts(given, read(connection))
+    if kept:
+        notify(
+            f"The configuration has no {_list(kept)}, so sync keeps those of the database. "
+            "To remove them, run `sagemaker-exporter config clear`."
+        )
+    return replace(given, **kept)
+
+
+def clear(database: Database, *, timeout: float, notify: Callable[[str], None]) -> dict[str, int]:
+    """Remove the configuration from the database, and label every job by the built-in rules.
+
+    Args:
+        database: The file.
+        timeout: Seconds to wait for a sync.
+        notify: Called if it has to wait.
+
+    Returns:
+        How many entries of each part were removed, by its name.
+
+    Raises:
+        BusyError, DatabaseError: As `Database.writing`.
+    """
+    with sync_lock(database.path, timeout, notify=notify):
+        with database.reading() as connection:
+            stored = read(connection)
+        apply(database, Configuration(), {})
+    rules = stored.rules
+    return {
+        "rules": len(rules.families) + len(rules.teams) + bool(rules.team_tag),
+        "accounts": len(stored.accounts),
+        "discounts": len(stored.discounts),
+        "local_storage_families": len(stored.local_storage_families or ()),
     }
 
 
@@ -77,6 +183,7 @@ def apply(database: Database, configuration: Configuration, reached: Reached) ->
         target = {
             _SETTING: fingerprint(configuration, reached),
             _SOURCES: json.dumps(reached, sort_keys=True),
+            _RULES: _rules_text(configuration),
         }
         if all(stored.get(name) == value for name, value in target.items()):
             return False
@@ -108,6 +215,28 @@ def apply(database: Database, configuration: Configuration, reached: Reached) ->
         rows = [{"name": name, "value": value} for name, value in target.items()]
         connection.execute(sa.insert(settings), rows)
     return True
+
+
+def _rules_text(configuration: Configuration) -> str:
+    """Return the rules as JSON, with the keys that they have in the file."""
+    rules = configuration.rules
+    tables = {
+        "family": [_fields(rule) for rule in rules.families],
+        "team": [_fields(rule) for rule in rules.teams],
+        "team_tag": rules.team_tag,
+        "local_storage_families": configuration.local_storage_families,
+    }
+    return json.dumps({key: value for key, value in tables.items() if value is not None})
+
+
+def _fields(rule: object) -> dict[str, str]:
+    fields = vars(rule).items()
+    return {name: getattr(value, "pattern", value) for name, value in fields if value is not None}
+
+
+def _list(names: Iterable[str]) -> str:
+    *first, last = [_PARTS[name] for name in names]
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _replace(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -25,6 +25,8 @@ from sqlalchemy import Connection
 from exporter.sql import literal
 from exporter.text import short_hash
 
+#: Public views that other views read.
+_PUBLIC_INPUTS: Final = frozenset({"daily_costs", "data_as_of"})
 _FOLDER: Final = resources.files(__package__).joinpath("views")
 _COLUMN: Final = re.compile(
     r"(?P<names>[a-z_][a-z0-9_]*(?:, [a-z_][a-z0-9_]*)*): (?P<comment>\S.*)"
@@ -65,6 +67,13 @@ def views() -> tuple[View, ...]:
     return _ordered(
         parse(entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8")) for entry in files
     )
+
+
+@cache
+def public_views() -> frozenset[str]:
+    """Return the names of the views for users: those that no other view reads, and a few more."""
+    needed = {name for view in views() for name in view.needs}
+    return frozenset(view.name for view in views()) - needed | _PUBLIC_INPUTS
 
 
 def parse(name: str, text: str) -> View:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 
 from exporter.config import stored as configuration
+from exporter.config.labels import LabelRules
 from exporter.config.model import Configuration, Source, SyncOptions
 from exporter.errors import DatabaseError, ExporterError, StoreError
 from exporter.prices import refresh
@@ -48,7 +50,8 @@ def run_sync(
         database: The file; it is created or upgraded first, unless `options.upgrade` is off.
         sources: Ways into accounts; an account reached twice is synced once.
         options: What the user asked for.
-        configured: Families and teams, account names, discounts.
+        configured: Families and teams, account names, discounts. What it lacks comes from the
+            database, which keeps them.
         progress: Shows the progress of each scope, called from its thread.
         notify: Called at once with what the user should know, which is also in the report.
         clock: The clocks of this machine.
@@ -143,8 +146,10 @@ class _Run:
                     "max_rps": self._options.max_rps,
                 },
             )
-            configuration.apply(self._database, self._configuration, targets.accounts)
-            pool = WorkerPool(self._records, self._worker, self._stop, self._clock)
+            configured = configuration.with_kept(self._database, self._configuration, self._notify)
+            configuration.apply(self._database, configured, targets.accounts)
+            worker = partial(self._worker, configured.rules)
+            pool = WorkerPool(self._records, worker, self._stop, self._clock)
             results = [*targets.failed, *pool.run(targets.found)]
             self._refresh_prices(targets.found, results)
             self._publish_snapshot(news=has_news(results))
@@ -161,7 +166,7 @@ class _Run:
             )
         self._records.close_dead_runs(self._clock.now())
 
-    def _worker(self, target: Target) -> Worker:
+    def _worker(self, rules: LabelRules, target: Target) -> Worker:
         api = Api(
             target.access.client("sagemaker", target.key.region),
             *target.key,
@@ -176,7 +181,7 @@ class _Run:
             api=api,
             records=self._records,
             options=self._options,
-            rules=self._configuration.rules,
+            rules=rules,
             run_ids=lambda: f"{self._prefix}-{next(self._number):04}",
             notify=self._notify,
             progress=self._progress,
