@@ -106,7 +106,8 @@ def test_long_lists_are_cut_and_the_rest_is_counted(world_copy: Database, tmp_pa
            SET job_family = 'family-' || abs(hash(training_job_name) % 500)::VARCHAR""",
         """UPDATE training_job_details
            SET instance_type = 'ml.x' || abs(hash(training_job_arn) % 80)::VARCHAR || '.large'""",
-        """INSERT INTO prices
+        """INSERT INTO prices (region, component, instance_type, usd_per_unit, unit,
+                effective_from, source)
            SELECT 'eu-west-1', 'Training', 'ml.x' || n || '.large', 1, 'Hrs', '2020-01-01', 'import'
            FROM range(80) AS r (n)""",
     )
