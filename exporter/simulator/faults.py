@@ -27,6 +27,8 @@ Kind = Literal[
     "expired",
     "unrecognized",
     "denied",
+    "denied_by_policy",
+    "skewed",
     "rejected_token",
     "reset",
     "truncated",
@@ -48,7 +50,9 @@ class Fault:
     Attributes:
         kind: `throttle`, `internal` (500 InternalFailure), `unavailable` (503
             ServiceUnavailable), `expired` (ExpiredTokenException), `unrecognized`
-            (UnrecognizedClientException), `denied` (AccessDeniedException), `rejected_token`
+            (UnrecognizedClientException), `denied` (AccessDeniedException),
+            `denied_by_policy` (the same by a service control policy), `skewed`
+            (InvalidSignatureException, as for a wrong clock), `rejected_token`
             (ValidationException, only for calls with a NextToken), `reset` (the connection,
             before any byte), `truncated` (half the body), `foreign` (HTML), `wrong_type` and
             `missing_field` (in a row of the answer), `hang`, `no_date`, `wrong_date`. boto3
@@ -132,6 +136,15 @@ def error_of(fault: Fault) -> ApiError | None:
         "expired": expired(),
         "unrecognized": unrecognized(),
         "denied": ApiError("AccessDeniedException", "User is not authorized to perform this."),
+        "denied_by_policy": ApiError(
+            "AccessDeniedException",
+            "User is not authorized to perform this with an explicit deny in a service control "
+            "policy",
+        ),
+        "skewed": ApiError(
+            "InvalidSignatureException",
+            "Signature expired: 20261101T120000Z is now earlier than 20261101T130000Z",
+        ),
         "rejected_token": ApiError("ValidationException", "Invalid NextToken."),
     }
     return errors.get(fault.kind)
