@@ -20,7 +20,9 @@ class SourceOptions:
     """
 
     region: tuple[str, ...] = option(
-        (), "Region to sync, or all; repeatable. Default: the region of the profile.", REGION_OR_ALL
+        (),
+        "Region to sync, or all; repeatable. Default: AWS_REGION, else the region of the profile.",
+        REGION_OR_ALL,
     )
     exclude_region: tuple[str, ...] = option((), "Region to leave out; repeatable.", REGION)
     profile: tuple[str, ...] = option(

@@ -211,7 +211,7 @@ def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
     if not isinstance(error, boto.ClientError | boto.BotoCoreError):
         service = "STS" if operation.startswith("sts:") else "SageMaker"
         return ServiceError(
-            f"The answer of {operation} is unreadable {code}.",
+            f"The answer of {operation} is unreadable {code}{_timestamp(error)}.",
             f"The whole answer was rejected and none of it was stored. Is the endpoint {service}?",
             scope=scope,
         )
@@ -344,6 +344,12 @@ def _action(operation: str) -> str:
 def _sentence(error: BaseException) -> str:
     text = _message(error)
     return text if text.endswith((".", "…")) else f"{text}."
+
+
+def _timestamp(error: BaseException) -> str:
+    """Return the words about a time of the answer; other libraries' words can quote a token."""
+    text = _message(error).rstrip(".")
+    return f": {text}" if text.startswith("Invalid timestamp ") else ""
 
 
 def _message(error: BaseException) -> str:
