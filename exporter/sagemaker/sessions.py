@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import re
 import sys
 import threading
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ from botocore.utils import parse_timestamp
 
 from exporter.errors import CredentialsError, UsageError
 from exporter.sagemaker.failures import (
+    BrokenAnswer,
     DeniedByPolicy,
     RegionNotEnabled,
     explain,
@@ -52,6 +54,13 @@ _STS_CONFIG: Final = Config(
 _PRICING_CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=20
 )
+
+#: The member of each operation that is a list of jobs or tags.
+_LISTS: Final = {
+    "ListTrainingJobs": b"TrainingJobSummaries",
+    "Search": b"Results",
+    "ListTags": b"Tags",
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,9 @@ class Access:
             UsageError: The configured endpoint is not a URL.
             ExporterError: botocore cannot make the client.
         """
-        return self._make(service, region, _CONFIG)
+        client = self._make(service, region, _CONFIG)
+        client.meta.events.register("before-parse.sagemaker", _refuse_other_shapes)
+        return client
 
     def price_list(self, region: str) -> Any:  # noqa: ANN401 - made at run time
         """Return a client of the Price List API in one of the regions that have it.
@@ -338,6 +349,22 @@ def _refuse_line_breaks(**event: Any) -> None:  # noqa: ANN401 - as botocore cal
                 "A key or token contains a line break.",
                 "It is not shown. Correct it where it is set.",
             )
+
+
+def _refuse_other_shapes(**event: Any) -> None:  # noqa: ANN401 - as botocore calls it
+    """Refuse an answer whose list is something else: botocore reads `{}` and `""` as no jobs.
+
+    Raises:
+        BrokenAnswer: The member of the operation is present and is not a list.
+    """
+    member = _LISTS.get(event["operation_model"].name)
+    answer = event["response_dict"]
+    if member is None or answer["status_code"] >= 300:
+        return
+    key = b'"%s"' % member
+    # A tag or hyperparameter can have the name of the member, but its value is never a list.
+    if key in answer["body"] and not re.search(key + rb"\s*:\s*\[", answer["body"]):
+        raise BrokenAnswer(f"list {member.decode()}")
 
 
 def _ask_for_codes_at_terminals_only(session: botocore.session.Session) -> None:

@@ -35,6 +35,7 @@ Kind = Literal[
     "foreign",
     "wrong_type",
     "missing_field",
+    "no_list",
     "hang",
     "no_date",
     "wrong_date",
@@ -55,7 +56,8 @@ class Fault:
             (InvalidSignatureException, as for a wrong clock), `rejected_token`
             (ValidationException, only for calls with a NextToken), `reset` (the connection,
             before any byte), `truncated` (half the body), `foreign` (HTML), `wrong_type` and
-            `missing_field` (in a row of the answer), `hang`, `no_date`, `wrong_date`. boto3
+            `missing_field` (in a row of the answer), `hang`, `no_date`, `wrong_date`.
+            `no_list` is an object in the place of the list, which boto3 reads as an empty list. It
             does not notice `truncated` and `foreign`: it returns an answer without members.
         operation: The only operation to hit; None is any.
         account_id: The only account to hit; None is any.
@@ -168,6 +170,10 @@ def damaged(fault: Fault, response: Response) -> Response:
         right = parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
         wrong = http_date(right + timedelta(seconds=fault.seconds))
         return replace(response, headers={**response.headers, "Date": wrong})
+    if fault.kind == "no_list":
+        body = json.loads(response.body)
+        emptied = {name: {} if isinstance(each, list) else each for name, each in body.items()}
+        return replace(response, body=json.dumps(emptied).encode())
     if fault.kind in ("wrong_type", "missing_field"):
         return replace(response, body=_with_damaged_row(fault, response.body))
     return response
