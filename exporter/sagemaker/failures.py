@@ -159,7 +159,7 @@ def _kind_of_answer(error: boto.ClientError) -> Kind:
     if code in _DENIED:
         by_policy = "service control policy" in text.lower()
         return Kind.DENIED_BY_POLICY if by_policy else Kind.DENIED
-    if code in _CLOCK_CODES or any(words in text.lower() for words in _CLOCK_WORDS):
+    if _is_about_the_clock(code, text):
         return Kind.CLOCK
     if code in _UNKNOWN_CLIENT:
         return Kind.NOT_ENABLED
@@ -172,10 +172,16 @@ def _kind_of_answer(error: boto.ClientError) -> Kind:
         return Kind.NOT_FOUND
     if code in ("ValidationException", "ValidationError"):
         return Kind.INVALID
+    return Kind.TRANSIENT if _is_transient(code, status) else Kind.PERMANENT
+
+
+def _is_about_the_clock(code: str, text: str) -> bool:
+    return code in _CLOCK_CODES or any(words in text.lower() for words in _CLOCK_WORDS)
+
+
+def _is_transient(code: str, status: int) -> bool:
     # In a truncated error, or the page of a proxy, botocore finds no code and uses the status.
-    if code in _TRANSIENT or status >= 500 or code.isdigit():
-        return Kind.TRANSIENT
-    return Kind.PERMANENT
+    return code in _TRANSIENT or status >= 500 or code.isdigit()
 
 
 def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
@@ -192,7 +198,7 @@ def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
         return UsageError("No region is set.", "Use --region, AWS_REGION or the profile.")
     if isinstance(error, boto.ConfigParseError | boto.ConfigNotFound):
         return UsageError(_sentence(error), "Correct the AWS configuration file.")
-    if isinstance(error, _CREDENTIAL_FAULTS):
+    if isinstance(error, _CREDENTIAL_FAULTS) or _is_of_the_system(error):
         return explain_credentials(error, scope)
     kind = kind_of(error)
     code = f"({error_code(error) or type(error).__name__})"
@@ -220,7 +226,6 @@ def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
 
 #: What a helper or a file of the AWS configuration raises while credentials are resolved.
 _CREDENTIAL_FAULTS: Final = (
-    OSError,
     boto.PartialCredentialsError,
     boto.CredentialRetrievalError,
     boto.TokenRetrievalError,
@@ -246,6 +251,11 @@ def explain_credentials(error: BaseException, scope: str) -> ExporterError:
     return CredentialsError(message, f"Nothing is lost. {guidance}", scope=scope)
 
 
+def _is_of_the_system(error: BaseException) -> bool:
+    """Return whether the operating system refused a file or program; not a network error."""
+    return isinstance(error, OSError) and not isinstance(error, boto.BotoCoreError)
+
+
 def _credential_fault(error: BaseException) -> tuple[str, str]:
     """Return the cause and the remedy; both are empty if the error names its cause itself."""
     if isinstance(error, boto.NoCredentialsError):
@@ -253,7 +263,7 @@ def _credential_fault(error: BaseException) -> tuple[str, str]:
             "No AWS credentials are set.",
             "Choose a profile (--profile, AWS_PROFILE), set keys, or run `aws sso login`.",
         )
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and _is_of_the_system(error):
         reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
         return (
             f"A file that the AWS configuration names cannot be used: {reason}.",
