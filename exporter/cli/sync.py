@@ -69,7 +69,7 @@ def sync(ctx: click.Context, where: SourceOptions, how: SyncOptions, output: Jso
                 notify=warn,
             )
         record(report)
-        _print(report, output)
+        _print(report, output, _region_origin(ctx))
         app.notify(report.summary())
         if report.error is not None:
             raise report.error
@@ -80,9 +80,20 @@ def _given(ctx: click.Context, source: ParameterSource) -> list[str]:
     return [name for name in ctx.params if ctx.get_parameter_source(name) is source]
 
 
-def _print(report: SyncReport, output: Json) -> None:
+def _region_origin(ctx: click.Context) -> str:
+    """Return what named the regions of a source that does not take its profile's own."""
+    origins = {
+        ParameterSource.COMMANDLINE: "--region",
+        ParameterSource.ENVIRONMENT: "SAGEMAKER_EXPORTER_SYNC_REGION",
+    }
+    source = ctx.get_parameter_source("region")
+    return origins.get(source, "the configuration file") if source else "the configuration file"
+
+
+def _print(report: SyncReport, output: Json, named: str) -> None:
     for scope in report.scopes:
         if scope.plan is not None:
-            click.echo(f"{scope.name}: {scope.plan}", err=output.wanted)
+            origin = scope.region_origin or named
+            click.echo(f"{scope.name}: {scope.plan} (region from {origin})", err=output.wanted)
     if output.wanted:
         print_json(report.to_json())

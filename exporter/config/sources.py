@@ -20,7 +20,9 @@ class SourceOptions:
     """
 
     region: tuple[str, ...] = option(
-        (), "Region to sync, or all; repeatable. Default: the region of the profile.", REGION_OR_ALL
+        (),
+        "Region to sync, or all; repeatable. Default: AWS_REGION, else the region of the profile.",
+        REGION_OR_ALL,
     )
     exclude_region: tuple[str, ...] = option((), "Region to leave out; repeatable.", REGION)
     profile: tuple[str, ...] = option(
@@ -49,6 +51,13 @@ def choose(
     Raises:
         UsageError: The options contradict each other or the file.
     """
+    for name in ("profile", "role_arn", "external_id"):
+        values = [getattr(options, name), *(getattr(source, name) for source in configured)]
+        if not all(_is_one_line(value) for value in values):
+            raise UsageError(
+                f"A value of {name} contains a line break or another control character.",
+                "It is not shown. Correct it where it is set.",
+            )
     if options.external_id and not options.role_arn:
         raise UsageError("--external-id needs --role-arn.")
     ways = {"profile": options.profile, "role_arn": options.role_arn}
@@ -62,6 +71,10 @@ def choose(
     return tuple(
         _narrowed(source, options, keep_regions="region" in from_file) for source in configured
     )
+
+
+def _is_one_line(value: str | tuple[str, ...] | None) -> bool:
+    return "".join(value or ()).isprintable()
 
 
 def _product(options: SourceOptions) -> tuple[Source, ...]:

@@ -60,6 +60,9 @@ _EXPIRED: Final = frozenset(
 _SIGNATURE: Final = frozenset(
     {"SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "AuthFailure"}
 )
+#: Codes, and words of the message, that mean that the clocks differ.
+_CLOCK_CODES: Final = frozenset({"RequestTimeTooSkewed", "RequestInTheFuture"})
+_CLOCK_WORDS: Final = ("signature expired", "signature not yet current")
 
 
 class Kind(Enum):
@@ -68,9 +71,11 @@ class Kind(Enum):
     THROTTLE = "throttle"
     TRANSIENT = "transient"
     DENIED = "denied"
+    DENIED_BY_POLICY = "denied by policy"
     NOT_OFFERED = "not offered"
     NOT_ENABLED = "not enabled"
     CREDENTIALS = "credentials"
+    CLOCK = "clock"
     NOT_FOUND = "not found"
     INVALID = "invalid"
     PERMANENT = "permanent"
@@ -78,6 +83,10 @@ class Kind(Enum):
 
 class AccessDenied(CredentialsError):
     """The identity may not call one operation; others may still be allowed."""
+
+
+class DeniedByPolicy(AccessDenied):
+    """A service control policy of the organization denies the operation, often for a region."""
 
 
 class NotOffered(ServiceError):
@@ -148,7 +157,10 @@ def _kind_of_answer(error: boto.ClientError) -> Kind:
     if code in _THROTTLES or status == 429:
         return Kind.THROTTLE
     if code in _DENIED:
-        return Kind.DENIED
+        by_policy = "service control policy" in text.lower()
+        return Kind.DENIED_BY_POLICY if by_policy else Kind.DENIED
+    if _is_about_the_clock(code, text):
+        return Kind.CLOCK
     if code in _UNKNOWN_CLIENT:
         return Kind.NOT_ENABLED
     if code in _EXPIRED or code in _SIGNATURE:
@@ -160,10 +172,16 @@ def _kind_of_answer(error: boto.ClientError) -> Kind:
         return Kind.NOT_FOUND
     if code in ("ValidationException", "ValidationError"):
         return Kind.INVALID
+    return Kind.TRANSIENT if _is_transient(code, status) else Kind.PERMANENT
+
+
+def _is_about_the_clock(code: str, text: str) -> bool:
+    return code in _CLOCK_CODES or any(words in text.lower() for words in _CLOCK_WORDS)
+
+
+def _is_transient(code: str, status: int) -> bool:
     # In a truncated error, or the page of a proxy, botocore finds no code and uses the status.
-    if code in _TRANSIENT or status >= 500 or code.isdigit():
-        return Kind.TRANSIENT
-    return Kind.PERMANENT
+    return code in _TRANSIENT or status >= 500 or code.isdigit()
 
 
 def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
@@ -174,10 +192,14 @@ def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
         operation: Operation that failed, such as `Search` or `sts:AssumeRole`.
         scope: `account/region`, or whatever else was asked.
     """
+    if isinstance(error, ExporterError):
+        return error
     if isinstance(error, boto.NoRegionError):
         return UsageError("No region is set.", "Use --region, AWS_REGION or the profile.")
-    if isinstance(error, boto.ConfigParseError | boto.ConfigNotFound | boto.InvalidConfigError):
+    if isinstance(error, boto.ConfigParseError | boto.ConfigNotFound):
         return UsageError(_sentence(error), "Correct the AWS configuration file.")
+    if isinstance(error, _CREDENTIAL_FAULTS) or _is_of_the_system(error):
+        return explain_credentials(error, scope)
     kind = kind_of(error)
     code = f"({error_code(error) or type(error).__name__})"
     if kind in _EXPLAINED:
@@ -195,11 +217,91 @@ def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
     if not isinstance(error, boto.ClientError | boto.BotoCoreError):
         service = "STS" if operation.startswith("sts:") else "SageMaker"
         return ServiceError(
-            f"The answer of {operation} is unreadable {code}: {_sentence(error)}",
+            f"The answer of {operation} is unreadable {code}{_timestamp(error)}.",
             f"The whole answer was rejected and none of it was stored. Is the endpoint {service}?",
             scope=scope,
         )
     return ServiceError(f"{operation} failed {code}: {_sentence(error)}", scope=scope)
+
+
+#: What a helper or a file of the AWS configuration raises while credentials are resolved.
+_CREDENTIAL_FAULTS: Final = (
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.TokenRetrievalError,
+    boto.SSOError,
+    boto.InvalidConfigError,
+)
+
+
+def explain_credentials(error: BaseException, scope: str) -> ExporterError:
+    """Return the error of credentials that could not be resolved.
+
+    It quotes no output of a helper and no content of a file, because both can hold a secret.
+
+    Args:
+        error: What botocore raised; helpers and files fail with exceptions of any class.
+        scope: The profile, and the role if there is one.
+    """
+    if isinstance(error, ExporterError):
+        return type(error)(error.message, error.guidance, scope=error.scope or scope)
+    message, guidance = _credential_fault(error)
+    if not message:
+        return explain(error, "The credential provider", scope)
+    return CredentialsError(message, f"Nothing is lost. {guidance}", scope=scope)
+
+
+def _is_of_the_system(error: BaseException) -> bool:
+    """Return whether the operating system refused a file or program; not a network error."""
+    return isinstance(error, OSError) and not isinstance(error, boto.BotoCoreError)
+
+
+def _credential_fault(error: BaseException) -> tuple[str, str]:
+    """Return the cause and the remedy; both are empty if the error names its cause itself."""
+    if isinstance(error, boto.NoCredentialsError):
+        return (
+            "No AWS credentials are set.",
+            "Choose a profile (--profile, AWS_PROFILE), set keys, or run `aws sso login`.",
+        )
+    if isinstance(error, OSError) and _is_of_the_system(error):
+        reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        return (
+            f"A file that the AWS configuration names cannot be used: {reason}.",
+            "Correct credential_process, web_identity_token_file or the file itself.",
+        )
+    if isinstance(error, boto.PartialCredentialsError):
+        return (
+            f"The key pair is incomplete: {error.kwargs['cred_var']} is missing "
+            f"({error.kwargs['provider']}).",
+            "Set both the access key id and the secret access key.",
+        )
+    if isinstance(error, boto.SSOError | boto.TokenRetrievalError):
+        return (
+            f"There is no valid SSO token ({type(error).__name__}).",
+            "Run `aws sso login` for this profile.",
+        )
+    if isinstance(error, boto.CredentialRetrievalError):
+        provider = error.kwargs["provider"]
+        return (
+            f"The credential provider failed ({provider}).",
+            "Run the credential_process of the profile by hand to see why.",
+        )
+    if isinstance(error, boto.InvalidConfigError):
+        return (
+            f"The AWS configuration is wrong: {_sentence(error)}".rstrip(".") + ".",
+            "Correct the AWS configuration file.",
+        )
+    if isinstance(error, RuntimeError):
+        return (
+            "The credential provider returned expired credentials.",
+            "Renew them where the credential_process of the profile reads them.",
+        )
+    if isinstance(error, boto.BotoCoreError | boto.ClientError):
+        return "", ""
+    return (
+        f"The output of the credential provider is not as documented ({type(error).__name__}).",
+        "Check credential_process or web_identity_token_file of the profile.",
+    )
 
 
 _LATER: Final = "Nothing is lost; the next run continues from here."
@@ -209,6 +311,16 @@ _EXPLAINED: Final[Mapping[Kind, tuple[type[ExporterError], str, str]]] = {
         AccessDenied,
         "{operation} is denied {code}.",
         "Allow {action} for this identity (README, IAM policy).",
+    ),
+    Kind.DENIED_BY_POLICY: (
+        DeniedByPolicy,
+        "A service control policy denies {operation} {code}.",
+        "No IAM statement helps. Ask who manages the organization, or use --exclude-region.",
+    ),
+    Kind.CLOCK: (
+        CredentialsError,
+        "{operation} was rejected {code}: the clock of this machine is wrong.",
+        "Nothing is lost. Set the clock, for example with NTP.",
     ),
     Kind.NOT_OFFERED: (
         NotOffered,
@@ -244,6 +356,12 @@ def _sentence(error: BaseException) -> str:
     return text if text.endswith((".", "…")) else f"{text}."
 
 
+def _timestamp(error: BaseException) -> str:
+    """Return the words about a time of the answer; other libraries' words can quote a token."""
+    text = _message(error).rstrip(".")
+    return f": {text}" if text.startswith("Invalid timestamp ") else ""
+
+
 def _message(error: BaseException) -> str:
     """Return one line of at most 300 characters: the words of the service, or of the error."""
     text = str(error)
@@ -251,4 +369,7 @@ def _message(error: BaseException) -> str:
         # The text of botocore counts its own retries, which are off here.
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         text = str(error.response.get("Error", {}).get("Message") or f"HTTP status {status}")
+    elif type(error) is boto.HTTPClientError:
+        # An error of another library, which can quote a header and so a token.
+        text = type(error.kwargs.get("error")).__name__
     return " ".join(redact_foreign(text).split())[:300]

@@ -7,7 +7,11 @@ own, took 4.6 s and 424 MB.)
 
 from __future__ import annotations
 
+import contextlib
+import getpass
 import os
+import re
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +30,14 @@ from botocore.loaders import Loader
 from botocore.utils import parse_timestamp
 
 from exporter.errors import CredentialsError, UsageError
-from exporter.sagemaker.failures import explain
+from exporter.sagemaker.failures import (
+    BrokenAnswer,
+    DeniedByPolicy,
+    RegionNotEnabled,
+    explain,
+    explain_credentials,
+)
+from exporter.text import did_you_mean
 
 _ROLE_SESSION: Final = "sagemaker-exporter"
 _CONFIG: Final = Config(
@@ -44,6 +55,28 @@ _PRICING_CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=20
 )
 
+#: The member of each operation that is a list of jobs or tags.
+_LISTS: Final = {
+    "ListTrainingJobs": b"TrainingJobSummaries",
+    "Search": b"Results",
+    "ListTags": b"Tags",
+}
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The regions of a source.
+
+    Attributes:
+        names: The regions to sync, each once.
+        own: The region that the environment or the profile sets.
+        origin: What set the only region; None if the caller named the regions.
+    """
+
+    names: tuple[str, ...]
+    own: str | None = None
+    origin: str | None = None
+
 
 @dataclass(frozen=True)
 class Access:
@@ -59,7 +92,9 @@ class Access:
             UsageError: The configured endpoint is not a URL.
             ExporterError: botocore cannot make the client.
         """
-        return self._make(service, region, _CONFIG)
+        client = self._make(service, region, _CONFIG)
+        client.meta.events.register("before-parse.sagemaker", _refuse_other_shapes)
+        return client
 
     def price_list(self, region: str) -> Any:  # noqa: ANN401 - made at run time
         """Return a client of the Price List API in one of the regions that have it.
@@ -70,34 +105,11 @@ class Access:
         """
         return self._make("pricing", region, _PRICING_CONFIG)
 
-    def regions(self, wanted: Sequence[str], excluded: Sequence[str]) -> list[str]:
-        """Return region names: the given ones, `all` of SageMaker, or that of the session.
-
-        Raises:
-            UsageError: No region is set anywhere.
-        """
-        known = self._known_regions()
-        if "all" in wanted:
-            names = list(known)
-        elif wanted:
-            names = list(dict.fromkeys(wanted))
-        elif self.session.region_name:
-            names = [self.session.region_name]
-        else:
-            raise UsageError("No region is set.", "Use --region, AWS_REGION or the profile.")
-        return [name for name in names if name not in excluded]
-
     def _make(self, service: str, region: str, config: Config) -> Any:  # noqa: ANN401 - made at run time
         try:
             return _client(self.session, service, region, config)
         except boto.BotoCoreError as error:
             raise explain(error, service, region) from error
-
-    def _known_regions(self) -> list[str]:
-        partition = "aws"
-        if self.session.region_name:
-            partition = self.session.get_partition_for_region(self.session.region_name)
-        return self.session.get_available_regions("sagemaker", partition_name=partition)
 
 
 class Sessions:
@@ -107,60 +119,122 @@ class Sessions:
         self._loader = Loader()
         self._profiles: dict[str | None, botocore.session.Session] = {}
 
-    def access(self, profile: str | None, role_arn: str | None, external_id: str | None) -> Access:
+    def regions(
+        self,
+        profile: str | None,
+        role_arn: str | None,
+        wanted: Sequence[str],
+        excluded: Sequence[str],
+    ) -> Regions:
+        """Return the given regions, `all` regions of SageMaker, or the profile's own region.
+
+        AWS_REGION counts before the region of the profile, as in the AWS CLI.
+
+        Raises:
+            CredentialsError: There is no such profile.
+            UsageError: No region is set, or a region is not one of SageMaker.
+        """
+        base = self._base(profile)
+        own, origin = _own_region(base)
+        if own:
+            _check_region(base, own, origin)
+        if "all" in wanted:
+            names = _known_regions(base, _partition(base, role_arn, own))
+        elif wanted:
+            names = list(dict.fromkeys(wanted))
+            for name in names:
+                _check_region(base, name, "--region or the configuration")
+        elif own:
+            names = [own]
+        else:
+            raise UsageError("No region is set.", "Use --region, AWS_REGION or the profile.")
+        return Regions(
+            names=tuple(name for name in names if name not in excluded),
+            own=own,
+            origin=None if wanted else origin,
+        )
+
+    def access(
+        self,
+        profile: str | None,
+        role_arn: str | None,
+        external_id: str | None,
+        regions: Regions | None = None,
+    ) -> Access:
         """Return the way into the account of a profile, or of a role that it assumes.
+
+        Args:
+            profile: A profile of the AWS configuration; None is the default session.
+            role_arn: A role to assume.
+            external_id: The external ID for the role.
+            regions: The regions to sync: credentials are valid in one partition only, so STS is
+                called in one of these.
 
         Raises:
             CredentialsError: Credentials are missing or invalid, or the role rejects them.
             ServiceError: STS cannot be reached, or the endpoint is not STS.
             UsageError: The configured endpoint is not a URL.
         """
+        base = self._base(profile)
         named = profile or "the default profile"
         who = f"{named}, role {role_arn}" if role_arn else named
         operation = "sts:AssumeRole" if role_arn else "sts:GetCallerIdentity"
-        try:
-            base = self._base(profile)
-            core = base if role_arn is None else self._assume(base, role_arn, external_id)
-            session = boto3.Session(botocore_session=core, region_name=self._region(base))
-            sts = _client(session, "sts", session.region_name or "us-east-1", _STS_CONFIG)
-        except boto.ProfileNotFound as error:
-            name = profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
-            raise CredentialsError(f"There is no profile {name!r}.") from error
-        except boto.BotoCoreError as error:
-            raise explain(error, operation, who) from error
-        try:
-            return Access(session, str(sts.get_caller_identity()["Account"]))
-        except Exception as error:  # botocore raises anything if the answer is not from STS
-            raise explain(error, operation, who) from error
+        source = _credentials(base, who)
+        rejected = None
+        for region in _sts_regions(base, regions or Regions((), _own_region(base)[0])):
+            core = base
+            if role_arn is not None:
+                core = self._assume(base, source, role_arn, external_id, region)
+            session = boto3.Session(botocore_session=core, region_name=region)
+            try:
+                sts = _client(session, "sts", region, _STS_CONFIG)
+                return Access(session, str(sts.get_caller_identity()["Account"]))
+            except Exception as error:  # botocore raises anything if the answer is not from STS
+                explained = explain(error, operation, who)
+                # A region that is not enabled rejects valid keys; another region may accept them.
+                if not isinstance(explained, RegionNotEnabled | DeniedByPolicy):
+                    raise explained from error
+                rejected = rejected or explained
+        if isinstance(rejected, DeniedByPolicy):
+            raise rejected
+        raise CredentialsError(
+            f"{operation} does not accept these credentials in any region that was tried.",
+            "Nothing is lost. Check that the keys are valid and that the regions are enabled.",
+            scope=who,
+        )
 
     def _base(self, profile: str | None) -> botocore.session.Session:
         if profile not in self._profiles:
-            self._profiles[profile] = self._new(botocore.session.Session(profile=profile))
+            session = self._new(botocore.session.Session(profile=profile))
+            try:
+                session.get_scoped_config()
+                _ask_for_codes_at_terminals_only(session)
+            except boto.ProfileNotFound:  # it quotes the name, which can be a secret by mistake
+                raise _no_profile(profile) from None
+            except boto.BotoCoreError as error:
+                raise explain(error, "The AWS configuration", profile or "") from error
+            self._profiles[profile] = session
         return self._profiles[profile]
 
     def _new(self, session: botocore.session.Session) -> botocore.session.Session:
         session.register_component("data_loader", self._loader)
+        session.register("before-send", _refuse_line_breaks)
         factory = session.get_component("response_parser_factory")
         factory.set_parser_defaults(timestamp_parser=utc_timestamp)
         return session
 
-    @staticmethod
-    def _region(base: botocore.session.Session) -> str | None:
-        # Unlike the other SDKs, boto3 ignores AWS_REGION.
-        region = base.get_config_variable("region") or os.environ.get("AWS_REGION")
-        return str(region) if region else None
-
     def _assume(
-        self, base: botocore.session.Session, role_arn: str, external_id: str | None
+        self,
+        base: botocore.session.Session,
+        source: Any,  # noqa: ANN401 - botocore's credentials have no common class
+        role_arn: str,
+        external_id: str | None,
+        region: str,
     ) -> botocore.session.Session:
         """Return a session that renews its credentials: chained roles last an hour at most."""
-        source = base.get_credentials()
-        if source is None:
-            raise boto.NoCredentialsError
         extra = {"RoleSessionName": _ROLE_SESSION}
         if external_id:
             extra["ExternalId"] = external_id
-        region = self._region(base) or "us-east-1"
 
         def make_client(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as botocore calls it
             kwargs.setdefault("region_name", region)
@@ -178,6 +252,141 @@ class Sessions:
             fetcher.fetch_credentials, "assume-role"
         )
         return session
+
+
+def _own_region(base: botocore.session.Session) -> tuple[str | None, str]:
+    """Return the region that the environment or the profile sets, and what set it.
+
+    Unlike the AWS CLI and other SDKs, boto3 ignores AWS_REGION (boto3#3620).
+    """
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        if value := os.environ.get(name):
+            return value, name
+    return base.get_scoped_config().get("region"), f"profile {base.profile or 'default'}"
+
+
+def _check_region(base: botocore.session.Session, name: str, origin: str) -> None:
+    if not name.isprintable():
+        raise UsageError(f"The region from {origin} contains a line break; it is not shown.")
+    known: list[str] = []
+    with contextlib.suppress(boto.UnknownRegionError):
+        known = _known_regions(base, base.get_partition_for_region(name))
+    if name not in known:
+        hint = did_you_mean(name, known or _known_regions(base, "aws"))
+        raise UsageError(
+            f"There is no SageMaker region {name!r} ({origin}).{hint}",
+            "If the region is new, upgrade boto3.",
+        )
+
+
+def _known_regions(base: botocore.session.Session, partition: str) -> list[str]:
+    names: list[str] = base.get_available_regions("sagemaker", partition_name=partition)
+    return names
+
+
+def _partition(base: botocore.session.Session, role_arn: str | None, own: str | None) -> str:
+    """Return the partition of a role, else of a region, else `aws`."""
+    if role_arn:
+        return role_arn.split(":")[1]
+    return str(base.get_partition_for_region(own)) if own else "aws"
+
+
+def _sts_regions(base: botocore.session.Session, regions: Regions) -> list[str]:
+    """Return the regions in which to call STS, in order, until one accepts the credentials.
+
+    The first two are synced. The others help to tell invalid keys from regions that are not
+    enabled; they are in the same partition.
+    """
+    own, names = regions.own, regions.names
+    first = [own] if own in names else []
+    synced = list(dict.fromkeys([*first, *names]))[:2]
+    if not synced:
+        return [own or "us-east-1"]
+    partition = base.get_partition_for_region(synced[0])
+    home = "us-east-1" if partition == "aws" else _known_regions(base, partition)[0]
+    others = [own, home]
+    return list(
+        dict.fromkeys(
+            name
+            for name in [*synced, *others]
+            if name and base.get_partition_for_region(name) == partition
+        )
+    )
+
+
+def _credentials(base: botocore.session.Session, who: str) -> Any:  # noqa: ANN401 - botocore's credentials have no common class
+    """Return the credentials of a session; reading them here reports what is wrong with them.
+
+    Raises:
+        ExporterError: They are missing, cannot be read, or contain a line break.
+    """
+    try:
+        found = base.get_credentials()
+        if found is None:
+            raise boto.NoCredentialsError
+        frozen = found.get_frozen_credentials()
+    except Exception as error:  # helpers and files of users fail with exceptions of any class
+        raise explain_credentials(error, who) from None
+    if not all(value is None or value.isprintable() for value in frozen[:3]):
+        raise CredentialsError(
+            "A key or token contains a line break or another control character.",
+            "It is not shown. Correct it where it is set.",
+            scope=who,
+        )
+    return found
+
+
+def _refuse_line_breaks(**event: Any) -> None:  # noqa: ANN401 - as botocore calls it
+    """Refuse a request whose headers contain a line break: the HTTP library would quote them.
+
+    Raises:
+        CredentialsError: A renewed key or token contains one.
+    """
+    for value in event["request"].headers.values():
+        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        if "\n" in text or "\r" in text:
+            raise CredentialsError(
+                "A key or token contains a line break.",
+                "It is not shown. Correct it where it is set.",
+            )
+
+
+def _refuse_other_shapes(**event: Any) -> None:  # noqa: ANN401 - as botocore calls it
+    """Refuse an answer whose list is something else: botocore reads `{}` and `""` as no jobs.
+
+    Raises:
+        BrokenAnswer: The member of the operation is present and is not a list.
+    """
+    member = _LISTS.get(event["operation_model"].name)
+    answer = event["response_dict"]
+    if member is None or answer["status_code"] >= 300:
+        return
+    key = b'"%s"' % member
+    # A tag or hyperparameter can have the name of the member, but its value is never a list.
+    if key in answer["body"] and not re.search(key + rb"\s*:\s*\[", answer["body"]):
+        raise BrokenAnswer(f"list {member.decode()}")
+
+
+def _ask_for_codes_at_terminals_only(session: botocore.session.Session) -> None:
+    """Refuse to ask for an MFA code if nobody can type one; botocore would wait for input."""
+
+    def ask(prompt: str) -> str:
+        if not sys.stdin.isatty():
+            raise CredentialsError(
+                "The role of the profile needs an MFA code, and there is no terminal to ask at.",
+                "Use a profile without mfa_serial, or keys that are already assumed.",
+            )
+        return getpass.getpass(prompt)
+
+    provider = session.get_component("credential_provider").get_provider("assume-role")
+    provider._prompter = ask  # botocore has no public way
+
+
+def _no_profile(profile: str | None) -> CredentialsError:
+    name = profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE") or ""
+    if not name.isprintable():
+        return CredentialsError("The name of the profile contains a line break; it is not shown.")
+    return CredentialsError(f"There is no profile {name!r}.")
 
 
 def utc_timestamp(value: Any) -> datetime:  # noqa: ANN401 - whatever the service sent
@@ -204,4 +413,6 @@ def _client(session: boto3.Session, service: str, region: str, config: Config) -
         with _making:
             return make(service, region_name=region, config=config)
     except ValueError as error:  # "Invalid endpoint: …"
+        if not str(error).isprintable():
+            raise UsageError("The endpoint URL contains a line break; it is not shown.") from None
         raise UsageError(f"{error}.", "Check AWS_ENDPOINT_URL and the profile.") from error

@@ -27,12 +27,15 @@ Kind = Literal[
     "expired",
     "unrecognized",
     "denied",
+    "denied_by_policy",
+    "skewed",
     "rejected_token",
     "reset",
     "truncated",
     "foreign",
     "wrong_type",
     "missing_field",
+    "no_list",
     "hang",
     "no_date",
     "wrong_date",
@@ -48,10 +51,13 @@ class Fault:
     Attributes:
         kind: `throttle`, `internal` (500 InternalFailure), `unavailable` (503
             ServiceUnavailable), `expired` (ExpiredTokenException), `unrecognized`
-            (UnrecognizedClientException), `denied` (AccessDeniedException), `rejected_token`
+            (UnrecognizedClientException), `denied` (AccessDeniedException),
+            `denied_by_policy` (the same by a service control policy), `skewed`
+            (InvalidSignatureException, as for a wrong clock), `rejected_token`
             (ValidationException, only for calls with a NextToken), `reset` (the connection,
             before any byte), `truncated` (half the body), `foreign` (HTML), `wrong_type` and
-            `missing_field` (in a row of the answer), `hang`, `no_date`, `wrong_date`. boto3
+            `missing_field` (in a row of the answer), `hang`, `no_date`, `wrong_date`.
+            `no_list` is an object in the place of the list, which boto3 reads as an empty list. It
             does not notice `truncated` and `foreign`: it returns an answer without members.
         operation: The only operation to hit; None is any.
         account_id: The only account to hit; None is any.
@@ -132,6 +138,15 @@ def error_of(fault: Fault) -> ApiError | None:
         "expired": expired(),
         "unrecognized": unrecognized(),
         "denied": ApiError("AccessDeniedException", "User is not authorized to perform this."),
+        "denied_by_policy": ApiError(
+            "AccessDeniedException",
+            "User is not authorized to perform this with an explicit deny in a service control "
+            "policy",
+        ),
+        "skewed": ApiError(
+            "InvalidSignatureException",
+            "Signature expired: 20261101T120000Z is now earlier than 20261101T130000Z",
+        ),
         "rejected_token": ApiError("ValidationException", "Invalid NextToken."),
     }
     return errors.get(fault.kind)
@@ -155,6 +170,10 @@ def damaged(fault: Fault, response: Response) -> Response:
         right = parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
         wrong = http_date(right + timedelta(seconds=fault.seconds))
         return replace(response, headers={**response.headers, "Date": wrong})
+    if fault.kind == "no_list":
+        body = json.loads(response.body)
+        emptied = {name: {} if isinstance(each, list) else each for name, each in body.items()}
+        return replace(response, body=json.dumps(emptied).encode())
     if fault.kind in ("wrong_type", "missing_field"):
         return replace(response, body=_with_damaged_row(fault, response.body))
     return response

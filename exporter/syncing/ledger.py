@@ -35,12 +35,19 @@ class RunLedger:
     """
 
     def __init__(
-        self, api: Api, records: Records, *, run_ids: Callable[[], str], now: Callable[[], datetime]
+        self,
+        api: Api,
+        records: Records,
+        *,
+        run_ids: Callable[[], str],
+        now: Callable[[], datetime],
+        passed_over: tuple[type[ExporterError], ...] = (RegionNotEnabled,),
     ) -> None:
         self._api = api
         self._records = records
         self._run_ids = run_ids
         self._now = now
+        self._passed_over = passed_over
         self.key = ScopeKey(api.account_id, api.region)
         self._calls_before = api.counts.snapshot()
         self.runs: list[Run] = []
@@ -159,7 +166,7 @@ class RunLedger:
 
     def _failed_state(self, error: BaseException, text: str) -> ScopeState | None:
         state = self._records.scope(self.key).state
-        if isinstance(error, RegionNotEnabled) and state == ScopeState(*self.key):
+        if isinstance(error, self._passed_over) and state == ScopeState(*self.key):
             # The region never had data: `status` would call such a scope stale forever.
             return None
         return replace(state, last_error=text, failing_runs=(state.failing_runs or 0) + 1)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from exporter.errors import CredentialsError, ExporterError, PartialError, common_class
+from exporter.sagemaker.failures import DeniedByPolicy
 from exporter.store.scopes import Run
 from exporter.text import counted
 
@@ -22,11 +23,13 @@ class ScopeResult:
 
     Attributes:
         name: `account/region`, or the name of the source if the account is unknown.
-        outcome: `skipped` is a region that is not enabled, `planned` a dry run.
+        outcome: `skipped` is a region that is not enabled or that a service control policy
+            denies, `planned` a dry run.
         optional: A failure here does not count.
         runs: Rows of the ledger from this sync.
         error: What stopped the scope.
         plan: What a dry run would have requested.
+        region_origin: What set the region of a dry run; None if the caller named it.
     """
 
     name: str
@@ -35,6 +38,7 @@ class ScopeResult:
     runs: Sequence[Run] = ()
     error: ExporterError | None = None
     plan: str | None = None
+    region_origin: str | None = None
 
     @property
     def failure(self) -> str:
@@ -117,18 +121,22 @@ class SyncReport:
         ]
         if throttles := self.total("throttles"):
             parts.insert(5, f"{throttles:,} throttled")
-        if skipped:
-            parts.append(f"{counted(skipped, 'region')} not enabled ({self._skipped()})")
+        for why, scopes in self._skipped().items():
+            parts.append(f"{counted(len(scopes), 'region')} {why} ({', '.join(scopes)})")
         return "sync: " + ", ".join(parts)
 
-    def _skipped(self) -> str:
-        """Return regions that are not enabled, with their account if there are several."""
+    def _skipped(self) -> dict[str, list[str]]:
+        """Return skipped regions by reason, with their account if there are several."""
         several = len({scope.name.split("/")[0] for scope in self.scopes}) > 1
-        return ", ".join(
-            scope.name if several else scope.name.split("/")[-1]
-            for scope in self.scopes
-            if scope.outcome == "skipped"
-        )
+        found: dict[str, list[str]] = {}
+        for scope in self.scopes:
+            if scope.outcome == "skipped":
+                policy = isinstance(scope.error, DeniedByPolicy)
+                why = "denied by a service control policy" if policy else "not enabled"
+                found.setdefault(why, []).append(
+                    scope.name if several else scope.name.split("/")[-1]
+                )
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return the documented object of `sync --json`; times are ISO 8601 UTC."""
@@ -203,7 +211,9 @@ def _account(result: ScopeResult) -> str:
     return result.name.split("/")[0]
 
 
-def _no_region(result: ScopeResult) -> CredentialsError:
+def _no_region(result: ScopeResult) -> ExporterError:
+    if isinstance(result.error, DeniedByPolicy):
+        return result.error
     return CredentialsError(
         "No region of this account accepts the credentials.",
         "Check that they are valid and that the regions are enabled.",

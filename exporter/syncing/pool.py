@@ -9,11 +9,11 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
-from exporter.errors import ExporterError, StoreError
-from exporter.sagemaker.failures import RegionNotEnabled
-from exporter.store.scopes import ScopeKey
+from exporter.errors import CredentialsError, ExporterError, StoreError
+from exporter.store.scopes import Run, ScopeKey
 from exporter.syncing.outcome import Outcome, ScopeResult
 from exporter.syncing.progress import Clock
 from exporter.syncing.records import Records, ScopeView
@@ -112,6 +112,20 @@ class WorkerPool:
                 return
 
     def _sync(self, target: Target, view: ScopeView) -> ScopeResult:
+        """Sync a scope; if a way into its account is denied, try that of the next source."""
+        runs: list[Run] = []
+        first: ScopeResult | None = None
+        for way in target.ways():
+            result = self._try(way, None if first else view)
+            runs += result.runs
+            if not isinstance(result.error, CredentialsError):
+                return replace(result, runs=runs)
+            first = first or result
+        if first is None:
+            raise RuntimeError("a target has no way into its account")
+        return replace(first, runs=runs)
+
+    def _try(self, target: Target, view: ScopeView | None) -> ScopeResult:
         self._stop.check()
         name, optional = str(target.key), target.optional
         worker = None
@@ -122,7 +136,7 @@ class WorkerPool:
         except StoreError:
             raise
         except ExporterError as error:
-            outcome: Outcome = "skipped" if isinstance(error, RegionNotEnabled) else "failed"
+            outcome: Outcome = "skipped" if isinstance(error, target.passed_over) else "failed"
             runs = worker.runs if worker else ()
             return ScopeResult(name, outcome, optional, runs, error)
         finally:

@@ -98,7 +98,15 @@ def _plans(database: Database, targets: Targets, options: SyncOptions) -> list[S
             state, open_jobs = view.state, view.open_jobs
         listing = plan.next_listing(state, options, open_jobs, plan.Capabilities())
         reason = f"{listing.mode}: {listing.reason}"
-        results.append(ScopeResult(str(target.key), "planned", target.optional, plan=reason))
+        results.append(
+            ScopeResult(
+                str(target.key),
+                "planned",
+                target.optional,
+                plan=reason,
+                region_origin=target.region_origin,
+            )
+        )
     return results
 
 
@@ -188,6 +196,7 @@ class _Run:
             clock=self._clock,
             stop=self._stop,
             sizes=self._sizes,
+            passed_over=target.passed_over,
         )
 
     def _refresh_prices(self, targets: Sequence[Target], results: Sequence[ScopeResult]) -> None:

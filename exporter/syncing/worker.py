@@ -17,7 +17,9 @@ from datetime import datetime
 
 from exporter.config.labels import LabelRules
 from exporter.config.model import SyncOptions
+from exporter.errors import ExporterError
 from exporter.sagemaker.api import Api
+from exporter.sagemaker.failures import RegionNotEnabled
 from exporter.sagemaker.rows import JobKey
 from exporter.store.scopes import Run, ScopeState
 from exporter.syncing import plan
@@ -52,6 +54,7 @@ class Worker:
         clock: The clocks of this machine.
         stop: Checked before each page; raises if the run has to stop.
         sizes: How much is done in one step.
+        passed_over: Errors after which a region without data is no scope.
         scope: What all steps of the scope share.
     """
 
@@ -65,10 +68,17 @@ class Worker:
     clock: Clock = field(default_factory=Clock)
     stop: Stop = field(default_factory=Stop)
     sizes: Sizes = DEFAULT_SIZES
+    passed_over: tuple[type[ExporterError], ...] = (RegionNotEnabled,)
     scope: ScopeContext = field(init=False)
 
     def __post_init__(self) -> None:
-        ledger = RunLedger(self.api, self.records, run_ids=self.run_ids, now=self.clock.now)
+        ledger = RunLedger(
+            self.api,
+            self.records,
+            run_ids=self.run_ids,
+            now=self.clock.now,
+            passed_over=self.passed_over,
+        )
         self.scope = ScopeContext(
             key=ledger.key,
             options=self.options,

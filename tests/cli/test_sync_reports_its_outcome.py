@@ -44,7 +44,9 @@ def test_the_configuration_reaches_the_database(command: Command) -> None:
 def test_a_dry_run_writes_nothing(command: Command) -> None:
     answer = command("sync", "--dry-run")
     assert answer.code == 0
-    assert answer.out.startswith("111122223333/eu-west-1: backfill")
+    assert answer.out == "111122223333/eu-west-1: backfill: first sync (region from AWS_REGION)\n"
+    named = command("sync", "--dry-run", "--region", "us-east-1")
+    assert named.out == "111122223333/us-east-1: backfill: first sync (region from --region)\n"
     assert not list(command.directory.glob("*.duckdb"))
 
 

@@ -196,6 +196,18 @@ def test_a_dry_run_lists_no_job_and_writes_nothing(fleet: Fleet) -> None:
     assert {call.service for call in fleet.simulator.calls} == {"sts"}
 
 
+def test_an_object_in_the_place_of_a_list_is_not_an_empty_list(fleet: Fleet) -> None:
+    one = Source("one", regions=("eu-west-1",))
+    fleet.simulator.inject(Fault("no_list", operation="ListTrainingJobs", times=None))
+    report = fleet.sync(one)
+    assert report.exit_code == 7
+    assert "the answer has no list TrainingJobSummaries" in str(report.error)
+    assert fleet.query("SELECT watermark FROM sync_scopes") == [(None,)]
+    fleet.simulator.clear_faults()
+    assert fleet.sync(one).exit_code == 0
+    assert fleet.query("SELECT count(*) FROM training_jobs") == [(1,)]
+
+
 def test_a_role_session_renews_itself(fleet: Fleet) -> None:
     # botocore renews credentials that expire within ten minutes before it uses them. So every call
     # of these sessions renews them, however fast or slow the machine is.
