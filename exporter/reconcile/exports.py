@@ -132,15 +132,19 @@ def read_export(workspace: duckdb.DuckDBPyConnection, path: Path) -> Export:
         raise UsageError(f"Cannot read {path}: {str(error).splitlines()[0]}") from error
 
 
+def _single(path: Path) -> Choice:
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}.")
+    if not _is_data(path):
+        raise UsageError(f"{path} is not named .parquet, .csv or .csv.gz (or .zip with these).")
+    # The folders above a single file say nothing about its lines.
+    return Choice((str(path),), frozenset(), (), ())
+
+
 def _choice(path: Path) -> Choice:
     """Return the files that count."""
     if not path.is_dir():
-        if not path.is_file():
-            raise UsageError(f"There is no file {path}.")
-        if not _is_data(path):
-            raise UsageError(f"{path} is not named .parquet, .csv or .csv.gz (or .zip with these).")
-        # The folders above a single file say nothing about its lines.
-        return Choice((str(path),), frozenset(), (), ())
+        return _single(path)
     folder = path.resolve()
     inside = sorted(
         file

@@ -171,12 +171,15 @@ def damaged(fault: Fault, response: Response) -> Response:
         wrong = http_date(right + timedelta(seconds=fault.seconds))
         return replace(response, headers={**response.headers, "Date": wrong})
     if fault.kind == "no_list":
-        body = json.loads(response.body)
-        emptied = {name: {} if isinstance(each, list) else each for name, each in body.items()}
-        return replace(response, body=json.dumps(emptied).encode())
+        return replace(response, body=_with_objects_for_lists(response.body))
     if fault.kind in ("wrong_type", "missing_field"):
         return replace(response, body=_with_damaged_row(fault, response.body))
     return response
+
+
+def _with_objects_for_lists(body: bytes) -> bytes:
+    answer = json.loads(body)
+    return to_json({name: {} if isinstance(each, list) else each for name, each in answer.items()})
 
 
 def _with_damaged_row(fault: Fault, body: bytes) -> bytes:
