@@ -166,7 +166,8 @@ def _nested(sql: str) -> str:
             sql = rest[: use.start()] + nested + rest[use.end() :]
     if not re.search(r"^\w+ AS (?:MATERIALIZED )?\(\n", sql, re.MULTILINE):
         return sql.removeprefix("WITH\n")
-    return re.sub(r"^\),\n+(?=SELECT\b)", ")\n\n", sql, flags=re.MULTILINE)
+    # The comments of moved CTEs can stand before the final SELECT. DuckDB 1.4 takes no comma there.
+    return re.sub(r"^\),\n((?:\n|--.*\n)*)(?=SELECT\b)", r")\n\1", sql, flags=re.MULTILINE)
 
 
 @cache
