@@ -2,7 +2,7 @@
 -- description: Every change that a sync observed and every status transition that SageMaker
 --   reports, in order of time. Jobs that share the name follow each other.
 -- argument: job
--- param: job text: Name or ARN of the job
+-- param: job job: Name or ARN of the job
 -- column: happened_at: Time of the change; for an observation, server time of the answer
 -- column: source: observed = by a sync; reported = by SageMaker (status transitions)
 -- column: status: Status of the job

@@ -6,7 +6,7 @@
 --   many instances of the same type, an equal job at any time, any other job.
 -- period: default
 -- argument: job
--- param: job text = : Only the pool of this job, whatever the period
+-- param: job job = : Only the pool of this job, whatever the period
 -- param: top integer = 50: Number of pools to show, the most expensive first
 -- limit: cost_usd
 -- column: job: Job before the idle time; in the total, shown pools of all pools

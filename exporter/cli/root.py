@@ -39,6 +39,10 @@ COMMANDS: Final = {
         "exporter.cli.jobs:jobs",
         "List training jobs from the database.",
     ),
+    "job": (
+        "exporter.cli.job:job",
+        "Show one job, whole: history, pool, cost, and what is not known.",
+    ),
     "tables": (
         "exporter.cli.tables:tables",
         "List the tables, views and columns for your own SQL.",

@@ -9,6 +9,7 @@ A header is a block of comments at the top of the file:
     -- by: month, instance_type   (default dimensions; enables --by)
     -- argument: job              (the parameter that `report NAME ARG` sets)
     -- param: top integer = 20: Number of jobs to show  (`= :` is NULL; without `=` required)
+    -- param: job job: Name or ARN of the job           (an error if the database has no such job)
     -- column: cost_usd money: Meaning of the column    (with `wide`, narrow tables hide it)
     -- bar: cost_usd              (the column that tables draw as a bar)
     -- limit: cost_usd            (the column of the total that --fail-over checks)
@@ -45,7 +46,7 @@ UNITS: Final = ("money", "rate", "hours", "count", "percent", "factor", "seconds
 _ENTRY: Final = re.compile(r"-- (?P<key>[a-z]+): (?P<value>.+)")
 _CONTINUATION: Final = re.compile(r"\s*\n--   +")
 _PARAM: Final = re.compile(
-    r"(?P<name>\w+) (?P<kind>text|integer|number)(?: = ?(?P<default>[^:]*))?: (?P<note>.+)"
+    r"(?P<name>\w+) (?P<kind>text|integer|number|job)(?: = ?(?P<default>[^:]*))?: (?P<note>.+)"
 )
 _COLUMN: Final = re.compile(
     r"(?P<name>\w+)(?: (?P<unit>" + "|".join(UNITS) + r"))?(?P<wide> wide)?: (?P<note>.+)"
@@ -59,7 +60,7 @@ Value = str | int | Decimal | None
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter for `--param NAME=VALUE`; `kind` is `text`, `integer` or `number`."""
+    """A parameter for `--param NAME=VALUE`; `kind` is `text`, `integer`, `number` or `job`."""
 
     name: str
     kind: str
@@ -196,7 +197,7 @@ def _column(text: str) -> Column:
 
 
 def _value(kind: str, text: str) -> Value:
-    if kind == "text":
+    if kind in ("text", "job"):
         return text
     try:
         number = Decimal(int(text)) if kind == "integer" else Decimal(text)

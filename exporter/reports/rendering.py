@@ -73,14 +73,14 @@ def write_json(result: Result, out: TextIO) -> None:
 def write_markdown(result: Result, out: TextIO) -> None:
     """Write a GitHub-flavoured table with numbers on the right and the total in bold."""
     numeric = [is_numeric(column.type) for column in result.columns]
-    out.write(_line(_escaped(column.name) for column in result.columns))
+    out.write(_line(escaped(column.name) for column in result.columns))
     out.write(_line("---:" if number else "---" for number in numeric))
     units = [column.unit for column in result.columns]
     for row in result.rows:
-        out.write(_line(_escaped(shown(*pair)) for pair in zip(row, units, strict=True)))
+        out.write(_line(escaped(shown(*pair)) for pair in zip(row, units, strict=True)))
     if result.totals is not None:
         cells = total_cells(result, result.totals)
-        out.write(_line(f"**{_escaped(cell)}**" if cell else "" for cell in cells))
+        out.write(_line(f"**{escaped(cell)}**" if cell else "" for cell in cells))
 
 
 #: The writers of text formats.
@@ -114,6 +114,7 @@ def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |\n"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return the text for Markdown, where it shows as it is."""
     escaped = re.sub(r"([\\|`*\[\]~])", r"\\\1", visible(text))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -14,6 +14,7 @@ from exporter.errors import UsageError
 from exporter.reports import notes
 from exporter.reports.catalogue import Report
 from exporter.reports.dimensions import Grouping, grouping
+from exporter.reports.nearest import check_job
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Column, Result, Row
 from exporter.reports.values import literal
@@ -121,6 +122,8 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
         if name != _TOTAL and not name.startswith(notes.PREFIX)
     ]
     body = [_pick(row, shown) for row in rows if row is not total]
+    if not body:
+        _check_jobs(connection, report, values)
     figures = dict(zip(names, total, strict=True)) if total else {}
     return Result(
         columns=tuple(_column(report, built, names[index], kinds[index]) for index in shown),
@@ -156,6 +159,13 @@ def _replayed(
     kinds = ["BOOLEAN", *(_TYPES.get(item.unit, "VARCHAR") for item in report.columns.values())]
     computed = functions[report.replay](map(dict, answer.mappings()), values)
     return names, kinds, [tuple(row.get(name) for name in names) for row in computed]
+
+
+def _check_jobs(connection: sa.Connection, report: Report, values: Mapping[str, Any]) -> None:
+    """Check that jobs which parameters name are in the database."""
+    for name, parameter in report.parameters.items():
+        if parameter.kind == "job" and values[name] is not None:
+            check_job(connection, values[name])
 
 
 def _values(report: Report, request: Request) -> dict[str, Any]:

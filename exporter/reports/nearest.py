@@ -1,0 +1,57 @@
+"""What there is instead of a job that is not in the database."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from exporter.errors import UsageError
+
+_IS_KNOWN: Final = """
+SELECT EXISTS (
+    FROM training_jobs
+    WHERE training_job_name = :name OR lower(training_job_arn) = lower(:name)
+)
+"""
+
+#: The three names that are most like a text.
+_NEAREST: Final = """
+SELECT training_job_name
+FROM training_jobs
+GROUP BY training_job_name
+ORDER BY
+    contains(training_job_name, :name) DESC,
+    jaro_winkler_similarity(training_job_name, :name) DESC,
+    training_job_name
+LIMIT 3
+"""
+
+
+def check_job(connection: sa.Connection, name: str) -> None:
+    """Check that the database has a job of this name or ARN.
+
+    Raises:
+        UsageError: It has none.
+    """
+    if not connection.execute(sa.text(_IS_KNOWN), {"name": name}).scalar():
+        raise no_such_job(connection, name)
+
+
+def no_such_job(connection: sa.Connection, name: str, where: str | None = None) -> UsageError:
+    """Return the error for a job that is not in the database; it names the nearest jobs.
+
+    Args:
+        connection: A read-only connection.
+        name: The name that was asked for.
+        where: The account or region that was asked for; None = any.
+    """
+    nearest = connection.execute(sa.text(_NEAREST), {"name": name.rpartition("/")[2]}).scalars()
+    names = ", ".join(nearest)
+    place = f" in {where}" if where else ""
+    return UsageError(
+        f"The database has no job {name!r}{place}.",
+        f"Nearest: {names}. `jobs --name-contains TEXT` lists more."
+        if names
+        else "It has no jobs yet. Run `sagemaker-exporter sync`.",
+    )
