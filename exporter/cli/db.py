@@ -1,4 +1,4 @@
-"""`db`: upgrade, check, back up, restore or prune the database file."""
+"""`db`: upgrade, check, back up, restore or prune the database file, and retire scopes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import options
+from exporter.cli.options import Value, options
 from exporter.cli.results import Json, print_json
 from exporter.cli.root import Command, Group
+from exporter.config.kinds import SCOPE
 from exporter.config.model import lock_timeout
 from exporter.errors import DatabaseError
 from exporter.text import counted
@@ -35,6 +36,10 @@ Examples:
   sagemaker-exporter db restore /backups/sagemaker.duckdb
   sagemaker-exporter db restore sagemaker.duckdb.before-0002
 """
+FORGET_EPILOG = """\b
+Examples:
+  sagemaker-exporter db forget 111122223333/eu-west-1
+"""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class FileOptions:
 
 @click.group(cls=Group)
 def db() -> None:
-    """Upgrade, check, back up, restore or prune the database file.
+    """Upgrade, check, back up, restore or prune the database file, and retire scopes.
 
     It is the only record of the jobs that AWS has deleted, so back it up.
     """
@@ -159,6 +164,26 @@ def prune(app: App, wanted: FileOptions, output: Json) -> None:
         f"prune: removed {counted(done.removed, 'run')} that found nothing before "
         f"{format_time(done.since)[:10]}, kept {done.kept:,}"
     )
+    _report(app, output, answer, summary)
+
+
+@db.command(cls=Command, epilog=FORGET_EPILOG)
+@click.argument("scope", type=Value(SCOPE), metavar="ACCOUNT/REGION")
+@options(wanted=FileOptions, output=Json)
+@pass_app
+def forget(app: App, scope: str, wanted: FileOptions, output: Json) -> None:
+    """Retire an account and region: their jobs stay, but no freshness is expected of them.
+
+    `status`, `--max-age`, "Data as of" and the metrics leave the scope out. A later sync of the
+    scope brings it back and goes on from its watermark.
+    """
+    from exporter.store.forget import forget as forget_scope
+    from exporter.store.scopes import ScopeKey
+
+    database = app.database(lock_timeout=wanted.lock_timeout)
+    done = forget_scope(database, ScopeKey(*scope.split("/")), notify=app.notify)
+    answer = {"scope": str(done.scope), "retired_at": done.retired_at, "jobs": done.jobs}
+    summary = f"forget: {done.scope} is retired; its {counted(done.jobs, 'job')} stay"
     _report(app, output, answer, summary)
 
 

@@ -15,6 +15,7 @@ from exporter.cli.results import Json, print_json, print_table
 from exporter.cli.root import Command
 from exporter.config.kinds import AGE, whole
 from exporter.config.options import option
+from exporter.config.sources import leads_to
 from exporter.errors import PartialError
 from exporter.text import last_runs
 from exporter.times import format_age
@@ -50,10 +51,21 @@ def status(app: App, wanted: StatusOptions, output: Json) -> None:
     A scope is an account and a region. Its age is the time since its data was last known to be
     complete, so it grows while syncs fail.
     """
+    from exporter.config import stored
     from exporter.reports import status as figures
 
+    sources = app.config_file.sources
+    regions = app.defaults.get("sync", {}).get("region", ())
     with app.database().reading() as connection:
-        found = figures.read(connection, app.now, runs=wanted.runs)
+        reached = stored.reached_accounts(connection)
+        found = figures.read(
+            connection,
+            app.now,
+            runs=wanted.runs,
+            is_configured=lambda account, region: leads_to(
+                sources, reached, account, region, regions
+            ),
+        )
     if output.wanted:
         print_json({"database": app.db, **found.to_json()})
     else:
@@ -93,6 +105,8 @@ def _scopes(found: Status) -> Result:
     sums = [sum(int(row[len(texts) + i]) for row in rows) for i in range(len(counts))]
     totals = (None,) * len(texts) + tuple(sums) if len(rows) > 1 else None
     notes = [Note("scope", line) for scope in found.scopes for line in _remarks(scope)]
+    if found.retired:
+        notes.append(Note("retired", f"Retired by `db forget`: {', '.join(found.retired)}."))
     return _result(_columns(texts, counts), rows, totals, notes)
 
 

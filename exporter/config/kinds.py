@@ -217,6 +217,11 @@ ACCOUNT: Final = matching(r"\d{12}", "an account ID, a string of 12 digits", "ID
 _REGION: Final = r"[a-z]{2,5}(?:-[a-z]+)+-\d+"
 REGION: Final = matching(_REGION, "a region such as eu-west-1", "REGION")
 REGION_OR_ALL: Final = matching(f"all|{_REGION}", "a region such as eu-west-1, or all", "REGION")
+SCOPE: Final = matching(
+    rf"\d{{12}}/{_REGION}",
+    "an account and a region, such as 111122223333/eu-west-1",
+    "ACCOUNT/REGION",
+)
 ROLE_ARN: Final = matching(r"arn:aws[a-z-]*:iam::\d{12}:role/.+", "the ARN of a role", "ARN")
 PLAN_ARN: Final = matching(
     r"arn:aws[a-z-]*:sagemaker:.+:training-plan/.+", "the ARN of a training plan", "ARN"

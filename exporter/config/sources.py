@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -97,3 +97,35 @@ def _narrowed(source: Source, options: SourceOptions, *, keep_regions: bool) -> 
         regions = options.region
     excluded = dict.fromkeys((*source.exclude_regions, *options.exclude_region))
     return replace(source, regions=regions, exclude_regions=tuple(excluded))
+
+
+def leads_to(
+    sources: Sequence[Source],
+    reached: Mapping[str, Collection[str]],
+    account: str,
+    region: str,
+    default_regions: Collection[str] = (),
+) -> bool:
+    """Return whether a source leads to an account and region, as far as can be told without AWS.
+
+    Args:
+        sources: The sources of the file; without any, options choose the scopes of each sync, so
+            every scope counts.
+        reached: The accounts to which each source led in earlier syncs, by its name. A source that
+            no sync has used yet may lead anywhere.
+        account: The account.
+        region: The region.
+        default_regions: Regions of sources that name none; empty = those of their profiles.
+    """
+    if not sources or any(source.name not in reached for source in sources):
+        return True
+    return any(
+        account in reached[source.name]
+        and region not in source.exclude_regions
+        and _names(source.regions or default_regions, region)
+        for source in sources
+    )
+
+
+def _names(regions: Collection[str], region: str) -> bool:
+    return not regions or "all" in regions or region in regions

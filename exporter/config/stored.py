@@ -94,6 +94,15 @@ def read(connection: sa.Connection) -> Configuration:
     )
 
 
+def reached_accounts(connection: sa.Connection) -> dict[str, list[str]]:
+    """Return the accounts to which each source has led, by the name of the source."""
+    text = connection.execute(
+        sa.select(settings.c.value).where(settings.c.name == _SOURCES)
+    ).scalar_one_or_none()
+    found: dict[str, list[str]] = json.loads(text or "{}")
+    return found
+
+
 def parts(configuration: Configuration) -> dict[str, Any]:
     """Return the parts that a configuration has, by the name of their field."""
     has = {

@@ -167,6 +167,7 @@ def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[N
                 scopes.discovered_from
             FROM sync_scopes AS scopes
             LEFT JOIN data_as_of AS fresh USING (account_id, region)
+            WHERE scopes.retired_at IS NULL
             ORDER BY scopes.account_id, scopes.region
             """
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -77,10 +77,12 @@ by_scope AS (
 ),
 
 known AS (
-    -- One row per scope that is synced, or has jobs from a one-off sync.
+    -- One row per scope that is synced, or has jobs from a one-off sync; not those of `db forget`.
     SELECT account_id, region FROM sync_scopes
     UNION
     SELECT account_id, region FROM by_scope
+    EXCEPT
+    SELECT account_id, region FROM sync_scopes WHERE retired_at IS NOT NULL
 )
 
 SELECT
@@ -106,6 +108,13 @@ LEFT JOIN sync_scopes AS scope USING (account_id, region)
 LEFT JOIN by_scope USING (account_id, region)
 LEFT JOIN accounts USING (account_id)
 ORDER BY known.account_id, known.region
+"""
+
+_RETIRED: Final = """
+SELECT account_id || '/' || region
+FROM sync_scopes
+WHERE retired_at IS NOT NULL
+ORDER BY account_id, region
 """
 
 _RUNS: Final = """
@@ -135,6 +144,7 @@ class Scope:
     """An account and region. The times are those of the table `sync_scopes`; numbers count jobs.
 
     `one_off` is true if only syncs with a filter or a creation window found jobs here.
+    `is_configured` is false if no source of the configuration leads here any more.
     """
 
     account_id: str
@@ -154,6 +164,7 @@ class Scope:
     deleted_jobs: int
     jobs_without_details: int
     jobs_without_price: int
+    is_configured: bool = True
 
     @property
     def name(self) -> str:
@@ -166,6 +177,11 @@ class Scope:
 
     def gaps(self) -> Iterator[str]:
         """Yield what the data lacks, in words."""
+        if not self.is_configured:
+            yield (
+                "no [[source]] of the configuration leads here any more, so its age does not "
+                f"count; `db forget {self.name}` leaves it out"
+            )
         if self.one_off:
             yield "only one-off syncs, so jobs may be missing"
         elif self.watermark is None:
@@ -208,18 +224,23 @@ class Run:
 
 @dataclass(frozen=True)
 class Status:
-    """What `status` shows at `now` by this machine's clock; the latest run comes first."""
+    """What `status` shows at `now` by this machine's clock; the latest run comes first.
+
+    `retired` names the scopes that `db forget` retired.
+    """
 
     now: datetime
     scopes: tuple[Scope, ...]
     runs: tuple[Run, ...]
+    retired: tuple[str, ...] = ()
 
     def stale(self, max_age: timedelta) -> list[str]:
         """Return a sentence for each scope whose data is older than `max_age`.
 
-        Scopes of one-off syncs are never complete, so they do not count.
+        Scopes of one-off syncs are never complete, so they do not count, nor do those to which the
+        configuration no longer leads.
         """
-        synced = [scope for scope in self.scopes if not scope.one_off]
+        synced = [scope for scope in self.scopes if not scope.one_off and scope.is_configured]
         if not synced:
             return ["only one-off syncs have run" if self.scopes else "nothing has been synced yet"]
         found = []
@@ -246,20 +267,39 @@ class Status:
                 for scope in self.scopes
             ],
             "runs": [{**asdict(run), "seconds": run.seconds} for run in self.runs],
+            "retired": list(self.retired),
         }
 
 
-def read(connection: sa.Connection, now: datetime, *, runs: int = 10) -> Status:
-    """Read the figures from the database, with the last `runs` runs."""
+def read(
+    connection: sa.Connection,
+    now: datetime,
+    *,
+    runs: int = 10,
+    is_configured: Callable[[str, str], bool] = lambda _account, _region: True,
+) -> Status:
+    """Read the figures from the database.
+
+    Args:
+        connection: A read-only connection.
+        now: The time by this machine's clock.
+        runs: How many of the last runs to read.
+        is_configured: Whether the configuration leads to an account and region.
+    """
     scopes = connection.execute(sa.text(_SCOPES)).mappings().all()
+    retired = connection.execute(sa.text(_RETIRED)).scalars().all()
     latest = connection.execute(sa.text(_RUNS), {"runs": runs}).mappings().all()
     return Status(
         now=now,
-        scopes=tuple(Scope(**row) for row in scopes),
+        scopes=tuple(
+            Scope(**row, is_configured=is_configured(row["account_id"], row["region"]))
+            for row in scopes
+        ),
         runs=tuple(
             Run(**{**row, "calls": sum(json.loads(row["calls"] or "{}").values())})
             for row in latest
         ),
+        retired=tuple(retired),
     )
 
 

@@ -253,6 +253,7 @@ sync_scopes: Final = Table(
     ),
     _text("last_error", "Error of the last run of this scope; NULL = the run was complete"),
     _int("failing_runs", "Number of runs in a row that failed"),
+    _time("retired_at", "When `db forget` retired the scope; NULL = it is in use"),
     PrimaryKeyConstraint("account_id", "region"),
     comment="One row per account and region: how far sync has read it",
 )

@@ -105,8 +105,8 @@ def read_scope(connection: sa.Connection, key: ScopeKey) -> ScopeState:
 
 
 def write_scope(connection: sa.Connection, state: ScopeState) -> None:
-    """Upsert a row of sync_scopes."""
-    row = asdict(state)
+    """Upsert a row of sync_scopes; a scope that was retired is in use again."""
+    row = {**asdict(state), "retired_at": None}
     upsert(connection, sync_scopes, insert(sync_scopes).values(row), row)
 
 

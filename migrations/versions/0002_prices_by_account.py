@@ -73,8 +73,11 @@ _PRICES: Final = (
     "DROP TABLE copied_prices",
 )
 
+#: Scopes can be retired.
+_SCOPES: Final = ("ALTER TABLE sync_scopes ADD COLUMN retired_at TIMESTAMPTZ",)
+
 
 def upgrade() -> None:
     """Add the columns and tables of this schema."""
-    for statement in (*_IMPORTS, *_PRICES):
+    for statement in (*_IMPORTS, *_PRICES, *_SCOPES):
         op.execute(statement)

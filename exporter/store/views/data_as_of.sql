@@ -1,4 +1,5 @@
--- How fresh each scope is: the server time up to which its data is known to be complete.
+-- How fresh each scope is: the server time up to which its data is known to be complete. Scopes
+-- that `db forget` retired have no row.
 --
 -- account_id: AWS account
 -- account_name: Name of the account in the configuration; NULL = none
@@ -14,3 +15,4 @@ SELECT
     scope.discovered_from, scope.discovered_to, scope.last_complete_at, scope.last_error
 FROM sync_scopes AS scope
 LEFT JOIN accounts ON scope.account_id = accounts.account_id
+WHERE scope.retired_at IS NULL
