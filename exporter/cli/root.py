@@ -71,6 +71,10 @@ COMMANDS: Final = {
         "exporter.cli.publish:publish",
         "Write the tables in an open lake format, for other engines.",
     ),
+    "doctor": (
+        "exporter.cli.doctor:doctor",
+        "Check credentials, permissions, clock, endpoint and folder.",
+    ),
     "db": (
         "exporter.cli.db:db",
         "Check, back up, restore or prune the database file.",
