@@ -14,7 +14,9 @@ from exporter.store.database import Database
 from exporter.store.schema import metadata
 
 
-@pytest.mark.parametrize("name", ["cli.md", "schema.md", "reports.md", "cookbook.md"])
+@pytest.mark.parametrize(
+    "name", ["cli.md", "configuration.md", "schema.md", "reports.md", "cookbook.md"]
+)
 def test_a_generated_page_is_up_to_date(name: str, demo_database: Database) -> None:
     generated = build.pages(demo_database)[name]()
     assert (build.DOCS / name).read_text("utf-8") == generated, "run `make docs`"
