@@ -8,7 +8,7 @@ STORE_TESTS := tests/store tests/money tests/sync
 # `make release-check RELEASE_TESTS=tests` runs all of them.
 RELEASE_TESTS ?= tests/store tests/cli tests/docs
 
-.PHONY: demo test lint coverage hooks docs release-check store-duckdb-1.4 store-duckdb-sqlalchemy clean
+.PHONY: demo test lint coverage hooks docs wheel release-check store-duckdb-1.4 store-duckdb-sqlalchemy clean
 
 demo: $(VENV)/runtime ## show the whole program, without an AWS account
 	@$(BIN)/sagemaker-exporter demo
@@ -69,6 +69,9 @@ store-duckdb-sqlalchemy: .venv-duckdb-sqlalchemy/installed
 	.venv-duckdb-sqlalchemy/bin/pip install $(QUIET) \
 		--upgrade SQLAlchemy 'duckdb-sqlalchemy==1.5.6.4'
 	@touch $@
+
+wheel: $(VENV)/installed ## build the wheel into dist
+	$(BIN)/python -m build --wheel --outdir dist
 
 release-check: $(VENV)/installed ## build wheel and sdist, install each alone, test the sdist
 	PYTHON=$(abspath $(BIN)/python) .ci/release-check $(RELEASE_TESTS)

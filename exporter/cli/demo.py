@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +23,15 @@ if TYPE_CHECKING:
 EPILOG = (
     "It writes a new demo.duckdb into the working directory each time. It makes no call to AWS."
 )
-_NEXT = """\
-Try next:
-  sagemaker-exporter --db demo.duckdb report
-  sagemaker-exporter --db demo.duckdb report warm-pool-cost --by family
-  sagemaker-exporter --db demo.duckdb status
-  sagemaker-exporter --db demo.duckdb query \
-"SELECT job_family, sum(cost_usd) FROM warm_pool_costs GROUP BY ALL ORDER BY 2 DESC"
-With your own AWS profile:
-  sagemaker-exporter sync"""
+#: Commands to try on the file of the demo, after the name of the program.
+_NEXT = (
+    "--db demo.duckdb report",
+    "--db demo.duckdb report warm-pool-cost --by family",
+    "--db demo.duckdb report keep-alive-advice",
+    "--db demo.duckdb status",
+    '--db demo.duckdb query "SELECT job_family, sum(cost_usd) FROM warm_pool_costs '
+    'GROUP BY ALL ORDER BY 2 DESC"',
+)
 
 
 @dataclass(frozen=True)
@@ -61,4 +63,23 @@ def demo(app: App, wanted: DemoOptions) -> None:
             show=show,
             progress=progress,
         )
-    click.echo(_NEXT)
+    program = _program(sys.argv[0])
+    click.echo("\n".join(["Try next:", *(f"  {program} {words}" for words in _NEXT)]))
+    click.echo(f"With your own AWS profile:\n  {program} doctor\n  {program} sync")
+
+
+def _program(started: str) -> str:
+    """Return how to run this program from the working directory, as the user may have done.
+
+    Args:
+        started: The path with which it was started.
+    """
+    name = "sagemaker-exporter"
+    found = shutil.which(name)
+    if Path(started).name != name:  # python -m exporter
+        return f"{shlex.quote(sys.executable)} -m exporter"
+    if found is not None and Path(found).samefile(started):
+        return name
+    path = Path(started)
+    here = path.is_absolute() and path.is_relative_to(Path.cwd())
+    return shlex.quote(str(path.relative_to(Path.cwd()) if here else path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -47,3 +48,21 @@ def test_a_file_that_no_demo_wrote_stays(command: Command) -> None:
     assert (answer.code, answer.out) == (8, "")
     assert "demo.duckdb exists, and no demo wrote it." in answer.err
     assert path.read_bytes() == before
+
+
+def test_the_commands_that_it_ends_with_run_as_printed(command: Command) -> None:
+    answer = command.process("demo", "--jobs", "100")
+    _, _, end = answer.out.partition("Try next:\n")
+    lines = end.partition("With your own AWS profile:\n")[0].splitlines()
+    assert len(lines) == 5
+    for line in lines:
+        done = subprocess.run(
+            line.strip(),
+            shell=True,  # noqa: S602 - as a user pastes it
+            cwd=command.directory,
+            env=command.environment(),
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert (done.returncode, done.stderr) == (0, b""), line

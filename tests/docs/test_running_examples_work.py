@@ -298,7 +298,7 @@ def test_every_example_is_tested_or_only_shown() -> None:
         "watch",
         "upgrade",
         "rollback",
-        # It installs from the package index; `make release-check` installs the wheel.
+        # It installs a wheel, as `make release-check` does.
         "/usr/local/sbin/install-sagemaker-exporter",
     }
     found = {one.name for one in blocks(PAGE) if one.language != "console"}
