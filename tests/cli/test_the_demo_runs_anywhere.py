@@ -56,9 +56,9 @@ def test_the_commands_that_it_ends_with_run_as_printed(command: Command) -> None
     lines = end.partition("With your own AWS profile:\n")[0].splitlines()
     assert len(lines) == 5
     for line in lines:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S602 - as a user pastes it
             line.strip(),
-            shell=True,  # noqa: S602 - as a user pastes it
+            shell=True,
             cwd=command.directory,
             env=command.environment(),
             capture_output=True,
