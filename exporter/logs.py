@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final, TextIO
 
 from exporter.redaction import redact
@@ -85,10 +87,25 @@ class _Stderr(logging.StreamHandler[TextIO]):
         """Ignore the stream that the base class would keep."""
 
 
-def line(message: str, *, level: int = logging.WARNING, style: str = "text") -> str:
-    """Return a message for standard error: as it is, or as a log line in the JSON style."""
+def line(
+    message: str,
+    *,
+    level: int = logging.WARNING,
+    style: str = "text",
+    fields: Mapping[str, object] = MappingProxyType({}),
+) -> str:
+    """Return a message for standard error: as it is, or as a log line in the JSON style.
+
+    Args:
+        message: The message.
+        level: Its level.
+        style: `text` or `json`.
+        fields: What the message says, as fields of the JSON style.
+    """
     if style == "json":
-        return JsonFormatter().format(logging.LogRecord("", level, "", 0, message, None, None))
+        record = logging.makeLogRecord({**fields, "levelno": level, "msg": message})
+        record.levelname = logging.getLevelName(level)
+        return JsonFormatter().format(record)
     return "\n".join(visible(part) for part in redact(message).splitlines())
 
 

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -60,10 +61,22 @@ class App:
 
         return Database(Database.parse(self.db), lock_timeout=lock_timeout, notify=self.notify)
 
-    def notify(self, message: str, level: int = logging.INFO) -> None:
-        """Print a line for a person on standard error, unless --quiet was given."""
+    def notify(
+        self,
+        message: str,
+        level: int = logging.INFO,
+        fields: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        """Print a line for a person on standard error, unless --quiet was given.
+
+        Args:
+            message: The line.
+            level: Its level.
+            fields: What the line says, as fields of `--log-format json`.
+        """
         if not self.quiet:
-            click.echo(logs.line(message, level=level, style=self.log_format), err=True)
+            text = logs.line(message, level=level, style=self.log_format, fields=fields)
+            click.echo(text, err=True)
 
     def progress(self) -> AbstractContextManager[Progress | None]:
         """Return a context that shows progress at a terminal; elsewhere its value is None."""

@@ -70,7 +70,7 @@ def sync(ctx: click.Context, where: SourceOptions, how: SyncOptions, output: Jso
             )
         record(report)
         _print(report, output, _region_origin(ctx))
-        app.notify(report.summary())
+        app.notify(report.summary(), fields=report.figures())
         if report.error is not None:
             raise report.error
 

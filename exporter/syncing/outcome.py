@@ -104,6 +104,20 @@ class SyncReport:
                 calls.update(json.loads(run.calls))
         return dict(calls)
 
+    def figures(self) -> dict[str, int | float]:
+        """Return what the summary says, as numbers by name; the seconds are those of the sync."""
+        outcomes = Counter(scope.outcome for scope in self.scopes)
+        return {
+            "exit_code": self.exit_code,
+            **{f"scopes_{name}": outcomes[name] for name in ("complete", "failed", "skipped")},
+            **{
+                name: self.total(name) for name in ("jobs_inserted", "jobs_changed", "jobs_deleted")
+            },
+            "calls": sum(self.calls().values()),
+            "throttles": self.total("throttles"),
+            "seconds": round(self.seconds, 3),
+        }
+
     def summary(self) -> str:
         """Return one line for the cron mail."""
         if any(scope.outcome == "planned" for scope in self.scopes):

@@ -81,6 +81,19 @@ def test_verbose_logs_each_step_with_its_figures(command: Command) -> None:
     assert (events["page"]["jobs"], events["page"]["more"]) == (30, False)
     assert (events["looked up"]["jobs"], events["committed"]["inserted"]) == (30, 30)
     assert events["committed"]["outcome"] == events["scope done"]["outcome"] == "complete"
+    summary = lines[-1]
+    assert summary.pop("seconds") >= 0
+    assert {key: summary[key] for key in list(summary)[3:]} == {
+        "exit_code": 0,
+        "scopes_complete": 1,
+        "scopes_failed": 0,
+        "scopes_skipped": 0,
+        "jobs_inserted": 30,
+        "jobs_changed": 0,
+        "jobs_deleted": 0,
+        "calls": 2,
+        "throttles": 0,
+    }
     # -vv also logs each answer with its request ID, which AWS support asks for.
     deep = command("sync", "--max-rps", "0", "-vv").err
     assert " DEBUG answer scope=111122223333/eu-west-1 operation=ListTrainingJobs " in deep
