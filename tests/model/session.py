@@ -142,7 +142,6 @@ class Session:
         self.account = f"{seed % 10**12:012}"
         self.scopes = [self.world.scope(self.account, region) for region in REGIONS[:several]]
         self.world.generate(chance.randint(5, 60) * several, self.scopes)
-        self.world.jobs_per_day = 25
         self.lives = [Life(scope, self.world.clock) for scope in self.scopes]
         self.database = folder / f"model-{seed}.duckdb"
         self.snapshot = folder / f"model-{seed}.snapshot"
@@ -201,8 +200,9 @@ class Session:
     def _change(self) -> None:
         chance = self._chance
         seconds = chance.choice([5, 60, 60, 900, 1_800, 3_600, 7_200, 40_000])
-        self.world.advance(seconds)
-        self._happen(chance, chance.randint(0, 6))
+        # Not `World.advance`, which would create jobs afterwards, dated back into a rest.
+        self.world.clock.advance(seconds + chance.choice([0.0, 0.457]))
+        self._happen(chance, chance.randint(0, 12))
         self.trail.append(f"{self.world.clock.now():%m-%d %H:%M:%S} after {seconds} s")
 
     def _happen(self, chance: Random, changes: int) -> None:
@@ -256,6 +256,7 @@ class Session:
             faults += trouble.faults(chance, kind, region)
         if "denied" in self.kinds and chance.random() < 0.5:
             behaviour["denied"] = trouble.denied(chance)
+            self.tagged = True  # a plain sync does not read the tags of closed jobs again
         if "odd" in self.kinds and chance.random() < 0.6:
             jobs = [job.name for scope in self.scopes for job in scope.jobs()]
             name, kind = chance.choice(jobs or ["none"]), chance.choice(trouble.ODD_RECORDS)
