@@ -5,8 +5,9 @@ the command as a process: syncs with random options, among changes, faults and o
 readers, backups and restores. Then the service rests, and one or two plain syncs have to make the
 file equal to it: jobs, details, history, deletions and ledger. No command may end with 1.
 
-Each difference is printed with the seed of its session; `--seed N --sessions 1` repeats it, except
-for the moments that depend on the machine. The exit code is 1 if there was a difference.
+Each difference is printed with the command that repeats its session, except for the moments that
+depend on the machine; `--shrink` looks for the fewest kinds of trouble that show it. The exit code
+is 1 if there was a difference.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Failure:
     def __str__(self) -> str:
         lines = "\n".join(f"  {line}" for line in self.lines[:12])
         more = f"\n  … {len(self.lines) - 12} more" if len(self.lines) > 12 else ""
-        again = f"python -m tests.model --seed {self.seed} --sessions 1"
+        only = f"--only {','.join(self.kinds)}"
+        again = f"python -m tests.model --seed {self.seed} --sessions 1 {only}"
         return f"DIFFERENCE, seed {self.seed}\n{lines}{more}\n{self.account}\nagain: {again}\n"
 
 
@@ -47,23 +49,61 @@ def run(
     allowed: Collection[str],
     enough: Callable[[Count], bool],
     *,
+    shrink: bool = False,
     report: Callable[[Failure], None] = lambda _: None,
 ) -> tuple[Count, list[Failure]]:
-    """Run sessions until `enough`; each has the next seed."""
+    """Run sessions until `enough`; each has the next seed.
+
+    Args:
+        zygotes: Starts the processes.
+        folder: Where the files are.
+        seed: The seed of the first session.
+        allowed: The kinds of trouble to choose from.
+        enough: Ends the run.
+        shrink: Repeat a session that found a difference with fewer kinds of trouble.
+        report: Called with each difference.
+    """
     count, failures = Count(), list[Failure]()
     while not enough(count):
-        session = Session(zygotes, folder, seed, allowed, count)
-        try:
-            session.run(lambda: enough(count))
-        except (Difference, TimeoutError) as difference:
-            kinds, lines = tuple(session.kinds), tuple(str(difference).splitlines())
-            failures.append(Failure(seed, kinds, lines, session.account_of_failure()))
-            report(failures[-1])
+        failure = play(zygotes, folder, seed, allowed, count, lambda: enough(count))
+        if failure is not None:
+            if shrink:
+                failure = _shrunk(zygotes, folder, failure)
+            failures.append(failure)
+            report(failure)
         count.sessions += 1
-        for path in folder.glob(f"model-{seed}.*"):
-            path.unlink()
         seed += 1
     return count, failures
+
+
+def play(
+    zygotes: Zygotes,
+    folder: Path,
+    seed: int,
+    allowed: Collection[str],
+    count: Count,
+    enough: Callable[[], bool],
+) -> Failure | None:
+    """Run one session; return its difference, if any."""
+    session = Session(zygotes, folder, seed, allowed, count)
+    try:
+        session.run(enough)
+    except (Difference, TimeoutError) as found:
+        lines = tuple(str(found).splitlines())
+        return Failure(seed, tuple(session.kinds), lines, session.account_of_failure())
+    finally:
+        for path in folder.glob(f"model-{seed}.*"):
+            path.unlink()
+    return None
+
+
+def _shrunk(zygotes: Zygotes, folder: Path, failure: Failure) -> Failure:
+    """Return the difference of the same session with as few kinds of trouble as it needs."""
+    for kind in failure.kinds:
+        rest = [each for each in failure.kinds if each != kind]
+        found = play(zygotes, folder, failure.seed, rest, Count(), lambda: False) if rest else None
+        failure = found or failure
+    return failure
 
 
 def summary(count: Count, failures: Collection[Failure]) -> str:
@@ -88,6 +128,7 @@ def main() -> int:
     parser.add_argument("--sessions", type=int, default=1_000_000, help="stop after so many")
     parser.add_argument("--seed", type=int, default=1, help="the seed of the first session")
     parser.add_argument("--only", default=",".join(KINDS), help="kinds of trouble to choose from")
+    parser.add_argument("--shrink", action="store_true", help="repeat a failure with fewer kinds")
     parser.add_argument("--without", default="", help="kinds of trouble to leave out")
     options = parser.parse_args()
     allowed = [each for each in options.only.split(",") if each not in options.without.split(",")]
@@ -106,6 +147,7 @@ def main() -> int:
             options.seed,
             allowed,
             enough,
+            shrink=options.shrink,
             report=lambda failure: print(failure, flush=True),
         )
     print(summary(count, failures))

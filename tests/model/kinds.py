@@ -49,16 +49,19 @@ ODD_RECORDS: Final[tuple[OddRecord, ...]] = get_args(OddRecord)
 
 
 def drawn(chance: Random, allowed: Collection[str]) -> list[str]:
-    """Return the kinds of one session: a few, so that a difference names its cause."""
+    """Return the kinds of one session: a few, so that a difference names its cause.
+
+    What is not allowed is drawn all the same, so that the rest of a session stays similar.
+    """
     share = chance.choice([0.15, 0.3, 0.5])
-    return [kind for kind in KINDS if kind in allowed and chance.random() < share] or list(allowed)[
-        :1
-    ]
+    chosen = [kind for kind in KINDS if chance.random() < share and kind in allowed]
+    return chosen or [kind for kind in KINDS if kind in allowed][:1]
 
 
 def habits(chance: Random, kinds: Collection[str]) -> Behaviour:
     """Return how the service behaves during a whole session."""
-    late, some = "late" in kinds, _some(chance)
+    late, cased, cut = "late" in kinds, _some(chance), _some(chance)
+    late_seconds, order = chance.choice([0.0, 600.0]), chance.choice(_ORDERS)
     return Behaviour(
         filter_before_cut=chance.random() < 0.5,
         creation_time_is_range=chance.random() < 0.8,
@@ -69,15 +72,15 @@ def habits(chance: Random, kinds: Collection[str]) -> Behaviour:
         secondary_moves_last_modified=chance.random() < 0.5,
         pool_seconds_while_available=chance.choice(["absent", "zero", "growing"]),
         pool_status_late_seconds=90.0 if late else 0.0,
-        pool_seconds_late_seconds=chance.choice([0.0, 600.0]) if late else 0.0,
+        pool_seconds_late_seconds=late_seconds if late else 0.0,
         deleting_seconds=120.0 if late else 0.0,
         failed_without_times=chance.random() < 0.3,
         new_statuses=chance.choice([(), ("Hibernating",)]),
         missing_job_error=chance.choice(["ValidationException", "ResourceNotFound"]),
         search_lag_seconds=60.0 if "lag" in kinds else 0.0,
-        listing_order=chance.choice(_ORDERS) if "disorder" in kinds else None,
-        other_case=some if "case" in kinds else frozenset(),
-        whole_seconds=_some(chance) if "seconds" in kinds else frozenset(),
+        listing_order=order if "disorder" in kinds else None,
+        other_case=cased if "case" in kinds else frozenset(),
+        whole_seconds=cut if "seconds" in kinds else frozenset(),
     )
 
 

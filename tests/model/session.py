@@ -138,7 +138,8 @@ class Session:
         self.trail: list[str] = []
         self.world = World(Clock(START), seed, trouble.habits(chance, self.kinds))
         self.habits = self.world.behaviour
-        several = chance.randint(2, 3) if "regions" in self.kinds else 1
+        several = chance.randint(2, 3)
+        several = several if "regions" in self.kinds else 1
         self.account = f"{seed % 10**12:012}"
         self.scopes = [self.world.scope(self.account, region) for region in REGIONS[:several]]
         self.world.generate(chance.randint(5, 60) * several, self.scopes)

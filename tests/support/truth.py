@@ -121,7 +121,9 @@ class Truth:
             name = row["training_job_name"]
             if key in there or row["deleted_at"] is not None or name in self.unknowable:
                 continue
-            if full or row["open_reason"] is not None:
+            # A full listing looks for deleted jobs among those created before it began.
+            past = full and key[1] < self.scope.clock.now()
+            if past or row["open_reason"] is not None:
                 lines.append(
                     f"{name} of {key[1]} is deleted, but not marked ({row['open_reason']})"
                 )
