@@ -44,20 +44,29 @@ def shown(call: Call, response: Response, behaviour: Behaviour) -> Response:
     if response.status != 200 or call.service != "sagemaker" or not _is_odd(behaviour):
         return response
     answer: Record = json.loads(response.body)
+    if call.operation == "ListTrainingJobs":
+        _add_nulls(answer["TrainingJobSummaries"], behaviour)
     for record in _records(call.operation, answer):
-        kind = behaviour.odd_records.get(str(record.get("TrainingJobName")))
-        if kind is not None:
-            _RECORDS[kind](record)
-        if call.operation in behaviour.whole_seconds:
-            _cut_times(record)
-        if call.operation in behaviour.other_case:
-            _swap_case(record)
-    for rows in _lists(call.operation, answer):
-        named = [row["TrainingJobName"] for row in rows if "TrainingJobName" in row]
-        if any(behaviour.odd_records.get(name) == "null_beside" for name in named):
-            rows.append(None)
+        _change(record, call.operation, behaviour)
     body = json.dumps(answer).encode() if _has_half_pair(answer) else to_json(answer)
     return replace(response, body=body.replace(_BAD_BYTE_MARK.encode(), _BAD_BYTE))
+
+
+def _change(record: Record, operation: str, behaviour: Behaviour) -> None:
+    kind = behaviour.odd_records.get(str(record.get("TrainingJobName")))
+    if kind is not None:
+        _RECORDS[kind](record)
+    if operation in behaviour.whole_seconds:
+        _cut_times(record)
+    if operation in behaviour.other_case:
+        _swap_case(record)
+
+
+def _add_nulls(rows: list[Any], behaviour: Behaviour) -> None:
+    """Add a null to a list with a record that is `null_beside`."""
+    kinds = {behaviour.odd_records.get(row["TrainingJobName"]) for row in rows}
+    if "null_beside" in kinds:
+        rows.append(None)
 
 
 def _is_odd(behaviour: Behaviour) -> bool:
@@ -95,16 +104,11 @@ def _in_own_case(value: Any, own: Mapping[str, str]) -> Any:  # noqa: ANN401 - J
 
 def _records(operation: str, answer: Record) -> Iterator[Record]:
     if operation == "ListTrainingJobs":
-        yield from answer["TrainingJobSummaries"]
+        yield from (row for row in answer["TrainingJobSummaries"] if row is not None)
     elif operation == "Search":
         yield from (result["TrainingJob"] for result in answer["Results"])
     elif operation == "DescribeTrainingJob":
         yield answer
-
-
-def _lists(operation: str, answer: Record) -> Iterator[list[Any]]:
-    if operation == "ListTrainingJobs":
-        yield answer["TrainingJobSummaries"]
 
 
 def _cut_times(value: Any) -> None:  # noqa: ANN401 - JSON

@@ -34,7 +34,7 @@ START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 #: The most rounds of trouble in a session, each with a comparison at its end.
 ROUNDS: Final = 6
 #: How long an answer of Search may show an older state, and how long AWS may be late.
-INDEX_LAG: Final = timedelta(minutes=2)
+INDEX_LAG: Final = timedelta(minutes=2, seconds=5)
 LATE: Final = timedelta(minutes=15)
 #: The service's clock stands still during a sync; the program adds the seconds that pass.
 SYNC_TAKES: Final = timedelta(minutes=2)
