@@ -42,7 +42,7 @@ ANSWERING = ("ListTrainingJobs", "DescribeTrainingJob", "Search")
 
 def seldom(kind: str, usual: Any, *others: Any) -> st.SearchStrategy[Any]:
     """Draw the usual value most of the time, so that most examples show one oddity at most."""
-    return st.sampled_from([usual] * 5 + [] if kind in WITHOUT else [usual] * 5 + list(others))
+    return st.sampled_from([usual] * 5 + ([] if kind in WITHOUT else list(others)))
 
 
 #: One change at the service, with a number that chooses its details.
