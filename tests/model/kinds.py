@@ -1,4 +1,8 @@
-"""The kinds of trouble, and what of them a session of the model draws."""
+"""The kinds of trouble, and what of them a session of the model draws.
+
+To add one: a line in `KINDS`, and either a fault in `faults`, a habit of the service in `habits`,
+or an act in `Session._act`. If it excuses a difference, `Session` says for how long.
+"""
 
 from __future__ import annotations
 

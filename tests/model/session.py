@@ -46,6 +46,23 @@ SIZES: Final = {"page": 10, "batch_rows": 25, "lookup_rows": 10}
 PATIENCE: Final = "20"
 
 
+#: What makes a sync a one-off, or no sync at all.
+ONE_OFFS: Final = frozenset(
+    {
+        "--dry-run",
+        "--name-contains",
+        "--status",
+        "--warm-pool-status",
+        "--created-after",
+        "--created-before",
+    }
+)
+#: How a sync may end that meets trouble, and a reader that finds the file busy or not there yet.
+TROUBLED: Final = frozenset({0, 3, 5, 7})
+READING: Final = frozenset({0, 4})
+NOT_THERE: Final = frozenset({2, 8})
+
+
 class Difference(AssertionError):
     """The program broke its promise; one readable line per fault."""
 
@@ -104,18 +121,6 @@ class Plan:
     def is_calm(self) -> bool:
         """Whether nothing keeps it from being complete."""
         return not (self.faults or self.behaviour or self.one_off)
-
-
-ONE_OFFS: Final = frozenset(
-    {
-        "--dry-run",
-        "--name-contains",
-        "--status",
-        "--warm-pool-status",
-        "--created-after",
-        "--created-before",
-    }
-)
 
 
 class Session:
@@ -394,20 +399,13 @@ class Session:
             ended = running.wait()
             codes = [(words, other.wait()) for words, other in others]
         for words, other in codes:
-            # 8: the file is not there before the first sync. A sync meets the same trouble.
-            missing = self._is_new()
-            self._contract(
-                other,
-                {0, 3, 4, 5, 7} if words[0] == "sync" else {0, 4, 8, 2} if missing else {0, 4},
-            )
+            allowed = TROUBLED | READING if words[0] == "sync" else READING
+            self._contract(other, allowed | (set() if self.known.jobs else NOT_THERE))
         self._judge(plan, ended, before, busy=True)
 
-    def _is_new(self) -> bool:
-        return not self.known.jobs
-
     def _care(self) -> None:
-        if not self.database.exists():
-            return
+        if not self.known.jobs:
+            return  # a sync that was killed early may have left a file without tables
         chance = self._chance
         act = chance.choice(["check", "backup", "backup", "restore", "prune", "status"])
         if act == "check":
@@ -435,12 +433,10 @@ class Session:
     ) -> None:
         """Check a sync that was not stopped."""
         self.trail.append(f"  ended with {ended.code}")
-        allowed = {0}
-        if plan.faults or plan.behaviour:
-            allowed |= {3, 5, 7}
+        allowed = TROUBLED if plan.faults or plan.behaviour else frozenset({0})
         if set(plan.behaviour) == {"odd_records"} and not plan.faults:
-            allowed = {0, 3}  # one bad record never ends another
-        self._contract(ended, allowed | ({4} if busy else set()))
+            allowed = frozenset({0, 3})  # one bad record never ends another
+        self._contract(ended, allowed | (READING if busy else set()))
         self._nothing_is_lost()
         if ended.code != 0 or plan.one_off:
             return
@@ -452,7 +448,8 @@ class Session:
         if plan.is_calm and not plan.moving and not patient & {*self.kinds}:
             self._is_prompt()
 
-    def _contract(self, ended: Ended, codes: set[int]) -> None:
+    def _contract(self, ended: Ended, codes: Collection[int]) -> None:
+        """Check an exit code, and that nobody reads of a bug."""
         self._count.codes[ended.code] += 1
         lines = []
         if ended.code not in codes:
