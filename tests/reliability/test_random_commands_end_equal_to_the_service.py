@@ -9,7 +9,7 @@ from tests.model.__main__ import run, summary
 from tests.model.kinds import KINDS
 from tests.support.processes import Zygotes
 
-COMMANDS = 12
+COMMANDS = 8
 SEED = int(os.environ.get("EXPORTER_SEED", "7"))
 
 
