@@ -23,7 +23,8 @@ The modules, each of which imports only modules of the rows above it and `export
     history, access, limits         generated jobs; who calls and may; how often
     world, listing, expression      all scopes in time; pages of a list; the language of Search
     search, pricing                 pages of Search; pages of the price list
-    service, faults                 a call in, an answer out; what goes wrong on the way
+    service, faults, oddities       a call in, an answer out; what goes wrong on the way; what
+                                    answers look like although nothing went wrong
     server                          the service over HTTP
 """
 

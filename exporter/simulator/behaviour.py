@@ -12,7 +12,21 @@ from typing import Literal
 
 SortOrder = Literal["Ascending", "Descending"]
 PoolSeconds = Literal["absent", "zero", "growing"]
+ListingOrder = tuple[Literal["Name", "CreationTime", "Status"], SortOrder]
 Denied = tuple[str | None, str | None, str]
+OddRecord = Literal[
+    "half_pair",
+    "half_pair_status",
+    "bad_byte",
+    "nul",
+    "huge",
+    "far_year",
+    "nulls",
+    "null_beside",
+    "wrong_shape",
+    "nameless",
+    "modified_ahead",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,17 @@ class Behaviour:
             still holds deleted jobs and lacks new ones. [R]
         search_max_filters: The most filters in an expression; 20 by the model, but nobody
             has shown so many on the wire. [D/I]
+        listing_order: The SortBy and SortOrder of ListTrainingJobs whatever a request asks for;
+            None obeys. Seen at stand-ins and proxies. [R]
+        other_case: Operations that spell the name in ARNs in the other case; every operation
+            then finds a job by either spelling. Seen at neighbouring lists. [R]
+        whole_seconds: Operations whose times are cut to seconds. [I]
+        odd_records: How the record of a job, by its name, is odd: `half_pair` (half a surrogate
+            pair in FailureReason, which quotes other people's logs [R]) or `half_pair_status`
+            (in SecondaryStatus), `bad_byte` (not UTF-8 [R]), `nul`, `huge` (integers past 64
+            bits), `far_year` (past 9999), `nulls` (in lists), `null_beside` (a null as a row of
+            the listing), `wrong_shape`, `nameless`, `modified_ahead` (LastModifiedTime ten years
+            ahead). [I] unless marked.
         denied: Denied actions as (account or None, region or None, operation). [D]
         disabled_regions: Regions that are not enabled, as (account or None, region). [D]
         unassumable_roles: Role ARNs that AssumeRole refuses. [D]
@@ -98,6 +123,10 @@ class Behaviour:
     missing_job_error: Literal["ValidationException", "ResourceNotFound"] = "ValidationException"
     search_lag_seconds: float = 0.0
     search_max_filters: int = 20
+    listing_order: ListingOrder | None = None
+    other_case: frozenset[str] = frozenset()
+    whole_seconds: frozenset[str] = frozenset()
+    odd_records: Mapping[str, OddRecord] = field(default_factory=lambda: MappingProxyType({}))
     denied: frozenset[Denied] = frozenset()
     disabled_regions: frozenset[tuple[str | None, str]] = frozenset()
     unassumable_roles: frozenset[str] = frozenset()

@@ -30,6 +30,7 @@ Kind = Literal[
     "denied_by_policy",
     "skewed",
     "rejected_token",
+    "not_found",
     "reset",
     "truncated",
     "foreign",
@@ -54,9 +55,10 @@ class Fault:
             (UnrecognizedClientException), `denied` (AccessDeniedException),
             `denied_by_policy` (the same by a service control policy), `skewed`
             (InvalidSignatureException, as for a wrong clock), `rejected_token`
-            (ValidationException, only for calls with a NextToken), `reset` (the connection,
-            before any byte), `truncated` (half the body), `foreign` (HTML), `wrong_type` and
-            `missing_field` (in a row of the answer), `hang`, `no_date`, `wrong_date`.
+            (ValidationException, only for calls with a NextToken), `not_found` (although the
+            job is there), `reset` (the connection, before any byte), `truncated` (half the
+            body), `foreign` (HTML), `wrong_type` and `missing_field` (in a row of the answer),
+            `hang`, `no_date`, `wrong_date`.
             `no_list` is an object in the place of the list, which boto3 reads as an empty list. It
             does not notice `truncated` and `foreign`: it returns an answer without members.
         operation: The only operation to hit; None is any.
@@ -148,6 +150,7 @@ def error_of(fault: Fault) -> ApiError | None:
             "Signature expired: 20261101T120000Z is now earlier than 20261101T130000Z",
         ),
         "rejected_token": ApiError("ValidationException", "Invalid NextToken."),
+        "not_found": ApiError("ValidationException", "Requested resource not found."),
     }
     return errors.get(fault.kind)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from exporter.simulator.access import access_key_of
 from exporter.simulator.faults import Fault, Faults, damaged, error_of
+from exporter.simulator.oddities import asked, shown
+from exporter.simulator.scope import Scope
 from exporter.simulator.service import OPERATIONS, Service
 from exporter.simulator.world import DEFAULT_SCOPE, World
 from exporter.wire import Answer, ApiError, Body, Call, Front, Outcome, Response, Server
@@ -128,11 +130,14 @@ class Simulator(Server):
             error = error_of(fault)
             if error is not None:
                 raise error
+        if call.service == "sagemaker":
+            call = asked(call, self._scope(call), self.world.behaviour)
         return self._service.answer(call)
 
     def _finish(self, call: Call, outcome: Outcome, response: Response) -> Response:
         with self._lock:
             fault = self._hits.pop(call.request_id, None)
+        response = shown(call, response, self.world.behaviour)
         if fault is not None:
             response = damaged(fault, response)
         rows, next_token = _contents(outcome)
@@ -154,6 +159,9 @@ class Simulator(Server):
         if self.on_answer is not None:
             self.on_answer(recorded)
         return response
+
+    def _scope(self, call: Call) -> Scope:
+        return self.world.scope(self._service.caller(call).account_id, call.region)
 
     def _account(self, call: Call) -> str | None:
         try:

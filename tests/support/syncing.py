@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ COLUMNS = (
 
 #: Changes at the service.
 CHANGES = ("create", "start", "end", "pool", "delete", "again", "quiet secondary")
+#: A change that a service only shows if a clock is wrong.
+FUTURE = "future"
 _QUIET = ("Downloading", "Training", "Uploading", "Pending")
 
 
@@ -233,15 +235,24 @@ class Life:
         elif what == "again":
             free = [job.name for job, _ in self.scope.deleted if not self.scope.find(job.name)]
             if free:
+                # Deleting a job and using its name again takes longer than a second.
+                self.clock.advance(1)
                 self._create(free[number % len(free)], number)
+        elif what == FUTURE:
+            # Somebody's clock was ahead: an hour, a day, or more than a year.
+            ahead = timedelta(hours=(1, 24, 10_000)[number % 3])
+            self._create(f"job-{self.names}", number, self.clock.now() + ahead)
+            self.names += 1
         else:
             self._change(what, chosen, number)
 
-    def _create(self, name: str, number: int) -> None:
+    def _create(self, name: str, number: int, created_at: datetime | None = None) -> None:
         keep_alive = (None, 600, 3_600)[number % 3]
         # Several within one second, as a pipeline creates them.
         self.clock.advance(number % 2)
-        self.scope.create_job(name, keep_alive_seconds=keep_alive, lives=False)
+        self.scope.create_job(
+            name, created_at=created_at, keep_alive_seconds=keep_alive, lives=False
+        )
 
     def _change(self, what: str, job: Job, number: int) -> None:
         status = job.state.training_job_status
