@@ -105,8 +105,19 @@ class InvalidRequest(ServiceError):
     """The service rejects a parameter, such as a NextToken that has expired."""
 
 
+class EndlessAnswer(ServiceError):
+    """The NextToken of an operation comes again and again, so its pages never end."""
+
+    def __init__(self, operation: str, scope: str = "") -> None:
+        super().__init__(
+            f"{operation} repeats a NextToken.",
+            "Nothing is lost; the next run continues from here.",
+            scope=scope,
+        )
+
+
 #: Errors after which a caller goes on without the operation, if it is optional.
-UNAVAILABLE: Final = (AccessDenied, NotOffered)
+UNAVAILABLE: Final = (AccessDenied, NotOffered, EndlessAnswer)
 
 
 class BrokenAnswer(Exception):

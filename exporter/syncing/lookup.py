@@ -16,7 +16,7 @@ from exporter.errors import ExporterError
 from exporter.sagemaker import service
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import UNAVAILABLE, InvalidRequest
-from exporter.sagemaker.rows import JobKey, same_job
+from exporter.sagemaker.rows import JobKey, Unreadable, same_job
 from exporter.sagemaker.service import PAGE, Found
 from exporter.syncing.merge import ENDED, Deleted, Observed, Reply, Stored
 from exporter.syncing.plan import Capabilities, LookupRequest
@@ -93,7 +93,7 @@ class JobLookup:
                 for key in by_arn.get(found.job.training_job_arn, ()):
                     if same_job(key, found.job):
                         yield _observed(found, key)
-        except UNAVAILABLE as error:
+        except (*UNAVAILABLE, InvalidRequest) as error:
             self._without_search(error)
 
     def _search(self, requests: Sequence[LookupRequest]) -> Iterator[tuple[Found, LookupRequest]]:
@@ -132,6 +132,8 @@ class JobLookup:
         except UNAVAILABLE as error:
             self.capabilities = replace(self.capabilities, describe=False)
             self._fall_back(error, "Jobs are looked up in other ways where possible.")
+            return None
+        except Unreadable:
             return None
         if found is None or not same_job(request.key, found.job):
             return Deleted(request.key, self._now())

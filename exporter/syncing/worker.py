@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from exporter.config.labels import LabelRules
@@ -87,13 +87,13 @@ class Worker:
                 self.api, ledger, check=self.stop.check, page_size=self.sizes.page
             ),
             lookup=JobLookup(
-                self.api, now=self._server_time, notify=self.notify, page_size=self.sizes.page
+                self.api, now=self.api.time, notify=self.notify, page_size=self.sizes.page
             ),
             ledger=ledger,
             notify=self.notify,
             progress=self.progress,
             clock=self.clock,
-            server_time=self._server_time,
+            server_time=self.api.time,
             sizes=self.sizes,
         )
 
@@ -113,11 +113,12 @@ class Worker:
                 ledger and the scope say what stopped it.
         """
         try:
+            options = self.options
             while True:
                 view = view or self.records.scope(self.scope.key)
                 listing = plan.next_listing(
                     view.state,
-                    self.options,
+                    options,
                     view.open_jobs,
                     self.scope.lookup.capabilities,
                     self.sizes.page,
@@ -125,6 +126,9 @@ class Worker:
                 self._sync_listing(view, listing)
                 if not plan.needs_another(listing, resumed=listing.started):
                     return
+                if listing.mode == "full":
+                    # What an earlier run began is complete now; do not list it a second time.
+                    options = replace(options, full=False)
                 view = None
         except BaseException as error:  # also Interrupted, which is not an Exception
             self.scope.ledger.close(error)
@@ -198,6 +202,3 @@ class Worker:
             )
         state = plan.completed(result.state, result.last, self.api.server_time())
         self.scope.ledger.commit(state, merged, complete=True)
-
-    def _server_time(self) -> datetime:
-        return self.api.server_time() or self.clock.now()

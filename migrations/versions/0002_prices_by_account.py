@@ -73,8 +73,11 @@ _PRICES: Final = (
     "DROP TABLE copied_prices",
 )
 
+#: The ledger says which records of the service were skipped or repaired.
+_RUNS: Final = ("ALTER TABLE sync_runs ADD COLUMN odd_records JSON",)
+
 
 def upgrade() -> None:
     """Add the columns and tables of this schema."""
-    for statement in (*_IMPORTS, *_PRICES):
+    for statement in (*_IMPORTS, *_PRICES, *_RUNS):
         op.execute(statement)
