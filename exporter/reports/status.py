@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from exporter.text import counted
 from exporter.times import format_age, format_time
 
 #: One row per scope, with counts of its jobs. A job counts as without price if one of its instance
@@ -76,6 +78,14 @@ by_scope AS (
     GROUP BY ALL
 ),
 
+odd AS (
+    -- One row per scope whose ledger has odd records, with the JSON of each run.
+    SELECT account_id, region, list(CAST(odd_records AS VARCHAR)) AS odd_records
+    FROM sync_runs
+    WHERE odd_records IS NOT NULL AND CAST(odd_records AS VARCHAR) <> '{}'
+    GROUP BY account_id, region
+),
+
 known AS (
     -- One row per scope that is synced, or has jobs from a one-off sync.
     SELECT account_id, region FROM sync_scopes
@@ -100,10 +110,12 @@ SELECT
     CAST(coalesce(by_scope.open_pools, 0) AS BIGINT) AS open_pools,
     CAST(coalesce(by_scope.deleted_jobs, 0) AS BIGINT) AS deleted_jobs,
     CAST(coalesce(by_scope.jobs_without_details, 0) AS BIGINT) AS jobs_without_details,
-    CAST(coalesce(by_scope.jobs_without_price, 0) AS BIGINT) AS jobs_without_price
+    CAST(coalesce(by_scope.jobs_without_price, 0) AS BIGINT) AS jobs_without_price,
+    coalesce(odd.odd_records, []) AS odd_records
 FROM known
 LEFT JOIN sync_scopes AS scope USING (account_id, region)
 LEFT JOIN by_scope USING (account_id, region)
+LEFT JOIN odd USING (account_id, region)
 LEFT JOIN accounts USING (account_id)
 ORDER BY known.account_id, known.region
 """
@@ -135,6 +147,8 @@ class Scope:
     """An account and region. The times are those of the table `sync_scopes`; numbers count jobs.
 
     `one_off` is true if only syncs with a filter or a creation window found jobs here.
+    `odd_records` counts the records that were not as the API documents them, in all runs of the
+    ledger: `{"skipped": {"ListTrainingJobs.CreationTime": 1}, "repaired": {…}}`.
     """
 
     account_id: str
@@ -154,6 +168,7 @@ class Scope:
     deleted_jobs: int
     jobs_without_details: int
     jobs_without_price: int
+    odd_records: Mapping[str, Mapping[str, int]]
 
     @property
     def name(self) -> str:
@@ -179,6 +194,8 @@ class Scope:
                 else "before its first page"
             )
             yield f"the {self.listing_mode} listing stopped {place}; the next sync resumes it"
+        for fate, members in self.odd_records.items():
+            yield f"{counted(sum(members.values()), 'odd record')} {fate} ({', '.join(members)})"
 
 
 @dataclass(frozen=True)
@@ -255,12 +272,23 @@ def read(connection: sa.Connection, now: datetime, *, runs: int = 10) -> Status:
     latest = connection.execute(sa.text(_RUNS), {"runs": runs}).mappings().all()
     return Status(
         now=now,
-        scopes=tuple(Scope(**row) for row in scopes),
+        scopes=tuple(
+            Scope(**{**row, "odd_records": _summed(row["odd_records"])}) for row in scopes
+        ),
         runs=tuple(
             Run(**{**row, "calls": sum(json.loads(row["calls"] or "{}").values())})
             for row in latest
         ),
     )
+
+
+def _summed(texts: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Return the sum of the odd records of many runs."""
+    found: dict[str, Counter[str]] = {}
+    for text in texts:
+        for fate, members in json.loads(text).items():
+            found.setdefault(fate, Counter()).update(members)
+    return {fate: dict(sorted(members.items())) for fate, members in sorted(found.items())}
 
 
 def _seconds(age: timedelta | None) -> float | None:

@@ -47,6 +47,10 @@ class Retries:
 
 
 DEFAULT_RETRIES: Final = Retries()
+#: An HTTP Date is cut to seconds, so a later one may seem to be this much earlier.
+_DATE_PRECISION: Final = timedelta(seconds=1)
+#: Years of a Date that the arithmetic of a sync can add to and subtract from.
+_YEARS: Final = range(1970, 9999)
 
 
 @dataclass(frozen=True)
@@ -243,19 +247,17 @@ class Api:
             self._last_date = (date, received)
             # The Date has whole seconds, but a later request is never from an earlier moment.
             as_of = date - timedelta(seconds=received - sent)
-            self._latest = max(self._latest or as_of, as_of)
+            if self._latest is not None and as_of < self._latest <= as_of + _DATE_PRECISION:
+                as_of = self._latest
+            self._latest = as_of
         return Answer(operation, data, None if date is None else self._latest, date)
 
-    def server_time(self) -> datetime | None:
-        """Return the server's time now, by its last answer; None if it never gave one."""
+    def time(self) -> datetime:
+        """Return the server's time now, by its last Date; without one, this machine's time."""
         if self._last_date is None:
-            return None
+            return self._now()
         date, received = self._last_date
         return date + timedelta(seconds=self._monotonic() - received)
-
-    def time(self) -> datetime:
-        """Return the server's time now; the time of this machine if the server gave none."""
-        return self.server_time() or self._now()
 
     def _backoff(self, state: tenacity.RetryCallState) -> float:
         ceiling = min(0.5 * 2 ** (state.attempt_number - 1), self._retries.longest_backoff)
@@ -314,11 +316,13 @@ def _check_shape(operation: str, data: Mapping[str, Any]) -> None:
 
 
 def http_date(data: Mapping[str, Any]) -> datetime | None:
-    """Return the HTTP Date of an answer in whole seconds; None if there is none."""
+    """Return the HTTP Date of an answer in whole seconds; None if it has none, or no date."""
     headers = data.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     try:
         moment = parsedate_to_datetime(headers["date"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        return None
+    if moment.year not in _YEARS:
         return None
     # "-0000" is parsed without a zone; it means UTC, never the time of this machine.
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

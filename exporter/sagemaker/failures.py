@@ -315,6 +315,8 @@ def _credential_fault(error: BaseException) -> tuple[str, str]:
     )
 
 
+#: Characters of a foreign message that are read at all; 300 of them are shown.
+_READ: Final = 8_192
 _LATER: Final = "Nothing is lost; the next run continues from here."
 #: Class, message and guidance of the kinds whose text needs nothing else of the error.
 _EXPLAINED: Final[Mapping[Kind, tuple[type[ExporterError], str, str]]] = {
@@ -383,4 +385,4 @@ def _message(error: BaseException) -> str:
     elif type(error) is boto.HTTPClientError:
         # An error of another library, which can quote a header and so a token.
         text = type(error.kwargs.get("error")).__name__
-    return " ".join(redact_foreign(text).split())[:300]
+    return " ".join(redact_foreign(text[:_READ]).split())[:300]

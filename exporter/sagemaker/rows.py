@@ -165,7 +165,9 @@ def _text(value: object) -> tuple[str | None, bool]:
     plain = value.isascii() and "\0" not in value
     clean = value if plain else _UNSTORABLE.sub("\ufffd", value)
     if len(clean) > _LONGEST:
-        clean = f"{clean[:_LONGEST]}…"
+        head = clean[:_LONGEST]
+        # Not within a word: half a secret is not recognised as one.
+        clean = f"{head[: head.rfind(' ') + 1 or _LONGEST]}…"
     return clean or None, clean != value
 
 
@@ -241,7 +243,7 @@ def _job_name(record: Record) -> str:
 
 def _job_arn(record: Record) -> str:
     arn: str = record.require("TrainingJobArn", str)
-    if len(arn) > _LONGEST:  # it was cut, and half an ARN names no job
+    if arn.endswith("…"):  # it was cut, and half an ARN names no job
         raise Unreadable("TrainingJobArn")
     return arn
 
@@ -441,9 +443,7 @@ def fill(row: type[_Row], record: Record) -> _Row:
 
 def tags_json(tags: Iterable[Record]) -> str:
     """Return tags (`{Key, Value}`) as the text of one JSON object."""
-    return _json(
-        {key: tag.get("Value", str) or "" for tag in tags if (key := tag.get("Key", str))}
-    )
+    return _json({key: tag.get("Value", str) or "" for tag in tags if (key := tag.get("Key", str))})
 
 
 def same_job(key: JobKey, row: JobRow | DetailRow) -> bool:

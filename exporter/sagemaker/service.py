@@ -272,7 +272,7 @@ def _training_job(result: object) -> object:
 def _total_hits(answer: Answer) -> int:
     """Return the number of results that the service has, or has at least."""
     hits = Record(answer.data, answer.operation).within("TotalHits")
-    more = hits.get("Relation", str) == "GreaterThanOrEqualTo"
+    more: bool = hits.get("Relation", str) == "GreaterThanOrEqualTo"
     value: int | None = hits.get("Value", int)
     return (value or 0) + more
 

@@ -27,6 +27,7 @@ from botocore.credentials import (
 from botocore.loaders import Loader
 
 from exporter.errors import CredentialsError, UsageError
+from exporter.sagemaker.deadline import bound_answers
 from exporter.sagemaker.failures import (
     DeniedByPolicy,
     RegionNotEnabled,
@@ -366,8 +367,10 @@ def _client(session: boto3.Session, service: str, region: str, config: Config) -
     make: Any = session.client
     try:
         with _making:
-            return make(service, region_name=region, config=config)
+            client = make(service, region_name=region, config=config)
     except ValueError as error:  # "Invalid endpoint: …"
         if not str(error).isprintable():
             raise UsageError("The endpoint URL contains a line break; it is not shown.") from None
         raise UsageError(f"{error}.", "Check AWS_ENDPOINT_URL and the profile.") from error
+    bound_answers(client)
+    return client

@@ -18,7 +18,7 @@ from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import UNAVAILABLE, InvalidRequest
 from exporter.sagemaker.rows import JobKey, Unreadable, same_job
 from exporter.sagemaker.service import PAGE, Found
-from exporter.syncing.merge import ENDED, Deleted, Observed, Reply, Stored
+from exporter.syncing.merge import Deleted, Observed, Reply, Stored, has_ended
 from exporter.syncing.plan import Capabilities, LookupRequest
 
 #: Describes per group of lookups for jobs of which the Search index shows an old state. The next
@@ -140,7 +140,7 @@ class JobLookup:
         details = request.stored.details
         # Tags are a call of their own: once per job, when it has ended.
         untagged = details is None or details.row.tags is None
-        if self.capabilities.tags and untagged and found.job.training_job_status in ENDED:
+        if self.capabilities.tags and untagged and has_ended(found.job):
             found = self._with_tags(found)
         return _observed(found, request.key)
 
@@ -186,8 +186,8 @@ def _to_describe(
     ]
     if search:
         return missing + behind[:BEHIND_LIMIT]
-    ended = [request for request in behind if _has_ended(request.stored)]
-    others = [request for request in behind if not _has_ended(request.stored)]
+    ended = [request for request in behind if has_ended(request.stored.job)]
+    others = [request for request in behind if not has_ended(request.stored.job)]
     return missing + ended + others[:NOT_ENDED_LIMIT]
 
 
@@ -208,8 +208,4 @@ def _is_behind(found: Found | None, stored: Stored) -> bool:
     ours, theirs = stored.job.last_modified_time, found.job.last_modified_time
     if ours is not None and theirs is not None:
         return theirs < ours
-    return _has_ended(stored) and found.job.training_job_status not in ENDED
-
-
-def _has_ended(stored: Stored) -> bool:
-    return stored.job.training_job_status in ENDED
+    return has_ended(stored.job) and not has_ended(found.job)

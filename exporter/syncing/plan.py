@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, cast
 
 from exporter.config.model import SyncOptions
-from exporter.errors import ServiceError
 from exporter.sagemaker.rows import JobKey
 from exporter.sagemaker.service import PAGE, ListRequest, Page
 from exporter.store.scopes import ScopeState
@@ -26,14 +25,15 @@ from exporter.text import counted
 
 Mode = Literal["backfill", "incremental", "full", "extend", "filter"]
 
-#: How far times may be ahead of the Date of their answer before the Date counts as wrong.
+#: How far clocks of the service may differ. A creation time further ahead is not credible.
 TOLERANCE: Final = timedelta(seconds=60)
 #: Most re-lists of one range. Deletions need fewer; the limit is for a service that answers
 #: differently each time.
 MAX_RELISTS: Final = 10
 #: SageMaker gives times in milliseconds.
 _MILLISECOND: Final = timedelta(milliseconds=1)
-#: A service that rounds times to seconds may seem to be out of order by this much.
+#: A service that rounds times may be out of order by this much. So each request by creation time
+#: begins this much earlier than the last one seen.
 _ROUNDING: Final = timedelta(seconds=1)
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -51,7 +51,7 @@ class Listing:
             yet, or the server's time is not credible.
         started: A page of it has been read, in this run or before.
         position: Creation time that it has reached.
-        unsorted: The service ignores the requested order or bound.
+        unsorted: The service ignores the requested order or bound, so only tokens lead on.
         filters: Further parameters of a one-off.
         reason: Why it was chosen.
     """
@@ -287,6 +287,10 @@ def _unlisted_from(state: ScopeState, options: SyncOptions) -> datetime:
     seen = state.discovered_to or state.watermark
     if seen is None:
         raise ValueError("nothing has been listed yet")
+    ended = state.last_complete_at
+    if ended is not None and seen > ended + TOLERANCE and state.listing_mode is None:
+        # Written before creation times had to be credible: no listing sees jobs of its future.
+        seen = min(state.watermark or ended, ended)
     return _earlier(seen, timedelta(seconds=options.overlap))
 
 
@@ -296,8 +300,12 @@ def _count_older(open_jobs: Sequence[OpenJob], floor: OpenJob) -> int:
 
 def first_request(listing: Listing) -> ListRequest:
     """Return the request that begins or resumes a listing: by creation time, never by token."""
+    reached = listing.position
     return ListRequest(
-        created_after=_inclusive_bound(listing.position or listing.created_after),
+        # A service that rounds times may list a job shortly before the last one after it.
+        created_after=_inclusive_bound(
+            _earlier(reached, _ROUNDING) if reached else listing.created_after
+        ),
         created_before=listing.created_before,
         modified_after=listing.modified_after,
         filters=dict(listing.filters),
@@ -319,8 +327,8 @@ def advance(
     within one second than a page holds, a service that filters by creation time after it has cut
     the page, and a service (most likely a stand-in) that ignores the order or the bound.
 
-    Raises:
-        ServiceError: The service repeats the same token.
+    If a page is out of order, the pages before it may have been as well, and a request by creation
+    time may have skipped jobs. So the listing begins again, by token from then on.
     """
     listing = _with_start(listing, page)
     if _is_before(page.date, listing.modified_after):
@@ -328,24 +336,24 @@ def advance(
         # jobs that changed since, so the whole window is listed instead.
         listing = replace(listing, modified_after=None, position=None)
         return listing, first_request(listing)
+    if not listing.unsorted and _goes_back(request, page):
+        beginning = first_request(replace(listing, position=None))
+        listing = replace(listing, unsorted=True, position=None)
+        if request != beginning:
+            return listing, beginning
     before = listing.position
-    listing = _with_position(listing, request, page)
+    listing = _with_position(listing, page)
     if page.next_token is None:
         return listing, None
-    if page.next_token == request.token and not page.rows:
-        raise ServiceError(
-            "ListTrainingJobs repeats the same NextToken.",
-            "Nothing is lost; the next run continues from here.",
-        )
     by_token = replace(request, token=page.next_token)
     if listing.unsorted:
         return listing, by_token
     if listing.position is not None and listing.position != before:
-        floor = _inclusive_bound(listing.position)
-        # The bound is in whole seconds. It stays the same if one second holds more jobs than a
+        following = first_request(listing)
+        # The bound is in whole seconds. It stays the same if two seconds hold more jobs than a
         # page, and then cannot serve.
-        if request.created_after is None or floor is None or floor > request.created_after:
-            return listing, replace(first_request(listing), created_after=floor)
+        if _follows(following.created_after, request.created_after):
+            return listing, following
     if listing.modified_after is not None:
         listing = replace(listing, modified_after=None)
         return listing, first_request(listing)
@@ -353,22 +361,28 @@ def advance(
 
 
 def _with_start(listing: Listing, page: Page) -> Listing:
-    """Return the listing with the time at which it began, if the Date of the page is credible."""
+    """Return the listing with the time at which it began, if the Date of the page is credible.
+
+    A Date that is behind only makes the watermark too early. One that is ahead is contradicted by
+    a later one.
+    """
     if not listing.started:
         listing = replace(listing, began_at=page.as_of, started=True)
-    if not date_is_credible(page) or _is_before(page.date, listing.began_at):
+    if page.date is None or _is_before(page.date, listing.began_at):
         listing = replace(listing, began_at=None)
     return listing
 
 
-def _with_position(listing: Listing, request: ListRequest, page: Page) -> Listing:
-    """Return the listing with the creation time that it reaches with a page."""
-    if _goes_back(request, page):
-        listing = replace(listing, unsorted=True)
+def _with_position(listing: Listing, page: Page) -> Listing:
+    """Return the listing with the credible creation time that it reaches with a page.
+
+    A job from the future moves nothing: the position would pass jobs that are yet to come.
+    """
+    times = [row.creation_time for row in page.rows if row.creation_time <= page.now + TOLERANCE]
     # Pages without an order reach nothing before the last one is read.
-    if not page.rows or (listing.unsorted and page.next_token):
+    if not times or (listing.unsorted and page.next_token):
         return listing
-    last = max(row.creation_time for row in page.rows)
+    last = max(times)
     return replace(listing, position=max(last, listing.position or last))
 
 
@@ -383,6 +397,8 @@ def range_to_relist(
     """
     if request.token is None or (following and following.token) or reached.filters:
         return None
+    if following is not None and reached.unsorted:
+        return None  # the whole window is listed now
     if following is None or reached.position is None:
         until = reached.created_before
     else:
@@ -408,34 +424,40 @@ def _inclusive_bound(moment: datetime | None) -> datetime | None:
     return None if moment is None else _earlier(moment, _MILLISECOND).replace(microsecond=0)
 
 
+def _follows(bound: datetime | None, before: datetime | None) -> bool:
+    return before is None or (bound is not None and bound > before)
+
+
 def _earlier(moment: datetime, by: timedelta) -> datetime:
     """Return a moment minus a duration, but not before year 1: `--since 0001-01-01` is valid."""
     return moment - min(by, moment - _FIRST)
-
-
-def date_is_credible(page: Page) -> bool:
-    """Return whether the answer has a Date, and none of its rows is from later."""
-    if page.date is None:
-        return False
-    times = [
-        moment
-        for row in page.rows
-        for moment in (row.creation_time, row.last_modified_time, row.training_end_time)
-        if moment is not None
-    ]
-    return not times or max(times) <= page.date + TOLERANCE
 
 
 def _is_before(date: datetime | None, moment: datetime | None) -> bool:
     return date is not None and moment is not None and date + TOLERANCE < moment
 
 
-def completed(state: ScopeState, listing: Listing, ended_at: datetime | None) -> ScopeState:
-    """Return the scope after the last page; only now the watermark moves, and only forward."""
+def completed(state: ScopeState, listing: Listing, ended_at: datetime) -> ScopeState:
+    """Return the scope after the last page; only now the watermark moves.
+
+    It moves forward only, except from a time that the service has not reached yet: an earlier Date
+    was ahead.
+
+    Args:
+        state: The scope.
+        listing: The listing after its last page.
+        ended_at: Server time of now.
+    """
+    latest = ended_at + TOLERANCE
     watermark = state.watermark
     if listing.mode != "extend" and listing.began_at is not None:
-        watermark = max(watermark or listing.began_at, listing.began_at)
+        if watermark is None or watermark > latest:
+            watermark = listing.began_at
+        watermark = max(watermark, listing.began_at)
     state = progressed(state, listing).without_listing()
+    discovered_to = state.discovered_to
+    if discovered_to is not None and discovered_to > latest:
+        discovered_to = listing.position or watermark
     discovered_from = state.discovered_from
     if listing.mode in ("backfill", "extend"):
         discovered_from = listing.created_after
@@ -444,8 +466,9 @@ def completed(state: ScopeState, listing: Listing, ended_at: datetime | None) ->
     return replace(
         state,
         watermark=watermark,
+        discovered_to=discovered_to,
         discovered_from=discovered_from,
-        last_complete_at=ended_at or state.last_complete_at,
+        last_complete_at=ended_at,
         last_error=None,
         failing_runs=0,
     )
@@ -489,10 +512,12 @@ def lookup_requests(
     """
     requests = []
     for item in stored:
-        needs_answer = item.open_reason is not None and item.job.key not in answered
+        until = waits_until(item)
+        closes = until is not None and until <= now
+        # What the listing answered for and did not close had no Date: only Describe closes it.
+        answers = item.job.key in answered and not closes
+        needs_answer = item.open_reason is not None and not answers
         if needs_answer or (item.details_due and details):
-            until = waits_until(item)
-            closes = until is not None and until <= now
             # A Date was ahead, so verified_at is in the future. Search would count as older.
             ahead = item.verified_at is not None and item.verified_at > now + TOLERANCE
             requests.append(LookupRequest(item, needs_answer, needs_answer and (closes or ahead)))

@@ -10,10 +10,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from exporter.config.labels import LabelRules
 from exporter.config.model import SyncOptions
@@ -35,6 +35,7 @@ from exporter.syncing.progress import Clock, Progress, Quiet
 from exporter.syncing.records import Records, ScopeView
 from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
 from exporter.syncing.stopping import Interrupted, Stop
+from exporter.text import counted
 
 _log = logging.getLogger(__name__)
 
@@ -150,6 +151,12 @@ class Worker:
         )
         result = self._read(BatchReader(self.scope, policy), view, listing)
         self._complete(result, FollowUp(self.scope, policy).run(result))
+        if skipped := json.loads(self.scope.ledger.run.odd_records).get("skipped"):
+            self.notify(
+                f"{self.scope.key}: {counted(sum(skipped.values()), 'record')} could not be read "
+                f"and {'was' if sum(skipped.values()) == 1 else 'were'} skipped "
+                f"({', '.join(skipped)}). Jobs may be missing."
+            )
 
     def _begin(self, state: ScopeState, listing: Listing) -> None:
         self.scope.ledger.begin(listing, state.watermark)
@@ -200,5 +207,5 @@ class Worker:
                 f"{self.scope.key}: the Date header of the service is missing or wrong; "
                 "the watermark stays where it is."
             )
-        state = plan.completed(result.state, result.last, self.api.server_time())
+        state = plan.completed(result.state, result.last, self.api.time())
         self.scope.ledger.commit(state, merged, complete=True)
