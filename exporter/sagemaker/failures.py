@@ -124,7 +124,7 @@ class BrokenAnswer(Exception):
     """An answer lacks the member that its operation promises; a retry may help."""
 
     def __init__(self, member: str) -> None:
-        super().__init__(f"the answer has no {member}: cut short, or not SageMaker's")
+        super().__init__(f"the answer has no {member} (cut short, or not SageMaker's)")
 
 
 def error_code(error: BaseException) -> str:

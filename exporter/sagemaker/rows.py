@@ -42,8 +42,8 @@ _LONGEST_TIME: Final = 64
 #: Largest integer: the model calls all of them `integer`, which has 32 bits. Products of two fit
 #: into 64 bits, so no view can overflow.
 _LARGEST: Final = 2**31 - 1
-#: Times from 1970 to 9998, in epoch seconds: arithmetic near the first or last year overflows.
-_FIRST_TIME, _LAST_TIME = 0.0, datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+#: Times in epoch seconds: from 1970 until readers that count nanoseconds in 64 bits end (2262).
+_FIRST_TIME, _LAST_TIME = 0.0, datetime(2262, 1, 1, tzinfo=UTC).timestamp()
 #: The pattern of TrainingJobName in the model, without its rule about hyphens.
 _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,63}", re.ASCII)
 
