@@ -14,6 +14,7 @@ import math
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final, Literal, cast
 
 from exporter.config.model import SyncOptions
@@ -36,6 +37,12 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 #: begins this much earlier than the last one seen.
 _ROUNDING: Final = timedelta(seconds=1)
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
+#: Jobs in order of creation after which a listing is believed to have that order. Until then only
+#: tokens lead on, because a short page is easily in order by chance.
+_ENOUGH: Final = 20
+#: The same if their names are in order as well, as those of one family often are: the service may
+#: sort by name.
+_ENOUGH_ALIKE: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,10 @@ class Listing:
             yet, or the server's time is not credible.
         started: A page of it has been read, in this run or before.
         position: Creation time that it has reached.
+        latest: Latest credible creation time that it has shown.
+        page_end: Latest creation time of its last page with rows.
+        in_order: Jobs that came later than the job before them, so far.
+        names_differ: Whether their names were in another order than their creation times.
         unsorted: The service ignores the requested order or bound, so only tokens lead on.
         filters: Further parameters of a one-off.
         reason: Why it was chosen.
@@ -63,6 +74,10 @@ class Listing:
     began_at: datetime | None = None
     started: bool = False
     position: datetime | None = None
+    latest: datetime | None = None
+    page_end: datetime | None = None
+    in_order: int = 0
+    names_differ: bool = False
     unsorted: bool = False
     filters: tuple[tuple[str, str], ...] = ()
     reason: str = ""
@@ -71,6 +86,14 @@ class Listing:
     def verifies(self) -> bool:
         """Whether it shows every job of its window, because nothing is filtered out."""
         return self.modified_after is None and not self.filters
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether it is believed to be in order of creation, so that its position counts."""
+        if self.unsorted:
+            return False
+        enough = _ENOUGH if self.names_differ else _ENOUGH_ALIKE
+        return self.position is not None or self.in_order >= enough
 
     @property
     def is_one_off(self) -> bool:
@@ -323,9 +346,10 @@ def advance(
     While pages bring new rows, the next one is requested by the last creation time. A token is a
     position, and a deletion shifts positions, so that a listing by token would skip a job. A page
     without new rows drops the modification filter, which costs no call and makes the following
-    pages full. The token serves in the remaining cases, followed by `range_to_relist`: more jobs
-    within one second than a page holds, a service that filters by creation time after it has cut
-    the page, and a service (most likely a stand-in) that ignores the order or the bound.
+    pages full. The token serves in the remaining cases, followed by `range_to_relist`: too few jobs
+    to believe in the order, more jobs within two seconds than a page holds, a service that filters
+    by creation time after it has cut the page, and a service (most likely a stand-in) that ignores
+    the order or the bound.
 
     If a page is out of order, the pages before it may have been as well, and a request by creation
     time may have skipped jobs. So the listing begins again, by token from then on.
@@ -336,7 +360,7 @@ def advance(
         # jobs that changed since, so the whole window is listed instead.
         listing = replace(listing, modified_after=None, position=None)
         return listing, first_request(listing)
-    if not listing.unsorted and _goes_back(request, page):
+    if not listing.unsorted and _goes_back(listing, request, page):
         beginning = first_request(replace(listing, position=None))
         listing = replace(listing, unsorted=True, position=None)
         if request != beginning:
@@ -354,8 +378,8 @@ def advance(
         # page, and then cannot serve.
         if _follows(following.created_after, request.created_after):
             return listing, following
-    if listing.modified_after is not None:
-        listing = replace(listing, modified_after=None)
+    if listing.modified_after is not None and (listing.is_sorted or not page.rows):
+        listing = replace(listing, modified_after=None, in_order=0, names_differ=False)
         return listing, first_request(listing)
     return listing, by_token
 
@@ -376,14 +400,24 @@ def _with_start(listing: Listing, page: Page) -> Listing:
 def _with_position(listing: Listing, page: Page) -> Listing:
     """Return the listing with the credible creation time that it reaches with a page.
 
-    A job from the future moves nothing: the position would pass jobs that are yet to come.
+    A job from the future moves nothing: the position would pass jobs that are yet to come. And a
+    listing without an order reaches nothing before its last page.
     """
-    times = [row.creation_time for row in page.rows if row.creation_time <= page.now + TOLERANCE]
-    # Pages without an order reach nothing before the last one is read.
-    if not times or (listing.unsorted and page.next_token):
+    times = [row.creation_time for row in page.rows]
+    credible = [moment for moment in times if moment <= page.now + TOLERANCE]
+    later = [first < second for first, second in pairwise(times)]
+    names = [row.training_job_name for row in page.rows]
+    rising = [first < second for first, second in pairwise(names)]
+    listing = replace(
+        listing,
+        latest=max([*credible, listing.latest] if listing.latest else credible, default=None),
+        page_end=max(times, default=listing.page_end),
+        in_order=listing.in_order + sum(later),
+        names_differ=listing.names_differ or len(set(rising)) > 1,
+    )
+    if listing.latest is None or not (listing.is_sorted or page.next_token is None):
         return listing
-    last = max(times)
-    return replace(listing, position=max(last, listing.position or last))
+    return replace(listing, position=max(listing.latest, listing.position or listing.latest))
 
 
 def range_to_relist(
@@ -406,12 +440,15 @@ def range_to_relist(
     return Listing(reached.mode, created_after=request.created_after, created_before=until)
 
 
-def _goes_back(request: ListRequest, page: Page) -> bool:
+def _goes_back(listing: Listing, request: ListRequest, page: Page) -> bool:
     """Return whether a row is older than the bound of the request, or than a row before it.
 
-    Rounding alone does not count. A wrong True costs calls; a wrong False loses the older jobs.
+    A page by token follows the page before it, so it may not go back either. Rounding alone does
+    not count. A wrong True costs calls; a wrong False loses the older jobs.
     """
     latest = request.created_after
+    if request.token is not None and listing.page_end is not None:
+        latest = listing.page_end
     for row in page.rows:
         if latest is not None and row.creation_time + _ROUNDING < latest:
             return True

@@ -149,6 +149,8 @@ def test_a_filter_makes_a_one_off() -> None:
 
 
 LATER = after(100)
+#: A listing whose order has been seen.
+SORTED = Listing("backfill", in_order=300)
 
 
 def page(*minutes: float, token: str | None = "more", date: datetime | None = LATER) -> Page:
@@ -158,7 +160,7 @@ def page(*minutes: float, token: str | None = "more", date: datetime | None = LA
 
 
 def test_the_next_page_is_requested_by_the_last_creation_time_not_by_token() -> None:
-    listing = Listing("backfill")
+    listing = SORTED
     listing, request = advance(listing, first_request(listing), page(1, 2))
     assert (listing.began_at, listing.position) == (after(100) - timedelta(seconds=1), after(2))
     assert request == ListRequest(created_after=after(2) - SLACK)
@@ -171,7 +173,7 @@ def test_the_next_page_is_requested_by_the_last_creation_time_not_by_token() -> 
 
 
 def test_only_a_missing_token_ends_a_listing() -> None:
-    listing = Listing("backfill")
+    listing = SORTED
     listing, request = advance(listing, first_request(listing), page(token="t1"))
     assert request == ListRequest(token="t1")
     listing, request = advance(listing, request, page(1, token="t2"))
@@ -221,7 +223,7 @@ def test_a_range_that_was_listed_by_token_is_listed_again() -> None:
 
 
 def test_a_service_that_ignores_the_order_is_listed_by_token() -> None:
-    listing = Listing("backfill")
+    listing = SORTED
     first, following = advance(listing, first_request(listing), page(60, 30, token="t1"))
     assert (first.position, following) == (None, ListRequest(token="t1"))
     # Even after a page that happens to be in order: the next one may not be.
@@ -229,25 +231,25 @@ def test_a_service_that_ignores_the_order_is_listed_by_token() -> None:
     assert (second.position, following) == (None, ListRequest(token="t2"))
     request = ListRequest(token="t2")
     last, following = advance(second, request, page(5, 2, token=None))
-    assert (last.position, following) == (after(5), None)
+    assert (last.position, following) == (after(60), None)
     # Deletions shift these tokens as well.
     assert range_to_relist(last, request, following) == Listing("backfill")
 
 
 def test_a_burst_listed_newest_first_counts_as_unsorted_even_within_seconds() -> None:
     """Continuing from its last creation time would lose every job before the burst."""
-    listing = Listing("backfill")
+    listing = SORTED
     burst = page(60 + 20 / 60, 60 + 10 / 60, 60, token="t1")
     listing, following = advance(listing, first_request(listing), burst)
     assert (listing.position, following) == (None, ListRequest(token="t1"))
     # Times that the service rounds to seconds may seem to go back by one.
     rounded = page(60, 60 - 1 / 60, 60 + 1 / 60, token="t1")
-    listing, _ = advance(Listing("backfill"), first_request(Listing("backfill")), rounded)
+    listing, _ = advance(SORTED, first_request(SORTED), rounded)
     assert listing.position == after(60 + 1 / 60)
 
 
 def test_a_service_that_ignores_the_bound_is_listed_by_token() -> None:
-    listing = Listing("backfill")
+    listing = SORTED
     listing, _ = advance(listing, first_request(listing), page(1, 5, token="t1"))
     request = first_request(listing)
     listing, following = advance(listing, request, page(1, 5, token="t1"))
@@ -257,33 +259,70 @@ def test_a_service_that_ignores_the_bound_is_listed_by_token() -> None:
 @pytest.mark.parametrize("token", [None, "t7"])
 def test_disorder_anywhere_begins_the_listing_again_by_token(token: str | None) -> None:
     """Requests by creation time have skipped what the earlier pages did not show in order."""
-    listing = Listing("backfill", created_after=after(-60))
+    listing = Listing("backfill", created_after=after(-60), in_order=300)
     beginning = first_request(listing)
     listing, following = advance(listing, beginning, page(10, 20, token="t1"))
     assert following == ListRequest(created_after=after(20) - SLACK)
+    assert following is not None
     later = replace(following, token=token)
     listing, following = advance(listing, later, page(40, 30, token="t2"))
     assert (listing.unsorted, listing.position, following) == (True, None, beginning)
     assert range_to_relist(listing, later, following) is None
     # From then on only tokens lead on, also after pages that happen to be in order.
+    assert following is not None
     listing, following = advance(listing, following, page(10, 20, token="t1"))
-    assert following == replace(beginning, token="t1")
-    listing, following = advance(listing, following, page(1, token=None))
-    assert (listing.position, following) == (after(1), None)
+    by_token = replace(beginning, token="t1")
+    assert following == by_token
+    listing, following = advance(listing, by_token, page(1, token=None))
+    assert (listing.position, following) == (after(20), None)
     assert range_to_relist(listing, replace(beginning, token="t1"), None) == Listing(
         "backfill", created_after=beginning.created_after
     )
 
 
+def test_few_jobs_in_order_prove_nothing() -> None:
+    """A page by name is in order of creation by chance; then only tokens lead to the others."""
+    listing, request = Listing("backfill"), ListRequest()
+    for number in range(10):
+        first = 2.0 * number
+        listing, following = advance(listing, request, page(first, first + 1, token="t"))
+        assert following is not None
+        request = following
+        assert request == ListRequest(token="t")
+        assert (listing.position, listing.latest) == (None, after(first + 1))
+    # The names rise and fall, so the page is not in order of names.
+    full = page(*range(20, 41), token="t")
+    names = [f"j-{number % 7}" for number in range(21)]
+    rows = [
+        replace(row, training_job_name=name) for row, name in zip(full.rows, names, strict=True)
+    ]
+    believed, following = advance(listing, request, replace(full, rows=rows))
+    assert believed.position == after(40)
+    assert following == ListRequest(created_after=after(40) - SLACK)
+    assert range_to_relist(believed, request, following) == Listing(
+        "backfill", created_before=after(40) + timedelta(seconds=1)
+    )
+    # Names in order as well: it takes more.
+    doubted, following = advance(Listing("backfill"), ListRequest(), full)
+    assert (doubted.position, following) == (None, ListRequest(token="t"))
+    # A page by token goes back if it begins before the end of the page before it.
+    restarted, following = advance(doubted, ListRequest(token="t"), page(30, 50, token="t"))
+    assert (restarted.unsorted, following) == (True, ListRequest())
+
+
 def test_a_job_from_the_future_moves_nothing() -> None:
     """It would hide each job that is created until then."""
     year = 365 * 24 * 60
-    listing, following = advance(Listing("incremental"), ListRequest(), page(60, year, token="t1"))
+    listing, following = advance(
+        replace(SORTED, mode="incremental"), ListRequest(), page(60, year, token="t1")
+    )
     assert listing.position == after(60)
     assert following == ListRequest(created_after=after(60) - SLACK)
     # Nothing new but jobs of the future: tokens lead to the end.
+    assert following is not None
     listing, following = advance(listing, following, page(60, year, year + 1, token="t2"))
     assert following == ListRequest(created_after=after(60) - SLACK, token="t2")
+    assert following is not None
     listing, last = advance(listing, following, page(year + 2, token=None))
     assert (listing.position, last) == (after(60), None)
     state = completed(SYNCED, listing, after(101))
@@ -317,7 +356,7 @@ def test_a_date_that_was_ahead_hides_no_job() -> None:
     hours = timedelta(hours=2)
     # One Date is ahead: a later one of the same listing contradicts it.
     listing, request = advance(
-        Listing("backfill"), ListRequest(), replace(page(1, token="t"), as_of=after(1) + hours)
+        SORTED, ListRequest(), replace(page(1, token="t"), as_of=after(1) + hours)
     )
     assert request is not None
     listing, _ = advance(listing, request, page(2))
