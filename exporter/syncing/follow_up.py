@@ -109,7 +109,11 @@ class FollowUp:
         if result.first.is_one_off:
             stored = [item for item in stored if item.job.key in result.details_due]
         requests = plan.lookup_requests(
-            stored, result.answered, self.scope.server_time(), details=self.scope.options.details
+            stored,
+            result.answered,
+            self.scope.server_time(),
+            details=self.scope.options.details,
+            dated=result.last.began_at is not None,
         )
         if self.scope.lookup.capabilities.search:
             return requests

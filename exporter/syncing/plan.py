@@ -537,7 +537,12 @@ def progressed(state: ScopeState, listing: Listing) -> ScopeState:
 
 
 def lookup_requests(
-    stored: Iterable[Stored], answered: Container[JobKey], now: datetime, *, details: bool
+    stored: Iterable[Stored],
+    answered: Container[JobKey],
+    now: datetime,
+    *,
+    details: bool,
+    dated: bool = True,
 ) -> list[LookupRequest]:
     """Return the jobs to look up after a listing: open ones, and those whose details are due.
 
@@ -546,13 +551,14 @@ def lookup_requests(
         answered: Open jobs that the listing has answered for.
         now: Server time.
         details: Whether details are kept at all.
+        dated: Whether the answers of the listing had a credible Date.
     """
     requests = []
     for item in stored:
         until = waits_until(item)
         closes = until is not None and until <= now
-        # What the listing answered for and did not close had no Date: only Describe closes it.
-        answers = item.job.key in answered and not closes
+        # An answer without a Date closes no job that waits; Describe does.
+        answers = item.job.key in answered and (dated or not closes)
         needs_answer = item.open_reason is not None and not answers
         if needs_answer or (item.details_due and details):
             # A Date was ahead, so verified_at is in the future. Search would count as older.

@@ -412,10 +412,10 @@ def test_a_job_that_waits_is_described_even_if_a_listing_without_a_date_showed_i
         details_due=False,
     )
     shown = {waiting.job.key}
-    assert lookup_requests([waiting], shown, after(59), details=True) == []
-    assert lookup_requests([waiting], shown, after(60), details=True) == [
-        LookupRequest(waiting, open=True, authoritative=True)
-    ]
+    asked = LookupRequest(waiting, open=True, authoritative=True)
+    for minutes, dated, expected in ((59, False, []), (60, False, [asked]), (60, True, [])):
+        found = lookup_requests([waiting], shown, after(minutes), details=True, dated=dated)
+        assert found == expected
 
 
 def test_a_job_that_the_listing_answered_for_is_looked_up_only_for_its_details() -> None:

@@ -171,7 +171,7 @@ def test_a_full_sync_that_was_killed_is_resumed_and_not_begun_again(
     scope.delete_job("job-03")
     world.clock.advance(600)
     syncer.sizes = Sizes(page=10, batch_rows=10)
-    left = [5]
+    left = [8]
 
     def die(_: object) -> None:
         left[0] -= 1
