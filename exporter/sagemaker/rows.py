@@ -35,6 +35,8 @@ _Row = TypeVar("_Row", "JobRow", "DetailRow")
 _UNSTORABLE: Final = re.compile("[\ud800-\udfff\0]")
 #: Longest text; the model allows 1,024 characters at most (FailureReason).
 _LONGEST: Final = 8_192
+#: A text shorter than this needs no cut.
+_SHORT: Final = 256
 #: Longest list; the model allows 50 tags, and transitions without a limit.
 _MOST: Final = 1_000
 #: Longest text of a time.
@@ -135,6 +137,9 @@ class Record:
         value = self._members.get(name)
         if value is None:
             return None
+        # Nearly all values are short plain texts, so this saves a third of the time of a page.
+        if type(value) is str and kind is str and 0 < len(value) < _SHORT and _is_plain(value):
+            return value
         clean, odd = _CLEAN[kind](value)
         if odd:
             self._note(name)
@@ -158,12 +163,15 @@ class Record:
         return f"{self._path}.{name}" if self._path else name
 
 
+def _is_plain(text: str) -> bool:
+    return text.isascii() and "\0" not in text
+
+
 def _text(value: object) -> tuple[str | None, bool]:
     """Return a text that can be stored, and whether it differs from the value."""
     if type(value) is not str:
         return None, True
-    plain = value.isascii() and "\0" not in value
-    clean = value if plain else _UNSTORABLE.sub("\ufffd", value)
+    clean = value if _is_plain(value) else _UNSTORABLE.sub("\ufffd", value)
     if len(clean) > _LONGEST:
         head = clean[:_LONGEST]
         # Not within a word: half a secret is not recognised as one.
@@ -186,19 +194,20 @@ def _moment(value: object) -> tuple[datetime | None, bool]:
     """Return a time in UTC: epoch seconds, as SageMaker sends them, or a text of a stand-in."""
     try:
         if isinstance(value, datetime):
-            seconds, moment = value.timestamp(), _utc(value)
-        else:
-            if isinstance(value, str):
-                value = _seconds(value)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                return None, True
-            seconds, moment = value, None
-        # A NaN is never in between.
-        if not _FIRST_TIME <= seconds < _LAST_TIME:
+            moment = _utc(value)
+            return (moment, False) if _is_credible(moment.timestamp()) else (None, True)
+        if type(value) is str:
+            value = _seconds(value)
+        if type(value) not in (float, int) or not _is_credible(value):  # type: ignore[arg-type] # checked
             return None, True
-        return moment or datetime.fromtimestamp(seconds, UTC), False
+        return datetime.fromtimestamp(value, UTC), False  # type: ignore[arg-type] # checked
     except (ValueError, OverflowError):
         return None, True
+
+
+def _is_credible(seconds: float) -> bool:
+    # A NaN is never in between.
+    return _FIRST_TIME <= seconds < _LAST_TIME
 
 
 def _seconds(text: str) -> float:
