@@ -11,6 +11,7 @@ Errors that one module alone raises stand in that module. The whole tree:
         RegionNotEnabled          The region rejects the credentials (sagemaker/failures.py).
       ServiceError         7      Run again later: the service or the network failed.
         NotOffered                The endpoint lacks one operation (sagemaker/failures.py).
+        EndlessAnswer             The pages of one operation never end (sagemaker/failures.py).
         NotFound                  The service has no such job (sagemaker/failures.py).
         InvalidRequest            The service rejects a parameter (sagemaker/failures.py).
       StoreError                  Base: the database, which all scopes share, cannot be used.

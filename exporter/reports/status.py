@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from exporter.text import counted
 from exporter.times import format_age, format_time
 
 #: One row per scope, with counts of its jobs. A job counts as without price if one of its instance
@@ -76,6 +78,14 @@ by_scope AS (
     GROUP BY ALL
 ),
 
+odd AS (
+    -- One row per scope whose ledger has odd records, with the JSON of each run.
+    SELECT account_id, region, list(CAST(odd_records AS VARCHAR)) AS odd_records
+    FROM sync_runs
+    WHERE odd_records IS NOT NULL AND CAST(odd_records AS VARCHAR) <> '{}'
+    GROUP BY account_id, region
+),
+
 known AS (
     -- One row per scope that is synced, or has jobs from a one-off sync; not those of `db forget`.
     SELECT account_id, region FROM sync_scopes
@@ -102,10 +112,12 @@ SELECT
     CAST(coalesce(by_scope.open_pools, 0) AS BIGINT) AS open_pools,
     CAST(coalesce(by_scope.deleted_jobs, 0) AS BIGINT) AS deleted_jobs,
     CAST(coalesce(by_scope.jobs_without_details, 0) AS BIGINT) AS jobs_without_details,
-    CAST(coalesce(by_scope.jobs_without_price, 0) AS BIGINT) AS jobs_without_price
+    CAST(coalesce(by_scope.jobs_without_price, 0) AS BIGINT) AS jobs_without_price,
+    coalesce(odd.odd_records, []) AS odd_records
 FROM known
 LEFT JOIN sync_scopes AS scope USING (account_id, region)
 LEFT JOIN by_scope USING (account_id, region)
+LEFT JOIN odd USING (account_id, region)
 LEFT JOIN accounts USING (account_id)
 ORDER BY known.account_id, known.region
 """
@@ -145,6 +157,8 @@ class Scope:
 
     `one_off` is true if only syncs with a filter or a creation window found jobs here.
     `is_configured` is false if no source of the configuration leads here any more.
+    `odd_records` counts the records that were not as the API documents them, in all runs of the
+    ledger: `{"skipped": {"ListTrainingJobs.CreationTime": 1}, "repaired": {…}}`.
     """
 
     account_id: str
@@ -164,6 +178,7 @@ class Scope:
     deleted_jobs: int
     jobs_without_details: int
     jobs_without_price: int
+    odd_records: Mapping[str, Mapping[str, int]]
     is_configured: bool = True
 
     @property
@@ -195,6 +210,8 @@ class Scope:
                 else "before its first page"
             )
             yield f"the {self.listing_mode} listing stopped {place}; the next sync resumes it"
+        for fate, members in self.odd_records.items():
+            yield f"{counted(sum(members.values()), 'odd record')} {fate} ({', '.join(members)})"
 
 
 @dataclass(frozen=True)
@@ -292,7 +309,10 @@ def read(
     return Status(
         now=now,
         scopes=tuple(
-            Scope(**row, is_configured=is_configured(row["account_id"], row["region"]))
+            Scope(
+                **{**row, "odd_records": _summed(row["odd_records"])},
+                is_configured=is_configured(row["account_id"], row["region"]),
+            )
             for row in scopes
         ),
         runs=tuple(
@@ -301,6 +321,15 @@ def read(
         ),
         retired=tuple(retired),
     )
+
+
+def _summed(texts: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Return the sum of the odd records of many runs."""
+    found: dict[str, Counter[str]] = {}
+    for text in texts:
+        for fate, members in json.loads(text).items():
+            found.setdefault(fate, Counter()).update(members)
+    return {fate: dict(sorted(members.items())) for fate, members in sorted(found.items())}
 
 
 def _seconds(age: timedelta | None) -> float | None:

@@ -11,17 +11,17 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
 
 import tenacity
 
+from exporter.sagemaker.answers import read_bodies
 from exporter.sagemaker.failures import BrokenAnswer, Kind, explain, kind_of
 from exporter.sagemaker.pacing import Pacers
-from exporter.sagemaker.rows import Record
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +47,10 @@ class Retries:
 
 
 DEFAULT_RETRIES: Final = Retries()
+#: An HTTP Date is cut to seconds, so a later one may seem to be this much earlier.
+_DATE_PRECISION: Final = timedelta(seconds=1)
+#: Years of a Date that the arithmetic of a sync can add to and subtract from.
+_YEARS: Final = range(1970, 9999)
 
 
 @dataclass(frozen=True)
@@ -66,43 +70,83 @@ class Answer:
     as_of: datetime | None
     date: datetime | None
 
-    def items(self, member: str) -> Sequence[object]:
-        """Return the list in a member.
-
-        Raises:
-            ServiceError: The member is missing or no list.
-        """
-        items: Sequence[object] = Record(self.data, self.operation).require(member, list)
+    @property
+    def items(self) -> Sequence[object]:
+        """The list that the operation promises; none of its records has been checked."""
+        items: Sequence[object] = self.data[_PROMISED[self.operation]]
         return items
+
+    @property
+    def next_token(self) -> str | None:
+        """The token of the next page; None at the end."""
+        return self.data.get("NextToken") or None
+
+
+Fate = Literal["skipped", "repaired"]
+
+
+class Tally(NamedTuple):
+    """What has been counted.
+
+    Attributes:
+        calls: Attempts by operation.
+        throttles: Attempts that were throttled.
+        odd: Records that are not as the API documents them, by what was done with them, operation
+            and member.
+    """
+
+    calls: Counter[str]
+    throttles: int
+    odd: Counter[tuple[Fate, str, str]]
+
+    def by_member(self) -> dict[Fate, dict[str, int]]:
+        """Return the odd records as the ledger keeps them: `{"skipped": {"Search.X": 1}}`."""
+        found: dict[Fate, dict[str, int]] = {}
+        for (fate, operation, member), number in sorted(self.odd.items()):
+            found.setdefault(fate, {})[f"{operation}.{member}"] = number
+        return found
+
+    @property
+    def skipped(self) -> int:
+        """Records of any operation that say not which job they are about."""
+        return sum(number for (fate, *_), number in self.odd.items() if fate == "skipped")
 
 
 class Counts:
-    """Calls by operation, retries included, and throttles; thread-safe."""
+    """Calls by operation, retries included, throttles and odd records; thread-safe."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self.calls: Counter[str] = Counter()
-        self.throttles = 0
+        self._calls: Counter[str] = Counter()
+        self._throttles = 0
+        self._odd: Counter[tuple[Fate, str, str]] = Counter()
 
     def call(self, operation: str) -> None:
         """Count an attempt."""
         with self._guard:
-            self.calls[operation] += 1
+            self._calls[operation] += 1
 
     def throttle(self) -> None:
         """Count an attempt that was throttled."""
         with self._guard:
-            self.throttles += 1
+            self._throttles += 1
 
-    def snapshot(self) -> tuple[Counter[str], int]:
+    def odd(self, fate: Fate, operation: str, members: Iterable[str]) -> None:
+        """Count a record for each of its members that are not as the API documents them."""
+        with self._guard:
+            self._odd.update((fate, operation, member) for member in members)
+
+    def snapshot(self) -> Tally:
         """Return the counts as they are now, for `since`."""
         with self._guard:
-            return self.calls.copy(), self.throttles
+            return Tally(self._calls.copy(), self._throttles, self._odd.copy())
 
-    def since(self, before: tuple[Counter[str], int]) -> tuple[dict[str, int], int]:
+    def since(self, before: Tally) -> Tally:
         """Return what has been added to the counts since a snapshot."""
-        with self._guard:
-            return dict(self.calls - before[0]), self.throttles - before[1]
+        now = self.snapshot()
+        return Tally(
+            now.calls - before.calls, now.throttles - before.throttles, now.odd - before.odd
+        )
 
 
 class Api:
@@ -116,6 +160,7 @@ class Api:
         retries: How often and how long a call is tried.
         sleep: Waits that many seconds.
         monotonic: Seconds on a clock that never goes back.
+        now: The time of this machine, for a service that sends none.
         uniform: Draws the jitter of a wait between two bounds.
         notify_wait: Called before each wait with its reason ("throttled" or "retry") and seconds.
         check: Called before each attempt; raises if the run has to stop.
@@ -131,10 +176,12 @@ class Api:
         retries: Retries = DEFAULT_RETRIES,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         uniform: Callable[[float, float], float] = random.uniform,
         notify_wait: Callable[[str, float], None] = lambda *_: None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
+        read_bodies(client)
         self._client = client
         self.account_id = account_id
         self.region = region
@@ -144,6 +191,7 @@ class Api:
         self._retries = retries
         self._sleep = sleep
         self._monotonic = monotonic
+        self._now = now
         self._uniform = uniform
         self._notify_wait = notify_wait
         self._check = check
@@ -181,8 +229,7 @@ class Api:
                 pacer.throttled()
                 self.counts.throttle()
             raise
-        if _PROMISED[operation] not in data:
-            raise BrokenAnswer(_PROMISED[operation])
+        _check_shape(operation, data)
         pacer.answered()
         date = http_date(data)
         received = self._monotonic()
@@ -200,13 +247,15 @@ class Api:
             self._last_date = (date, received)
             # The Date has whole seconds, but a later request is never from an earlier moment.
             as_of = date - timedelta(seconds=received - sent)
-            self._latest = max(self._latest or as_of, as_of)
+            if self._latest is not None and as_of < self._latest <= as_of + _DATE_PRECISION:
+                as_of = self._latest
+            self._latest = as_of
         return Answer(operation, data, None if date is None else self._latest, date)
 
-    def server_time(self) -> datetime | None:
-        """Return the server's time now, by its last answer; None if it never gave one."""
+    def time(self) -> datetime:
+        """Return the server's time now, by its last Date; without one, this machine's time."""
         if self._last_date is None:
-            return None
+            return self._now()
         date, received = self._last_date
         return date + timedelta(seconds=self._monotonic() - received)
 
@@ -241,22 +290,39 @@ _METHODS: Final = {
 }
 
 
-#: A member that each answer has. botocore turns a body that it cannot parse (truncated, or the
-#: page of a proxy) into an empty answer, and an empty answer must not look like "no jobs".
+#: The list that each answer has. An empty or foreign body must not look like "no jobs", and
+#: neither must another type in the place of the list.
 _PROMISED: Final = {
     "ListTrainingJobs": "TrainingJobSummaries",
-    "DescribeTrainingJob": "TrainingJobArn",
     "Search": "Results",
     "ListTags": "Tags",
 }
 
 
+def _check_shape(operation: str, data: Mapping[str, Any]) -> None:
+    """Refuse an answer that is not of its operation, such as a truncated or foreign body.
+
+    Raises:
+        BrokenAnswer: It has no list where it promises one, or a NextToken that is no text.
+    """
+    member = _PROMISED.get(operation)
+    if member is None:
+        if not data.keys() - {"ResponseMetadata"}:
+            raise BrokenAnswer("members")
+    elif not isinstance(data.get(member), list):
+        raise BrokenAnswer(f"list {member}" if member in data else member)
+    if not isinstance(data.get("NextToken"), str | None):
+        raise BrokenAnswer("text NextToken")
+
+
 def http_date(data: Mapping[str, Any]) -> datetime | None:
-    """Return the HTTP Date of an answer in whole seconds; None if there is none."""
+    """Return the HTTP Date of an answer in whole seconds; None if it has none, or no date."""
     headers = data.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     try:
         moment = parsedate_to_datetime(headers["date"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        return None
+    if moment.year not in _YEARS:
         return None
     # "-0000" is parsed without a zone; it means UTC, never the time of this machine.
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

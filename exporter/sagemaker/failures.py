@@ -105,15 +105,26 @@ class InvalidRequest(ServiceError):
     """The service rejects a parameter, such as a NextToken that has expired."""
 
 
+class EndlessAnswer(ServiceError):
+    """The NextToken of an operation comes again and again, so its pages never end."""
+
+    def __init__(self, operation: str, scope: str = "") -> None:
+        super().__init__(
+            f"{operation} repeats a NextToken.",
+            "Nothing is lost; the next run continues from here.",
+            scope=scope,
+        )
+
+
 #: Errors after which a caller goes on without the operation, if it is optional.
-UNAVAILABLE: Final = (AccessDenied, NotOffered)
+UNAVAILABLE: Final = (AccessDenied, NotOffered, EndlessAnswer)
 
 
 class BrokenAnswer(Exception):
     """An answer lacks the member that its operation promises; a retry may help."""
 
     def __init__(self, member: str) -> None:
-        super().__init__(f"the answer has no {member}: cut short, or not SageMaker's")
+        super().__init__(f"the answer has no {member} (cut short, or not SageMaker's)")
 
 
 def error_code(error: BaseException) -> str:
@@ -304,6 +315,8 @@ def _credential_fault(error: BaseException) -> tuple[str, str]:
     )
 
 
+#: Characters of a foreign message that are read at all; 300 of them are shown.
+_READ: Final = 8_192
 _LATER: Final = "Nothing is lost; the next run continues from here."
 #: Class, message and guidance of the kinds whose text needs nothing else of the error.
 _EXPLAINED: Final[Mapping[Kind, tuple[type[ExporterError], str, str]]] = {
@@ -372,4 +385,4 @@ def _message(error: BaseException) -> str:
     elif type(error) is boto.HTTPClientError:
         # An error of another library, which can quote a header and so a token.
         text = type(error.kwargs.get("error")).__name__
-    return " ".join(redact_foreign(text).split())[:300]
+    return " ".join(redact_foreign(text[:_READ]).split())[:300]

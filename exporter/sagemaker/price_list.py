@@ -23,6 +23,17 @@ ENDPOINTS: Final = {"cn": "cn-northwest-1", "eu": "eu-central-1", "ap": "ap-sout
 #: Currencies in which AWS sells: of its partitions, China uses CNY and Europe's own cloud EUR.
 CURRENCIES: Final = ("USD", "CNY", "EUR")
 _PAGE: Final = 100
+_OPERATION: Final = "pricing:GetProducts"
+_PRICES_STAY: Final = "Nothing is lost: the known prices stay in force."
+#: What an entry of another shape raises.
+_MALFORMED: Final = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    InvalidOperation,
+    RecursionError,
+)
 _POOL: Final = re.compile(r"warm[ -]?pool", re.IGNORECASE)
 #: `USE1-Train:ml.m5.large`, `EU-Train:VolumeUsage.gp2`; the usage types of pools are unknown.
 _USAGE: Final = re.compile(r"(?:[A-Z]{2,4}\d*-)?Train(?:ing)?(?P<more>[A-Za-z-]*):(?P<what>.+)")
@@ -68,19 +79,34 @@ def training_prices(
     """
     from botocore import exceptions as boto
 
-    from exporter.sagemaker.failures import explain
+    from exporter.sagemaker.answers import read_bodies
+    from exporter.sagemaker.failures import EndlessAnswer, explain
 
-    pages = client.get_paginator("get_products").paginate(
-        ServiceCode="AmazonSageMaker",
-        Filters=[{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}],
-        FormatVersion="aws_v1",
-        PaginationConfig={"PageSize": _PAGE},
-    )
-    try:
-        for page in pages:
-            yield from parse(page.get("PriceList", []))
-    except (boto.BotoCoreError, boto.ClientError) as error:
-        raise explain(error, "pricing:GetProducts", region) from error
+    read_bodies(client)
+    request: dict[str, Any] = {
+        "ServiceCode": "AmazonSageMaker",
+        "Filters": [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}],
+        "FormatVersion": "aws_v1",
+        "MaxResults": _PAGE,
+    }
+    tokens: set[object] = set()
+    while True:
+        try:
+            page = client.get_products(**request)
+        except (boto.BotoCoreError, boto.ClientError) as error:
+            raise explain(error, _OPERATION, region) from error
+        entries, token = page.get("PriceList"), page.get("NextToken")
+        if not isinstance(entries, list) or not isinstance(token, str | None):
+            raise ServiceError(
+                "The Price List API returned an answer that cannot be read.", _PRICES_STAY
+            )
+        yield from parse(entries)
+        if not token:
+            return
+        if token in tokens:
+            raise EndlessAnswer(_OPERATION, region)
+        tokens.add(token)
+        request["NextToken"] = token
 
 
 def parse(entries: Iterable[str | Mapping[str, Any]]) -> Iterator[ListedPrice]:
@@ -92,10 +118,10 @@ def parse(entries: Iterable[str | Mapping[str, Any]]) -> Iterator[ListedPrice]:
     for entry in entries:
         try:
             yield from _prices(json.loads(entry) if isinstance(entry, str) else entry)
-        except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
+        except _MALFORMED as error:
             raise ServiceError(
                 f"The Price List API returned an entry that cannot be read: {error!r}.",
-                "Nothing is lost: the known prices stay in force.",
+                _PRICES_STAY,
             ) from error
 
 

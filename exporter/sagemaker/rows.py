@@ -6,24 +6,60 @@ To add a field of DescribeTrainingJob, add a line to `DetailRow` here, a column 
 to store/schema.py, and a migration with its `SCHEMA_REVISION` (store/revision.py). Every other
 layer follows. `sync --full` fills the column for jobs that are known already.
 
-An answer that breaks the API's promise is rejected whole, because half a page would look like a
-complete one. Unknown statuses are kept and unknown members ignored: AWS announces that both may
-come.
+Unknown statuses are kept and unknown members ignored: AWS announces that both may come.
+
+`Record` is the border: no value of an answer passes it that the database or a view cannot hold. A
+member of another shape than the API documents is left out, an unstorable character is replaced, a
+text that is too long is cut. `Record.odd` names each of these members. A record that does not say
+which job it is about is `Unreadable`. Whoever reads records counts both.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import NoneType
 from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_args, get_type_hints
 
-from exporter.errors import ServiceError
 from exporter.redaction import redact_foreign
+from exporter.times import format_time
 
 _Row = TypeVar("_Row", "JobRow", "DetailRow")
+
+#: Characters that no column can hold: halves of surrogate pairs, which also stand for bytes that
+#: are not UTF-8 (see `answers`), and NUL, which JSON columns reject.
+_UNSTORABLE: Final = re.compile("[\ud800-\udfff\0]")
+#: Longest text; the model allows 1,024 characters at most (FailureReason).
+_LONGEST: Final = 8_192
+#: A text shorter than this needs no cut.
+_SHORT: Final = 256
+#: Longest list; the model allows 50 tags, and transitions without a limit.
+_MOST: Final = 1_000
+#: Longest text of a time.
+_LONGEST_TIME: Final = 64
+#: Largest integer: the model calls all of them `integer`, which has 32 bits. Products of two fit
+#: into 64 bits, so no view can overflow.
+_LARGEST: Final = 2**31 - 1
+#: Times in epoch seconds: from 1970 until readers that count nanoseconds in 64 bits end (2262).
+_FIRST_TIME, _LAST_TIME = 0.0, datetime(2262, 1, 1, tzinfo=UTC).timestamp()
+#: The pattern of TrainingJobName in the model, without its rule about hyphens.
+_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,63}", re.ASCII)
+
+
+class Unreadable(Exception):
+    """A record does not say which job it is about.
+
+    Attributes:
+        member: The member that is missing or has another shape.
+    """
+
+    def __init__(self, member: str) -> None:
+        super().__init__(member)
+        self.member = member
 
 
 class JobKey(NamedTuple):
@@ -34,19 +70,26 @@ class JobKey(NamedTuple):
 
 
 class Record:
-    """One object of an answer, read member by member; botocore does not check what it parses.
+    """One object of an answer, read member by member.
 
     Args:
-        members: The parsed object.
+        members: The object as JSON has it; times may be datetimes.
         operation: Operation that answered.
         path: Where the object is in the answer, such as `ResourceConfig`; empty = at its top.
+        odd: Where to add the members that are not as the API documents them.
+
+    Raises:
+        Unreadable: `members` is no object.
     """
 
-    def __init__(self, members: object, operation: str, path: str = "") -> None:
-        self.operation = operation
-        self._path = path
+    def __init__(
+        self, members: object, operation: str, path: str = "", odd: set[str] | None = None
+    ) -> None:
         if not isinstance(members, Mapping):
-            raise self._broken("a record", members)
+            raise Unreadable(path or "record")
+        self.operation = operation
+        self.odd: set[str] = set() if odd is None else odd
+        self._path = path
         self._members = members
         self._inner: dict[str, Record] = {}
 
@@ -60,47 +103,158 @@ class Record:
         return name in self._members
 
     def within(self, name: str) -> Record:
-        """Return the object in a member, an empty one if there is none."""
+        """Return the object in a member; an empty one if there is none, or something else."""
         if name not in self._inner:
             members = self._members.get(name)
-            # One level deep is as deep as the fields of a row are.
-            self._inner[name] = Record({} if members is None else members, self.operation, name)
+            if not isinstance(members, Mapping):
+                if members is not None:
+                    self._note(name)
+                members = {}
+            self._inner[name] = Record(members, self.operation, self._where(name), self.odd)
         return self._inner[name]
+
+    def each(self, name: str) -> Iterator[Record]:
+        """Yield the objects in a list; what is no object is left out."""
+        for item in self.get(name, list) or ():
+            if isinstance(item, Mapping):
+                yield Record(item, self.operation, self._where(name), self.odd)
+            else:
+                self._note(name)
+
+    def texts(self, name: str) -> list[str]:
+        """Return the texts in a list; what is no text is left out."""
+        found = [_text(item) for item in self.get(name, list) or ()]
+        if any(odd or text is None for text, odd in found):
+            self._note(name)
+        return [text for text, _ in found if text is not None]
 
     def get(self, name: str, kind: type) -> Any:  # noqa: ANN401 - of the kind, or None
         """Return a member of the kind `str`, `int`, `bool`, `datetime` or `list`.
 
-        Empty texts count as missing, and times come as aware UTC.
-
-        Raises:
-            ServiceError: The member is of another type than the API promises.
+        Empty texts count as missing, and times come as aware UTC. A member of another kind counts
+        as missing as well, and is noted as odd.
         """
         value = self._members.get(name)
         if value is None:
             return None
-        if type(value) is not kind and (isinstance(value, bool) or not isinstance(value, kind)):
-            raise self._broken(name, value)
-        if isinstance(value, datetime):
-            return _utc(value)
-        return value if kind is not str else value or None
+        # Nearly all values are short plain texts, so this saves a third of the time of a page.
+        if type(value) is str and kind is str and 0 < len(value) < _SHORT and _is_plain(value):
+            return value
+        clean, odd = _CLEAN[kind](value)
+        if odd:
+            self._note(name)
+        return clean
 
     def require(self, name: str, kind: type) -> Any:  # noqa: ANN401 - of the kind
         """Return a member that has to be there.
 
         Raises:
-            ServiceError: The member is missing or of another type than the API promises.
+            Unreadable: The member is missing or of another kind.
         """
         value = self.get(name, kind)
         if value is None:
-            raise self._broken(name, value)
+            raise Unreadable(self._where(name))
         return value
 
-    def _broken(self, name: str, value: object) -> ServiceError:
-        where = f"{self._path}.{name}" if self._path else name
-        return ServiceError(
-            f"{self.operation} returned {where} as {type(value).__name__}, which breaks its API.",
-            "The whole answer was rejected and none of it was stored. Is the endpoint SageMaker?",
-        )
+    def _note(self, name: str) -> None:
+        self.odd.add(self._where(name))
+
+    def _where(self, name: str) -> str:
+        return f"{self._path}.{name}" if self._path else name
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and "\0" not in text
+
+
+def _text(value: object) -> tuple[str | None, bool]:
+    """Return a text that can be stored, and whether it differs from the value."""
+    if type(value) is not str:
+        return None, True
+    clean = value if _is_plain(value) else _UNSTORABLE.sub("\ufffd", value)
+    if len(clean) > _LONGEST:
+        head = clean[:_LONGEST]
+        # Not within a word: half a secret is not recognised as one.
+        clean = f"{head[: head.rfind(' ') + 1 or _LONGEST]}…"
+    return clean or None, clean != value
+
+
+def _whole(value: object) -> tuple[int | None, bool]:
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    fits = type(value) is int and 0 <= value <= _LARGEST
+    return (value, False) if fits else (None, True)  # type: ignore[return-value] # checked above
+
+
+def _flag(value: object) -> tuple[bool | None, bool]:
+    return (value, False) if isinstance(value, bool) else (None, True)
+
+
+def _moment(value: object) -> tuple[datetime | None, bool]:
+    """Return a time in UTC: epoch seconds, as SageMaker sends them, or a text of a stand-in."""
+    try:
+        if isinstance(value, datetime):
+            moment = _utc(value)
+            return (moment, False) if _is_credible(moment.timestamp()) else (None, True)
+        if type(value) is str:
+            value = _seconds(value)
+        if type(value) not in (float, int) or not _is_credible(value):  # type: ignore[arg-type] # checked
+            return None, True
+        return datetime.fromtimestamp(value, UTC), False  # type: ignore[arg-type] # checked
+    except (ValueError, OverflowError):
+        return None, True
+
+
+def _is_credible(seconds: float) -> bool:
+    # A NaN is never in between.
+    return _FIRST_TIME <= seconds < _LAST_TIME
+
+
+def _seconds(text: str) -> float:
+    """Return the epoch seconds of a number, or of a time in ISO 8601 or in the format of HTTP.
+
+    Raises:
+        ValueError: The text is no time.
+        OverflowError: The time is outside of the years that Python knows.
+    """
+    if len(text) > _LONGEST_TIME:
+        raise ValueError("too long for a time")
+    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            return _utc(parse(text)).timestamp()
+        except (ValueError, TypeError, IndexError):
+            continue
+    return float(text)
+
+
+def _list(value: object) -> tuple[list[Any] | None, bool]:
+    if not isinstance(value, list):
+        return None, True
+    return value[:_MOST], len(value) > _MOST
+
+
+_CLEAN: Final[Mapping[type, Callable[[object], tuple[Any, bool]]]] = {
+    str: _text,
+    int: _whole,
+    bool: _flag,
+    datetime: _moment,
+    list: _list,
+}
+
+
+def _job_name(record: Record) -> str:
+    """Return a name by which the service can be asked; any other would end a whole lookup."""
+    name: str = record.require("TrainingJobName", str)
+    if _NAME.fullmatch(name) is None:
+        raise Unreadable("TrainingJobName")
+    return name
+
+
+def _job_arn(record: Record) -> str:
+    arn: str = record.require("TrainingJobArn", str)
+    if arn.endswith("…"):  # it was cut, and half an ARN names no job
+        raise Unreadable("TrainingJobArn")
+    return arn
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +264,9 @@ class JobRow:
     Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_TrainingJobSummary.html
     """
 
-    training_job_arn: Annotated[str, "TrainingJobArn"]
+    training_job_arn: Annotated[str, _job_arn]
     creation_time: Annotated[datetime, "CreationTime"]
-    training_job_name: Annotated[str, "TrainingJobName"]
+    training_job_name: Annotated[str, _job_name]
     training_job_status: Annotated[str, "TrainingJobStatus"]
     secondary_status: Annotated[str | None, "SecondaryStatus"] = None
     training_end_time: Annotated[datetime | None, "TrainingEndTime"] = None
@@ -149,20 +303,29 @@ def _selected(name: str, kind: type) -> Callable[[Record], Any]:
     return read_selected
 
 
-def _groups(resources: Record) -> list[Any] | None:
-    groups: list[Any] | None = resources.get("InstanceGroups", list)
-    return None if resources.get("SelectedInstanceType", str) else groups or None
+def _groups(resources: Record) -> list[Record]:
+    if resources.get("SelectedInstanceType", str):
+        return []
+    return list(resources.each("InstanceGroups"))
 
 
 def _instance_groups(record: Record) -> str | None:
-    groups = _groups(record.within("ResourceConfig"))
+    kinds = {"InstanceType": str, "InstanceCount": int, "InstanceGroupName": str}
+    groups = [
+        {
+            name: value
+            for name, kind in kinds.items()
+            if (value := group.get(name, kind)) is not None
+        }
+        for group in _groups(record.within("ResourceConfig"))
+    ]
     return _json(groups) if groups else None
 
 
 def _vpc(name: str) -> Callable[[Record], str | None]:
     def read_vpc(record: Record) -> str | None:
         vpc = record.within("VpcConfig")
-        return None if vpc.is_empty else _json(sorted(vpc.get(name, list) or []))
+        return None if vpc.is_empty else _json(sorted(vpc.texts(name)))
 
     return read_vpc
 
@@ -173,7 +336,7 @@ def _failure_reason(record: Record) -> str | None:
 
 
 def _tags(record: Record) -> str | None:
-    return tags_json(record.get("Tags", list) or []) if record.has("Tags") else None
+    return tags_json(record.each("Tags")) if record.has("Tags") else None
 
 
 def _serverless(record: Record) -> bool | None:
@@ -184,22 +347,17 @@ def _serverless(record: Record) -> bool | None:
 
 
 def _transitions(record: Record) -> str | None:
-    transitions = record.get("SecondaryStatusTransitions", list)
-    if not transitions:
-        return None
-    return _json(
-        [
-            {
-                name: _utc(value).isoformat().replace("+00:00", "Z")
-                if isinstance(value, datetime)
-                else value
-                for name, value in transition.items()
-                # StatusMessage is free text that repeats failure reasons, secrets included.
-                if name in ("Status", "StartTime", "EndTime")
-            }
-            for transition in transitions
-        ]
-    )
+    # StatusMessage is free text that repeats failure reasons, secrets included.
+    kinds = {"Status": str, "StartTime": datetime, "EndTime": datetime}
+    transitions = [
+        {
+            name: format_time(value) if kind is datetime else value
+            for name, kind in kinds.items()
+            if (value := transition.get(name, kind)) is not None
+        }
+        for transition in record.each("SecondaryStatusTransitions")
+    ]
+    return _json(transitions) if transitions else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +368,7 @@ class DetailRow:
     not report them: Describe has no tags, Search has no ServerlessJobConfig.
     """
 
-    training_job_arn: Annotated[str, "TrainingJobArn"]
+    training_job_arn: Annotated[str, _job_arn]
     creation_time: Annotated[datetime, "CreationTime"]
     instance_type: Annotated[str | None, _selected("InstanceType", str)] = None
     instance_count: Annotated[int | None, _selected("InstanceCount", int)] = None
@@ -274,19 +432,27 @@ def read(row: type[_Row], answer: object, operation: str) -> _Row:
 
     Args:
         row: `JobRow` or `DetailRow`.
-        answer: The parsed object of the answer.
+        answer: The object of the answer.
         operation: Operation that answered, such as `Search`.
 
     Raises:
-        ServiceError: A mandatory member is missing, or a member is of an unexpected type.
+        Unreadable: The object does not say which job it is about.
     """
-    record = Record(answer, operation)
+    return fill(row, Record(answer, operation))
+
+
+def fill(row: type[_Row], record: Record) -> _Row:
+    """Return a row of a record, which notes what is odd about it.
+
+    Raises:
+        Unreadable: The record does not say which job it is about.
+    """
     return row(*[read_field(record) for read_field in _READERS[row]])
 
 
-def tags_json(tags: Sequence[Mapping[str, Any]]) -> str:
-    """Return tags (`[{Key, Value}]`) as the text of one JSON object."""
-    return _json({str(tag.get("Key", "")): str(tag.get("Value", "")) for tag in tags})
+def tags_json(tags: Iterable[Record]) -> str:
+    """Return tags (`{Key, Value}`) as the text of one JSON object."""
+    return _json({key: tag.get("Value", str) or "" for tag in tags if (key := tag.get("Key", str))})
 
 
 def same_job(key: JobKey, row: JobRow | DetailRow) -> bool:

@@ -10,12 +10,10 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
-import re
 import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import boto3
@@ -27,11 +25,10 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.loaders import Loader
-from botocore.utils import parse_timestamp
 
 from exporter.errors import CredentialsError, UsageError
+from exporter.sagemaker.deadline import bound_answers
 from exporter.sagemaker.failures import (
-    BrokenAnswer,
     DeniedByPolicy,
     RegionNotEnabled,
     explain,
@@ -54,13 +51,6 @@ _STS_CONFIG: Final = Config(
 _PRICING_CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=20
 )
-
-#: The member of each operation that is a list of jobs or tags.
-_LISTS: Final = {
-    "ListTrainingJobs": b"TrainingJobSummaries",
-    "Search": b"Results",
-    "ListTags": b"Tags",
-}
 
 
 @dataclass(frozen=True)
@@ -92,9 +82,7 @@ class Access:
             UsageError: The configured endpoint is not a URL.
             ExporterError: botocore cannot make the client.
         """
-        client = self._make(service, region, _CONFIG)
-        client.meta.events.register("before-parse.sagemaker", _refuse_other_shapes)
-        return client
+        return self._make(service, region, _CONFIG)
 
     def price_list(self, region: str) -> Any:  # noqa: ANN401 - made at run time
         """Return a client of the Price List API in one of the regions that have it.
@@ -219,8 +207,6 @@ class Sessions:
     def _new(self, session: botocore.session.Session) -> botocore.session.Session:
         session.register_component("data_loader", self._loader)
         session.register("before-send", _refuse_line_breaks)
-        factory = session.get_component("response_parser_factory")
-        factory.set_parser_defaults(timestamp_parser=utc_timestamp)
         return session
 
     def _assume(
@@ -351,22 +337,6 @@ def _refuse_line_breaks(**event: Any) -> None:  # noqa: ANN401 - as botocore cal
             )
 
 
-def _refuse_other_shapes(**event: Any) -> None:  # noqa: ANN401 - as botocore calls it
-    """Refuse an answer whose list is something else: botocore reads `{}` and `""` as no jobs.
-
-    Raises:
-        BrokenAnswer: The member of the operation is present and is not a list.
-    """
-    member = _LISTS.get(event["operation_model"].name)
-    answer = event["response_dict"]
-    if member is None or answer["status_code"] >= 300:
-        return
-    key = b'"%s"' % member
-    # A tag or hyperparameter can have the name of the member, but its value is never a list.
-    if key in answer["body"] and not re.search(key + rb"\s*:\s*\[", answer["body"]):
-        raise BrokenAnswer(f"list {member.decode()}")
-
-
 def _ask_for_codes_at_terminals_only(session: botocore.session.Session) -> None:
     """Refuse to ask for an MFA code if nobody can type one; botocore would wait for input."""
 
@@ -389,20 +359,6 @@ def _no_profile(profile: str | None) -> CredentialsError:
     return CredentialsError(f"There is no profile {name!r}.")
 
 
-def utc_timestamp(value: Any) -> datetime:  # noqa: ANN401 - whatever the service sent
-    """Return a time of an answer in UTC; epoch seconds, as SageMaker sends them, take a shortcut.
-
-    The parser of botocore goes through the time zone of the machine, which takes two thirds of
-    the time that reading a page of jobs takes.
-
-    Raises:
-        ValueError: The value is not a time.
-    """
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC)
-    return parse_timestamp(value).astimezone(UTC)
-
-
 #: Two threads must not create clients of one botocore session at the same time.
 _making: Final = threading.Lock()
 
@@ -411,8 +367,10 @@ def _client(session: boto3.Session, service: str, region: str, config: Config) -
     make: Any = session.client
     try:
         with _making:
-            return make(service, region_name=region, config=config)
+            client = make(service, region_name=region, config=config)
     except ValueError as error:  # "Invalid endpoint: …"
         if not str(error).isprintable():
             raise UsageError("The endpoint URL contains a line break; it is not shown.") from None
         raise UsageError(f"{error}.", "Check AWS_ENDPOINT_URL and the profile.") from error
+    bound_answers(client)
+    return client

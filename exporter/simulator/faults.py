@@ -6,7 +6,7 @@ out, as a broken transport does.
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
@@ -40,6 +40,8 @@ Kind = Literal[
     "hang",
     "no_date",
     "wrong_date",
+    "trickle",
+    "edited",
 ]
 
 _FOREIGN = b"<html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
@@ -58,7 +60,8 @@ class Fault:
             (ValidationException, only for calls with a NextToken), `not_found` (although the
             job is there), `reset` (the connection, before any byte), `truncated` (half the
             body), `foreign` (HTML), `wrong_type` and `missing_field` (in a row of the answer),
-            `hang`, `no_date`, `wrong_date`.
+            `hang`, `no_date`, `wrong_date`, `trickle` (a byte of the body at a time), `edited`
+            (any other change of the body).
             `no_list` is an object in the place of the list, which boto3 reads as an empty list. It
             does not notice `truncated` and `foreign`: it returns an answer without members.
         operation: The only operation to hit; None is any.
@@ -66,11 +69,13 @@ class Fault:
         region: The only region to hit; None is any.
         skip: The number of matching calls to let through first.
         times: The number of calls to hit after that; None is unlimited.
-        seconds: The length of a hang in real time; the error of a wrong date.
+        seconds: The length of a hang, or of the pause before each byte, in real time; the error of
+            a wrong date.
         chance: The share of the remaining calls to hit, drawn with a seed.
         field: The field to damage; None is the first of the row.
         row: The row to damage; negative numbers count from the end.
         status: The HTTP status of a foreign body.
+        edit: Returns the body that takes the place of a body.
     """
 
     kind: Kind
@@ -84,6 +89,7 @@ class Fault:
     field: str | None = None
     row: int = 0
     status: int = 200
+    edit: Callable[[bytes], bytes] = bytes
 
     def concerns(self, call: Call, account_id: str | None) -> bool:
         """Return whether this fault counts a call."""
@@ -166,6 +172,10 @@ def damaged(fault: Fault, response: Response) -> Response:
         return replace(response, status=fault.status, headers=headers, body=_FOREIGN)
     if fault.kind == "hang":
         return replace(response, delay=fault.seconds)
+    if fault.kind == "trickle":
+        return replace(response, pause=fault.seconds)
+    if fault.kind == "edited":
+        return replace(response, body=fault.edit(response.body))
     if fault.kind == "no_date":
         kept = {name: value for name, value in response.headers.items() if name != "Date"}
         return replace(response, headers=kept)

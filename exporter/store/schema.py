@@ -279,6 +279,11 @@ sync_runs: Final = Table(
     _time("watermark_after", "Watermark at the end"),
     _text("plan", "What sync decided to list, and why"),
     _text("error", "Error that stopped the run; NULL = none"),
+    _json(
+        "odd_records",
+        "Records that are not as the API documents them, by member: "
+        "{skipped: {Operation.Member: n}, repaired: {…}}",
+    ),
     PrimaryKeyConstraint("run_id"),
     comment="Ledger of runs; `db prune` keeps runs without news for 90 days",
 )

@@ -63,7 +63,7 @@ class ScopeState:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A row of sync_runs; exporter/store/schema.py describes the columns. `calls` is JSON text."""
+    """A row of sync_runs; exporter/store/schema.py describes the columns. JSON is text."""
 
     run_id: str
     account_id: str
@@ -84,6 +84,7 @@ class Run:
     watermark_after: datetime | None = None
     plan: str | None = None
     error: str | None = None
+    odd_records: str = "{}"
 
 
 def read_scopes(connection: sa.Connection) -> dict[ScopeKey, ScopeState]:
@@ -114,7 +115,9 @@ def read_run(connection: sa.Connection, run_id: str) -> Run | None:
     """Return one row of the ledger."""
     statement = sa.select(
         *[
-            sa.cast(column, sa.String).label(column.name) if column.name == "calls" else column
+            sa.cast(column, sa.String).label(column.name)
+            if isinstance(column.type, sa.JSON)
+            else column
             for column in sync_runs.columns
         ]
     ).where(sync_runs.c.run_id == run_id)
@@ -125,7 +128,9 @@ def read_run(connection: sa.Connection, run_id: str) -> Run | None:
 def write_run(connection: sa.Connection, run: Run) -> None:
     """Upsert a row of sync_runs."""
     row = asdict(run)
-    row["calls"] = sa.cast(sa.literal(run.calls, sa.String), sync_runs.c.calls.type)
+    for column in sync_runs.columns:
+        if isinstance(column.type, sa.JSON):
+            row[column.name] = sa.cast(sa.literal(row[column.name], sa.String), column.type)
     upsert(connection, sync_runs, insert(sync_runs).values(row), row)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exporter.sagemaker.rows import JobKey, JobRow
-from exporter.sagemaker.service import known_by
 from exporter.syncing.context import ScopeContext
 from exporter.syncing.merge import Merged, MergePolicy, Observed, merge_batch
 from exporter.syncing.plan import Listing
@@ -69,7 +68,7 @@ class BatchReader:
         previous: Sequence[JobRow] = ()
         for step in self.scope.reader.pages(listing):
             rows = step.page.rows
-            as_of = known_by(step.page.as_of, rows)
+            as_of = step.page.seen_at
             answers += [Observed(row, as_of) for row in _new_rows(rows, previous, listing.position)]
             listing, previous = step.reached, rows or previous
             run = self.scope.ledger.run

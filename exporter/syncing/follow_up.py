@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import TypeVar
 
 from exporter.sagemaker.rows import JobKey
-from exporter.sagemaker.service import known_by
 from exporter.store.scopes import ScopeState
 from exporter.syncing import plan
 from exporter.syncing.context import ScopeContext
@@ -110,7 +109,11 @@ class FollowUp:
         if result.first.is_one_off:
             stored = [item for item in stored if item.job.key in result.details_due]
         requests = plan.lookup_requests(
-            stored, result.answered, self.scope.server_time(), details=self.scope.options.details
+            stored,
+            result.answered,
+            self.scope.server_time(),
+            details=self.scope.options.details,
+            dated=result.last.began_at is not None,
         )
         if self.scope.lookup.capabilities.search:
             return requests
@@ -160,7 +163,9 @@ class FollowUp:
         absent = [key for key in keys if key not in shown]
         known = self.scope.records.known([*shown, *absent])
         now = self.scope.server_time()
-        deleted = [] if result.first.is_one_off else [Deleted(key, now) for key in absent]
+        # A record that was skipped may be one of these jobs.
+        proven = not (result.first.is_one_off or self.scope.ledger.records_skipped)
+        deleted = [Deleted(key, now) for key in absent] if proven else []
         return merge_replies(known, [*answers, *deleted], self.policy)
 
     def _list_window(self, keys: Sequence[JobKey]) -> list[Observed]:
@@ -175,7 +180,7 @@ class FollowUp:
         self.scope.ledger.add_to_plan(window.reason)
         answers = []
         for step in self.scope.reader.pages(window):
-            as_of = known_by(step.page.as_of, step.page.rows)
+            as_of = step.page.seen_at
             answers += [Observed(row, as_of) for row in step.page.rows]
         return answers
 

@@ -49,7 +49,7 @@ class RunLedger:
         self._now = now
         self._passed_over = passed_over
         self.key = ScopeKey(api.account_id, api.region)
-        self._calls_before = api.counts.snapshot()
+        self._before = api.counts.snapshot()
         self.runs: list[Run] = []
 
     @property
@@ -62,9 +62,14 @@ class RunLedger:
         """Fields of every log line of the current run."""
         return {"scope": str(self.key), "run_id": self.run.run_id}
 
+    @property
+    def records_skipped(self) -> int:
+        """Records of the current run that say not which job they are about."""
+        return self._api.counts.since(self._before).skipped
+
     def begin(self, listing: Listing, watermark: datetime | None) -> None:
         """Begin the run of a listing."""
-        self._calls_before = self._api.counts.snapshot()
+        self._before = self._api.counts.snapshot()
         self.runs.append(
             Run(
                 run_id=self._run_ids(),
@@ -106,7 +111,7 @@ class RunLedger:
             BusyError: Another process kept the file past the lock timeout.
             DatabaseError: The file or the disk failed, or the commit did not take.
         """
-        run = self._with_calls(self.run)
+        run = self._with_counts(self.run)
         run = replace(
             run,
             jobs_inserted=run.jobs_inserted + sum(item.is_new for item in merged),
@@ -149,7 +154,7 @@ class RunLedger:
             self._records.limit_waiting(0)
         text = error.text if isinstance(error, ExporterError) else type(error).__name__
         run = replace(
-            self._with_calls(self.run),
+            self._with_counts(self.run),
             outcome="interrupted" if interrupted else "failed",
             ended_at=self._now(),
             error="interrupted" if interrupted else text,
@@ -171,6 +176,11 @@ class RunLedger:
             return None
         return replace(state, last_error=text, failing_runs=(state.failing_runs or 0) + 1)
 
-    def _with_calls(self, run: Run) -> Run:
-        calls, throttles = self._api.counts.since(self._calls_before)
-        return replace(run, calls=json.dumps(calls, sort_keys=True), throttles=throttles)
+    def _with_counts(self, run: Run) -> Run:
+        tally = self._api.counts.since(self._before)
+        return replace(
+            run,
+            calls=json.dumps(tally.calls, sort_keys=True),
+            throttles=tally.throttles,
+            odd_records=json.dumps(tally.by_member(), sort_keys=True),
+        )

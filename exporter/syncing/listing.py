@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.sagemaker.api import Api
-from exporter.sagemaker.failures import InvalidRequest
+from exporter.sagemaker.failures import EndlessAnswer, InvalidRequest
 from exporter.sagemaker.rows import JobKey
 from exporter.sagemaker.service import ListRequest, Page, list_page
 from exporter.syncing import plan
@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 
 #: Tokens of one listing that the service may reject before the listing fails.
 _MAX_REJECTED: Final = 3
+#: Pages in a row that show only jobs which the pages by token before them have shown.
+_MAX_REPEATED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,34 @@ class _Step:
     reached: Listing
     page: Page
     following: ListRequest | None
+
+
+class _Progress:
+    """Watches the pages by token of a listing: they have to end, or to show other jobs."""
+
+    def __init__(self) -> None:
+        self._tokens: set[str] = set()
+        self._shown: set[JobKey] = set()
+        self._repeated = 0
+
+    def restart(self) -> None:
+        """Forget everything: a request without a token makes progress of its own."""
+        self._tokens.clear()
+        self._shown.clear()
+        self._repeated = 0
+
+    def follow(self, page: Page, token: str) -> None:
+        """Note a page and the token that leads on.
+
+        Raises:
+            EndlessAnswer: The token came before, or nothing new comes any more.
+        """
+        keys = {row.key for row in page.rows}
+        self._repeated = self._repeated + 1 if keys and keys <= self._shown else 0
+        if token in self._tokens or self._repeated >= _MAX_REPEATED:
+            raise EndlessAnswer("ListTrainingJobs")
+        self._shown |= keys
+        self._tokens.add(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +109,7 @@ class ListingReader:
     def _steps(self, listing: Listing) -> Iterator[_Step]:
         request: ListRequest | None = plan.first_request(listing)
         rejected = 0
+        progress = _Progress()
         while request is not None:
             self.check()
             try:
@@ -89,6 +120,7 @@ class ListingReader:
                     raise
                 # The token may have expired: continue from the last creation time instead.
                 request = plan.first_request(listing)
+                progress.restart()
                 _log.info(
                     "token rejected",
                     extra={**self.ledger.log_fields, "resumes_from": listing.position},
@@ -107,6 +139,10 @@ class ListingReader:
                 },
             )
             yield _Step(listing, request, reached, page, following)
+            if following is None or following.token is None:
+                progress.restart()
+            else:
+                progress.follow(page, following.token)
             listing, request = reached, following
 
     def _relist(self, listing: Listing, shown: set[JobKey]) -> Iterator[Page]:

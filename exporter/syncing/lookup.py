@@ -16,9 +16,9 @@ from exporter.errors import ExporterError
 from exporter.sagemaker import service
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import UNAVAILABLE, InvalidRequest
-from exporter.sagemaker.rows import JobKey, same_job
+from exporter.sagemaker.rows import JobKey, Unreadable, same_job
 from exporter.sagemaker.service import PAGE, Found
-from exporter.syncing.merge import ENDED, Deleted, Observed, Reply, Stored
+from exporter.syncing.merge import Deleted, Observed, Reply, Stored, has_ended
 from exporter.syncing.plan import Capabilities, LookupRequest
 
 #: Describes per group of lookups for jobs of which the Search index shows an old state. The next
@@ -93,7 +93,7 @@ class JobLookup:
                 for key in by_arn.get(found.job.training_job_arn, ()):
                     if same_job(key, found.job):
                         yield _observed(found, key)
-        except UNAVAILABLE as error:
+        except (*UNAVAILABLE, InvalidRequest) as error:
             self._without_search(error)
 
     def _search(self, requests: Sequence[LookupRequest]) -> Iterator[tuple[Found, LookupRequest]]:
@@ -133,12 +133,14 @@ class JobLookup:
             self.capabilities = replace(self.capabilities, describe=False)
             self._fall_back(error, "Jobs are looked up in other ways where possible.")
             return None
+        except Unreadable:
+            return None
         if found is None or not same_job(request.key, found.job):
             return Deleted(request.key, self._now())
         details = request.stored.details
         # Tags are a call of their own: once per job, when it has ended.
         untagged = details is None or details.row.tags is None
-        if self.capabilities.tags and untagged and found.job.training_job_status in ENDED:
+        if self.capabilities.tags and untagged and has_ended(found.job):
             found = self._with_tags(found)
         return _observed(found, request.key)
 
@@ -184,8 +186,8 @@ def _to_describe(
     ]
     if search:
         return missing + behind[:BEHIND_LIMIT]
-    ended = [request for request in behind if _has_ended(request.stored)]
-    others = [request for request in behind if not _has_ended(request.stored)]
+    ended = [request for request in behind if has_ended(request.stored.job)]
+    others = [request for request in behind if not has_ended(request.stored.job)]
     return missing + ended + others[:NOT_ENDED_LIMIT]
 
 
@@ -206,8 +208,4 @@ def _is_behind(found: Found | None, stored: Stored) -> bool:
     ours, theirs = stored.job.last_modified_time, found.job.last_modified_time
     if ours is not None and theirs is not None:
         return theirs < ours
-    return _has_ended(stored) and found.job.training_job_status not in ENDED
-
-
-def _has_ended(stored: Stored) -> bool:
-    return stored.job.training_job_status in ENDED
+    return has_ended(stored.job) and not has_ended(found.job)

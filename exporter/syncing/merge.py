@@ -26,7 +26,13 @@ from exporter.config.labels import Labelled, LabelRules, Labels, label
 from exporter.sagemaker.rows import DetailRow, JobKey, JobRow
 from exporter.sagemaker.service import SEARCH_LAG, may_be_serverless
 
-ENDED: Final = frozenset({"Completed", "Failed", "Stopped"})
+_ENDED: Final = frozenset({"Completed", "Failed", "Stopped"})
+#: The other statuses of the model. AWS may add more of either kind.
+_NOT_ENDED: Final = frozenset({"InProgress", "Stopping", "Deleting"})
+#: Secondary statuses that the documentation of SecondaryStatus calls the end of a job.
+_ENDED_SECONDARY: Final = frozenset(
+    {"Completed", "Failed", "Stopped", "MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
+)
 SETTLED: Final = frozenset({"Reused", "Terminated"})
 #: The job itself uses the pool. An ended job keeps this status until AWS reports the next one.
 IN_USE: Final = "InUse"
@@ -264,7 +270,7 @@ def open_reason(stored: Stored) -> str | None:
     job = stored.job
     if stored.deleted_at is not None:
         return None
-    if job.training_job_status not in ENDED:
+    if not has_ended(job):
         return RUNNING
     if job.warm_pool_status in SETTLED:
         if job.warm_pool_retained_seconds is not None or _verified_after(stored, stored.updated_at):
@@ -285,6 +291,18 @@ def waits_until(stored: Stored) -> datetime | None:
         return None
     late_seconds = stored.open_reason == POOL_SECONDS_LATE
     return (stored.updated_at if late_seconds else ended_at(stored.job)) + GRACE
+
+
+def has_ended(job: JobRow) -> bool:
+    """Return whether a job has ended, also with a status that is newer than this program.
+
+    A status that is unknown is final if the job has a TrainingEndTime, which "is set only if the
+    training job has one of the terminal statuses" (API_TrainingJobSummary), or a final secondary
+    status. A job that never started may have only the latter.
+    """
+    if job.training_job_status in _ENDED or job.training_job_status in _NOT_ENDED:
+        return job.training_job_status in _ENDED
+    return job.training_end_time is not None or job.secondary_status in _ENDED_SECONDARY
 
 
 def ended_at(job: JobRow) -> datetime:
@@ -314,7 +332,7 @@ def _is_older(answer: Observed, stored: Stored) -> bool:
     else:
         verified_at = None if answer.authoritative else stored.verified_at
         older = verified_at is not None and answer.as_of < verified_at
-    goes_back = _has_ended(stored.job) and not _has_ended(answer.job)
+    goes_back = has_ended(stored.job) and not has_ended(answer.job)
     return older or (goes_back and not answer.authoritative)
 
 
@@ -418,10 +436,6 @@ def _labels(job: JobRow, details: DetailRow | None, policy: MergePolicy) -> Labe
         ),
         policy.rules,
     )
-
-
-def _has_ended(job: JobRow) -> bool:
-    return job.training_job_status in ENDED
 
 
 def _state(job: JobRow) -> tuple[object, ...]:

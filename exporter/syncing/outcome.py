@@ -118,6 +118,15 @@ class SyncReport:
             "seconds": round(self.seconds, 3),
         }
 
+    def odd_records(self) -> dict[str, dict[str, int]]:
+        """Return the odd records of the ledger, by what was done with them and by member."""
+        found: dict[str, Counter[str]] = {}
+        for scope in self.scopes:
+            for run in scope.runs:
+                for fate, members in json.loads(run.odd_records).items():
+                    found.setdefault(fate, Counter()).update(members)
+        return {fate: dict(members) for fate, members in sorted(found.items())}
+
     def summary(self) -> str:
         """Return one line for the cron mail."""
         if any(scope.outcome == "planned" for scope in self.scopes):
@@ -135,6 +144,8 @@ class SyncReport:
         ]
         if throttles := self.total("throttles"):
             parts.insert(5, f"{throttles:,} throttled")
+        for fate, members in self.odd_records().items():
+            parts.append(f"{counted(sum(members.values()), 'odd record')} {fate}")
         for why, scopes in self._skipped().items():
             parts.append(f"{counted(len(scopes), 'region')} {why} ({', '.join(scopes)})")
         return "sync: " + ", ".join(parts)
@@ -162,6 +173,7 @@ class SyncReport:
             "jobs_inserted": self.total("jobs_inserted"),
             "jobs_changed": self.total("jobs_changed"),
             "jobs_deleted": self.total("jobs_deleted"),
+            "odd_records": self.odd_records(),
             "warnings": list(self.warnings),
             "scopes": [_scope_json(scope) for scope in self.scopes],
         }
@@ -181,6 +193,7 @@ def _scope_json(scope: ScopeResult) -> dict[str, Any]:
 def _run_json(run: Run) -> dict[str, Any]:
     values = {name: getattr(run, name) for name in Run.__slots__}
     values["calls"] = json.loads(run.calls)
+    values["odd_records"] = json.loads(run.odd_records)
     return {
         name: value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
         for name, value in values.items()

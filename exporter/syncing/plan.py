@@ -14,10 +14,10 @@ import math
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final, Literal, cast
 
 from exporter.config.model import SyncOptions
-from exporter.errors import ServiceError
 from exporter.sagemaker.rows import JobKey
 from exporter.sagemaker.service import PAGE, ListRequest, Page
 from exporter.store.scopes import ScopeState
@@ -26,16 +26,23 @@ from exporter.text import counted
 
 Mode = Literal["backfill", "incremental", "full", "extend", "filter"]
 
-#: How far times may be ahead of the Date of their answer before the Date counts as wrong.
+#: How far clocks of the service may differ. A creation time further ahead is not credible.
 TOLERANCE: Final = timedelta(seconds=60)
 #: Most re-lists of one range. Deletions need fewer; the limit is for a service that answers
 #: differently each time.
 MAX_RELISTS: Final = 10
 #: SageMaker gives times in milliseconds.
 _MILLISECOND: Final = timedelta(milliseconds=1)
-#: A service that rounds times to seconds may seem to be out of order by this much.
+#: A service that rounds times may be out of order by this much. So each request by creation time
+#: begins this much earlier than the last one seen.
 _ROUNDING: Final = timedelta(seconds=1)
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
+#: Jobs in order of creation after which a listing is believed to have that order. Until then only
+#: tokens lead on, because a short page is easily in order by chance.
+_ENOUGH: Final = 20
+#: The same if their names are in order as well, as those of one family often are: the service may
+#: sort by name.
+_ENOUGH_ALIKE: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,11 @@ class Listing:
             yet, or the server's time is not credible.
         started: A page of it has been read, in this run or before.
         position: Creation time that it has reached.
-        unsorted: The service ignores the requested order or bound.
+        latest: Latest credible creation time that it has shown.
+        page_end: Latest creation time of its last page with rows.
+        in_order: Jobs that came later than the job before them, so far.
+        names_differ: Whether their names were in another order than their creation times.
+        unsorted: The service ignores the requested order or bound, so only tokens lead on.
         filters: Further parameters of a one-off.
         reason: Why it was chosen.
     """
@@ -63,6 +74,10 @@ class Listing:
     began_at: datetime | None = None
     started: bool = False
     position: datetime | None = None
+    latest: datetime | None = None
+    page_end: datetime | None = None
+    in_order: int = 0
+    names_differ: bool = False
     unsorted: bool = False
     filters: tuple[tuple[str, str], ...] = ()
     reason: str = ""
@@ -71,6 +86,14 @@ class Listing:
     def verifies(self) -> bool:
         """Whether it shows every job of its window, because nothing is filtered out."""
         return self.modified_after is None and not self.filters
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether it is believed to be in order of creation, so that its position counts."""
+        if self.unsorted:
+            return False
+        enough = _ENOUGH if self.names_differ else _ENOUGH_ALIKE
+        return self.position is not None or self.in_order >= enough
 
     @property
     def is_one_off(self) -> bool:
@@ -287,6 +310,10 @@ def _unlisted_from(state: ScopeState, options: SyncOptions) -> datetime:
     seen = state.discovered_to or state.watermark
     if seen is None:
         raise ValueError("nothing has been listed yet")
+    ended = state.last_complete_at
+    if ended is not None and seen > ended + TOLERANCE and state.listing_mode is None:
+        # Written before creation times had to be credible: no listing sees jobs of its future.
+        seen = min(state.watermark or ended, ended)
     return _earlier(seen, timedelta(seconds=options.overlap))
 
 
@@ -296,8 +323,12 @@ def _count_older(open_jobs: Sequence[OpenJob], floor: OpenJob) -> int:
 
 def first_request(listing: Listing) -> ListRequest:
     """Return the request that begins or resumes a listing: by creation time, never by token."""
+    reached = listing.position
     return ListRequest(
-        created_after=_inclusive_bound(listing.position or listing.created_after),
+        # A service that rounds times may list a job shortly before the last one after it.
+        created_after=_inclusive_bound(
+            _earlier(reached, _ROUNDING) if reached else listing.created_after
+        ),
         created_before=listing.created_before,
         modified_after=listing.modified_after,
         filters=dict(listing.filters),
@@ -315,12 +346,13 @@ def advance(
     While pages bring new rows, the next one is requested by the last creation time. A token is a
     position, and a deletion shifts positions, so that a listing by token would skip a job. A page
     without new rows drops the modification filter, which costs no call and makes the following
-    pages full. The token serves in the remaining cases, followed by `range_to_relist`: more jobs
-    within one second than a page holds, a service that filters by creation time after it has cut
-    the page, and a service (most likely a stand-in) that ignores the order or the bound.
+    pages full. The token serves in the remaining cases, followed by `range_to_relist`: too few jobs
+    to believe in the order, more jobs within two seconds than a page holds, a service that filters
+    by creation time after it has cut the page, and a service (most likely a stand-in) that ignores
+    the order or the bound.
 
-    Raises:
-        ServiceError: The service repeats the same token.
+    If a page is out of order, the pages before it may have been as well, and a request by creation
+    time may have skipped jobs. So the listing begins again, by token from then on.
     """
     listing = _with_start(listing, page)
     if _is_before(page.date, listing.modified_after):
@@ -328,48 +360,64 @@ def advance(
         # jobs that changed since, so the whole window is listed instead.
         listing = replace(listing, modified_after=None, position=None)
         return listing, first_request(listing)
+    if not listing.unsorted and _goes_back(listing, request, page):
+        beginning = first_request(replace(listing, position=None))
+        listing = replace(listing, unsorted=True, position=None)
+        if request != beginning:
+            return listing, beginning
     before = listing.position
-    listing = _with_position(listing, request, page)
+    listing = _with_position(listing, page)
     if page.next_token is None:
         return listing, None
-    if page.next_token == request.token and not page.rows:
-        raise ServiceError(
-            "ListTrainingJobs repeats the same NextToken.",
-            "Nothing is lost; the next run continues from here.",
-        )
     by_token = replace(request, token=page.next_token)
     if listing.unsorted:
         return listing, by_token
     if listing.position is not None and listing.position != before:
-        floor = _inclusive_bound(listing.position)
-        # The bound is in whole seconds. It stays the same if one second holds more jobs than a
+        following = first_request(listing)
+        # The bound is in whole seconds. It stays the same if two seconds hold more jobs than a
         # page, and then cannot serve.
-        if request.created_after is None or floor is None or floor > request.created_after:
-            return listing, replace(first_request(listing), created_after=floor)
-    if listing.modified_after is not None:
-        listing = replace(listing, modified_after=None)
+        if _follows(following.created_after, request.created_after):
+            return listing, following
+    if listing.modified_after is not None and (listing.is_sorted or not page.rows):
+        listing = replace(listing, modified_after=None, in_order=0, names_differ=False)
         return listing, first_request(listing)
     return listing, by_token
 
 
 def _with_start(listing: Listing, page: Page) -> Listing:
-    """Return the listing with the time at which it began, if the Date of the page is credible."""
+    """Return the listing with the time at which it began, if the Date of the page is credible.
+
+    A Date that is behind only makes the watermark too early. One that is ahead is contradicted by
+    a later one.
+    """
     if not listing.started:
         listing = replace(listing, began_at=page.as_of, started=True)
-    if not date_is_credible(page) or _is_before(page.date, listing.began_at):
+    if page.date is None or _is_before(page.date, listing.began_at):
         listing = replace(listing, began_at=None)
     return listing
 
 
-def _with_position(listing: Listing, request: ListRequest, page: Page) -> Listing:
-    """Return the listing with the creation time that it reaches with a page."""
-    if _goes_back(request, page):
-        listing = replace(listing, unsorted=True)
-    # Pages without an order reach nothing before the last one is read.
-    if not page.rows or (listing.unsorted and page.next_token):
+def _with_position(listing: Listing, page: Page) -> Listing:
+    """Return the listing with the credible creation time that it reaches with a page.
+
+    A job from the future moves nothing: the position would pass jobs that are yet to come. And a
+    listing without an order reaches nothing before its last page.
+    """
+    times = [row.creation_time for row in page.rows]
+    credible = [moment for moment in times if moment <= page.now + TOLERANCE]
+    later = [first < second for first, second in pairwise(times)]
+    names = [row.training_job_name for row in page.rows]
+    rising = [first < second for first, second in pairwise(names)]
+    listing = replace(
+        listing,
+        latest=max([*credible, listing.latest] if listing.latest else credible, default=None),
+        page_end=max(times, default=listing.page_end),
+        in_order=listing.in_order + sum(later),
+        names_differ=listing.names_differ or len(set(rising)) > 1,
+    )
+    if listing.latest is None or not (listing.is_sorted or page.next_token is None):
         return listing
-    last = max(row.creation_time for row in page.rows)
-    return replace(listing, position=max(last, listing.position or last))
+    return replace(listing, position=max(listing.latest, listing.position or listing.latest))
 
 
 def range_to_relist(
@@ -383,6 +431,8 @@ def range_to_relist(
     """
     if request.token is None or (following and following.token) or reached.filters:
         return None
+    if following is not None and reached.unsorted:
+        return None  # the whole window is listed now
     if following is None or reached.position is None:
         until = reached.created_before
     else:
@@ -390,12 +440,15 @@ def range_to_relist(
     return Listing(reached.mode, created_after=request.created_after, created_before=until)
 
 
-def _goes_back(request: ListRequest, page: Page) -> bool:
+def _goes_back(listing: Listing, request: ListRequest, page: Page) -> bool:
     """Return whether a row is older than the bound of the request, or than a row before it.
 
-    Rounding alone does not count. A wrong True costs calls; a wrong False loses the older jobs.
+    A page by token follows the page before it, so it may not go back either. Rounding alone does
+    not count. A wrong True costs calls; a wrong False loses the older jobs.
     """
     latest = request.created_after
+    if request.token is not None and listing.page_end is not None:
+        latest = listing.page_end
     for row in page.rows:
         if latest is not None and row.creation_time + _ROUNDING < latest:
             return True
@@ -408,34 +461,40 @@ def _inclusive_bound(moment: datetime | None) -> datetime | None:
     return None if moment is None else _earlier(moment, _MILLISECOND).replace(microsecond=0)
 
 
+def _follows(bound: datetime | None, before: datetime | None) -> bool:
+    return before is None or (bound is not None and bound > before)
+
+
 def _earlier(moment: datetime, by: timedelta) -> datetime:
     """Return a moment minus a duration, but not before year 1: `--since 0001-01-01` is valid."""
     return moment - min(by, moment - _FIRST)
-
-
-def date_is_credible(page: Page) -> bool:
-    """Return whether the answer has a Date, and none of its rows is from later."""
-    if page.date is None:
-        return False
-    times = [
-        moment
-        for row in page.rows
-        for moment in (row.creation_time, row.last_modified_time, row.training_end_time)
-        if moment is not None
-    ]
-    return not times or max(times) <= page.date + TOLERANCE
 
 
 def _is_before(date: datetime | None, moment: datetime | None) -> bool:
     return date is not None and moment is not None and date + TOLERANCE < moment
 
 
-def completed(state: ScopeState, listing: Listing, ended_at: datetime | None) -> ScopeState:
-    """Return the scope after the last page; only now the watermark moves, and only forward."""
+def completed(state: ScopeState, listing: Listing, ended_at: datetime) -> ScopeState:
+    """Return the scope after the last page; only now the watermark moves.
+
+    It moves forward only, except from a time that the service has not reached yet: an earlier Date
+    was ahead.
+
+    Args:
+        state: The scope.
+        listing: The listing after its last page.
+        ended_at: Server time of now.
+    """
+    latest = ended_at + TOLERANCE
     watermark = state.watermark
     if listing.mode != "extend" and listing.began_at is not None:
-        watermark = max(watermark or listing.began_at, listing.began_at)
+        if watermark is None or watermark > latest:
+            watermark = listing.began_at
+        watermark = max(watermark, listing.began_at)
     state = progressed(state, listing).without_listing()
+    discovered_to = state.discovered_to
+    if discovered_to is not None and discovered_to > latest:
+        discovered_to = listing.position or watermark
     discovered_from = state.discovered_from
     if listing.mode in ("backfill", "extend"):
         discovered_from = listing.created_after
@@ -444,8 +503,9 @@ def completed(state: ScopeState, listing: Listing, ended_at: datetime | None) ->
     return replace(
         state,
         watermark=watermark,
+        discovered_to=discovered_to,
         discovered_from=discovered_from,
-        last_complete_at=ended_at or state.last_complete_at,
+        last_complete_at=ended_at,
         last_error=None,
         failing_runs=0,
     )
@@ -477,7 +537,12 @@ def progressed(state: ScopeState, listing: Listing) -> ScopeState:
 
 
 def lookup_requests(
-    stored: Iterable[Stored], answered: Container[JobKey], now: datetime, *, details: bool
+    stored: Iterable[Stored],
+    answered: Container[JobKey],
+    now: datetime,
+    *,
+    details: bool,
+    dated: bool = True,
 ) -> list[LookupRequest]:
     """Return the jobs to look up after a listing: open ones, and those whose details are due.
 
@@ -486,13 +551,16 @@ def lookup_requests(
         answered: Open jobs that the listing has answered for.
         now: Server time.
         details: Whether details are kept at all.
+        dated: Whether the answers of the listing had a credible Date.
     """
     requests = []
     for item in stored:
-        needs_answer = item.open_reason is not None and item.job.key not in answered
+        until = waits_until(item)
+        closes = until is not None and until <= now
+        # An answer without a Date closes no job that waits; Describe does.
+        answers = item.job.key in answered and (dated or not closes)
+        needs_answer = item.open_reason is not None and not answers
         if needs_answer or (item.details_due and details):
-            until = waits_until(item)
-            closes = until is not None and until <= now
             # A Date was ahead, so verified_at is in the future. Search would count as older.
             ahead = item.verified_at is not None and item.verified_at > now + TOLERANCE
             requests.append(LookupRequest(item, needs_answer, needs_answer and (closes or ahead)))

@@ -182,6 +182,7 @@ class _Run:
             retries=self._retries,
             sleep=self._stop.sleep,
             monotonic=self._clock.monotonic,
+            now=self._clock.now,
             notify_wait=lambda why, seconds: self._progress.waiting(target.key, why, seconds),
             check=self._stop.check,
         )

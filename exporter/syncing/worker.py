@@ -10,10 +10,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 
 from exporter.config.labels import LabelRules
 from exporter.config.model import SyncOptions
@@ -35,6 +35,7 @@ from exporter.syncing.progress import Clock, Progress, Quiet
 from exporter.syncing.records import Records, ScopeView
 from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
 from exporter.syncing.stopping import Interrupted, Stop
+from exporter.text import counted
 
 _log = logging.getLogger(__name__)
 
@@ -87,13 +88,13 @@ class Worker:
                 self.api, ledger, check=self.stop.check, page_size=self.sizes.page
             ),
             lookup=JobLookup(
-                self.api, now=self._server_time, notify=self.notify, page_size=self.sizes.page
+                self.api, now=self.api.time, notify=self.notify, page_size=self.sizes.page
             ),
             ledger=ledger,
             notify=self.notify,
             progress=self.progress,
             clock=self.clock,
-            server_time=self._server_time,
+            server_time=self.api.time,
             sizes=self.sizes,
         )
 
@@ -113,11 +114,12 @@ class Worker:
                 ledger and the scope say what stopped it.
         """
         try:
+            options = self.options
             while True:
                 view = view or self.records.scope(self.scope.key)
                 listing = plan.next_listing(
                     view.state,
-                    self.options,
+                    options,
                     view.open_jobs,
                     self.scope.lookup.capabilities,
                     self.sizes.page,
@@ -125,6 +127,9 @@ class Worker:
                 self._sync_listing(view, listing)
                 if not plan.needs_another(listing, resumed=listing.started):
                     return
+                if listing.mode == "full":
+                    # What an earlier run began is complete now; do not list it a second time.
+                    options = replace(options, full=False)
                 view = None
         except BaseException as error:  # also Interrupted, which is not an Exception
             self.scope.ledger.close(error)
@@ -146,6 +151,12 @@ class Worker:
         )
         result = self._read(BatchReader(self.scope, policy), view, listing)
         self._complete(result, FollowUp(self.scope, policy).run(result))
+        if skipped := json.loads(self.scope.ledger.run.odd_records).get("skipped"):
+            self.notify(
+                f"{self.scope.key}: {counted(sum(skipped.values()), 'record')} could not be read "
+                f"and {'was' if sum(skipped.values()) == 1 else 'were'} skipped "
+                f"({', '.join(skipped)}). Jobs may be missing."
+            )
 
     def _begin(self, state: ScopeState, listing: Listing) -> None:
         self.scope.ledger.begin(listing, state.watermark)
@@ -196,8 +207,5 @@ class Worker:
                 f"{self.scope.key}: the Date header of the service is missing or wrong; "
                 "the watermark stays where it is."
             )
-        state = plan.completed(result.state, result.last, self.api.server_time())
+        state = plan.completed(result.state, result.last, self.api.time())
         self.scope.ledger.commit(state, merged, complete=True)
-
-    def _server_time(self) -> datetime:
-        return self.api.server_time() or self.clock.now()

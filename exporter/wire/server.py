@@ -40,6 +40,7 @@ class Response:
             everything and keeps the connection.
         reset: Send nothing and reset the connection.
         delay: Seconds to wait before sending. Stopping the server ends the wait.
+        pause: Seconds to wait before each byte of the body, likewise.
     """
 
     status: int
@@ -48,6 +49,7 @@ class Response:
     send: int | None = None
     reset: bool = False
     delay: float = 0.0
+    pause: float = 0.0
 
 
 Handler = Callable[[Request], Response]
@@ -233,4 +235,16 @@ class _Connection(BaseHTTPRequestHandler):
         if self.close_connection or response.send is not None:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(response.body[: response.send])
+        body = response.body[: response.send]
+        if response.pause:
+            body = self._trickle(body, response.pause)
+        self.wfile.write(body)
+
+    def _trickle(self, body: bytes, pause: float) -> bytes:
+        """Send one byte after the other; return what is left once the server stops."""
+        for position in range(len(body)):
+            self.wfile.flush()
+            if self.server.stopping.wait(pause):
+                return body[position:]
+            self.wfile.write(body[position : position + 1])
+        return b""

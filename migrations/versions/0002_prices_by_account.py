@@ -75,9 +75,11 @@ _PRICES: Final = (
 
 #: Scopes can be retired.
 _SCOPES: Final = ("ALTER TABLE sync_scopes ADD COLUMN retired_at TIMESTAMPTZ",)
+#: The ledger says which records of the service were skipped or repaired.
+_RUNS: Final = ("ALTER TABLE sync_runs ADD COLUMN odd_records JSON",)
 
 
 def upgrade() -> None:
     """Add the columns and tables of this schema."""
-    for statement in (*_IMPORTS, *_PRICES, *_SCOPES):
+    for statement in (*_IMPORTS, *_PRICES, *_SCOPES, *_RUNS):
         op.execute(statement)

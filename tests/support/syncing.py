@@ -147,6 +147,7 @@ class Syncer:
             self.scope.region,
             Pacers(given.max_rps),
             sleep=lambda _: None,
+            now=self.simulator.world.clock.now,
             uniform=random.Random(7).uniform,
         )
         records = HookedRecords(self.database)

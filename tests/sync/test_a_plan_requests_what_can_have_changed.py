@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from exporter.config.model import SyncOptions
-from exporter.errors import ServiceError
-from exporter.sagemaker.rows import JobRow
 from exporter.sagemaker.service import ListRequest, Page
 from exporter.store.scopes import ScopeState
 from exporter.syncing.plan import (
@@ -32,6 +30,8 @@ from tests.sync.builders import after, job, stored
 NEW = ScopeState("111122223333", "eu-west-1")
 SYNCED = replace(NEW, watermark=after(60), discovered_to=after(50), last_complete_at=after(61))
 DAY = timedelta(days=1)
+#: A request by creation time begins this much before the last one seen.
+SLACK = timedelta(seconds=2)
 
 
 def opened(*newer: int) -> list[OpenJob]:
@@ -114,7 +114,7 @@ def test_an_unfinished_listing_is_finished_first() -> None:
     assert (state.watermark, state.discovered_to) == (None, after(3))
     again = next_listing(state, SyncOptions(), [], Capabilities())
     assert replace(again, reason="") == begun
-    assert first_request(again).created_after == after(3) - timedelta(seconds=1)
+    assert first_request(again).created_after == after(3) - SLACK
     assert needs_another(again, resumed=True)
     assert not needs_another(again, resumed=False)
     # Except if everything is to be listed anyway.
@@ -149,44 +149,46 @@ def test_a_filter_makes_a_one_off() -> None:
 
 
 LATER = after(100)
+#: A listing whose order has been seen.
+SORTED = Listing("backfill", in_order=300)
 
 
 def page(*minutes: float, token: str | None = "more", date: datetime | None = LATER) -> Page:
     """Return a page of jobs created minutes after noon, requested a second before its Date."""
     rows = [replace(job(), creation_time=after(m), training_job_name=f"j-{m}") for m in minutes]
-    return Page(rows, token, date and date - timedelta(seconds=1), date)
+    return Page(rows, token, date and date - timedelta(seconds=1), date, date or LATER)
 
 
 def test_the_next_page_is_requested_by_the_last_creation_time_not_by_token() -> None:
-    listing = Listing("backfill")
+    listing = SORTED
     listing, request = advance(listing, first_request(listing), page(1, 2))
     assert (listing.began_at, listing.position) == (after(100) - timedelta(seconds=1), after(2))
-    assert request == ListRequest(created_after=after(2) - timedelta(seconds=1))
+    assert request == ListRequest(created_after=after(2) - SLACK)
     listing, request = advance(listing, request, page(2, 3, date=after(101)))
     # The listing began when the first page was requested.
     assert listing.began_at == after(100) - timedelta(seconds=1)
-    assert request == ListRequest(created_after=after(3) - timedelta(seconds=1))
+    assert request == ListRequest(created_after=after(3) - SLACK)
     listing, request = advance(listing, request, page(3, token=None))
     assert request is None
 
 
 def test_only_a_missing_token_ends_a_listing() -> None:
-    listing = Listing("backfill")
+    listing = SORTED
     listing, request = advance(listing, first_request(listing), page(token="t1"))
     assert request == ListRequest(token="t1")
     listing, request = advance(listing, request, page(1, token="t2"))
-    assert request == ListRequest(created_after=after(1) - timedelta(seconds=1))
+    assert request == ListRequest(created_after=after(1) - SLACK)
     listing, request = advance(listing, request, page(token=None))
     assert (request, listing.position) == (None, after(1))
 
 
-def test_more_jobs_in_a_second_than_a_page_holds_are_listed_by_token() -> None:
+def test_more_jobs_in_two_seconds_than_a_page_holds_are_listed_by_token() -> None:
     listing = Listing("backfill", position=after(1), started=True)
     request = first_request(listing)
-    half = 0.5 / 60
+    second = 1 / 60
     listing, following = advance(listing, request, page(1, 1, token="t1"))
     assert following == replace(request, token="t1")
-    listing, following = advance(listing, following, page(1, 1 + half, token="t2"))
+    listing, following = advance(listing, following, page(1, 1 + 2 * second, token="t2"))
     assert following == ListRequest(created_after=after(1))
 
 
@@ -197,7 +199,7 @@ def test_a_page_without_new_jobs_drops_the_modification_filter(minutes: tuple[fl
     )
     listing, request = advance(listing, first_request(listing), page(*minutes, token="t1"))
     assert listing.modified_after is None
-    assert request == ListRequest(created_after=after(1) - timedelta(seconds=1))
+    assert request == ListRequest(created_after=after(1) - SLACK)
 
 
 def test_a_range_that_was_listed_by_token_is_listed_again() -> None:
@@ -208,7 +210,7 @@ def test_a_range_that_was_listed_by_token_is_listed_again() -> None:
     assert following == replace(request, token="t2")
     assert range_to_relist(reached, request, following) is None
     reached, following = advance(reached, following, page(1, 2, token="t3"))
-    assert following == ListRequest(created_after=after(2) - timedelta(seconds=1))
+    assert following == ListRequest(created_after=after(2) - SLACK)
     assert range_to_relist(reached, request, following) == Listing(
         "backfill", created_after=after(1), created_before=after(2) + timedelta(seconds=1)
     )
@@ -221,7 +223,7 @@ def test_a_range_that_was_listed_by_token_is_listed_again() -> None:
 
 
 def test_a_service_that_ignores_the_order_is_listed_by_token() -> None:
-    listing = Listing("backfill")
+    listing = SORTED
     first, following = advance(listing, first_request(listing), page(60, 30, token="t1"))
     assert (first.position, following) == (None, ListRequest(token="t1"))
     # Even after a page that happens to be in order: the next one may not be.
@@ -229,63 +231,132 @@ def test_a_service_that_ignores_the_order_is_listed_by_token() -> None:
     assert (second.position, following) == (None, ListRequest(token="t2"))
     request = ListRequest(token="t2")
     last, following = advance(second, request, page(5, 2, token=None))
-    assert (last.position, following) == (after(5), None)
+    assert (last.position, following) == (after(60), None)
     # Deletions shift these tokens as well.
     assert range_to_relist(last, request, following) == Listing("backfill")
 
 
 def test_a_burst_listed_newest_first_counts_as_unsorted_even_within_seconds() -> None:
     """Continuing from its last creation time would lose every job before the burst."""
-    listing = Listing("backfill")
+    listing = SORTED
     burst = page(60 + 20 / 60, 60 + 10 / 60, 60, token="t1")
     listing, following = advance(listing, first_request(listing), burst)
     assert (listing.position, following) == (None, ListRequest(token="t1"))
     # Times that the service rounds to seconds may seem to go back by one.
     rounded = page(60, 60 - 1 / 60, 60 + 1 / 60, token="t1")
-    listing, _ = advance(Listing("backfill"), first_request(Listing("backfill")), rounded)
+    listing, _ = advance(SORTED, first_request(SORTED), rounded)
     assert listing.position == after(60 + 1 / 60)
 
 
 def test_a_service_that_ignores_the_bound_is_listed_by_token() -> None:
-    listing = Listing("backfill")
+    listing = SORTED
     listing, _ = advance(listing, first_request(listing), page(1, 5, token="t1"))
     request = first_request(listing)
     listing, following = advance(listing, request, page(1, 5, token="t1"))
-    assert following == replace(request, token="t1")
-    listing, following = advance(listing, replace(request, token="t1"), page(6, 9, token="t2"))
-    assert (listing.position, following) == (after(5), replace(request, token="t2"))
+    assert (listing.unsorted, following) == (True, ListRequest())
 
 
-def test_a_service_that_repeats_one_token_ends_the_listing_with_an_error() -> None:
-    listing = Listing("backfill", started=True)
-    with pytest.raises(ServiceError, match="repeats the same NextToken"):
-        advance(listing, ListRequest(token="t1"), page(token="t1"))
+@pytest.mark.parametrize("token", [None, "t7"])
+def test_disorder_anywhere_begins_the_listing_again_by_token(token: str | None) -> None:
+    """Requests by creation time have skipped what the earlier pages did not show in order."""
+    listing = Listing("backfill", created_after=after(-60), in_order=300)
+    beginning = first_request(listing)
+    listing, following = advance(listing, beginning, page(10, 20, token="t1"))
+    assert following == ListRequest(created_after=after(20) - SLACK)
+    assert following is not None
+    later = replace(following, token=token)
+    listing, following = advance(listing, later, page(40, 30, token="t2"))
+    assert (listing.unsorted, listing.position, following) == (True, None, beginning)
+    assert range_to_relist(listing, later, following) is None
+    # From then on only tokens lead on, also after pages that happen to be in order.
+    assert following is not None
+    listing, following = advance(listing, following, page(10, 20, token="t1"))
+    by_token = replace(beginning, token="t1")
+    assert following == by_token
+    listing, following = advance(listing, by_token, page(1, token=None))
+    assert (listing.position, following) == (after(20), None)
+    assert range_to_relist(listing, replace(beginning, token="t1"), None) == Listing(
+        "backfill", created_after=beginning.created_after
+    )
 
 
-@pytest.mark.parametrize(
-    "untrue", [page(1, date=None), page(200), replace(page(1), date=None, as_of=None)]
-)
-def test_a_missing_or_contradicted_date_moves_no_watermark(untrue: Page) -> None:
+def test_few_jobs_in_order_prove_nothing() -> None:
+    """A page by name is in order of creation by chance; then only tokens lead to the others."""
+    listing, request = Listing("backfill"), ListRequest()
+    for number in range(10):
+        first = 2.0 * number
+        listing, following = advance(listing, request, page(first, first + 1, token="t"))
+        assert following is not None
+        request = following
+        assert request == ListRequest(token="t")
+        assert (listing.position, listing.latest) == (None, after(first + 1))
+    # The names rise and fall, so the page is not in order of names.
+    full = page(*range(20, 41), token="t")
+    names = [f"j-{number % 7}" for number in range(21)]
+    rows = [
+        replace(row, training_job_name=name) for row, name in zip(full.rows, names, strict=True)
+    ]
+    believed, following = advance(listing, request, replace(full, rows=rows))
+    assert believed.position == after(40)
+    assert following == ListRequest(created_after=after(40) - SLACK)
+    assert range_to_relist(believed, request, following) == Listing(
+        "backfill", created_before=after(40) + timedelta(seconds=1)
+    )
+    # Names in order as well: it takes more.
+    doubted, following = advance(Listing("backfill"), ListRequest(), full)
+    assert (doubted.position, following) == (None, ListRequest(token="t"))
+    # A page by token goes back if it begins before the end of the page before it.
+    restarted, following = advance(doubted, ListRequest(token="t"), page(30, 50, token="t"))
+    assert (restarted.unsorted, following) == (True, ListRequest())
+
+
+def test_a_job_from_the_future_moves_nothing() -> None:
+    """It would hide each job that is created until then."""
+    year = 365 * 24 * 60
+    listing, following = advance(
+        replace(SORTED, mode="incremental"), ListRequest(), page(60, year, token="t1")
+    )
+    assert listing.position == after(60)
+    assert following == ListRequest(created_after=after(60) - SLACK)
+    # Nothing new but jobs of the future: tokens lead to the end.
+    assert following is not None
+    listing, following = advance(listing, following, page(60, year, year + 1, token="t2"))
+    assert following == ListRequest(created_after=after(60) - SLACK, token="t2")
+    assert following is not None
+    listing, last = advance(listing, following, page(year + 2, token=None))
+    assert (listing.position, last) == (after(60), None)
+    state = completed(SYNCED, listing, after(101))
+    assert (state.watermark, state.discovered_to) == (after(100) - timedelta(seconds=1), after(60))
+
+
+def test_times_ahead_of_the_service_are_left_behind() -> None:
+    """A Date or a creation time of years ahead moved them before; the next good sync ends that."""
+    ahead = replace(SYNCED, watermark=after(10**6), discovered_to=after(10**6))
+    listing = next_listing(ahead, SyncOptions(overlap=300), [], Capabilities())
+    assert (listing.created_after, listing.modified_after) == (after(56), after(56))
+    done, _ = advance(listing, first_request(listing), page(70, token=None))
+    state = completed(ahead, done, after(101))
+    assert (state.watermark, state.discovered_to, state.last_complete_at) == (
+        after(100) - timedelta(seconds=1),
+        after(70),
+        after(101),
+    )
+
+
+@pytest.mark.parametrize("untrue", [page(1, date=None), replace(page(1), date=None, as_of=None)])
+def test_a_missing_date_moves_no_watermark(untrue: Page) -> None:
     listing, _ = advance(Listing("incremental"), ListRequest(), untrue)
     assert listing.began_at is None
     later, _ = advance(listing, ListRequest(), page(2))
     assert later.began_at is None
-    assert completed(SYNCED, later, None).watermark == SYNCED.watermark
-
-
-def test_a_row_modified_after_the_date_of_its_answer_contradicts_the_date() -> None:
-    row: JobRow = replace(job(), last_modified_time=after(102))
-    listing, _ = advance(
-        Listing("incremental"), ListRequest(), Page([row], None, after(100), after(100))
-    )
-    assert listing.began_at is None
+    assert completed(SYNCED, later, after(99)).watermark == SYNCED.watermark
 
 
 def test_a_date_that_was_ahead_hides_no_job() -> None:
     hours = timedelta(hours=2)
     # One Date is ahead: a later one of the same listing contradicts it.
     listing, request = advance(
-        Listing("backfill"), ListRequest(), replace(page(1, token="t"), as_of=after(1) + hours)
+        SORTED, ListRequest(), replace(page(1, token="t"), as_of=after(1) + hours)
     )
     assert request is not None
     listing, _ = advance(listing, request, page(2))
@@ -332,6 +403,19 @@ def test_a_lookup_needs_an_authoritative_answer_if_only_that_can_close_the_job()
         [LookupRequest(waiting, open=True)],
         [LookupRequest(waiting, open=True, authoritative=True)],
     )
+
+
+def test_a_job_that_waits_is_described_even_if_a_listing_without_a_date_showed_it() -> None:
+    waiting = stored(
+        job("Completed", training_end_time=after(0)),
+        open_reason="pool status late",
+        details_due=False,
+    )
+    shown = {waiting.job.key}
+    asked = LookupRequest(waiting, open=True, authoritative=True)
+    for minutes, dated, expected in ((59, False, []), (60, False, [asked]), (60, True, [])):
+        found = lookup_requests([waiting], shown, after(minutes), details=True, dated=dated)
+        assert found == expected
 
 
 def test_a_job_that_the_listing_answered_for_is_looked_up_only_for_its_details() -> None:
