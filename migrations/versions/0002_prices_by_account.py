@@ -1,4 +1,4 @@
-"""Prices by account and currency, and a record of each import of prices.
+"""Prices by account and currency, a record of each import of prices, and times of states.
 
 Each block belongs to one table. DuckDB cannot alter a primary key, so `prices` is copied, dropped
 and created again. All of it happens in the transaction of the upgrade.
@@ -73,8 +73,15 @@ _PRICES: Final = (
     "DROP TABLE copied_prices",
 )
 
+#: Until when a state can have been seen, and since when a job is in doubt (syncing/merge.py).
+_SEEN: Final = (
+    "ALTER TABLE training_jobs ADD COLUMN seen_until TIMESTAMPTZ",
+    "ALTER TABLE training_jobs ADD COLUMN missing_since TIMESTAMPTZ",
+    "ALTER TABLE training_job_details ADD COLUMN seen_until TIMESTAMPTZ",
+)
+
 
 def upgrade() -> None:
     """Add the columns and tables of this schema."""
-    for statement in (*_IMPORTS, *_PRICES):
+    for statement in (*_IMPORTS, *_PRICES, *_SEEN):
         op.execute(statement)

@@ -161,6 +161,9 @@ def test_the_next_good_sync_ends_equal_to_the_service(
     life.clock.advance(timedelta(minutes=15) + service.SEARCH_LAG)
     # This --since fetches what a later one left out.
     syncer.sync(full=last == "full", since=LONG_AGO)
+    assert differences(syncer.stored(), life.scope) == []
+    # Another sync may have to confirm what the last one did not find.
+    syncer.sync(full=last == "full")
 
     stored, there = syncer.stored(), served(life.scope)
     assert differences(stored, life.scope) == []
