@@ -32,7 +32,7 @@ from exporter.simulator import Behaviour, Clock, Job, Scope, Simulator, World
 from exporter.store import migrate
 from exporter.store.database import Database
 from exporter.store.scopes import Run, ScopeState
-from exporter.syncing.merge import MergePolicy, Observed, merge_batch
+from exporter.syncing.merge import MergePolicy, Observed, observe
 from exporter.syncing.records import Commit, Records
 from exporter.syncing.worker import Worker
 
@@ -119,8 +119,9 @@ def _store(scope: Scope, database: Database) -> None:
     records = Records(database)
     # In groups, because a million job objects take gigabytes.
     for start in range(0, len(jobs), 50_000):
-        answers = [_answer(scope, job) for job in jobs[start : start + 50_000]]
-        records.commit(Commit(run, state, merge_batch({}, answers, policy)))
+        group = jobs[start : start + 50_000]
+        merged = [observe(None, _answer(scope, job), policy) for job in group]
+        records.commit(Commit(run, state, merged))
 
 
 def _answer(scope: Scope, job: Job) -> Observed:
@@ -128,6 +129,7 @@ def _answer(scope: Scope, job: Job) -> Observed:
     record = scope.describe(job) | ({} if job.name.startswith("open-") else {"Tags": []})
     return Observed(
         read(JobRow, scope.summary(job), "ListTrainingJobs"),
+        NOW,
         NOW,
         read(DetailRow, record, "DescribeTrainingJob"),
     )

@@ -99,7 +99,7 @@ def commit(path: Path, keys: Sequence[JobKey]) -> float:
     database = Timed(path)
     records = Records(database)
     now = datetime.now(UTC)
-    changed = [changed_job(stored, now) for stored in records.known(keys).values()]
+    changed = [changed_job(stored, now) for stored in records.known(keys)]
     run = Run(f"run-{now.timestamp()}", ACCOUNT, REGION, "incremental", now, jobs_changed=len(keys))
     records.commit(Commit(run, ScopeState(ACCOUNT, REGION, watermark=now), changed))
     return database.locked
@@ -111,7 +111,7 @@ def changed_job(stored: Stored, now: datetime) -> Merged:
     job = replace(stored.job, warm_pool_retained_seconds=seconds, last_modified_time=now)
     details = stored.details and replace(stored.details, fetched_at=now)
     after = replace(stored, job=job, updated_at=now, verified_at=now, details=details)
-    return Merged(after, ((now, job),), False, True, True, True)
+    return Merged(stored, after, ((now, job),))
 
 
 class Timed(Database):

@@ -27,9 +27,9 @@ _LATER: Final = timedelta(hours=6)
 #: Server times that depend on how long a call took. They are rounded to the minute, so that every
 #: run writes the same pages.
 _ROUNDED: Final = {
-    "training_jobs": ("first_synced_at", "updated_at", "verified_at"),
+    "training_jobs": ("first_synced_at", "updated_at", "verified_at", "seen_until"),
     "training_job_changes": ("observed_at",),
-    "training_job_details": ("fetched_at",),
+    "training_job_details": ("fetched_at", "seen_until"),
     "sync_scopes": ("watermark", "discovered_to", "last_complete_at"),
 }
 

@@ -19,7 +19,8 @@ WITH
 jobs AS (
     SELECT training_job_arn, creation_time, account_id, region
     FROM training_jobs
-    WHERE training_job_name = CAST(:job AS VARCHAR) OR training_job_arn = CAST(:job AS VARCHAR)
+    WHERE training_job_name = CAST(:job AS VARCHAR)
+        OR lower(training_job_arn) = lower(CAST(:job AS VARCHAR))
 ),
 
 -- One row per status transition.

@@ -20,7 +20,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from types import NoneType
 from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_args, get_type_hints
@@ -29,6 +29,8 @@ from exporter.redaction import redact_foreign
 from exporter.times import format_time
 
 _Row = TypeVar("_Row", "JobRow", "DetailRow")
+#: Operations may round a time by less than this.
+_SECOND: Final = timedelta(seconds=1)
 
 #: Characters that no column can hold: halves of surrogate pairs, which also stand for bytes that
 #: are not UTF-8 (see `answers`), and NUL, which JSON columns reject.
@@ -63,10 +65,35 @@ class Unreadable(Exception):
 
 
 class JobKey(NamedTuple):
-    """Identity of a job. The ARN alone is not enough: DeleteTrainingJob frees the name."""
+    """Identity of a job. The ARN alone is not enough: DeleteTrainingJob frees the name.
+
+    Operations may spell an ARN in another case, and round a creation time to seconds. `is_same`
+    decides; the key that was seen first stays.
+    """
 
     training_job_arn: str
     creation_time: datetime
+
+    @property
+    def folded_arn(self) -> str:
+        """The ARN without case; at most a few keys share one."""
+        return self.training_job_arn.lower()
+
+    @property
+    def folded(self) -> JobKey:
+        """The key as one operation spells it each time: without case, in whole seconds."""
+        return JobKey(self.folded_arn, self.creation_time.replace(microsecond=0))
+
+    def is_same(self, other: JobKey) -> bool:
+        """Return whether two keys name one job.
+
+        One of two rounded times may be rounded up and the other one down. A name comes again only
+        after its job was deleted. If that happens within a second, the two jobs count as one.
+        """
+        apart = abs(self.creation_time - other.creation_time)
+        rounded = self.creation_time.microsecond == other.creation_time.microsecond == 0
+        close = apart < _SECOND or (rounded and apart == _SECOND)
+        return close and self.folded_arn == other.folded_arn
 
 
 class Record:
@@ -453,16 +480,6 @@ def fill(row: type[_Row], record: Record) -> _Row:
 def tags_json(tags: Iterable[Record]) -> str:
     """Return tags (`{Key, Value}`) as the text of one JSON object."""
     return _json({key: tag.get("Value", str) or "" for tag in tags if (key := tag.get("Key", str))})
-
-
-def same_job(key: JobKey, row: JobRow | DetailRow) -> bool:
-    """Return whether an answer by name is about this job, not about a later one of that name.
-
-    Operations may round the creation time differently. A name cannot come again within a second,
-    because the job that has it must be deleted first.
-    """
-    apart = abs((row.creation_time - key.creation_time).total_seconds())
-    return row.training_job_arn == key.training_job_arn and apart < 1
 
 
 def _json(value: object) -> str:

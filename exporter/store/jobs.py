@@ -1,13 +1,12 @@
 """Reads and writes jobs as sets: Arrow in, one statement per table.
 
-Other modules decide what a row becomes, before the file is opened for writing. Still, the
-statements never go back in time: a stored row that is newer than the written one stays.
+Other modules decide what a row becomes, before the file is opened for writing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -28,6 +27,8 @@ Row = Mapping[str, Any]
 #: Prefix of the columns of training_job_details in rows that hold both tables.
 DETAIL_PREFIX: Final = "detail_"
 _STAGED: Final = "staged_rows"
+#: Creation times of one job in two answers are at most this far apart.
+_SECOND: Final = timedelta(seconds=1)
 
 
 class Summary(NamedTuple):
@@ -44,10 +45,22 @@ class Summary(NamedTuple):
     pending: int
 
 
-def known_jobs(connection: sa.Connection, keys: Iterable[tuple[Any, Any]]) -> list[Row]:
-    """Return stored jobs by (ARN, creation time), details included (`detail_…`)."""
-    wanted = batch(training_jobs, dict(zip(KEY, zip(*keys, strict=True), strict=True)))
-    with staged(connection, _STAGED, wanted):
+def known_jobs(connection: sa.Connection, keys: Collection[tuple[str, datetime]]) -> list[Row]:
+    """Return stored jobs by (ARN, creation time), details included (`detail_…`).
+
+    An ARN matches in any case, and a creation time within a second. A job that is a second apart
+    may be another one: `JobKey.is_same` decides.
+    """
+    arns, times = zip(*keys, strict=True)
+    folded = {KEY[0]: [arn.lower() for arn in arns], KEY[1]: times}
+    bounds = {"first": min(times) - _SECOND, "last": max(times) + _SECOND}
+    with staged(connection, _STAGED, batch(training_jobs, folded)):
+        found = connection.execute(sa.text(_MATCHING), bounds).all()
+    if not found:
+        return []
+    # Whole rows by exact keys: DuckDB then skips most of a large table.
+    exact = dict(zip(KEY, zip(*found, strict=True), strict=True))
+    with staged(connection, _STAGED, batch(training_jobs, exact)):
         return _rows(connection, f"{_JOBS} JOIN {_STAGED} USING (training_job_arn, creation_time)")
 
 
@@ -59,6 +72,14 @@ def pending_jobs(connection: sa.Connection, key: ScopeKey, *, details: bool) -> 
         f"{_JOBS} {_OF_SCOPE} AND (j.open_reason IS NOT NULL{due}) {_OLDEST}",
         key._asdict(),
     )
+
+
+def deleted_jobs(
+    connection: sa.Connection, key: ScopeKey, since: datetime, limit: int
+) -> list[Row]:
+    """Return at most `limit` jobs of a scope that were deleted since then, last ones first."""
+    values = {**key._asdict(), "since": since, "limit": limit}
+    return _rows(connection, f"{_JOBS} {_DELETED}", values)
 
 
 def unseen_jobs(
@@ -88,13 +109,13 @@ def open_times(connection: sa.Connection, key: ScopeKey) -> list[tuple[datetime,
 
 
 def write_jobs(connection: sa.Connection, rows: Batch) -> None:
-    """Upsert a batch of training_jobs; a stored row that was updated later stays."""
-    _upsert_staged(connection, training_jobs, rows, version="updated_at")
+    """Upsert a batch of training_jobs."""
+    _upsert_staged(connection, training_jobs, rows)
 
 
 def write_details(connection: sa.Connection, rows: Batch) -> None:
-    """Upsert a batch of training_job_details; a stored row that was fetched later stays."""
-    _upsert_staged(connection, training_job_details, rows, version="fetched_at")
+    """Upsert a batch of training_job_details."""
+    _upsert_staged(connection, training_job_details, rows)
 
 
 def append_changes(connection: sa.Connection, rows: Batch) -> None:
@@ -116,10 +137,10 @@ def relabel(connection: sa.Connection, values: Columns) -> None:
         connection.execute(sa.text(_RELABEL))
 
 
-def _upsert_staged(connection: sa.Connection, table: sa.Table, rows: Batch, version: str) -> None:
+def _upsert_staged(connection: sa.Connection, table: sa.Table, rows: Batch) -> None:
     with staged(connection, _STAGED, rows):
         names, source = _source(table)
-        upsert(connection, table, insert(table).from_select(names, source), names, version=version)
+        upsert(connection, table, insert(table).from_select(names, source), names)
 
 
 def _source(table: sa.Table) -> tuple[list[str], sa.Select[Any]]:
@@ -148,6 +169,24 @@ def _select() -> str:
 
 
 _JOBS: Final = _select()
+
+# The join compares seconds: they are numbers, and most jobs have one of their own.
+_MATCHING: Final = f"""
+WITH wanted AS (
+    SELECT
+        training_job_arn,
+        creation_time,
+        epoch_us(creation_time) // 1000000 + unnest([-1, 0, 1]) AS second
+    FROM {_STAGED}
+)
+
+SELECT DISTINCT j.training_job_arn, j.creation_time
+FROM training_jobs AS j
+JOIN wanted AS w ON epoch_us(j.creation_time) // 1000000 = w.second
+WHERE j.creation_time BETWEEN :first AND :last
+    AND abs(epoch_us(j.creation_time) - epoch_us(w.creation_time)) <= 1000000
+    AND lower(j.training_job_arn) = w.training_job_arn
+"""  # noqa: S608 - a constant name
 
 _LABELLED: Final = """
 SELECT
@@ -187,6 +226,12 @@ _UNSEEN: Final = """
     AND (j.verified_at IS NULL OR j.verified_at < :began_at)
     AND j.creation_time < :began_at
     AND (CAST(:first AS TIMESTAMPTZ) IS NULL OR j.creation_time >= :first)
+"""
+
+_DELETED: Final = """
+WHERE j.account_id = :account_id AND j.region = :region AND j.deleted_at >= :since
+ORDER BY j.deleted_at DESC, j.training_job_arn
+LIMIT :limit
 """
 
 _SUMMARIES: Final = """

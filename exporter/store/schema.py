@@ -119,6 +119,15 @@ training_jobs: Final = Table(
     _text("family_rule", "Rule that decided job_family"),
     _text("team", "Team by the rules of the configuration; NULL = no rule matches"),
     _text("team_rule", "Rule that decided team"),
+    _time(
+        "seen_until",
+        "Latest server time that this state can be from; Search shows states of up to 2 minutes "
+        "before its answer; NULL = updated_at",
+    ),
+    _time(
+        "missing_since",
+        "Server time of the first answer that the job is gone; NULL = none, or deleted_at is set",
+    ),
     PrimaryKeyConstraint(*KEY),
     comment="One row per training job, even after AWS deletes it",
 )
@@ -175,6 +184,11 @@ training_job_details: Final = Table(
         null=False,
     ),
     _flag("serverless", "True: a serverless job, which has no price per instance; NULL = unknown"),
+    _time(
+        "seen_until",
+        "Latest server time that these details can be from; fetched_at is the earliest; "
+        "NULL = fetched_at and 2 minutes",
+    ),
     PrimaryKeyConstraint(*KEY),
     comment="Fields of Describe and Search, one row per job; never Environment or HyperParameters",
 )

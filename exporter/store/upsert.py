@@ -13,8 +13,6 @@ def upsert(
     table: sa.Table,
     statement: Insert,
     columns: Collection[str],
-    *,
-    version: str | None = None,
 ) -> None:
     """Execute an insert that updates the rows whose primary key exists.
 
@@ -23,18 +21,11 @@ def upsert(
         table: The table.
         statement: The insert, with its values or its SELECT.
         columns: Columns that the insert fills.
-        version: Column that orders the versions of a row; a stored row with a later one stays.
     """
     key = [column.name for column in table.primary_key]
-    where = None
-    if version is not None:
-        # NULL-safe: a stored row without a version is older than any.
-        stored = table.c[version]
-        where = sa.or_(stored.is_(None), statement.excluded[version] >= stored)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=key,
             set_={name: statement.excluded[name] for name in columns if name not in key},
-            where=where,
         )
     )

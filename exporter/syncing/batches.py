@@ -1,4 +1,4 @@
-"""Reads a listing batch by batch, each merged with what is stored of its jobs."""
+"""Reads a listing batch by batch, and merges each with what is known of its jobs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 
 from exporter.sagemaker.rows import JobKey, JobRow
 from exporter.syncing.context import ScopeContext
-from exporter.syncing.merge import Merged, MergePolicy, Observed, merge_batch
+from exporter.syncing.merge import MergePolicy, Observed, Stored
 from exporter.syncing.plan import Listing
 
 _log = logging.getLogger(__name__)
@@ -17,27 +17,27 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Jobs of a listing that are committed together.
+    """Jobs of a listing that are merged, and now to be committed together.
 
     Attributes:
         reached: The listing after this batch, with its position.
-        merged: The jobs.
+        jobs: The jobs, as they are known now.
         is_last: Whether the listing ends with this batch, which may be empty.
     """
 
     reached: Listing
-    merged: Sequence[Merged]
+    jobs: Sequence[Stored]
     is_last: bool
 
     @property
     def answered(self) -> set[JobKey]:
         """Open jobs of the batch: the listing has answered for them."""
-        return {item.stored.job.key for item in self.merged if item.stored.open_reason}
+        return {item.job.key for item in self.jobs if item.open_reason}
 
     @property
     def details_due(self) -> set[JobKey]:
         """Jobs of the batch whose details are due."""
-        return {item.stored.job.key for item in self.merged if item.stored.details_due}
+        return {item.job.key for item in self.jobs if item.details_due}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,8 @@ class BatchReader:
     scope: ScopeContext
     policy: MergePolicy
 
-    def batches(self, listing: Listing, newest: datetime | None) -> Iterator[Batch]:
-        """Yield the batches of a listing.
-
-        Args:
-            listing: The listing.
-            newest: Creation time of the newest stored job; the file has no later ones to read.
+    def batches(self, listing: Listing) -> Iterator[Batch]:
+        """Yield the batches of a listing, each to be committed before the next.
 
         Raises:
             ExporterError: The service or the database failed.
@@ -69,44 +65,38 @@ class BatchReader:
         for step in self.scope.reader.pages(listing):
             rows = step.page.rows
             as_of = step.page.seen_at
-            answers += [Observed(row, as_of) for row in _new_rows(rows, previous, listing.position)]
+            latest = self.scope.latest(as_of)
+            answers += [
+                Observed(row, as_of, latest) for row in _new_rows(rows, previous, listing.position)
+            ]
             listing, previous = step.reached, rows or previous
             run = self.scope.ledger.run
             self.scope.progress.listing(self.scope.key, listing, run.jobs_seen, run.pages)
             too_old = monotonic() - since >= sizes.batch_seconds
             if len(answers) >= sizes.batch_rows or too_old:
-                yield Batch(listing, self._merge(answers, newest), is_last=False)
-                newest = _newest(answers, newest)
+                yield Batch(listing, self._merge(answers), is_last=False)
                 answers, since = [], monotonic()
-        yield Batch(listing, self._merge(answers, newest), is_last=True)
+        yield Batch(listing, self._merge(answers), is_last=True)
 
-    def _merge(self, answers: Sequence[Observed], newest: datetime | None) -> list[Merged]:
+    def _merge(self, answers: Sequence[Observed]) -> list[Stored]:
         """Merge a batch; add details if one window of Search is cheaper than lookups."""
-        keys = [answer.job.key for answer in answers]
-        known = self.scope.records.known(
-            key for key in keys if newest is not None and key.creation_time <= newest
-        )
-        merged = merge_batch(known, answers, self.policy)
+        jobs = self.scope.jobs.merge(answers, self.policy)
         due = [
-            item.stored.job.key
-            for item in merged
-            if item.stored.details_due or (self.policy.refresh and item.stored.details)
+            item.job.key
+            for item in jobs
+            if item.details_due or (self.policy.refresh and item.details)
         ]
         # The follow-up looks up a few jobs by name, which takes fewer calls than a window.
         worth_a_window = len(due) >= self.scope.sizes.page or (self.policy.refresh and due)
         if not (self.scope.options.details and worth_a_window):
-            return merged
-        details = list(self.scope.lookup.details_of_window(due))
+            return jobs
+        details = self.scope.jobs.merge(self.scope.lookup.details_of_window(due), self.policy)
         _log.info(
             "details of the window",
             extra={**self.scope.ledger.log_fields, "due": len(due), "found": len(details)},
         )
-        return merge_batch(known, [*answers, *details], self.policy)
-
-
-def _newest(answers: Sequence[Observed], newest: datetime | None) -> datetime | None:
-    times = [answer.job.creation_time for answer in answers]
-    return max([*times, newest] if newest else times, default=None)
+        by_key = {item.job.key: item for item in (*jobs, *details)}
+        return list(by_key.values())
 
 
 def _new_rows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from exporter.config.model import SyncOptions
 from exporter.store.scopes import ScopeKey
@@ -14,6 +14,7 @@ from exporter.syncing.lookup import JobLookup
 from exporter.syncing.progress import Clock, Progress
 from exporter.syncing.records import Records
 from exporter.syncing.sizes import Sizes
+from exporter.syncing.uncommitted import Uncommitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class ScopeContext:
         key: The scope.
         options: What the user asked for.
         records: The database.
+        jobs: What is known of the jobs, and what the next commit writes of them.
         reader: Reads listings.
         lookup: Looks up jobs by name.
         ledger: Counts what each run does, and commits it.
@@ -37,6 +39,7 @@ class ScopeContext:
     key: ScopeKey
     options: SyncOptions
     records: Records
+    jobs: Uncommitted
     reader: ListingReader
     lookup: JobLookup
     ledger: RunLedger
@@ -45,3 +48,12 @@ class ScopeContext:
     clock: Clock
     server_time: Callable[[], datetime]
     sizes: Sizes
+
+    def latest(self, earliest: datetime) -> datetime:
+        """Return the latest server time of an answer that has just come.
+
+        Args:
+            earliest: When its call was made.
+        """
+        # The Date of an answer has whole seconds.
+        return max(self.server_time(), earliest) + timedelta(seconds=1)

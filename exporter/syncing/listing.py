@@ -99,7 +99,7 @@ class ListingReader:
         for step in self._steps(listing):
             if step.request.token is None:
                 shown.clear()
-            shown.update(row.key for row in step.page.rows)
+            shown.update(row.key.folded for row in step.page.rows)
             uncertain = plan.range_to_relist(step.reached, step.request, step.following)
             if uncertain is not None:
                 for page in self._relist(uncertain, shown):
@@ -154,7 +154,7 @@ class ListingReader:
         for _ in range(plan.MAX_RELISTS):
             before, shown = shown, set()
             for step in self._steps(listing):
-                shown.update(row.key for row in step.page.rows)
+                shown.update(row.key.folded for row in step.page.rows)
                 yield step.page
             if before <= shown:
                 return

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from exporter.errors import ExporterError
 from exporter.sagemaker import service
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import UNAVAILABLE, InvalidRequest
-from exporter.sagemaker.rows import JobKey, Unreadable, same_job
+from exporter.sagemaker.rows import JobKey, Unreadable
 from exporter.sagemaker.service import PAGE, Found
-from exporter.syncing.merge import Deleted, Observed, Reply, Stored, has_ended
+from exporter.syncing.merge import Missing, Observed, Reply, Stored
+from exporter.syncing.order import has_ended, is_behind
 from exporter.syncing.plan import Capabilities, LookupRequest
 
 #: Describes per group of lookups for jobs of which the Search index shows an old state. The next
@@ -68,9 +69,10 @@ class JobLookup:
         if by_search and self.capabilities.search:
             for found, request in self._search(by_search):
                 shown[request.key] = found
-                yield _observed(found, request.key)
-            if not shown and len(by_search) > BEHIND_LIMIT:
-                self._search_is_empty(len(by_search))
+                yield self._observed(found)
+            expected = sum(not request.deleted for request in by_search)
+            if not shown and expected > BEHIND_LIMIT:
+                self._search_is_empty(expected)
         for request in _to_describe(requests, shown, search=self.capabilities.search):
             reply = self._describe(request)
             if reply is not None:
@@ -85,26 +87,25 @@ class JobLookup:
             return
         by_arn: dict[str, list[JobKey]] = {}
         for key in keys:
-            by_arn.setdefault(key.training_job_arn, []).append(key)
+            by_arn.setdefault(key.folded_arn, []).append(key)
         times = [key.creation_time for key in keys]
         window = service.search_created(self._api, min(times), max(times), self._page_size)
         try:
             for found in window:
-                for key in by_arn.get(found.job.training_job_arn, ()):
-                    if same_job(key, found.job):
-                        yield _observed(found, key)
+                if any(map(found.job.key.is_same, by_arn.get(found.job.key.folded_arn, ()))):
+                    yield self._observed(found)
         except (*UNAVAILABLE, InvalidRequest) as error:
             self._without_search(error)
 
     def _search(self, requests: Sequence[LookupRequest]) -> Iterator[tuple[Found, LookupRequest]]:
         by_name: dict[str, list[LookupRequest]] = {}
         for request in requests:
-            by_name.setdefault(request.name, []).append(request)
+            by_name.setdefault(request.name.lower(), []).append(request)
         try:
-            for found in self._search_names(list(by_name)):
-                for request in by_name.get(found.job.training_job_name, ()):
+            for found in self._search_names(list(dict.fromkeys(item.name for item in requests))):
+                for request in by_name.get(found.job.training_job_name.lower(), ()):
                     # The name may belong to a later job by now.
-                    if same_job(request.key, found.job):
+                    if request.key.is_same(found.job.key):
                         yield found, request
         except UNAVAILABLE as error:
             self._without_search(error)
@@ -135,14 +136,19 @@ class JobLookup:
             return None
         except Unreadable:
             return None
-        if found is None or not same_job(request.key, found.job):
-            return Deleted(request.key, self._now())
+        if found is None or not request.key.is_same(found.job.key):
+            return Missing(request.key, self._now(), namesake=found.job.key if found else None)
         details = request.stored.details
         # Tags are a call of their own: once per job, when it has ended.
         untagged = details is None or details.row.tags is None
         if self.capabilities.tags and untagged and has_ended(found.job):
             found = self._with_tags(found)
-        return _observed(found, request.key)
+        return self._observed(found)
+
+    def _observed(self, found: Found) -> Observed:
+        # The Date of an answer has whole seconds.
+        latest = max(self._now(), found.as_of) + timedelta(seconds=1)
+        return Observed(found.job, found.as_of, latest, found.details, found.authoritative)
 
     def _with_tags(self, found: Found) -> Found:
         try:
@@ -182,6 +188,7 @@ def _to_describe(
         request
         for request in requests
         if (request.key in shown or not request.open)
+        and not request.deleted
         and _is_behind(shown.get(request.key), request.stored)
     ]
     if search:
@@ -191,21 +198,8 @@ def _to_describe(
     return missing + ended + others[:NOT_ENDED_LIMIT]
 
 
-def _observed(found: Found, key: JobKey) -> Observed:
-    """Return the answer under the job's own key: operations may round its time differently."""
-    return Observed(
-        replace(found.job, creation_time=key.creation_time),
-        found.as_of,
-        replace(found.details, creation_time=key.creation_time),
-        found.authoritative,
-    )
-
-
 def _is_behind(found: Found | None, stored: Stored) -> bool:
     """Return whether Search shows nothing of a job, or less than is known of it."""
     if found is None or service.may_be_serverless(found.details):
         return True
-    ours, theirs = stored.job.last_modified_time, found.job.last_modified_time
-    if ours is not None and theirs is not None:
-        return theirs < ours
-    return has_ended(stored.job) and not has_ended(found.job)
+    return is_behind(found.job, stored.job)

@@ -1,14 +1,12 @@
 """Merges answers into what is known of a job. Pure: rows in, rows out.
 
-These rules decide, in this order:
+Answers are merged in the order in which the calls were made. These rules decide:
 
-1. An answer that is older than the stored row changes nothing. LastModifiedTime decides which one
-   is older. If the times are equal or one is missing, an answer of Search is older if its index
-   may show a state from before the stored answer. In the same case, an answer of List or
-   Describe is not older, because the sync lock keeps these calls in order.
-2. A settled pool stays settled, and a missing pool status erases nothing: AWS may report the
-   status some seconds after the end of a job, and the index of Search lags.
-3. Search alone never turns an ended job back into a running one.
+1. A later answer of List or Describe replaces what is known. The lock of a sync keeps these calls
+   in order, so no time in an answer is needed for that, and no wrong time can stop it.
+2. An answer of Search is from some moment within the lag of its index. It changes what it proves
+   to be older than its own state (exporter.syncing.order).
+3. A job counts as deleted after two witnesses: `miss` says which.
 
 A job is *open* while it can still change in a way that a listing by creation time would miss.
 `open_reason` says why. Every reason ends at some point.
@@ -17,7 +15,6 @@ A job is *open* while it can still change in a way that a listing by creation ti
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -25,17 +22,8 @@ from typing import Final
 from exporter.config.labels import Labelled, LabelRules, Labels, label
 from exporter.sagemaker.rows import DetailRow, JobKey, JobRow
 from exporter.sagemaker.service import SEARCH_LAG, may_be_serverless
-
-_ENDED: Final = frozenset({"Completed", "Failed", "Stopped"})
-#: The other statuses of the model. AWS may add more of either kind.
-_NOT_ENDED: Final = frozenset({"InProgress", "Stopping", "Deleting"})
-#: Secondary statuses that the documentation of SecondaryStatus calls the end of a job.
-_ENDED_SECONDARY: Final = frozenset(
-    {"Completed", "Failed", "Stopped", "MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
-)
-SETTLED: Final = frozenset({"Reused", "Terminated"})
-#: The job itself uses the pool. An ended job keeps this status until AWS reports the next one.
-IN_USE: Final = "InUse"
+from exporter.syncing import order
+from exporter.syncing.order import IN_USE, SETTLED, has_ended
 
 #: AWS may report the status and seconds of a pool, and billable seconds, this long after the end.
 GRACE: Final = timedelta(hours=1)
@@ -51,88 +39,150 @@ WAITING: Final = frozenset({POOL_LATE, POOL_SECONDS_LATE, KEEP_ALIVE_UNKNOWN})
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One answer about one job.
+    """One answer about one job, with the interval of server time that its state can be from.
 
     Attributes:
         job: The job in the answer of List, Describe or Search.
-        as_of: Server time of the state that the answer shows. For Search, this is the time of the
-            answer minus the lag of its index.
+        earliest: For List and Describe, when the call was made. For Search, the same minus the
+            lag of its index.
+        latest: When the answer was there.
         details: The fields that Describe and Search add; None from List.
         authoritative: False for Search.
     """
 
     job: JobRow
-    as_of: datetime
+    earliest: datetime
+    latest: datetime
     details: DetailRow | None = None
     authoritative: bool = True
 
     @property
     def at(self) -> datetime:
-        """Server time at which AWS gave the answer."""
-        return self.as_of if self.authoritative else self.as_of + SEARCH_LAG
+        """Server time at which AWS gave the answer, rather too early than too late."""
+        return self.earliest if self.authoritative else self.earliest + SEARCH_LAG
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted:
-    """An answer that a job no longer exists; a newer job may have its name."""
+class Missing:
+    """An answer that a job no longer exists.
+
+    Attributes:
+        key: The job.
+        at: Server time of the answer.
+        namesake: A job that has its name now, if Describe showed one.
+        confirmed: A second answer of the same sync says the same.
+    """
 
     key: JobKey
     at: datetime
+    namesake: JobKey | None = None
+    confirmed: bool = False
 
 
-Reply = Observed | Deleted
+Reply = Observed | Missing
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDetails:
-    """A row of training_job_details."""
+    """A row of training_job_details.
+
+    Attributes:
+        row: The details.
+        fetched_at: Earliest server time that they can be from.
+        seen_until: Latest server time that they can be from.
+        final: They cannot change again.
+    """
 
     row: DetailRow
     fetched_at: datetime
+    seen_until: datetime
     final: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Everything known of a job: its rows in training_jobs and training_job_details."""
+    """Everything known of a job: its rows in training_jobs and training_job_details.
+
+    `seen_until` is the latest server time that the state can be from. `missing_since` is the time
+    of the first answer that the job no longer exists, as long as nothing confirms it.
+    """
 
     job: JobRow
     first_synced_at: datetime
     updated_at: datetime
     verified_at: datetime | None
+    seen_until: datetime
     labels: Labels
     deleted_at: datetime | None = None
+    missing_since: datetime | None = None
     open_reason: str | None = None
     details_due: bool = True
     details: StoredDetails | None = None
 
+    @property
+    def pending(self) -> bool:
+        """Whether AWS has the job, and it is open or lacks details."""
+        return self.deleted_at is None and (self.open_reason is not None or self.details_due)
+
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A job after the answers of one batch.
+    """A job after all answers since the last commit: what the next commit writes.
 
     Attributes:
+        before: What the file knows of it; None = nothing.
         stored: What is known now.
-        history: States of the job, each with the server time at which it was seen.
-        is_new: The job was not known before.
-        changed: The job was known, and AWS reports something new about it.
-        write_job: Its row in training_jobs differs from the stored one.
-        write_details: Its row in training_job_details differs from the stored one.
-        is_deleted: An answer of the batch says that the job no longer exists.
+        history: New states of the job, each with the server time at which it was seen.
     """
 
+    before: Stored | None
     stored: Stored
-    history: tuple[tuple[datetime, JobRow], ...]
-    is_new: bool
-    changed: bool
-    write_job: bool
-    write_details: bool
-    is_deleted: bool = False
+    history: tuple[tuple[datetime, JobRow], ...] = ()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the job was not known before."""
+        return self.before is None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the job was known, and AWS reports something new about it."""
+        return self.before is not None and _reported(self.stored) != _reported(self.before)
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether AWS has deleted the job since the last commit."""
+        had = self.before is None or self.before.deleted_at is None
+        return had and self.stored.deleted_at is not None
+
+    @property
+    def write_job(self) -> bool:
+        """Whether its row in training_jobs has to be written.
+
+        A later `seen_until` alone is not written: a sync without news writes nothing.
+        """
+        if self.before is None:
+            return True
+        if self.stored is self.before:
+            return False
+        same = {"details": None, "seen_until": self.before.seen_until}
+        return replace(self.stored, **same) != replace(self.before, **same)  # type: ignore[arg-type]
+
+    @property
+    def write_details(self) -> bool:
+        """Whether its row in training_job_details has to be written."""
+        details = self.stored.details
+        return details is not None and (self.before is None or details != self.before.details)
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is anything to write."""
+        return self.write_job or self.write_details or bool(self.history)
 
 
 @dataclass(frozen=True, slots=True)
 class MergePolicy:
-    """How a batch is merged.
+    """How answers are merged.
 
     Attributes:
         account_id: Account of the jobs.
@@ -148,99 +198,60 @@ class MergePolicy:
     refresh: bool = False
 
 
-def merge_batch(
-    known: Mapping[JobKey, Stored], answers: Iterable[Observed], policy: MergePolicy
-) -> list[Merged]:
-    """Return one `Merged` per job for the answers of a batch, given in order of arrival.
-
-    Authoritative answers are merged first; those of Search then add only what is newer.
-    """
-    by_key: dict[JobKey, list[Observed]] = {}
-    for answer in answers:
-        by_key.setdefault(answer.job.key, []).append(answer)
-    return [_merge_job(known.get(key), group, policy) for key, group in by_key.items()]
-
-
-def merge_replies(
-    known: Mapping[JobKey, Stored], replies: Sequence[Reply], policy: MergePolicy
-) -> list[Merged]:
-    """Return one `Merged` per job for the replies of lookups; deletions are applied last.
-
-    Args:
-        known: What is stored of the jobs; every deleted job has to be in it.
-        replies: Answers and deletions, in order of arrival.
-        policy: How to merge.
-    """
-    merged = merge_batch(known, [reply for reply in replies if isinstance(reply, Observed)], policy)
-    by_key = {item.stored.job.key: item for item in merged}
-    for reply in replies:
-        if isinstance(reply, Deleted):
-            before = by_key.pop(reply.key).stored if reply.key in by_key else known[reply.key]
-            by_key[reply.key] = Merged(
-                mark_deleted(before, reply.at),
-                history=(),
-                is_new=False,
-                changed=False,
-                write_job=True,
-                write_details=False,
-                is_deleted=True,
-            )
-    return list(by_key.values())
-
-
-def _merge_job(before: Stored | None, answers: list[Observed], policy: MergePolicy) -> Merged:
-    now = before
-    history: list[tuple[datetime, JobRow]] = []
-    for answer in sorted(answers, key=lambda answer: not answer.authoritative):
-        after = merge(now, answer, policy)
-        if now is None or _state(after.job) != _state(now.job):
-            history.append((after.updated_at, after.job))
-        now = after
-    if now is None:
-        raise ValueError("a job without an answer")
-    return Merged(
-        stored=now,
-        history=tuple(history),
-        is_new=before is None,
-        changed=before is not None and _reported(now) != _reported(before),
-        write_job=before is None or replace(now, details=None) != replace(before, details=None),
-        write_details=now.details is not None and (before is None or now.details != before.details),
-    )
+def observe(merged: Merged | None, answer: Observed, policy: MergePolicy) -> Merged:
+    """Return a job after one more answer about it, with its history; None = it was not known."""
+    before = merged.stored if merged else None
+    after = merge(before, answer, policy)
+    history = merged.history if merged else ()
+    if before is None or _state(after.job) != _state(before.job):
+        history = (*history, (after.updated_at, after.job))
+    return Merged(merged.before if merged else None, after, history)
 
 
 def merge(before: Stored | None, answer: Observed, policy: MergePolicy) -> Stored:
     """Return what is known of a job after one more answer about it."""
     if before is None:
         return _new_job(answer, policy)
-    accepted = not _is_older(answer, before)
-    # A job keeps its training plan, so even an answer that is out of date can name it.
-    job = (
-        _merge_rows(before.job, answer.job)
-        if accepted
-        else replace(
-            before.job,
-            training_plan_arn=before.job.training_plan_arn or answer.job.training_plan_arn,
-        )
-    )
-    authoritative = accepted and answer.authoritative
-    reappeared = authoritative and before.deleted_at and answer.as_of > before.deleted_at
-    deleted_at = None if reappeared else before.deleted_at
+    certain = answer.authoritative
+    later = answer.earliest > before.seen_until or order.is_further(answer.job, before.job)
+    job = order.merge_jobs(before.job, answer.job, authoritative=certain, later=later)
+    deleted_at = None if _shows_again(answer, before.deleted_at) else before.deleted_at
     changed = job != before.job or deleted_at != before.deleted_at
     verifies = policy.verify or changed or before.open_reason in WAITING
+    seen_until = max(before.seen_until, answer.latest) if later else before.seen_until
     now = replace(
         before,
         job=job,
         deleted_at=deleted_at,
-        # Never earlier: a Date may be wrong, and the store keeps the row with the later time.
-        updated_at=max(before.updated_at, answer.at) if changed else before.updated_at,
-        verified_at=(
-            max(before.verified_at or answer.as_of, answer.as_of)
-            if authoritative and verifies
-            else before.verified_at
+        missing_since=(
+            None if _shows_again(answer, before.missing_since) else before.missing_since
         ),
+        # Never earlier: a Date may be wrong, and history is read in the order of these times.
+        updated_at=max(before.updated_at, answer.at) if changed else before.updated_at,
+        verified_at=answer.earliest if certain and verifies else before.verified_at,
+        seen_until=answer.latest if certain else seen_until,
     )
     stale = before.details_due or _state(job) != _state(before.job)
-    return _with_details(now, answer, policy, stale=stale)
+    return _with_details(now, answer, policy, stale=stale, later=later)
+
+
+def miss(before: Stored, missing: Missing, *, doubted_now: bool) -> Stored:
+    """Return a job after an answer that it no longer exists.
+
+    Two witnesses make it deleted: a complete listing of its window that does not show it, and
+    Describe; or one of these in two syncs. An answer that shows it in between ends the doubt.
+
+    Args:
+        before: What is known of it.
+        missing: The answer.
+        doubted_now: The doubt began in this sync.
+    """
+    if before.deleted_at is not None:
+        return before
+    doubted_before = before.missing_since is not None and not doubted_now
+    if missing.confirmed or doubted_before:
+        return mark_deleted(before, missing.at)
+    return replace(before, missing_since=before.missing_since or missing.at)
 
 
 def mark_deleted(before: Stored, at: datetime) -> Stored:
@@ -248,6 +259,7 @@ def mark_deleted(before: Stored, at: datetime) -> Stored:
     return replace(
         before,
         deleted_at=at,
+        missing_since=None,
         updated_at=max(before.updated_at, at),
         open_reason=None,
         details_due=False,
@@ -293,18 +305,6 @@ def waits_until(stored: Stored) -> datetime | None:
     return (stored.updated_at if late_seconds else ended_at(stored.job)) + GRACE
 
 
-def has_ended(job: JobRow) -> bool:
-    """Return whether a job has ended, also with a status that is newer than this program.
-
-    A status that is unknown is final if the job has a TrainingEndTime, which "is set only if the
-    training job has one of the terminal statuses" (API_TrainingJobSummary), or a final secondary
-    status. A job that never started may have only the latter.
-    """
-    if job.training_job_status in _ENDED or job.training_job_status in _NOT_ENDED:
-        return job.training_job_status in _ENDED
-    return job.training_end_time is not None or job.secondary_status in _ENDED_SECONDARY
-
-
 def ended_at(job: JobRow) -> datetime:
     """Return the best estimate of when a job ended."""
     return job.training_end_time or job.last_modified_time or job.creation_time
@@ -319,52 +319,21 @@ def _new_job(answer: Observed, policy: MergePolicy) -> Stored:
         job=answer.job,
         first_synced_at=answer.at,
         updated_at=answer.at,
-        verified_at=answer.as_of if answer.authoritative else None,
+        verified_at=answer.earliest if answer.authoritative else None,
+        seen_until=answer.latest,
         labels=_labels(answer.job, None, policy),
     )
-    return _with_details(stored, answer, policy, stale=True)
+    return _with_details(stored, answer, policy, stale=True, later=True)
 
 
-def _is_older(answer: Observed, stored: Stored) -> bool:
-    theirs, ours = answer.job.last_modified_time, stored.job.last_modified_time
-    if theirs is not None and ours is not None and theirs != ours:
-        older = theirs < ours
-    else:
-        verified_at = None if answer.authoritative else stored.verified_at
-        older = verified_at is not None and answer.as_of < verified_at
-    goes_back = has_ended(stored.job) and not has_ended(answer.job)
-    return older or (goes_back and not answer.authoritative)
+def _shows_again(answer: Observed, missing_since: datetime | None) -> bool:
+    """Return whether an answer shows a job after others said that it does not exist."""
+    return missing_since is not None and (answer.authoritative or answer.earliest > missing_since)
 
 
-def _merge_rows(old: JobRow, new: JobRow) -> JobRow:
-    keeps_pool = new.warm_pool_status is None or (
-        old.warm_pool_status in SETTLED and new.warm_pool_status not in SETTLED
-    )
-    seconds = new.warm_pool_retained_seconds
-    if seconds is None and old.warm_pool_status in SETTLED:
-        seconds = old.warm_pool_retained_seconds
-    if seconds and new.warm_pool_status not in SETTLED:
-        # The seconds of an open pool only grow, so fewer seconds come from an index that lags.
-        seconds = max(seconds, old.warm_pool_retained_seconds or 0)
-    same_status = new.training_job_status == old.training_job_status
-    return replace(
-        new,
-        # List may leave out members that Describe has.
-        secondary_status=new.secondary_status or (old.secondary_status if same_status else None),
-        training_end_time=new.training_end_time or old.training_end_time,
-        last_modified_time=new.last_modified_time or old.last_modified_time,
-        warm_pool_status=old.warm_pool_status if keeps_pool else new.warm_pool_status,
-        warm_pool_retained_seconds=old.warm_pool_retained_seconds if keeps_pool else seconds,
-        warm_pool_reused_by_job=(
-            old.warm_pool_reused_by_job
-            if keeps_pool
-            else new.warm_pool_reused_by_job or old.warm_pool_reused_by_job
-        ),
-        training_plan_arn=new.training_plan_arn or old.training_plan_arn,
-    )
-
-
-def _with_details(now: Stored, answer: Observed, policy: MergePolicy, *, stale: bool) -> Stored:
+def _with_details(
+    now: Stored, answer: Observed, policy: MergePolicy, *, stale: bool, later: bool
+) -> Stored:
     """Merge the details of an answer, if any; then decide what is open and what is due.
 
     Details are final if they were read after the job closed and are complete.
@@ -374,18 +343,26 @@ def _with_details(now: Stored, answer: Observed, policy: MergePolicy, *, stale: 
         answer: The answer.
         policy: How to merge.
         stale: The stored details may show an older state than the job.
+        later: The answer shows a later state than the one before it.
     """
-    details, labels = now.details, now.labels
-    taken = answer.details is not None and _takes_details(details, answer, policy)
-    if taken:
-        details = _merge_details(details, answer)
-        stale = _state(answer.job) != _state(now.job) or may_be_serverless(details.row)
-        labels = _labels(now.job, details.row, policy)
-        now = replace(now, details=details, labels=labels)
+    final = now.details is not None and now.details.final and now.open_reason is None and not stale
+    complete = False
+    if answer.details is not None and (policy.refresh or not final):
+        # A refresh was asked for, so what the index has now is what is wanted.
+        newer = later or policy.refresh
+        details = _merge_details(now.details, answer, answer.details, later=newer)
+        stale = _is_stale(details.row, answer, now.job)
+        complete = not stale and _is_complete(details.row, answer)
+        now = replace(now, details=details, labels=_labels(now.job, details.row, policy))
+    return _decide(now, final=final or complete, stale=stale)
+
+
+def _decide(now: Stored, *, final: bool, stale: bool) -> Stored:
+    """Return a job with the reason why it is open, and with what is due of its details."""
     reason = open_reason(now)
-    final = details is not None and details.final
-    if taken and details is not None and reason is None and not stale and not final:
-        final = _is_complete(details.row, answer)
+    final = final and reason is None
+    details = now.details
+    if details is not None and details.final != final:
         details = replace(details, final=final)
     due = details is None or stale or reason is None
     return replace(
@@ -396,25 +373,31 @@ def _with_details(now: Stored, answer: Observed, policy: MergePolicy, *, stale: 
     )
 
 
-def _takes_details(details: StoredDetails | None, answer: Observed, policy: MergePolicy) -> bool:
-    if details is None:
+def _is_stale(merged: DetailRow, answer: Observed, job: JobRow) -> bool:
+    """Return whether details after an answer may still be older than the job.
+
+    Search may show an older state than the job has, or be too early to replace a field.
+    """
+    if may_be_serverless(merged):
         return True
-    return answer.as_of >= details.fetched_at and (policy.refresh or not details.final)
+    if answer.authoritative or answer.details is None:
+        return False
+    return order.shows_less(answer.job, job) or not order.omits_nothing(merged, answer.details)
 
 
-def _merge_details(old: StoredDetails | None, answer: Observed) -> StoredDetails:
-    row = answer.details
-    if row is None:
-        raise ValueError("an answer without details")
+def _merge_details(
+    old: StoredDetails | None, answer: Observed, shown: DetailRow, *, later: bool
+) -> StoredDetails:
     if old is None:
-        return StoredDetails(row, answer.as_of, final=False)
-    row = replace(
-        row,
-        tags=old.row.tags if row.tags is None else row.tags,
-        serverless=old.row.serverless if row.serverless is None else row.serverless,
+        return StoredDetails(shown, answer.earliest, answer.latest, final=False)
+    row = order.merge_details(
+        old.row,
+        shown,
+        authoritative=answer.authoritative,
+        later=later or answer.earliest > old.seen_until,
     )
-    # Equal details keep their old time, so that a sync without news writes nothing.
-    return old if row == old.row else StoredDetails(row, answer.as_of, old.final)
+    # Equal details keep their old times, so that a sync without news writes nothing.
+    return old if row == old.row else StoredDetails(row, answer.earliest, answer.latest, old.final)
 
 
 def _is_complete(details: DetailRow, answer: Observed) -> bool:
@@ -422,7 +405,7 @@ def _is_complete(details: DetailRow, answer: Observed) -> bool:
 
     AWS may never report billable seconds of a failed job; after `GRACE`, nothing waits for them.
     """
-    return details.billable_seconds is not None or answer.as_of >= ended_at(answer.job) + GRACE
+    return details.billable_seconds is not None or answer.earliest >= ended_at(answer.job) + GRACE
 
 
 def _labels(job: JobRow, details: DetailRow | None, policy: MergePolicy) -> Labels:

@@ -147,11 +147,13 @@ class LookupRequest:
         stored: What is known of it.
         open: It is open, so an answer is needed; otherwise only its details are due.
         authoritative: Only an authoritative answer helps.
+        deleted: It counts as deleted. It is only asked for where a Search has room for its name.
     """
 
     stored: Stored
     open: bool
     authoritative: bool = False
+    deleted: bool = False
 
     @property
     def key(self) -> JobKey:
@@ -565,6 +567,11 @@ def lookup_requests(
             ahead = item.verified_at is not None and item.verified_at > now + TOLERANCE
             requests.append(LookupRequest(item, needs_answer, needs_answer and (closes or ahead)))
     return requests
+
+
+def room_for_deleted(requests: Sequence[LookupRequest], page_size: int) -> int:
+    """Return how many more names fit into the calls of Search that are made in any case."""
+    return -sum(not request.authoritative for request in requests) % page_size
 
 
 def without_search(requests: Sequence[LookupRequest], limit: int) -> list[LookupRequest]:

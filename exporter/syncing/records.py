@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from exporter.config.labels import Labels
 from exporter.errors import DatabaseError
 from exporter.sagemaker.rows import DetailRow, JobKey, JobRow
+from exporter.sagemaker.service import SEARCH_LAG
 from exporter.store import jobs, scopes
 from exporter.store.batches import Batch, Columns, batch
 from exporter.store.database import Database
@@ -44,7 +45,9 @@ _JOB_COLUMNS: Final = {
             "first_synced_at",
             "updated_at",
             "verified_at",
+            "seen_until",
             "deleted_at",
+            "missing_since",
             "open_reason",
             "details_due",
         )
@@ -52,7 +55,9 @@ _JOB_COLUMNS: Final = {
 }
 _DETAIL_COLUMNS: Final = {
     **{name: attrgetter(f"stored.details.row.{name}") for name in _DETAIL_FIELDS},
-    **{name: attrgetter(f"stored.details.{name}") for name in ("fetched_at", "final")},
+    **{
+        name: attrgetter(f"stored.details.{name}") for name in ("fetched_at", "seen_until", "final")
+    },
 }
 _CHANGE_FIELDS: Final = tuple(name for name in _JOB_FIELDS if name in training_job_changes.columns)
 
@@ -64,12 +69,17 @@ class Commit:
     Attributes:
         run: The row of the ledger.
         state: The row of the scope; None if it stays as it is.
-        merged: Jobs after the answers of the batch.
+        merged: Jobs after the answers since the last commit, one row per job.
     """
 
     run: Run
     state: ScopeState | None
     merged: Sequence[Merged] = ()
+
+    def __post_init__(self) -> None:
+        keys = (item.stored.job.key for item in self.merged)
+        if len({(key.folded_arn, key.creation_time) for key in keys}) < len(self.merged):
+            raise ValueError("a commit with two rows for one job: one of them would be lost")
 
 
 @dataclass(eq=False)
@@ -141,18 +151,23 @@ class Records:
                 views[key] = ScopeView(state, open_jobs, summary.newest, summary.pending > 0)
         return views
 
-    def known(self, keys: Iterable[JobKey]) -> dict[JobKey, Stored]:
-        """Return what is stored of these jobs."""
+    def known(self, keys: Iterable[JobKey]) -> list[Stored]:
+        """Return the jobs that are stored under these keys, however they are spelled."""
         wanted = list(dict.fromkeys(keys))
         if not wanted:
-            return {}
+            return []
         with self._guard, self._database.reading() as connection:
-            return _by_key(jobs.known_jobs(connection, wanted))
+            return [_stored(row) for row in jobs.known_jobs(connection, wanted)]
 
     def pending(self, key: ScopeKey, *, details: bool) -> list[Stored]:
         """Return jobs that are open, and with `details` those whose details are due."""
         with self._guard, self._database.reading() as connection:
             return [_stored(row) for row in jobs.pending_jobs(connection, key, details=details)]
+
+    def deleted(self, key: ScopeKey, since: datetime, limit: int) -> list[Stored]:
+        """Return at most `limit` jobs that were deleted since then, last ones first."""
+        with self._guard, self._database.reading() as connection:
+            return [_stored(row) for row in jobs.deleted_jobs(connection, key, since, limit)]
 
     def unseen(self, key: ScopeKey, began_at: datetime, first: datetime | None) -> list[Stored]:
         """Return jobs created from `first` to `began_at` and not verified since `began_at`."""
@@ -238,11 +253,6 @@ def _writes(commit: Commit) -> Iterator[Write]:
         yield jobs.write_details, batch(training_job_details, _detail_columns(detailed))
 
 
-def _by_key(rows: Iterable[jobs.Row]) -> dict[JobKey, Stored]:
-    stored = [_stored(row) for row in rows]
-    return {item.job.key: item for item in stored}
-
-
 def _stored(row: jobs.Row) -> Stored:
     prefix = jobs.DETAIL_PREFIX
     details = None
@@ -250,6 +260,8 @@ def _stored(row: jobs.Row) -> Stored:
         details = StoredDetails(
             DetailRow(**{name: row[prefix + name] for name in _DETAIL_FIELDS}),
             fetched_at=row[f"{prefix}fetched_at"],
+            # Schema 0001 did not keep it, and a record of Search may be from `SEARCH_LAG` later.
+            seen_until=row[f"{prefix}seen_until"] or row[f"{prefix}fetched_at"] + SEARCH_LAG,
             final=row[f"{prefix}final"],
         )
     return Stored(
@@ -257,8 +269,10 @@ def _stored(row: jobs.Row) -> Stored:
         first_synced_at=row["first_synced_at"],
         updated_at=row["updated_at"],
         verified_at=row["verified_at"],
+        seen_until=row["seen_until"] or row["updated_at"],
         labels=Labels(*(row[name] for name in Labels._fields)),
         deleted_at=row["deleted_at"],
+        missing_since=row["missing_since"],
         open_reason=row["open_reason"],
         details_due=bool(row["details_due"]),
         details=details,

@@ -29,12 +29,13 @@ from exporter.syncing.follow_up import FollowUp, ListingResult
 from exporter.syncing.ledger import RunLedger
 from exporter.syncing.listing import ListingReader
 from exporter.syncing.lookup import JobLookup
-from exporter.syncing.merge import Merged, MergePolicy
+from exporter.syncing.merge import MergePolicy
 from exporter.syncing.plan import Listing
 from exporter.syncing.progress import Clock, Progress, Quiet
 from exporter.syncing.records import Records, ScopeView
 from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
 from exporter.syncing.stopping import Interrupted, Stop
+from exporter.syncing.uncommitted import Uncommitted
 from exporter.text import counted
 
 _log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class Worker:
             key=ledger.key,
             options=self.options,
             records=self.records,
+            jobs=Uncommitted(ledger.key, self.records),
             reader=ListingReader(
                 self.api, ledger, check=self.stop.check, page_size=self.sizes.page
             ),
@@ -143,6 +145,7 @@ class Worker:
 
     def _sync_listing(self, view: ScopeView, listing: Listing) -> None:
         self._begin(view.state, listing)
+        self.scope.jobs.newest = view.newest
         policy = MergePolicy(
             account_id=self.scope.key.account_id,
             rules=self.rules,
@@ -150,7 +153,8 @@ class Worker:
             refresh=listing.mode == "full" or self.options.refresh_tags,
         )
         result = self._read(BatchReader(self.scope, policy), view, listing)
-        self._complete(result, FollowUp(self.scope, policy).run(result))
+        FollowUp(self.scope, policy).run(result)
+        self._complete(result)
         if skipped := json.loads(self.scope.ledger.run.odd_records).get("skipped"):
             self.notify(
                 f"{self.scope.key}: {counted(sum(skipped.values()), 'record')} could not be read "
@@ -184,23 +188,24 @@ class Worker:
         first, state = listing, view.state
         answered: set[JobKey] = set()
         details_due: set[JobKey] = set()
-        for batch in reader.batches(first, view.newest):
+        for batch in reader.batches(first):
             listing = batch.reached
             answered |= batch.answered
             if listing.is_one_off:
                 details_due |= batch.details_due
-            if batch.merged or not batch.is_last:
-                # Do not commit an empty last batch: `_complete` commits anyway.
+            merged = self.scope.jobs.take()
+            if merged or not batch.is_last:
+                # Do not commit a last batch without news: `_complete` commits anyway.
                 state = plan.progressed(state, listing)
-                self.scope.ledger.commit(None if listing.is_one_off else state, batch.merged)
+                self.scope.ledger.commit(None if listing.is_one_off else state, merged)
         return ListingResult(
             first, listing, state, frozenset(answered), frozenset(details_due), view.pending
         )
 
-    def _complete(self, result: ListingResult, merged: Sequence[Merged]) -> None:
+    def _complete(self, result: ListingResult) -> None:
         """Commit the last lookups and, unless the listing is a one-off, the new watermark."""
         if result.first.is_one_off:
-            self.scope.ledger.commit(None, merged, complete=True)
+            self.scope.ledger.commit(None, self.scope.jobs.take(), complete=True)
             return
         if result.last.began_at is None:
             self.notify(
@@ -208,4 +213,4 @@ class Worker:
                 "the watermark stays where it is."
             )
         state = plan.completed(result.state, result.last, self.api.time())
-        self.scope.ledger.commit(state, merged, complete=True)
+        self.scope.ledger.commit(state, self.scope.jobs.take(), complete=True)

@@ -1,4 +1,4 @@
-"""Prices by account and currency, and a record of each import of prices.
+"""Prices by account and currency, a record of each import of prices, and times of states.
 
 Each block belongs to one table. DuckDB cannot alter a primary key, so `prices` is copied, dropped
 and created again. All of it happens in the transaction of the upgrade.
@@ -77,9 +77,15 @@ _PRICES: Final = (
 _SCOPES: Final = ("ALTER TABLE sync_scopes ADD COLUMN retired_at TIMESTAMPTZ",)
 #: The ledger says which records of the service were skipped or repaired.
 _RUNS: Final = ("ALTER TABLE sync_runs ADD COLUMN odd_records JSON",)
+#: Until when a state can have been seen, and since when a job is in doubt (syncing/merge.py).
+_SEEN: Final = (
+    "ALTER TABLE training_jobs ADD COLUMN seen_until TIMESTAMPTZ",
+    "ALTER TABLE training_jobs ADD COLUMN missing_since TIMESTAMPTZ",
+    "ALTER TABLE training_job_details ADD COLUMN seen_until TIMESTAMPTZ",
+)
 
 
 def upgrade() -> None:
     """Add the columns and tables of this schema."""
-    for statement in (*_IMPORTS, *_PRICES, *_SCOPES, *_RUNS):
+    for statement in (*_IMPORTS, *_PRICES, *_SCOPES, *_RUNS, *_SEEN):
         op.execute(statement)

@@ -85,9 +85,10 @@ class Boundaries:
 #: operations returned the details.
 CONTENTS = {
     "served": f"SELECT {COLUMNS} FROM training_jobs WHERE deleted_at IS NULL ORDER BY ALL",
-    "jobs": "SELECT * EXCLUDE (first_synced_at, updated_at, verified_at) "
+    "jobs": "SELECT * EXCLUDE (first_synced_at, updated_at, verified_at, seen_until) "
     "REPLACE (deleted_at IS NOT NULL AS deleted_at) FROM training_jobs ORDER BY ALL",
-    "details": "SELECT * EXCLUDE (fetched_at, serverless) FROM training_job_details ORDER BY ALL",
+    "details": "SELECT * EXCLUDE (fetched_at, seen_until, serverless) FROM training_job_details "
+    "ORDER BY ALL",
     "history": "SELECT * EXCLUDE (observed_at, run_id) FROM training_job_changes ORDER BY ALL",
     "scopes": "SELECT account_id, region, discovered_to, discovered_from, listing_mode, "
     "last_error, failing_runs FROM sync_scopes ORDER BY ALL",

@@ -50,12 +50,16 @@ class Killed(BaseException):
 
 @dataclass
 class Hooks:
-    """Called before and after each call and commit; they may raise."""
+    """Called before and after each call and commit; they may raise.
+
+    `on_answer` may change an answer, as a service would that answers otherwise.
+    """
 
     before_call: Callable[[str], None] = lambda _: None
     after_call: Callable[[str], None] = lambda _: None
     before_commit: Callable[[Commit], None] = lambda _: None
     after_commit: Callable[[Commit], None] = lambda _: None
+    on_answer: Callable[[str, Any], None] = lambda *_: None
 
 
 class HookedApi(Api):
@@ -64,6 +68,7 @@ class HookedApi(Api):
     def call(self, operation: str, **parameters: Any) -> Answer:
         self.hooks.before_call(operation)
         answer = super().call(operation, **parameters)
+        self.hooks.on_answer(operation, answer.data)
         self.hooks.after_call(operation)
         return answer
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from exporter.config.labels import LabelRules, Labels
 from exporter.sagemaker.rows import DetailRow, JobRow
+from exporter.sagemaker.service import SEARCH_LAG
 from exporter.syncing.merge import MergePolicy, Observed, Stored, StoredDetails
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -49,22 +50,24 @@ def stored(row: JobRow, *, detail: DetailRow | None = None, **fields: Any) -> St
         first_synced_at=NOON,
         updated_at=NOON,
         verified_at=NOON,
+        seen_until=NOON,
         labels=Labels("nightly", "counter", None, None),
-        details=None if detail is None else StoredDetails(detail, NOON, final=False),
+        details=None if detail is None else StoredDetails(detail, NOON, NOON, final=False),
     )
     return replace(base, **fields)
 
 
 def listed(row: JobRow, minutes: float) -> Observed:
     """Return an answer of List, minutes after noon."""
-    return Observed(row, after(minutes))
+    return Observed(row, after(minutes), after(minutes))
 
 
 def searched(row: JobRow, minutes: float, **fields: Any) -> Observed:
-    """Return an answer of Search that stands for the state minutes after noon."""
-    return Observed(row, after(minutes), details(**fields), authoritative=False)
+    """Return an answer of Search that stands for the state minutes after noon, or up to 2 more."""
+    earliest = after(minutes)
+    return Observed(row, earliest, earliest + SEARCH_LAG, details(**fields), authoritative=False)
 
 
 def described(row: JobRow, minutes: float, **fields: Any) -> Observed:
     """Return an answer of Describe, minutes after noon."""
-    return Observed(row, after(minutes), details(**fields))
+    return Observed(row, after(minutes), after(minutes), details(**fields))
