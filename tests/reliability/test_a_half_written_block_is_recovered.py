@@ -50,7 +50,9 @@ def killed(database: Database, simulator: Simulator, scope: Scope) -> Path:
 def torn_files(killed: Path, folder: Path) -> Iterator[Path]:
     """Yield copies, each with another block half written."""
     log = Path(f"{killed}.wal")
-    after = folder / "after.duckdb"
+    # A checkpoint writes the name of the database into its blocks.
+    after = folder / "after" / killed.name
+    after.parent.mkdir()
     shutil.copyfile(killed, after)
     shutil.copyfile(log, f"{after}.wal")
     duckdb.connect(str(after)).close()
