@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,6 +120,7 @@ def backup(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
     from exporter.store.backup import backup as backup_database
 
     found = backup_database(app.database(lock_timeout=wanted.lock_timeout), file)
+    _warn(app, found)
     rows = counted(sum(found.tables.values()), "row")
     summary = f"backup: {rows}, {counted(found.size, 'byte')} in {file}"
     _report(app, output, {"file": file, **_checked(found)}, summary)
@@ -137,6 +139,7 @@ def restore(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
 
     database = app.database(lock_timeout=wanted.lock_timeout)
     done = restore_database(database, file, notify=app.notify)
+    _warn(app, done.checked)
     kept = f"; the replaced database is kept as {done.kept}" if done.kept else ""
     rows = counted(sum(done.checked.tables.values()), "row")
     answer = {"kept": done.kept, **_checked(done.checked)}
@@ -167,6 +170,12 @@ def _report(app: App, output: Json, answer: dict[str, Any], summary: str) -> Non
         print_json(answer)
     else:
         app.notify(f"db {summary}")
+
+
+def _warn(app: App, found: Checked) -> None:
+    """Name the faults of a copy, which is complete with all of them."""
+    for fault in found.faults:
+        app.notify(f"The copy has a fault: {fault}", level=logging.WARNING)
 
 
 def _checked(found: Checked) -> dict[str, Any]:

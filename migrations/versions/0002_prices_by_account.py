@@ -73,8 +73,27 @@ _PRICES: Final = (
     "DROP TABLE copied_prices",
 )
 
+#: Earlier versions wrote some states of a job twice in one commit. The second row says nothing new.
+_HISTORY: Final = (
+    """
+    DELETE FROM training_job_changes WHERE rowid IN (
+        SELECT rowid
+        FROM training_job_changes
+        QUALIFY row(
+            training_job_status, secondary_status, warm_pool_status, warm_pool_retained_seconds,
+            warm_pool_reused_by_job, last_modified_time
+        ) IS NOT DISTINCT FROM lag(row(
+            training_job_status, secondary_status, warm_pool_status, warm_pool_retained_seconds,
+            warm_pool_reused_by_job, last_modified_time
+        )) OVER (
+            PARTITION BY training_job_arn, creation_time ORDER BY observed_at, rowid
+        )
+    )
+    """,
+)
+
 
 def upgrade() -> None:
     """Add the columns and tables of this schema."""
-    for statement in (*_IMPORTS, *_PRICES):
+    for statement in (*_IMPORTS, *_PRICES, *_HISTORY):
         op.execute(statement)
