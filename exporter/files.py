@@ -25,7 +25,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from exporter.errors import DatabaseError
+from exporter.errors import DatabaseError, UsageError
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +42,23 @@ _YOUNG_SECONDS: Final = 60
 _ABANDONED_SECONDS: Final = 86_400
 _CHUNK_BYTES: Final = 4 << 20
 _TEMPORARY: Final = "sagemaker-exporter-"
+
+
+def named(text: str) -> Path:
+    """Return the path that a user named; `~` is a home directory.
+
+    Raises:
+        UsageError: No path can have these characters, or there is no such home directory.
+    """
+    try:
+        os.fsencode(text)
+        if "\0" in text:
+            raise ValueError
+        return Path(text).expanduser()
+    except ValueError:
+        raise UsageError(f"No path can be {text[:80]!r}.") from None
+    except RuntimeError:
+        raise UsageError(f"{text}: there is no such home directory.", "Write it out.") from None
 
 
 @contextmanager
@@ -72,10 +89,9 @@ def temporary(near: Path | None = None) -> Iterator[Path]:
         try:
             parent, prefix = _temporary_parent(near)
             folder = stack.enter_context(_private(parent, prefix))
-        except OSError as error:
+        except OSError:
             raise DatabaseError(
-                f"No temporary folder is writable: {error.strerror}.",
-                "Set TMPDIR to a writable folder.",
+                "No temporary folder is writable.", "Set TMPDIR to a writable folder."
             ) from None
         yield folder
 

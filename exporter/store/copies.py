@@ -82,6 +82,8 @@ def check_target(source: Path, target: Path) -> None:
         raise DatabaseError(f"There is no directory {target.parent}.")
     if not target.exists():
         return
+    if not target.is_file():  # a rename would replace /dev/null
+        raise UsageError(f"{target} is not a file.", "Nothing was changed. Name another file.")
     if source.exists() and target.samefile(source):
         raise UsageError(f"{target} is the database itself.", "Name another file.")
     try:

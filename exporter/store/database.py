@@ -27,6 +27,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
+from exporter import files
 from exporter.errors import BusyError, DatabaseError, UsageError
 from exporter.store import install, wal
 from exporter.store.connections import OFFLINE, SESSION
@@ -98,7 +99,7 @@ class Database:
             raise UsageError(f"--db {text!r} is not a file.", "Give a path.")
         # With a prefix such as `md:` or `sqlite:`, DuckDB would open another kind of database.
         if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", text) and "://" not in text:
-            return Path(text).expanduser()
+            return files.named(text)
         prefix, _, file = text.partition(":///")
         if prefix != "duckdb" or file in ("", ":memory:") or "?" in file:
             # The message repeats only the scheme, because a URL may hold a password.
@@ -106,7 +107,7 @@ class Database:
             raise UsageError(
                 f"--db {kind}:… is not a DuckDB file.", "Give a path or duckdb:///PATH."
             )
-        return Path(file).expanduser()
+        return files.named(file)
 
     def exists(self) -> bool:
         """Return whether the path exists."""

@@ -55,7 +55,7 @@ COMMITS: Final = tuple(
     f"""
     BEGIN;
     INSERT OR REPLACE INTO settings VALUES ('mark', '{number}');
-    UPDATE training_jobs SET secondary_status = 'Marked {number}'
+    UPDATE training_jobs SET team = 'Marked {number}'
     WHERE training_job_name = 'job-{number}';
     UPDATE training_job_details SET fetched_at = fetched_at + INTERVAL 1 SECOND;
     COMMIT
@@ -285,6 +285,9 @@ def run(damages: int, seed: int, show: Callable[[str], None]) -> Counter[str]:
 
 def _judge() -> None:
     """Read paths from standard input, and print what a child saw of each."""
+    import exporter.cli.db
+    import exporter.store.check  # noqa: F401 - likewise
+
     for line in sys.stdin:
         with tempfile.TemporaryFile("w+") as answer:
             child = os.fork()

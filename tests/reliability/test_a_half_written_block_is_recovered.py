@@ -27,7 +27,7 @@ HEADERS, BLOCK = 3 * 4096, 262_144
 COMMIT = """
 BEGIN;
 INSERT OR REPLACE INTO settings VALUES ('mark', 'committed');
-UPDATE training_jobs SET secondary_status = 'Marked' WHERE training_job_name = 'job-3';
+UPDATE training_jobs SET team = 'Marked' WHERE training_job_name = 'job-3';
 UPDATE training_job_details SET fetched_at = now();
 UPDATE sync_runs SET error = 'marked';
 COMMIT
