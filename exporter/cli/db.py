@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import options
+from exporter.cli.options import Value, options
 from exporter.cli.results import Json, print_json
 from exporter.cli.root import Command, Group
+from exporter.config.kinds import PATH
 from exporter.config.model import lock_timeout
 from exporter.errors import DatabaseError
 from exporter.text import counted
@@ -108,7 +109,7 @@ def check(app: App, wanted: FileOptions, output: Json) -> None:
 
 
 @db.command(cls=Command, epilog=BACKUP_EPILOG)
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=Value(PATH), metavar="FILE")
 @options(wanted=FileOptions, output=Json)
 @pass_app
 def backup(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
@@ -127,7 +128,7 @@ def backup(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
 
 
 @db.command(cls=Command, epilog=RESTORE_EPILOG)
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=Value(PATH), metavar="FILE")
 @options(wanted=FileOptions, output=Json)
 @pass_app
 def restore(app: App, file: Path, wanted: FileOptions, output: Json) -> None:

@@ -12,11 +12,12 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from exporter import files
 from exporter.cli.app import DEFAULT_DB, App, app_of, user_directory
 from exporter.cli.options import ENV_PREFIX, Value, declaration_of
 from exporter.config import file
 from exporter.config.file import ConfigFile
-from exporter.config.kinds import URL, one_of
+from exporter.config.kinds import PATH, URL, one_of
 from exporter.config.options import Option
 from exporter.errors import UsageError
 from exporter.text import did_you_mean
@@ -224,11 +225,8 @@ def _redirected(ctx: click.Context) -> list[str]:
     found = []
     for context in (ctx.find_root(), ctx):
         for name, option in own_options(context.command).items():
-            leads_elsewhere = (
-                name == "db"
-                or isinstance(option.type, click.Path)
-                or (isinstance(option.type, Value) and option.type.kind is URL)
-            )
+            kind = option.type.kind if isinstance(option.type, Value) else None
+            leads_elsewhere = name == "db" or kind in (PATH, URL)
             if leads_elsewhere and (
                 context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
             ):
@@ -357,7 +355,7 @@ def _read_config_file(args: Sequence[str]) -> tuple[ConfigFile, bool]:
     """Return the configuration file, and whether it is the one of the working directory."""
     named = _named_config(args)
     if named is not None:
-        return file.read(Path(named).expanduser()), False
+        return file.read(files.named(named)), False
     try:
         here = Path.cwd()
     except OSError:  # it was removed, or this user may not enter it
