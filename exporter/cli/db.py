@@ -153,7 +153,8 @@ def restore(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
 def prune(app: App, wanted: FileOptions, output: Json) -> None:
     """Remove runs that found nothing and are older than 90 days from the ledger.
 
-    The last run of each scope stays. Jobs and their history are never removed.
+    The last run of each scope stays, and every run that history refers to. Jobs and their history
+    are never removed.
     """
     from exporter.store.prune import prune as prune_ledger
 
