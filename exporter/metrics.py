@@ -25,7 +25,7 @@ _SCOPE: Final = f"{PREFIX}scope_"
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: its name without the prefix, its description, and its labels."""
+    """A metric: its name without the prefix, its description, and its labels beside `database`."""
 
     name: str
     help: str
@@ -87,6 +87,8 @@ class Sync:
     """A sync that is over, however it ended.
 
     Attributes:
+        database: The database file. Each metric has it as a label: two databases whose files are in
+            one directory would otherwise give the same series twice, which the collector refuses.
         started: When it began.
         ended: When it ended.
         exit_code: The exit code of the command.
@@ -94,6 +96,7 @@ class Sync:
         report: The outcome; None if it ended without one.
     """
 
+    database: Path
     started: datetime
     ended: datetime
     exit_code: int
@@ -103,6 +106,7 @@ class Sync:
 
 @dataclass
 class _Text:
+    labels: Mapping[str, str]
     lines: list[str] = field(default_factory=list)
 
     def add(self, metric: Metric, samples: Samples) -> None:
@@ -111,7 +115,10 @@ class _Text:
             return
         self.lines.append(f"# HELP {name} {_escaped(metric.help)}")
         self.lines.append(f"# TYPE {name} gauge")
-        self.lines.extend(f"{name}{_labels(labels)} {_number(value)}" for labels, value in samples)
+        self.lines.extend(
+            f"{name}{_labels({**self.labels, **labels})} {_number(value)}"
+            for labels, value in samples
+        )
 
 
 def render(sync: Sync, status: Status | None, before: str = "") -> str:
@@ -122,7 +129,7 @@ def render(sync: Sync, status: Status | None, before: str = "") -> str:
         status: The state of the scopes; None if the database could not be read.
         before: The text of the old file, whose scope metrics are kept in that case.
     """
-    text = _Text()
+    text = _Text({"database": str(sync.database.absolute())})
     samples = _of_sync(sync)
     for metric in RUN:
         text.add(metric, samples[metric.name])
@@ -135,15 +142,21 @@ def render(sync: Sync, status: Status | None, before: str = "") -> str:
     return "\n".join(text.lines) + "\n"
 
 
-def write(path: Path, sync: Sync, status: Status | None) -> None:
+def write(path: Path, sync: Sync, status: Status | None, mode: int) -> None:
     """Replace the file in one step, so that a reader never sees half of it.
+
+    Args:
+        path: The file.
+        sync: The sync that is over.
+        status: The state of the scopes; None if the database could not be read.
+        mode: Permissions of the file. The collector is usually another user.
 
     Raises:
         UsageError: It cannot be written there.
         DatabaseError: The disk is full.
     """
     before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    with target(path) as stream:
+    with target(path, mode=mode) as stream:
         stream.write(render(sync, status, before).encode())
 
 
@@ -223,8 +236,6 @@ def _number(value: float) -> str:
 
 
 def _labels(labels: Mapping[str, str]) -> str:
-    if not labels:
-        return ""
     pairs = ",".join(f'{name}="{_quoted(value)}"' for name, value in labels.items())
     return f"{{{pairs}}}"
 

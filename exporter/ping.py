@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from http.client import HTTPException
 from typing import Final, NamedTuple
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
 import tenacity
@@ -32,9 +33,25 @@ class _Failure(NamedTuple):
 
 
 def shown(url: str) -> str:
-    """Return the URL for people: its path and query are the secret of such services."""
+    """Return the URL for people: its login, path and query are the secret of such services."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}/…"
+
+
+def _request(url: str) -> Request:
+    """Return the request; a user and password in the URL become its header, as curl sends them."""
+    parts = urlsplit(url)
+    login, _, host = parts.netloc.rpartition("@")
+    request = Request(  # noqa: S310 - kinds.URL checked it
+        parts._replace(netloc=host, fragment="").geturl(),
+        headers={"User-Agent": "sagemaker-exporter"},
+    )
+    if login:
+        user, _, password = login.partition(":")
+        pair = f"{unquote(user)}:{unquote(password)}".encode()
+        # Not for the host that an answer redirects to.
+        request.add_unredirected_header("Authorization", f"Basic {b64encode(pair).decode()}")
+    return request
 
 
 def send(
@@ -67,9 +84,8 @@ def send(
 
 
 def _get(url: str, timeout: float) -> _Failure | None:
-    request = Request(url, headers={"User-Agent": "sagemaker-exporter"})  # noqa: S310 - kinds.URL checked it
     try:
-        with urlopen(request, timeout=timeout) as answer:  # noqa: S310 - likewise
+        with urlopen(_request(url), timeout=timeout) as answer:  # noqa: S310 - likewise
             _log.info("ping", extra={"to": shown(url), "status": answer.status})
             return None
     except HTTPError as error:

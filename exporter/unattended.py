@@ -60,8 +60,9 @@ def reporting(
     def write_metrics(exit_code: int) -> None:
         if options.metrics_file:
             report = reports[0] if reports else None
-            sync = metrics.Sync(started, now(), exit_code, version(), report)
-            metrics.write(options.metrics_file, sync, _status(database, now(), notify))
+            sync = metrics.Sync(database.path, started, now(), exit_code, version(), report)
+            state = _status(database, now(), notify)
+            metrics.write(options.metrics_file, sync, state, options.metrics_mode)
 
     with _on_failure(write_metrics, notify):
         yield reports.append

@@ -31,6 +31,7 @@ class App:
 
     Attributes:
         config_file: The configuration file.
+        config_is_local: Whether it was found in the working directory, and not named.
         defaults: The file's options of each command, by the name of its table.
         db: The database as the user named it: a path or a `duckdb:///` URL.
         verbose: How often -v was given.
@@ -40,6 +41,7 @@ class App:
     """
 
     config_file: ConfigFile = field(default_factory=ConfigFile)
+    config_is_local: bool = False
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     db: str = DEFAULT_DB
     verbose: int = 0

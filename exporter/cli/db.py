@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import Value, options
 from exporter.cli.results import Json, print_json
 from exporter.cli.root import Command, Group
-from exporter.config.kinds import SCOPE
+from exporter.config.kinds import PATH, SCOPE
 from exporter.config.model import lock_timeout
 from exporter.errors import DatabaseError
 from exporter.text import counted
@@ -112,7 +113,7 @@ def check(app: App, wanted: FileOptions, output: Json) -> None:
 
 
 @db.command(cls=Command, epilog=BACKUP_EPILOG)
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=Value(PATH), metavar="FILE")
 @options(wanted=FileOptions, output=Json)
 @pass_app
 def backup(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
@@ -124,13 +125,14 @@ def backup(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
     from exporter.store.backup import backup as backup_database
 
     found = backup_database(app.database(lock_timeout=wanted.lock_timeout), file)
+    _warn(app, found)
     rows = counted(sum(found.tables.values()), "row")
     summary = f"backup: {rows}, {counted(found.size, 'byte')} in {file}"
     _report(app, output, {"file": file, **_checked(found)}, summary)
 
 
 @db.command(cls=Command, epilog=RESTORE_EPILOG)
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=Value(PATH), metavar="FILE")
 @options(wanted=FileOptions, output=Json)
 @pass_app
 def restore(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
@@ -142,6 +144,7 @@ def restore(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
 
     database = app.database(lock_timeout=wanted.lock_timeout)
     done = restore_database(database, file, notify=app.notify)
+    _warn(app, done.checked)
     kept = f"; the replaced database is kept as {done.kept}" if done.kept else ""
     rows = counted(sum(done.checked.tables.values()), "row")
     answer = {"kept": done.kept, **_checked(done.checked)}
@@ -154,7 +157,8 @@ def restore(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
 def prune(app: App, wanted: FileOptions, output: Json) -> None:
     """Remove runs that found nothing and are older than 90 days from the ledger.
 
-    The last run of each scope stays. Jobs and their history are never removed.
+    The last run of each scope stays, and every run that history refers to. Jobs and their history
+    are never removed.
     """
     from exporter.store.prune import prune as prune_ledger
 
@@ -192,6 +196,12 @@ def _report(app: App, output: Json, answer: dict[str, Any], summary: str) -> Non
         print_json(answer)
     else:
         app.notify(f"db {summary}")
+
+
+def _warn(app: App, found: Checked) -> None:
+    """Name the faults of a copy, which is complete with all of them."""
+    for fault in found.faults:
+        app.notify(f"The copy has a fault: {fault}", level=logging.WARNING)
 
 
 def _checked(found: Checked) -> dict[str, Any]:

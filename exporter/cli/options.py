@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import MISSING, Field
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -54,7 +53,9 @@ class Value(click.ParamType[Any]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Return the words of a choice that begin with what the user has typed."""
+        """Return the words of a choice that begin with what the user has typed, or files."""
+        if self.kind is kinds.PATH:
+            return [CompletionItem(incomplete, type="file")]
         typed = incomplete.casefold()
         return [
             CompletionItem(word) for word in self.kind.words if word.casefold().startswith(typed)
@@ -133,9 +134,7 @@ def _attributes(field: Field[Any], declaration: Option) -> dict[str, Any]:
         pair = "/" in declaration.flag
         return found | ({"default": default, "show_default": True} if pair else {"is_flag": True})
     found["metavar"] = declaration.metavar
-    found["type"] = (
-        click.Path(dir_okay=False, path_type=Path) if kind is kinds.PATH else Value(kind)
-    )
+    found["type"] = Value(kind)
     if declaration.repeatable:
         found |= {"cls": Repeatable, "multiple": True}
     elif default is MISSING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import options
+from exporter.cli.options import Value, options
 from exporter.cli.results import Json, Output, print_json, printing
 from exporter.cli.root import Command, Group
-from exporter.config.kinds import STRING, TIME
+from exporter.config.kinds import PATH, STRING, TIME, whole
 from exporter.config.options import option
 from exporter.text import counted
 
@@ -72,7 +72,7 @@ def prices() -> None:
 
 
 @prices.command("import", cls=Command, epilog=IMPORT_EPILOG)
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=Value(PATH), metavar="FILE")
 @options(output=Json)
 @pass_app
 def import_(app: App, file: Path, output: Json) -> None:
@@ -138,7 +138,7 @@ def imports_(app: App, output: Output) -> None:
 
 
 @prices.command("remove", cls=Command, epilog=REMOVE_EPILOG)
-@click.argument("import_id", type=click.IntRange(min=1), metavar="ID")
+@click.argument("import_id", type=Value(whole(1, 2**63 - 1)), metavar="ID")
 @options(output=Json)
 @pass_app
 def remove_(app: App, import_id: int, output: Json) -> None:

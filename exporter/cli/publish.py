@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from exporter import files
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import options
+from exporter.cli.options import Value, options
 from exporter.cli.results import Json, print_json
 from exporter.cli.root import Command
-from exporter.config.kinds import AGE
+from exporter.config.kinds import AGE, STRING
 from exporter.config.model import lock_timeout
 from exporter.config.options import option
 from exporter.errors import UsageError
@@ -48,7 +48,7 @@ class PublishOptions:
 
 
 @click.command(cls=Command, epilog=EPILOG)
-@click.argument("target", metavar="TARGET")
+@click.argument("target", type=Value(STRING), metavar="TARGET")
 @options(wanted=PublishOptions, output=Json)
 @pass_app
 def publish(app: App, target: str, wanted: PublishOptions, output: Json) -> None:
@@ -70,7 +70,7 @@ def publish(app: App, target: str, wanted: PublishOptions, output: Json) -> None
 
     done = run.publish(
         app.database(lock_timeout=wanted.lock_timeout),
-        Path(target).expanduser(),
+        files.named(target),
         retention=wanted.retention,
         notify=lambda table: None if output.wanted else click.echo(_line(table)),
     )

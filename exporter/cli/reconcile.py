@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from exporter.cli.app import App, pass_app, width
-from exporter.cli.options import options
+from exporter.cli.options import Value, options
 from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
 from exporter.config.kinds import PATH
@@ -74,7 +74,7 @@ class ReconcileOptions:
 
 
 @click.command(cls=Command, epilog=EPILOG)
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=Value(PATH), metavar="FILE")
 @options(wanted=ReconcileOptions, output=Output)
 @pass_app
 def reconcile(app: App, file: Path, wanted: ReconcileOptions, output: Output) -> None:

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from exporter.cli.app import App, app_of
-from exporter.cli.options import options
+from exporter.cli.options import Value, options
 from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
 from exporter.config.kinds import MONTH, NUMBER, STRING, TIME, one_of
@@ -115,8 +115,15 @@ class ReportOptions:
 
 @click.command(cls=_Report, epilog=EPILOG)
 # Eager, so that --help knows the name (click reads options before arguments).
-@click.argument("name", required=False, metavar="[NAME]", is_eager=True, shell_complete=_complete)
-@click.argument("argument", required=False, metavar="[ARG]")
+@click.argument(
+    "name",
+    required=False,
+    type=Value(STRING),
+    metavar="[NAME]",
+    is_eager=True,
+    shell_complete=_complete,
+)
+@click.argument("argument", required=False, type=Value(STRING), metavar="[ARG]")
 @options(wanted=ReportOptions, output=Output)
 @click.pass_context
 def report(

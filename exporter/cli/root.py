@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,11 +12,12 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from exporter import files
 from exporter.cli.app import DEFAULT_DB, App, app_of, user_directory
 from exporter.cli.options import ENV_PREFIX, Value, declaration_of
 from exporter.config import file
 from exporter.config.file import ConfigFile
-from exporter.config.kinds import one_of
+from exporter.config.kinds import PATH, URL, one_of
 from exporter.config.options import Option
 from exporter.errors import UsageError
 from exporter.text import did_you_mean
@@ -215,8 +217,29 @@ class Command(_WithGlobals):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         """Start the log, then run."""
-        app_of(ctx).begin()
+        app = app_of(ctx)
+        app.begin()
+        if app.config_is_local and (names := _redirected(ctx)):
+            # Somebody else may have written the file of a folder that many can write to.
+            app.notify(
+                f"{app.config_file.path}, found in the working directory, sets {', '.join(names)}.",
+                level=logging.WARNING,
+            )
         return super().invoke(ctx)
+
+
+def _redirected(ctx: click.Context) -> list[str]:
+    """Return the options from the configuration file that name a file or a URL."""
+    found = []
+    for context in (ctx.find_root(), ctx):
+        for name, option in own_options(context.command).items():
+            kind = option.type.kind if isinstance(option.type, Value) else None
+            leads_elsewhere = name == "db" or kind in (PATH, URL)
+            if leads_elsewhere and (
+                context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+            ):
+                found.append(max(option.opts, key=len))
+    return found
 
 
 class _SuggestingGroup(click.Group):
@@ -281,7 +304,7 @@ class Root(_SuggestingGroup):
         asks_for_help = not args or "--help" in args or "--version" in args
         app = ctx.ensure_object(App)
         if not ctx.resilient_parsing and not asks_for_help:
-            app.config_file = _read_config_file(args)
+            app.config_file, app.config_is_local = _read_config_file(args)
             ctx.default_map, app.defaults = self._defaults(ctx, app.config_file)
         rest = super().parse_args(ctx, args)
         for name in ("db", "verbose", "quiet", "log_format"):
@@ -336,16 +359,19 @@ def root(**_: object) -> None:
 root.params[:0] = _global_options()
 
 
-def _read_config_file(args: Sequence[str]) -> ConfigFile:
+def _read_config_file(args: Sequence[str]) -> tuple[ConfigFile, bool]:
+    """Return the configuration file, and whether it is the one of the working directory."""
     named = _named_config(args)
     if named is not None:
-        return file.read(Path(named).expanduser())
+        return file.read(files.named(named)), False
     try:
         here = Path.cwd()
     except OSError:  # it was removed, or this user may not enter it
         here = user_directory()
     path = file.find(here, user_directory())
-    return ConfigFile() if path is None else file.read(path)
+    if path is None:
+        return ConfigFile(), False
+    return file.read(path), path.parent != user_directory()
 
 
 def commands(root: click.Context) -> dict[str, click.Command]:

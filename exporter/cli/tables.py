@@ -8,9 +8,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from exporter.cli.app import App, pass_app
-from exporter.cli.options import options
+from exporter.cli.options import Value, options
 from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
+from exporter.config.kinds import STRING
 
 if TYPE_CHECKING:
     from exporter.reports.result import Result
@@ -35,7 +36,9 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
 
 
 @click.command(cls=Command, epilog=EPILOG)
-@click.argument("name", required=False, metavar="[NAME]", shell_complete=_complete)
+@click.argument(
+    "name", required=False, type=Value(STRING), metavar="[NAME]", shell_complete=_complete
+)
 @options(output=Output)
 @pass_app
 def tables(app: App, name: str | None, output: Output) -> None:

@@ -7,6 +7,7 @@ their values with these kinds, so all three refuse the same values in the same w
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +41,7 @@ class Kind:
         words: The words to choose from, for a choice.
         metavar: What stands for a value in `--help`; None = the words.
         python: The types that are parsed as text if Python code gives them.
+        is_text: Whether the value must be valid text. A path may have any bytes but NUL.
     """
 
     expected: str
@@ -49,6 +51,7 @@ class Kind:
     words: Sequence[str] = ()
     metavar: str | None = None
     python: tuple[type, ...] = (str,)
+    is_text: bool = True
 
     def read(self, text: str) -> Any:  # noqa: ANN401 - each kind has a type of its own
         """Return the value that a text stands for.
@@ -57,6 +60,9 @@ class Kind:
             ValueError: The text does not fit; the message is what was expected.
         """
         try:
+            # Neither DuckDB nor a file can hold these.
+            if self.is_text and not is_storable(text):
+                raise ValueError(text)
             return self.parse(text)
         except (ValueError, KeyError) as error:
             reason = f" ({error.__cause__})" if error.__cause__ else ""
@@ -124,6 +130,30 @@ def _range(noun: str, parse: Callable[[str], float], low: float, high: float | N
 
     limits = f"of at least {low}" if high is None else f"from {low} to {high}"
     return Kind(f"{noun} {limits}", within, toml=(int,), metavar="N", python=(str, int, float))
+
+
+def is_storable(text: str) -> bool:
+    """Return whether a text has no NUL and no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
+#: The limits of Linux and macOS, in bytes.
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095
+
+
+def _path(text: str) -> Path:
+    path = Path(text)
+    encoded = os.fsencode(text)  # raises a ValueError itself for half a surrogate pair
+    is_long = len(encoded) > _LONGEST_PATH or any(
+        len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts
+    )
+    if b"\0" in encoded or is_long:
+        raise ValueError(text) from ValueError("the name is too long") if is_long else None
+    return path
 
 
 def _text(text: str) -> str:
@@ -200,7 +230,7 @@ def _family(text: str) -> re.Pattern[str]:
 FLAG: Final = Kind("true or false", {"true": True, "false": False}.__getitem__, toml=(bool,))
 STRING: Final = Kind("a string", str, metavar="TEXT")
 TEXT: Final = Kind("a string that is not empty", _text, metavar="TEXT")
-PATH: Final = Kind("a path", Path, write=str, metavar="FILE")
+PATH: Final = Kind("a path", _path, write=str, metavar="FILE", is_text=False)
 URL: Final = Kind("an http or https URL", _url, metavar="URL")
 TIME: Final = Kind(EXPECTED_TIME, _time, toml=(str, date), metavar="TIME")
 AGE: Final = Kind(EXPECTED_AGE, parse_age, write=_write_age, metavar="AGE")

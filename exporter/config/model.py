@@ -116,6 +116,7 @@ class SyncOptions:
         "Write the outcome of the sync as Prometheus text, for a textfile collector.",
         PATH,
     )
+    metrics_mode: int = option(0o644, "Permissions of that file, in octal.", MODE)
     ping_url: str | None = option(
         None,
         "Send a GET request to this URL when every required scope is complete: a dead-man's "

@@ -22,6 +22,7 @@ Model = TypeVar("Model", bound="DataclassInstance")
 #: Keys whose values no message shows.
 SECRETS: Final = frozenset({"external_id", "ping_url", "token"})
 _KEY: Final = "option"
+_LONGEST_SHOWN: Final = 200
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,11 @@ def read_python(model: type[Model], values: Mapping[str, Any]) -> Model:
 
 
 def shown(key: str, value: object) -> str:
-    """Return the value of a key for a message, unless it is a secret."""
-    return "[redacted]" if key in SECRETS else repr(value)
+    """Return the value of a key for a message, unless it is a secret; a long one is cut."""
+    if key in SECRETS:
+        return "[redacted]"
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def split(text: str) -> list[str]:

@@ -28,11 +28,18 @@ class Refreshed(NamedTuple):
 
 
 def is_due(connection: Connection, now: datetime) -> bool:
-    """Return whether the last refresh, successful or not, is at least a day old."""
+    """Return whether the last refresh, successful or not, is at least a day old.
+
+    A refresh in the future comes from a clock that was ahead, and counts as none.
+    """
     found = connection.execute(
         text("SELECT value FROM settings WHERE name = :name"), {"name": _SETTING}
     ).all()
-    return not found or datetime.fromisoformat(found[0].value) + DAILY <= now
+    try:
+        asked = [datetime.fromisoformat(row.value) for row in found]
+        return not any(timedelta(0) <= now - each < DAILY for each in asked)
+    except (TypeError, ValueError):  # somebody wrote another text into the settings
+        return True
 
 
 def refresh(database: Database, make_client: Callable[[str], Any], now: datetime) -> Refreshed:

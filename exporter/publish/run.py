@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from exporter import files
 from exporter.errors import DatabaseError, UsageError
 from exporter.publish import lake
 from exporter.store import copies, export, migrate
@@ -77,8 +77,10 @@ def publish(
     """
     check_target(target)
     done = []
-    with _copy(database) as copied, copied.reading() as connection:
-        _make(target)
+    with database.reading():
+        pass  # raises here, so that the message names the database and not the copy
+    _make(target)
+    with _copy(database, target) as copied, copied.reading() as connection:
         for source in export.sources(connection, names):
             folder = target / source.name
             rows, version, written = _publish_table(connection, source, folder, replace)
@@ -141,12 +143,13 @@ def _publish_table(
 
 
 @contextmanager
-def _copy(database: Database) -> Iterator[Database]:
-    """Copy the database, so that syncs may run while its tables are published."""
-    with database.reading():
-        pass  # raises here, so that the message names the database and not the copy
-    with tempfile.TemporaryDirectory(prefix="sagemaker-exporter-") as folder:
-        path = Path(folder) / "copy.duckdb"
+def _copy(database: Database, target: Path) -> Iterator[Database]:
+    """Copy the database, so that syncs may run while its tables are published.
+
+    The copy is in the system's temporary folder; if none is writable, it is in the target.
+    """
+    with files.temporary(near=target) as folder:
+        path = folder / "copy.duckdb"
         copies.copy(database, path)
         migrate.upgrade(Database(path))  # installs this version's views
         yield Database(path)

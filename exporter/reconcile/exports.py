@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, TextIO, cast
 
 import duckdb
 
 from exporter.errors import UsageError
+from exporter.files import temporary
 from exporter.reconcile import cost_explorer
 from exporter.reconcile.classify import classify, purchase_of
 from exporter.reconcile.formats import Format, canonical, format_of, line_sql
@@ -121,8 +121,8 @@ def read_export(workspace: duckdb.DuckDBPyConnection, path: Path) -> Export:
     """
     choice = _choice(path)
     try:
-        with TemporaryDirectory(prefix="sagemaker-exporter-") as folder:
-            kind = _collect(workspace, path, choice.files, Path(folder))
+        with temporary() as folder:
+            kind = _collect(workspace, path, choice.files, folder)
         _classify(workspace)
         _check_values(workspace, path)
         for name, query in _STEPS.items():

@@ -11,11 +11,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from io import TextIOWrapper
+from contextlib import ExitStack, contextmanager
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
+from exporter import files
 from exporter.errors import DatabaseError, UsageError
 from exporter.reports import rendering
 from exporter.reports.result import Result
@@ -24,7 +25,7 @@ _IN_MEMORY: Final = 8 * 2**20
 
 
 @contextmanager
-def target(path: Path | None) -> Iterator[IO[bytes]]:
+def target(path: Path | None, *, mode: int | None = None) -> Iterator[IO[bytes]]:
     """Give a binary stream whose content reaches `path` when the block ends.
 
     A regular file is written under another name and then renamed, so that an error leaves nothing
@@ -33,14 +34,16 @@ def target(path: Path | None) -> Iterator[IO[bytes]]:
 
     Args:
         path: The file; None = standard output.
+        mode: Permissions of the file; None = those of the file that it replaces, else those that
+            the umask gives.
 
     Raises:
         UsageError: The path cannot be written.
         DatabaseError: The disk is full.
     """
     if path is None or (path.exists() and not path.is_file() and not path.is_dir()):
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
-            yield cast("IO[bytes]", spool)
+        with _spool() as spool:
+            yield spool
             spool.seek(0)
             if path is None:
                 _copy_to_stdout(cast("BinaryIO", spool))
@@ -50,21 +53,26 @@ def target(path: Path | None) -> Iterator[IO[bytes]]:
     if path.is_dir():
         raise UsageError(f"Cannot write {path}: it is a directory.")
     path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    with ExitStack() as stack:
+        try:
+            building = stack.enter_context(files.building(path))
+        except OSError as error:
+            raise UsageError(f"Cannot write {path}: {error.strerror}.") from None
+        try:
+            with building.open("wb") as file:
+                yield file
+            files.put_in_place(building, path, _mode(path) if mode is None else mode)
+        except OSError as error:
+            raise DatabaseError(f"Cannot write {path}: {error.strerror}.") from error
+
+
+def _spool() -> IO[bytes]:
+    """Return a stream that keeps a large result in a temporary file, if there can be one."""
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise UsageError(f"Cannot write {path}: {error.strerror}.") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(_mode(path))
-        Path(name).replace(path)
-    except OSError as error:
-        raise DatabaseError(f"Cannot write {path}: {error.strerror}.") from error
-    finally:
-        Path(name).unlink(missing_ok=True)
+        tempfile.gettempdir()
+    except OSError:
+        return BytesIO()
+    return cast("IO[bytes]", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
 
 
 def _copy_to_stdout(spool: BinaryIO) -> None:
@@ -88,10 +96,7 @@ def _copy_to_device(spool: BinaryIO, path: Path) -> None:
 
 
 def _mode(path: Path) -> int:
-    """Return the mode of the file, or the one that the umask gives a new file.
-
-    mkstemp creates private files.
-    """
+    """Return the mode of the file, or the one that the umask gives a new file."""
     if path.exists():
         return path.stat().st_mode & 0o777
     umask = os.umask(0)

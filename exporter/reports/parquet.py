@@ -6,13 +6,12 @@ import json
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
-from pathlib import Path
 from shutil import copyfileobj
-from tempfile import TemporaryDirectory
 from typing import IO, Any, Final
 
 import duckdb
 
+from exporter import files
 from exporter.errors import UsageError
 from exporter.reports.result import Column, Result
 from exporter.reports.values import plain
@@ -36,8 +35,8 @@ def write(result: Result, out: IO[bytes]) -> None:
     types = {f"c{index}": _stored_type(each.type) for index, each in enumerate(result.columns)}
     selected = ", ".join(map(_selected, types, result.columns))
     chunks = _Chunks(result)
-    with in_memory() as memory, TemporaryDirectory(prefix="sagemaker-exporter-") as folder:
-        path = Path(folder) / "result.parquet"
+    with in_memory() as memory, files.temporary() as folder:
+        path = folder / "result.parquet"
         # One thread: the rows may come from another connection, which this thread is reading.
         memory.execute("SET threads = 1")
         memory.register("rows_of_result", stream(types, chunks))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from exporter import files
 from exporter.errors import DatabaseError, UsageError
 from exporter.store import copies
 from exporter.store.check import Checked, check_copy
@@ -72,7 +73,7 @@ def restore(
     with (
         sync_lock(database.path, database.lock_timeout, notify=notify),
         # On the database's own disk, so that a full disk shows before anything moves.
-        copies.unfinished(database.path) as ready,
+        files.building(database.path) as ready,
     ):
         checked = _copy_checked(source, ready)
         kept = _move_away(database, now())

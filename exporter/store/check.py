@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -15,6 +16,13 @@ from exporter.store import check_content, check_schema, install, view_files
 from exporter.store.database import Database
 from exporter.store.revision import check_revision, read_revision
 from exporter.text import counted
+
+Now = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the time by this machine's clock."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,8 @@ class Checked:
         views: Number of this program's views; the check reads each one.
         faults: One sentence for each fault in schema or content.
         remarks: One sentence for each fact that is no fault, but worth knowing.
+        damage: The faults that make a copy useless: in the schema, or of a table that cannot be
+            read.
     """
 
     schema: str
@@ -36,10 +46,15 @@ class Checked:
     views: int = 0
     faults: Sequence[str] = ()
     remarks: Sequence[str] = ()
+    damage: Sequence[str] = ()
 
 
-def check(database: Database) -> Checked:
+def check(database: Database, *, now: Now = utc_now) -> Checked:
     """Check a database of the current schema.
+
+    Args:
+        database: The file.
+        now: Returns the time by this machine's clock.
 
     Raises:
         DatabaseError: The file cannot be read, or has an older schema.
@@ -48,18 +63,22 @@ def check(database: Database) -> Checked:
     """
     with database.reading(check_schema=False) as connection:
         check_revision(database.path, read_revision(connection), database.revision)
-        return _check(connection, database, database.revision)
+        return _check(connection, database, database.revision, now())
 
 
-def check_copy(copy: Database, original: Path) -> Checked:
+def check_copy(copy: Database, original: Path, *, now: Now = utc_now) -> Checked:
     """Check a copy, which may have an older schema.
+
+    Faults in the content are returned, because a copy with such a fault is better than none.
 
     Args:
         copy: The copy.
         original: The file that was copied, for the messages.
+        now: Returns the time by this machine's clock.
 
     Raises:
-        DatabaseError: The copy has faults, or is empty.
+        DatabaseError: A table is missing, differs from the schema or cannot be read, or the copy
+            is empty.
         SchemaNewerError: The copy has a newer schema.
     """
     with copy.reading(check_schema=False) as connection:
@@ -68,24 +87,25 @@ def check_copy(copy: Database, original: Path) -> Checked:
             raise DatabaseError(f"{original} has no table of sagemaker-exporter.")
         if found > copy.revision:
             check_revision(original, found, copy.revision)
-        checked = _check(connection, copy, found)
-    if checked.faults:
+        checked = _check(connection, copy, found, now())
+    if checked.damage:
         raise DatabaseError(
-            f"{original} has {counted(len(checked.faults), 'fault')}: {checked.faults[0]}",
+            f"{original} has {counted(len(checked.damage), 'fault')}: {checked.damage[0]}",
             "Nothing was replaced. `sagemaker-exporter db check` lists all faults.",
         )
     return checked
 
 
-def _check(connection: sa.Connection, database: Database, found: str) -> Checked:
-    tables, faults = _read_every_row(connection)
+def _check(connection: sa.Connection, database: Database, found: str, now: datetime) -> Checked:
+    tables, damage = _read_every_row(connection)
+    faults: list[str] = []
     remarks: list[str] = []
     views = 0
-    if found == database.revision and not faults:
+    if found == database.revision and not damage:
         is_installed = "settings" in tables and install.is_installed(connection)
-        faults += check_schema.schema_faults(connection, comments=is_installed)
+        damage += check_schema.schema_faults(connection, comments=is_installed)
         if is_installed:
-            faults += check_schema.view_faults(connection)
+            damage += check_schema.view_faults(connection)
             views = len(view_files.views())
         else:
             remarks.append(
@@ -93,10 +113,11 @@ def _check(connection: sa.Connection, database: Database, found: str) -> Checked
                 "`db upgrade`, recreates them."
             )
     # These queries need every column.
-    if not faults:
-        faults += check_content.contradictions(connection)
+    if not damage:
+        faults += check_content.contradictions(connection, now)
         remarks += check_content.remarks(connection)
-    return Checked(found, database.path.stat().st_size, tables, views, faults, remarks)
+    size = database.path.stat().st_size
+    return Checked(found, size, tables, views, [*damage, *faults], remarks, damage)
 
 
 def _read_every_row(connection: sa.Connection) -> tuple[dict[str, int], list[str]]:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Final
 
 import sqlalchemy as sa
 
-from exporter.store.schema import KEY, metadata
+from exporter.store.schema import KEY, metadata, training_job_changes, training_jobs
 
 #: A query, and a template that turns each of its rows into a sentence.
 _Finding = tuple[str, str]
 
 
-def contradictions(connection: sa.Connection) -> list[str]:
-    """Return one sentence for each contradiction."""
-    return list(_sentences(connection, _CONTRADICTIONS))
+def contradictions(connection: sa.Connection, now: datetime) -> list[str]:
+    """Return one sentence for each contradiction.
+
+    Args:
+        connection: The database.
+        now: The time by this machine's clock.
+    """
+    return [
+        *_sentences(connection, _CONTRADICTIONS),
+        *_sentences(connection, [_FUTURE], {"latest": now + _AHEAD}),
+    ]
 
 
 def remarks(connection: sa.Connection) -> list[str]:
@@ -23,10 +32,38 @@ def remarks(connection: sa.Connection) -> list[str]:
     return list(_sentences(connection, _REMARKS))
 
 
-def _sentences(connection: sa.Connection, findings: Iterable[_Finding]) -> Iterator[str]:
+def _sentences(
+    connection: sa.Connection,
+    findings: Iterable[_Finding],
+    parameters: dict[str, datetime] | None = None,
+) -> Iterator[str]:
     for statement, template in findings:
-        for row in connection.exec_driver_sql(statement).all():
+        for row in connection.execute(sa.text(statement), parameters or {}).all():
             yield template.format(*row)
+
+
+#: How far this machine's clock may be behind that of the service.
+_AHEAD: Final = timedelta(hours=1)
+_FUTURE: Final[_Finding] = (
+    """
+    SELECT account_id, region, column_name, moment
+    FROM sync_scopes
+    CROSS JOIN LATERAL (
+        VALUES ('watermark', watermark), ('discovered_to', discovered_to)
+    ) AS moments (column_name, moment)
+    WHERE moment > :latest
+    """,
+    "The scope {}/{} has the {} {}, which is in the future: syncs may miss jobs until then. "
+    "Run `sagemaker-exporter sync --full`.",
+)
+#: The columns of training_job_changes that training_jobs has as well: the state of a job.
+_STATE: Final = ", ".join(
+    column.name
+    for column in training_job_changes.columns
+    if column.name in training_jobs.columns and column.name not in KEY
+)
+#: The history in the order in which it was written: two states can come from one answer.
+_HISTORY: Final = f"PARTITION BY {', '.join(KEY)} ORDER BY observed_at, rowid"
 
 
 _PRIMARY_KEYS: Final = {
@@ -63,6 +100,30 @@ _CONTRADICTIONS: Final[list[_Finding]] = [
         "SELECT count(*) FROM training_job_changes ANTI JOIN sync_runs USING (run_id) "
         "HAVING count(*) > 0",
         "Rows of training_job_changes without a row in sync_runs: {}.",
+    ),
+    (
+        f"""
+        SELECT training_job_arn, creation_time, observed_at
+        FROM training_job_changes
+        QUALIFY row({_STATE}) IS NOT DISTINCT FROM lag(row({_STATE})) OVER ({_HISTORY})
+        LIMIT 5
+        """,  # noqa: S608 - names of our schema
+        "The history of {}, created {}, has the state of {} twice.",
+    ),
+    (
+        f"""
+        SELECT training_job_arn, creation_time
+        FROM (
+            SELECT {", ".join(KEY)}, row({_STATE}) AS state
+            FROM training_job_changes
+            QUALIFY lead(rowid) OVER ({_HISTORY}) IS NULL
+        ) AS last_change
+        JOIN (SELECT {", ".join(KEY)}, row({_STATE}) AS state FROM training_jobs) AS job
+            USING ({", ".join(KEY)})
+        WHERE last_change.state IS DISTINCT FROM job.state
+        LIMIT 5
+        """,  # noqa: S608 - names of our schema
+        "The row of {}, created {}, differs from its last row in training_job_changes.",
     ),
     (
         """

@@ -12,19 +12,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
+from exporter import files
 from exporter.errors import BusyError, DatabaseError, UsageError
 from exporter.store.database import Database
 
-#: Unfinished copies of this age belong to killed processes.
-_ABANDONED_SECONDS: Final = 3600
-_CHUNK_BYTES: Final = 4 << 20
 _ATTEMPTS: Final = 50
 _MAGIC: Final = b"DUCK"
 
@@ -56,42 +52,21 @@ def copy(
         UsageError: The target is the database itself, or a file of another kind.
     """
     check_target(database.path, target)
-    with unfinished(target) as building:
-        _copy_bytes(database, building)
-        if _log(building).exists():
-            # Opening replays the log, and closing writes it into the file.
-            with Database(building).writing():
-                pass
-        result = verify(building)
-        try:
-            building.chmod(mode)
-            _flush(building)
+    try:
+        with files.building(target) as building:
+            _copy_bytes(database, building)
+            if log_of(building).exists():
+                # Opening replays the log, and closing writes it into the file.
+                with Database(building).writing():
+                    pass
+            result = verify(building)
             # A process that wrote to the old target and died left a log. DuckDB would refuse to
             # open the new target beside it.
-            _log(target).unlink(missing_ok=True)
-            building.replace(target)
-            _flush(target.parent)
-        except OSError as error:
-            raise _not_written(target, error) from error
+            log_of(target).unlink(missing_ok=True)
+            files.put_in_place(building, target, mode)
+    except OSError as error:
+        raise _not_written(target, error) from error
     return result
-
-
-@contextmanager
-def unfinished(target: Path) -> Iterator[Path]:
-    """Name a file in the target's folder to build it in; remove that file after the block."""
-    prefix = f".{target.name}.new-"
-    for old in target.parent.glob(f"{prefix}*"):
-        try:
-            if time.time() - old.stat().st_mtime > _ABANDONED_SECONDS:
-                old.unlink()
-        except OSError:
-            continue  # another process removed it, or this one has no permission
-    building = target.with_name(f"{prefix}{os.getpid()}")
-    try:
-        yield building
-    finally:
-        building.unlink(missing_ok=True)
-        _log(building).unlink(missing_ok=True)
 
 
 def check_target(source: Path, target: Path) -> None:
@@ -107,6 +82,8 @@ def check_target(source: Path, target: Path) -> None:
         raise DatabaseError(f"There is no directory {target.parent}.")
     if not target.exists():
         return
+    if not target.is_file():  # a rename would replace /dev/null
+        raise UsageError(f"{target} is not a file.", "Nothing was changed. Name another file.")
     if source.exists() and target.samefile(source):
         raise UsageError(f"{target} is the database itself.", "Name another file.")
     try:
@@ -123,18 +100,15 @@ def check_target(source: Path, target: Path) -> None:
 
 def _copy_bytes(database: Database, building: Path) -> None:
     with _locked(database) as source:
-        log = _log(database.path)
-        try:
-            building.unlink(missing_ok=True)
-            _write(source, building)
-            if log.exists():
-                descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    _write(descriptor, _log(building))
-                finally:
-                    os.close(descriptor)
-        except OSError as error:
-            raise _not_written(building, error) from error
+        files.copy(source, building)
+        # A link in the place of the log would lead to somebody's file.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        with suppress(FileNotFoundError):
+            descriptor = os.open(log_of(database.path), flags)
+            try:
+                files.copy(descriptor, log_of(building))
+            finally:
+                os.close(descriptor)
 
 
 @contextmanager
@@ -150,6 +124,10 @@ def _locked(database: Database) -> Iterator[int]:
                 fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except (BlockingIOError, PermissionError):
                 continue  # a writer opened the file in between
+            except OSError as error:
+                # DuckDB itself writes to no file that it cannot lock, so nobody can write to it.
+                if error.errno not in files.NOT_OFFERED:
+                    raise
             yield descriptor
             return
         finally:
@@ -160,25 +138,8 @@ def _locked(database: Database) -> Iterator[int]:
     )
 
 
-def _write(source: int, target: Path) -> None:
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with (
-        os.fdopen(os.dup(source), "rb", buffering=0) as reader,
-        os.fdopen(descriptor, "wb", buffering=0) as writer,
-    ):
-        shutil.copyfileobj(reader, writer, _CHUNK_BYTES)
-
-
-def _flush(path: Path) -> None:
-    """Write a file or directory to the disk, so that it survives a power failure."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _log(path: Path) -> Path:
+def log_of(path: Path) -> Path:
+    """Return the write-ahead log of a database file."""
     return Path(f"{path}.wal")
 
 

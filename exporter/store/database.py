@@ -27,10 +27,17 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
+from exporter import files
 from exporter.errors import BusyError, DatabaseError, UsageError
-from exporter.store import install
+from exporter.store import install, wal
 from exporter.store.connections import OFFLINE, SESSION
-from exporter.store.failures import is_open_for_reading_here, lock_holder, translate, translated
+from exporter.store.failures import (
+    damaged_log,
+    is_open_for_reading_here,
+    lock_holder,
+    translate,
+    translated,
+)
 from exporter.store.recovery import recover
 from exporter.store.revision import SCHEMA_REVISION, check_revision, read_revision
 
@@ -78,7 +85,7 @@ class Database:
         self._sleep = sleep
         self._monotonic = monotonic
         self._waits_end_at = math.inf
-        self._schema_is_checked = self._views_are_installed = False
+        self._schema_is_checked = self._views_are_installed = self._log_is_noted = False
         self._engines: dict[tuple[bool, bool], sa.Engine] = {}
 
     @staticmethod
@@ -92,7 +99,7 @@ class Database:
             raise UsageError(f"--db {text!r} is not a file.", "Give a path.")
         # With a prefix such as `md:` or `sqlite:`, DuckDB would open another kind of database.
         if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", text) and "://" not in text:
-            return Path(text).expanduser()
+            return files.named(text)
         prefix, _, file = text.partition(":///")
         if prefix != "duckdb" or file in ("", ":memory:") or "?" in file:
             # The message repeats only the scheme, because a URL may hold a password.
@@ -100,7 +107,7 @@ class Database:
             raise UsageError(
                 f"--db {kind}:… is not a DuckDB file.", "Give a path or duckdb:///PATH."
             )
-        return Path(file).expanduser()
+        return files.named(file)
 
     def exists(self) -> bool:
         """Return whether the path exists."""
@@ -211,6 +218,7 @@ class Database:
         notified = recovered = False
         while True:
             try:
+                self._check_log()
                 return engine.connect()
             except exc.DBAPIError as error:
                 if not recovered and recover(self.path, error, self._notify):
@@ -225,6 +233,32 @@ class Database:
                     notified = True
                 self._sleep(min(pause, left))
                 pause = min(pause * 2, _LONGEST_WAIT)
+
+    def _check_log(self) -> None:
+        """Refuse a damaged log, of which DuckDB would drop commits without a word.
+
+        Raises:
+            DatabaseError: The log is damaged or cannot be read.
+            DBAPIError: The file cannot be opened.
+        """
+        log = Path(f"{self.path}.wal")
+        try:
+            if wal.state(log) is wal.State.WHOLE:
+                return
+            # A writer may be in the middle of a commit. A reader keeps writers away, and opening
+            # for reading leaves the log as it is.
+            with self._engine(read_only=True).connect():
+                found = wal.state(log)
+        except OSError as error:
+            raise DatabaseError(f"Cannot read {log}: {error.strerror}.") from error
+        if found is wal.State.DAMAGED:
+            raise damaged_log(self.path, wal.State.DAMAGED.value)
+        if found is wal.State.UNFINISHED and not self._log_is_noted:
+            self._log_is_noted = True
+            self._notify(
+                f"The write-ahead log {log} ends within a commit, as a killed process leaves it. "
+                "The database is as it was before that commit."
+            )
 
     def _seconds_left(self, deadline: float, holder: str, error: Exception) -> float:
         """Return the seconds that are left to wait.

@@ -6,6 +6,7 @@ operating system releases it when the process ends, even after a kill.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from exporter.errors import BusyError, DatabaseError
 from exporter.store.database import check_is_file
+from exporter.store.failures import no_locks
 
 _PAUSE = 0.1
 
@@ -39,20 +41,24 @@ def sync_lock(
 
     Raises:
         BusyError: Another sync held the lock for longer; the message names its PID.
-        DatabaseError: The lock file cannot be created (no such directory, read-only).
+        DatabaseError: The lock file cannot be created (no such directory, read-only), is a link,
+            or its file system has no locks.
     """
     check_is_file(database)
     if not database.parent.is_dir():
         raise DatabaseError(f"There is no directory {database.parent}.", "Name a file with --db.")
     path = Path(f"{database}.lock")
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DatabaseError(f"{path} is a link.", "Nothing was changed. Remove it.") from None
         raise DatabaseError(f"Cannot create {path}: {error.strerror}.") from error
     try:
         deadline = monotonic() + timeout
         notified = False
-        while not _try_lock(descriptor):
+        while not _try_lock(descriptor, database):
             holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
             if monotonic() >= deadline:
                 raise BusyError(
@@ -71,9 +77,11 @@ def sync_lock(
         os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, database: Path) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:  # waiting would not help
+        raise no_locks(database, str(error.strerror)) from error
     return True

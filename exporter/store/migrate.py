@@ -12,6 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from exporter import files
 from exporter.errors import DatabaseError
 from exporter.resources import folder
 from exporter.store import copies, install
@@ -104,7 +105,7 @@ def _create(database: Database, migrate: Callable[[sa.Connection], None], notify
     """Build the file under another name, so that no reader sees an unfinished one."""
     path = database.path
     try:
-        with copies.unfinished(path) as building:
+        with files.building(path) as building:
             _migrate(Database(building, revision=database.revision), migrate)
             log = Path(f"{path}.wal")
             if log.exists():

@@ -40,7 +40,9 @@ def prune(
 ) -> Pruned:
     """Remove runs that found nothing and are older than 90 days.
 
-    The last run and the last complete run of each scope stay.
+    The last run and the last complete run of each scope stay, and so does every run to which a row
+    of training_job_changes refers. A run that is later than tomorrow comes from a clock that was
+    ahead; it counts as old, or it would stay for as long as that clock was ahead.
 
     Raises:
         ExporterError: The commit failed, or another sync is running.
@@ -48,7 +50,7 @@ def prune(
     since = now() - timedelta(days=KEPT_DAYS)
     with sync_lock(database.path, database.lock_timeout, notify=notify):
         with database.reading() as connection:
-            stale = {"since": since}
+            stale = {"since": since, "tomorrow": since + timedelta(days=KEPT_DAYS + 1)}
             removed = len(connection.execute(sa.text(f"SELECT 1 {_NOTHING_FOUND}"), stale).all())
             total = _count(connection)
         if removed:
@@ -70,8 +72,9 @@ def _count(connection: sa.Connection) -> int:
 _NOTHING_FOUND: Final = """
 FROM sync_runs
 WHERE outcome <> 'running'
-    AND coalesce(ended_at, started_at) < :since
+    AND coalesce(ended_at, started_at) NOT BETWEEN :since AND :tomorrow
     AND coalesce(jobs_inserted, 0) + coalesce(jobs_changed, 0) + coalesce(jobs_deleted, 0) = 0
+    AND run_id NOT IN (SELECT run_id FROM training_job_changes)
     AND run_id NOT IN (
         SELECT arg_max(run_id, run_id) FROM sync_runs GROUP BY account_id, region
         UNION ALL

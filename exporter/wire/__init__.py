@@ -12,7 +12,7 @@ which imports only those above it:
 
 from exporter.wire.calls import Answer, ApiError, Backend, Body, Call, Outcome
 from exporter.wire.front import Front
-from exporter.wire.server import Request, Response, Server
+from exporter.wire.server import Limits, Request, Response, Server
 from exporter.wire.tokens import Tokens
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Body",
     "Call",
     "Front",
+    "Limits",
     "Outcome",
     "Request",
     "Response",

@@ -5,9 +5,8 @@ and of the access key id; answers of the real service for the words of errors.
 """
 
 import json
+import logging
 import re
-import sys
-import traceback
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,6 +22,8 @@ from exporter.wire.times import http_date
 _CREDENTIAL = re.compile(
     r"AWS4-HMAC-SHA256\s+Credential=([^/,\s]+)/\d{8}/([^/,\s]+)/([^/,\s]+)/aws4_request"
 )
+
+_log = logging.getLogger(__name__)
 
 Finish = Callable[[Call, Outcome, Response], Response]
 """Sees each understood call with its outcome; returns the response to send."""
@@ -84,10 +85,10 @@ class Front:
         except ApiError as error:
             outcome = error
             response = self._refused(error, target, request_id)
-        except Exception:
+        except Exception as error:
             # A bug of the back end: answered as the service answers its own.
-            traceback.print_exc(file=sys.stderr)
-            outcome = ApiError("InternalFailure", "The server failed; see its stderr.", 500)
+            _log.error("a bug behind the front: %r", error)
+            outcome = ApiError("InternalFailure", "The server failed; see its log.", 500)
             response = self._refused(outcome, target, request_id)
         return response if call is None else self._finish(call, outcome, response)
 
@@ -164,7 +165,7 @@ def _params(target: _Target, request: Request) -> dict[str, Any]:
         return request_params(shape, query.read_params(shape, target.form), target.service)
     try:
         body = json.loads(request.body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):  # a thousand brackets, or a number of 5,000 digits
         body = None
     if not isinstance(body, dict):
         raise ApiError("SerializationException", "The body is not a JSON object")

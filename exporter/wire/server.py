@@ -1,21 +1,53 @@
 """Serve requests over HTTP/1.1 on kept-alive connections, a thread for each.
 
-The standard library parses the requests and writes the responses. Added here: a limit for
-bodies, responses that misbehave on request, and a stop that lets running requests finish.
+The standard library parses the requests and writes the responses. Added here: limits for sizes,
+times and connections, responses that misbehave on request, and a stop that lets running requests
+finish.
 """
 
+import io
+import logging
 import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
-from typing import Final, Self
+from typing import Any, Final, Self
+
+_log = logging.getLogger(__name__)
 
 MAX_BODY: Final = 1 << 20
 """The largest request body in bytes; the largest real one is some 30 kB (a Search)."""
+
+_BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
+    b"Content-Length: 21\r\nConnection: close\r\n\r\ntoo many connections\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What clients may take of a server.
+
+    Attributes:
+        connections: Connections at once, each with a thread. Beyond it, the connection that has
+            been idle longest is closed; if none is idle, the new one gets a 503, which SDKs retry.
+        head: Bytes of a request line and headers. The buffer may read as much again.
+        idle: Seconds that a connection may wait for its next request.
+        request: Seconds in which a request must arrive, from its first byte.
+        response: Seconds in which the client must take a response.
+    """
+
+    connections: int = 256
+    head: int = 1 << 16
+    idle: float = 75.0
+    request: float = 30.0
+    response: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +85,7 @@ class Response:
 
 
 Handler = Callable[[Request], Response]
+DEFAULT_LIMITS: Final = Limits()
 
 
 class Server(ThreadingTCPServer):
@@ -64,9 +97,11 @@ class Server(ThreadingTCPServer):
         handler: Answers each request; called from many threads.
         host: The address to bind.
         port: The port; 0 picks any free one.
+        limits: What clients may take.
 
     Attributes:
         handler: As passed in.
+        limits: As passed in.
         stopping: Set once the server has begun to stop.
 
     Raises:
@@ -78,10 +113,19 @@ class Server(ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 256
 
-    def __init__(self, handler: Handler, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
         if ":" in host:
             self.address_family = socket.AF_INET6
         self.handler = handler
+        self.limits = limits
+        self._accepted: set[object] = set()
         self.stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._busy: dict[_Connection, bool] = {}
@@ -134,16 +178,93 @@ class Server(ThreadingTCPServer):
     def note(self, connection: "_Connection", busy: bool | None) -> None:
         """Record whether a connection has a running request; None when it has ended."""
         with self._changed:
-            if busy is None:
-                self._busy.pop(connection, None)
-            else:
-                self._busy[connection] = busy
+            self._busy.pop(connection, None)
+            if busy is not None:
+                self._busy[connection] = busy  # at the end: the order is that of the last change
             self._changed.notify_all()
 
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - theirs
+        """Answer a connection in a thread of its own, if the limit allows one more."""
+        with self._changed:
+            is_full = len(self._accepted) >= self.limits.connections
+            idle = next((each for each, busy in self._busy.items() if not busy), None)
+            is_refused = is_full and idle is None
+            if not is_refused:
+                self._accepted.add(request)
+            if is_full and idle is not None:
+                del self._busy[idle]  # its thread needs a moment to end
+                idle.hang_up()
+        if is_refused:
+            request.setblocking(False)
+            with suppress(OSError):
+                request.sendall(_BUSY)
+            self.shutdown_request(request)
+        else:
+            super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - theirs
+        """Close a connection, and make room for another one."""
+        with self._changed:
+            self._accepted.discard(request)
+        super().shutdown_request(request)
+
     def handle_error(self, request: object, client_address: object) -> None:
-        """Ignore connections that clients broke off; print everything else, which is a bug."""
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]  # unused there
+        """Ignore connections that clients broke off; log everything else, which is a bug."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            _log.error("a bug in the server: %r", error)
+
+
+class _TooLarge(ConnectionError):
+    """The head of a request is larger than the limit."""
+
+
+class _Reader(io.RawIOBase):
+    """Reads a socket within the limits.
+
+    A timeout of the socket alone would not do: a client could send a byte a second for ever.
+    """
+
+    def __init__(
+        self, connection: socket.socket, limits: Limits, monotonic: Callable[[], float]
+    ) -> None:
+        self._connection = connection
+        self._limits = limits
+        self._monotonic = monotonic
+        self.expect_request()
+
+    def expect_request(self) -> None:
+        """Start to wait for the next request."""
+        self._deadline: float | None = None
+        self._head_left: float = self._limits.head
+
+    def expect_body(self) -> None:
+        """The head has been read; its sender's Content-Length limits the rest."""
+        self._head_left = float("inf")
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a buffer has no type in 3.11
+        """Read what is there.
+
+        Raises:
+            TimeoutError: The client is idle or slow.
+            _TooLarge: The head of the request has no end.
+        """
+        now = self._monotonic()
+        end = now + self._limits.idle if self._deadline is None else self._deadline
+        if end <= now:
+            raise TimeoutError("the request takes too long")
+        if self._head_left <= 0:
+            raise _TooLarge("the head of the request is too large")
+        self._connection.settimeout(end - now)
+        count = self._connection.recv_into(buffer)
+        self._head_left -= count
+        if self._deadline is None:
+            self._deadline = self._monotonic() + self._limits.request
+        return count
 
 
 class _Connection(BaseHTTPRequestHandler):
@@ -156,6 +277,12 @@ class _Connection(BaseHTTPRequestHandler):
     error_message_format = "%(message)s\n"
     server: Server
 
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self._reader = _Reader(self.connection, self.server.limits, time.monotonic)
+        self.rfile = io.BufferedReader(self._reader, self.rbufsize)
+
     def handle(self) -> None:
         try:
             super().handle()
@@ -163,6 +290,7 @@ class _Connection(BaseHTTPRequestHandler):
             self.server.note(self, None)
 
     def handle_one_request(self) -> None:
+        self._reader.expect_request()
         self.server.note(self, False)
         # Checked after the note: stop() hangs up the connections that it finds idle.
         if self.server.stopping.is_set():
@@ -202,16 +330,17 @@ class _Connection(BaseHTTPRequestHandler):
             ConnectionResetError: The client closed the connection inside the body.
         """
         length = headers.get("content-length", "0")
-        if self.headers.defects:
+        if self.headers.defects or len(set(self.headers.get_all("content-length", ()))) > 1:
             self.send_error(400, "malformed header")
         elif "transfer-encoding" in headers:
             self.send_error(501, "Transfer-Encoding is not supported; send a Content-Length")
-        elif not length.isdecimal():
+        elif not (length.isascii() and length.isdecimal()):
             self.send_error(400, "malformed Content-Length")
-        elif int(length) > MAX_BODY:
+        elif len(length) > len(str(MAX_BODY)) or int(length) > MAX_BODY:
             self.send_error(413, f"the body is larger than {MAX_BODY} bytes")
         else:
             self.wfile.flush()  # "100 Continue", if the client waits for it
+            self._reader.expect_body()
             body = self.rfile.read(int(length))
             if len(body) < int(length):
                 raise ConnectionResetError("the client closed the connection inside a body")
@@ -219,6 +348,7 @@ class _Connection(BaseHTTPRequestHandler):
         return None
 
     def _send(self, response: Response) -> None:
+        self.connection.settimeout(self.server.limits.response)
         if response.delay:
             self.server.stopping.wait(response.delay)
         if response.reset:

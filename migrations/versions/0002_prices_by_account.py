@@ -83,9 +83,27 @@ _SEEN: Final = (
     "ALTER TABLE training_jobs ADD COLUMN missing_since TIMESTAMPTZ",
     "ALTER TABLE training_job_details ADD COLUMN seen_until TIMESTAMPTZ",
 )
+#: Earlier versions wrote some states of a job twice in one commit. The second row says nothing new.
+_HISTORY: Final = (
+    """
+    DELETE FROM training_job_changes WHERE rowid IN (
+        SELECT rowid
+        FROM training_job_changes
+        QUALIFY row(
+            training_job_status, secondary_status, warm_pool_status, warm_pool_retained_seconds,
+            warm_pool_reused_by_job, last_modified_time
+        ) IS NOT DISTINCT FROM lag(row(
+            training_job_status, secondary_status, warm_pool_status, warm_pool_retained_seconds,
+            warm_pool_reused_by_job, last_modified_time
+        )) OVER (
+            PARTITION BY training_job_arn, creation_time ORDER BY observed_at, rowid
+        )
+    )
+    """,
+)
 
 
 def upgrade() -> None:
     """Add the columns and tables of this schema."""
-    for statement in (*_IMPORTS, *_PRICES, *_SCOPES, *_RUNS, *_SEEN):
+    for statement in (*_IMPORTS, *_PRICES, *_SCOPES, *_RUNS, *_SEEN, *_HISTORY):
         op.execute(statement)

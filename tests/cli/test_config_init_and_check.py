@@ -44,7 +44,8 @@ def test_every_setting_of_the_file_is_valid(command: Command) -> None:
     path = command.directory / NAME
     path.write_text(turned_on(command("config", "init", "--output", "-").out))
     answer = command("config", "check", "--json")
-    assert (answer.code, answer.err) == (0, "")
+    announced = f"{path}, found in the working directory, sets --db.\n"
+    assert (answer.code, answer.err) == (0, announced)
     assert json.loads(answer.out) == {
         "version": 1,
         "file": str(path),

@@ -54,6 +54,20 @@ def test_a_sync_fetches_prices_of_the_types_in_use_once_a_day(
     assert requests(simulator) > before
 
 
+def test_a_clock_that_was_ahead_does_not_stop_the_refreshes(
+    scope: Scope, simulator: Simulator, tmp_path: Path
+) -> None:
+    path = tmp_path / "jobs.duckdb"
+    scope.create_job("one", instance_type="ml.m5.xlarge")
+    sync(path, NOW + timedelta(days=9_000))
+    before = requests(simulator)
+    sync(path, NOW)
+    assert requests(simulator) > before
+    before = requests(simulator)
+    sync(path, NOW + timedelta(hours=1))
+    assert requests(simulator) == before
+
+
 def test_a_denied_price_list_is_one_warning_and_retried_after_a_day(
     world: World, scope: Scope, simulator: Simulator, tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ HEADERS, BLOCK = 3 * 4096, 262_144
 COMMIT = """
 BEGIN;
 INSERT OR REPLACE INTO settings VALUES ('mark', 'committed');
-UPDATE training_jobs SET secondary_status = 'Marked' WHERE training_job_name = 'job-3';
+UPDATE training_jobs SET team = 'Marked' WHERE training_job_name = 'job-3';
 UPDATE training_job_details SET fetched_at = now();
 UPDATE sync_runs SET error = 'marked';
 COMMIT
@@ -50,7 +50,9 @@ def killed(database: Database, simulator: Simulator, scope: Scope) -> Path:
 def torn_files(killed: Path, folder: Path) -> Iterator[Path]:
     """Yield copies, each with another block half written."""
     log = Path(f"{killed}.wal")
-    after = folder / "after.duckdb"
+    # A checkpoint writes the name of the database into its blocks.
+    after = folder / "after" / killed.name
+    after.parent.mkdir()
     shutil.copyfile(killed, after)
     shutil.copyfile(log, f"{after}.wal")
     duckdb.connect(str(after)).close()

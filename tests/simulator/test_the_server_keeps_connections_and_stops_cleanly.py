@@ -164,11 +164,13 @@ def test_a_bug_behind_the_front_becomes_an_internal_failure(
     simulator: Simulator,
     post: Callable[..., tuple[int, Any, bytes]],
     capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     world.behaviour = Behaviour(default_page_size="ten")  # type: ignore[arg-type]  # the bug
     status, _, content = post("ListTrainingJobs", {})
     assert (status, json.loads(content)["__type"]) == (500, "InternalFailure")
-    assert "ValueError" in capfd.readouterr().err
+    assert "ValueError" in caplog.text
+    assert "Traceback" not in capfd.readouterr().err
     assert simulator.calls[-1].error == "InternalFailure"
 
 

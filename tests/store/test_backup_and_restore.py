@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,13 +101,35 @@ def test_a_damaged_database_does_not_replace_a_good_backup(filled: Database, fol
     assert (names(folder), target.read_bytes()) == (["copy.duckdb"], good)
 
 
-def test_old_leftovers_of_killed_backups_are_removed(filled: Database, folder: Path) -> None:
-    for name, age in ((".copy.duckdb.new-1", 7200), (".copy.duckdb.new-2", 60)):
-        (folder / name).write_text("half")
-        moment = datetime.now(UTC).timestamp() - age
-        os.utime(folder / name, (moment, moment))
-    backup(filled, folder / "copy.duckdb")
-    assert names(folder) == [".copy.duckdb.new-2", "copy.duckdb"]
+def test_a_fault_of_the_ledger_is_named_and_copied(filled: Database, folder: Path) -> None:
+    with duckdb.connect(str(filled.path)) as connection:
+        connection.execute("UPDATE sync_runs SET jobs_inserted = 99 WHERE run_id = 'run-0001'")
+    fault = "111122223333/eu-west-1 has 6 jobs, but its runs inserted 99."
+    target = folder / "copy.duckdb"
+    assert backup(filled, target).faults == [fault]
+    assert content(target) == content(filled.path)
+    assert restore(filled, target, now=lambda: NOW).checked.faults == [fault]
+    assert content(filled.path) == content(target)
+
+
+def test_what_killed_backups_leave_is_removed(filled: Database, folder: Path) -> None:
+    """The folder of a living process is locked; one that is a minute old may not be yet."""
+    now = datetime.now(UTC).timestamp()
+    for name, age in (("dead", 120), ("young", 30), ("alive", 120)):
+        (folder / f".copy.duckdb.new-{name}").mkdir()
+        (folder / f".copy.duckdb.new-{name}" / "copy.duckdb").write_text("half")
+        os.utime(folder / f".copy.duckdb.new-{name}", (now - age, now - age))
+    (folder / ".copy.duckdb.new-link").symlink_to(folder / ".copy.duckdb.new-alive")
+    descriptor = os.open(folder / ".copy.duckdb.new-alive", os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        backup(filled, folder / "copy.duckdb")
+    finally:
+        os.close(descriptor)
+    assert names(folder) == [
+        ".copy.duckdb.new-alive", ".copy.duckdb.new-link", ".copy.duckdb.new-young", "copy.duckdb",
+    ]  # fmt: skip
+    assert names(folder / ".copy.duckdb.new-alive") == ["copy.duckdb"]
 
 
 def test_a_restore_keeps_the_replaced_file(filled: Database, folder: Path) -> None:

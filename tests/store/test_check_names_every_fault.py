@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -15,6 +17,8 @@ from exporter.store.database import Database
 from exporter.store.migrate import upgrade_locked
 from exporter.store.revision import SCHEMA_REVISION
 from exporter.store.view_files import views
+
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
 
 
 def change(database: Database, *statements: str) -> None:
@@ -45,6 +49,7 @@ def test_a_sound_file_has_no_faults(filled: Database) -> None:
         views=len(views()),
         faults=[],
         remarks=[],
+        damage=[],
     )
 
 
@@ -134,6 +139,42 @@ def test_each_contradiction_is_named(
     assert [each[: len(want)] for each, want in zip(found, faults, strict=True)] == faults
 
 
+def test_history_that_is_doubled_or_differs_from_its_job_is_named(filled: Database) -> None:
+    change(
+        filled,
+        "INSERT INTO training_job_changes SELECT * FROM training_job_changes "
+        "WHERE training_job_arn LIKE '%job-3'",
+        "UPDATE training_jobs SET secondary_status = 'Other' WHERE training_job_arn LIKE '%job-4'",
+    )
+    doubled, different = check(filled).faults
+    assert re.fullmatch(
+        r"The history of arn:\S+/job-3, created 2026-11-01 12:04:00\+00:00, "
+        r"has the state of 2026-11-01 12:0\S+ twice\.",
+        doubled,
+    )
+    assert different.endswith(
+        "/job-4, created 2026-11-01 12:05:00+00:00, "
+        "differs from its last row in training_job_changes."
+    )
+
+
+@pytest.mark.parametrize("column", ["watermark", "discovered_to"])
+def test_a_scope_that_is_ahead_of_the_clock_is_named(filled: Database, column: str) -> None:
+    change(filled, f"UPDATE sync_scopes SET {column} = '2026-11-05 12:00Z'")
+    (fault,) = [
+        each for each in check(filled, now=lambda: NOW).faults if "in the future" in each
+    ]  # fmt: skip
+    assert fault == (
+        f"The scope 111122223333/eu-west-1 has the {column} 2026-11-05 12:00:00+00:00, "
+        "which is in the future: syncs may miss jobs until then. "
+        "Run `sagemaker-exporter sync --full`."
+    )
+    assert not any(
+        "in the future" in each
+        for each in check(filled, now=lambda: NOW + timedelta(days=3, hours=11)).faults
+    )
+
+
 def test_a_file_without_its_revision_is_refused(filled: Database) -> None:
     change(filled, "DROP TABLE settings")
     assert "The table settings is missing." in check(filled).faults
@@ -154,7 +195,7 @@ def test_a_missing_primary_key_and_duplicate_rows_are_faults(filled: Database) -
     key = "The primary key of accounts is [], not ['account_id']."
     assert key in check(filled).faults
     with filled.reading() as connection:
-        assert contradictions(connection) == ["accounts has the key (111122223333) 2 times."]
+        assert contradictions(connection, NOW) == ["accounts has the key (111122223333) 2 times."]
 
 
 def test_a_damaged_block_is_found_because_every_row_is_read(filled: Database) -> None:

@@ -302,11 +302,11 @@ def upper(record: dict[str, Any]) -> None:
 
 
 def to_seconds(record: dict[str, Any]) -> None:
-    record["CreationTime"] = record["CreationTime"].replace(microsecond=0)
+    record["CreationTime"] = int(record["CreationTime"])
 
 
 def rounded_up(record: dict[str, Any]) -> None:
-    record["CreationTime"] = record["CreationTime"].replace(microsecond=0) + timedelta(seconds=1)
+    record["CreationTime"] = int(record["CreationTime"]) + 1
 
 
 #: The ways in which an operation may spell the key of a job.

@@ -59,11 +59,13 @@ class Listener:
         url: What to ping.
         answers: The status of each answer; the last one repeats.
         requests: The paths of the requests.
+        logins: Their Authorization headers.
     """
 
     url: str
     answers: Sequence[int] = (200,)
     requests: list[str] = field(default_factory=list)
+    logins: list[str | None] = field(default_factory=list)
 
     def answer(self) -> int:
         return self.answers[min(len(self.requests), len(self.answers)) - 1]
@@ -76,6 +78,7 @@ def listener() -> Iterator[Listener]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found.requests.append(self.path)
+            found.logins.append(self.headers["Authorization"])
             self.send_response(found.answer())
             self.send_header("Content-Length", "0")
             self.end_headers()

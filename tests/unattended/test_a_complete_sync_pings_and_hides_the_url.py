@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,19 @@ def test_a_failed_ping_is_a_warning_without_the_secret(sync: Sync, listener: Lis
     assert code == 0
     assert "failed: it answered HTTP 404" in err
     assert "S3CRET" not in err
+
+
+def test_user_and_password_of_the_url_are_sent_and_never_shown(
+    sync: Sync, listener: Listener
+) -> None:
+    url = listener.url.replace("http://", "http://us%40er:S3CRET%3Apass@")
+    listener.answers = (200, 404)
+    for _ in range(2):
+        code, err = sync("-v", "-v", "--ping-url", url)
+        assert code == 0
+        assert not any(secret in err for secret in ("us%40er", "us@er", "S3CRET", "dXNAZXI6"))
+    assert listener.requests == ["/ping/S3CRET-UUID?token=S3CRET"] * 2
+    assert listener.logins == [f"Basic {b64encode(b'us@er:S3CRET:pass').decode()}"] * 2
 
 
 @pytest.mark.parametrize(

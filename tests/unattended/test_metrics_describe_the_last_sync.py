@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from exporter import metrics
 from exporter.reports.status import Scope as ScopeFigures
 from exporter.reports.status import Status
 from exporter.simulator import Fault
+from tests.support.files import mode
 from tests.unattended.conftest import Sync
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -30,6 +32,7 @@ def read(text: str) -> Samples:
         assert family.type == "gauge", family.name
         assert family.documentation, family.name
         for sample in family.samples:
+            assert sample.labels.pop("database").endswith("/jobs.duckdb"), sample
             labels = tuple(sorted(sample.labels.items()))
             values = found.setdefault(sample.name, {})
             assert labels not in values, sample
@@ -128,7 +131,29 @@ def test_the_file_is_replaced_in_one_step(sync: Sync, tmp_path: Path) -> None:
     sync("--metrics-file", str(path))
     assert path.stat().st_ino != before
     assert [entry.name for entry in folder.iterdir()] == ["exporter.prom"]
-    assert path.stat().st_mode & 0o044 == 0o044, "the collector is another user"
+
+
+def test_the_collector_can_read_the_file_unless_a_mode_is_given(sync: Sync, tmp_path: Path) -> None:
+    path = tmp_path / "exporter.prom"
+    before = os.umask(0o077)
+    try:
+        assert sync("--metrics-file", str(path))[0] == 0
+        assert mode(path) == 0o644
+        assert sync("--metrics-file", str(path), "--metrics-mode", "0640")[0] == 0
+        assert mode(path) == 0o640
+    finally:
+        os.umask(before)
+
+
+def test_two_databases_give_different_series(sync: Sync, tmp_path: Path) -> None:
+    series = []
+    for name in ("one", "two"):
+        path = tmp_path / f"{name}.prom"
+        exporter.sync(tmp_path / f"{name}.duckdb", max_rps=0, metrics_file=str(path))
+        lines = path.read_text().splitlines()
+        series.append({line.rpartition(" ")[0] for line in lines if not line.startswith("#")})
+    assert all(f'{{database="{tmp_path}/one.duckdb"' in each for each in series[0])
+    assert not series[0] & series[1]
 
 
 def figures(**more: Any) -> ScopeFigures:
@@ -151,7 +176,7 @@ def figures(**more: Any) -> ScopeFigures:
 def test_quotes_and_backslashes_survive_the_format() -> None:
     error = 'a "quoted" path C:\\temp\nand a second line {} # é'
     status = Status(NOW, (figures(account_id="1", region="r", last_error=error),), ())
-    sync = metrics.Sync(NOW, NOW + timedelta(seconds=1.5), 3, "1.0")
+    sync = metrics.Sync(Path("/data/jobs.duckdb"), NOW, NOW + timedelta(seconds=1.5), 3, "1.0")
     found = read(metrics.render(sync, status))
     ((labels, _),) = found["sagemaker_exporter_scope_last_error_info"].items()
     assert dict(labels)["error"] == 'a "quoted" path C:\\temp'
