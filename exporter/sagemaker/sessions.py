@@ -55,11 +55,12 @@ _PRICING_CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=20
 )
 
-#: The member of each operation that is a list of jobs or tags.
+#: The member of each operation that is a list of jobs, tags or quotas.
 _LISTS: Final = {
     "ListTrainingJobs": b"TrainingJobSummaries",
     "Search": b"Results",
     "ListTags": b"Tags",
+    "ListServiceQuotas": b"Quotas",
 }
 
 
@@ -93,7 +94,7 @@ class Access:
             ExporterError: botocore cannot make the client.
         """
         client = self._make(service, region, _CONFIG)
-        client.meta.events.register("before-parse.sagemaker", _refuse_other_shapes)
+        client.meta.events.register(f"before-parse.{service}", _refuse_other_shapes)
         return client
 
     def price_list(self, region: str) -> Any:  # noqa: ANN401 - made at run time

@@ -32,6 +32,7 @@ from exporter.syncing.lookup import JobLookup
 from exporter.syncing.merge import Merged, MergePolicy
 from exporter.syncing.plan import Listing
 from exporter.syncing.progress import Clock, Progress, Quiet
+from exporter.syncing.quotas import refresh_quotas
 from exporter.syncing.records import Records, ScopeView
 from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
 from exporter.syncing.stopping import Interrupted, Stop
@@ -55,6 +56,7 @@ class Worker:
         stop: Checked before each page; raises if the run has to stop.
         sizes: How much is done in one step.
         passed_over: Errors after which a region without data is no scope.
+        quotas: Calls of Service Quotas; None = the quotas are not due.
         scope: What all steps of the scope share.
     """
 
@@ -69,6 +71,7 @@ class Worker:
     stop: Stop = field(default_factory=Stop)
     sizes: Sizes = DEFAULT_SIZES
     passed_over: tuple[type[ExporterError], ...] = (RegionNotEnabled,)
+    quotas: Api | None = None
     scope: ScopeContext = field(init=False)
 
     def __post_init__(self) -> None:
@@ -122,8 +125,9 @@ class Worker:
                     self.scope.lookup.capabilities,
                     self.sizes.page,
                 )
-                self._sync_listing(view, listing)
-                if not plan.needs_another(listing, resumed=listing.started):
+                is_last = not plan.needs_another(listing, resumed=listing.started)
+                self._sync_listing(view, listing, is_last=is_last)
+                if is_last:
                     return
                 view = None
         except BaseException as error:  # also Interrupted, which is not an Exception
@@ -136,7 +140,7 @@ class Worker:
         """Close the ledger of an interrupted run whose thread has not done so."""
         self.scope.ledger.close(Interrupted())
 
-    def _sync_listing(self, view: ScopeView, listing: Listing) -> None:
+    def _sync_listing(self, view: ScopeView, listing: Listing, *, is_last: bool) -> None:
         self._begin(view.state, listing)
         policy = MergePolicy(
             account_id=self.scope.key.account_id,
@@ -145,7 +149,11 @@ class Worker:
             refresh=listing.mode == "full" or self.options.refresh_tags,
         )
         result = self._read(BatchReader(self.scope, policy), view, listing)
-        self._complete(result, FollowUp(self.scope, policy).run(result))
+        merged = FollowUp(self.scope, policy).run(result)
+        if is_last and self.quotas is not None:
+            # Before the commit that ends the run, so that its row of the ledger has the calls.
+            refresh_quotas(self.scope.key, self.quotas, self.records, self.clock, self.scope.notify)
+        self._complete(result, merged)
 
     def _begin(self, state: ScopeState, listing: Listing) -> None:
         self.scope.ledger.begin(listing, state.watermark)

@@ -1,4 +1,4 @@
-"""Prices by account and currency, and a record of each import of prices.
+"""Prices by account and currency, a record of each import of prices, limits of jobs, and quotas.
 
 Each block belongs to one table. DuckDB cannot alter a primary key, so `prices` is copied, dropped
 and created again. All of it happens in the transaction of the upgrade.
@@ -73,8 +73,30 @@ _PRICES: Final = (
     "DROP TABLE copied_prices",
 )
 
+#: Details have the limits of a job. Details that were stored before do not: NULL.
+_LIMITS: Final = (
+    "ALTER TABLE training_job_details ADD COLUMN max_runtime_seconds BIGINT",
+    "ALTER TABLE training_job_details ADD COLUMN max_wait_seconds BIGINT",
+)
+
+#: Service quotas by account, region and instance type.
+_QUOTAS: Final = (
+    """
+    CREATE TABLE quotas (
+        account_id VARCHAR NOT NULL,
+        region VARCHAR NOT NULL,
+        instance_type VARCHAR NOT NULL,
+        kind VARCHAR NOT NULL,
+        instances BIGINT NOT NULL,
+        quota_code VARCHAR,
+        read_at TIMESTAMPTZ NOT NULL,
+        PRIMARY KEY (account_id, region, instance_type, kind)
+    )
+    """,
+)
+
 
 def upgrade() -> None:
     """Add the columns and tables of this schema."""
-    for statement in (*_IMPORTS, *_PRICES):
+    for statement in (*_IMPORTS, *_PRICES, *_LIMITS, *_QUOTAS):
         op.execute(statement)
