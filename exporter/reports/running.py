@@ -149,9 +149,14 @@ def _replayed(
     report: Report, answer: sa.CursorResult[Any], values: Mapping[str, Any]
 ) -> tuple[list[str], list[str], list[Row]]:
     """Return names, types and rows of a report whose rows the program computes."""
-    from exporter.reports import keep_alive  # here, because most reports do not need it
+    # Here, because most reports do not need them.
+    from exporter.reports import keep_alive, missing_pools
 
-    functions = {"advise": keep_alive.advise, "draw": keep_alive.draw}
+    functions = {
+        "advise": keep_alive.advise,
+        "draw": keep_alive.draw,
+        "missing": missing_pools.missing,
+    }
     names = [_TOTAL, *report.columns]
     kinds = ["BOOLEAN", *(_TYPES.get(item.unit, "VARCHAR") for item in report.columns.values())]
     computed = functions[report.replay](map(dict, answer.mappings()), values)
