@@ -150,12 +150,13 @@ def _replayed(
 ) -> tuple[list[str], list[str], list[Row]]:
     """Return names, types and rows of a report whose rows the program computes."""
     # Here, because most reports do not need them.
-    from exporter.reports import keep_alive, missing_pools
+    from exporter.reports import forecast, keep_alive, missing_pools
 
     functions = {
         "advise": keep_alive.advise,
         "draw": keep_alive.draw,
         "missing": missing_pools.missing,
+        "forecast": forecast.forecast,
     }
     names = [_TOTAL, *report.columns]
     kinds = ["BOOLEAN", *(_TYPES.get(item.unit, "VARCHAR") for item in report.columns.values())]

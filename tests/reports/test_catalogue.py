@@ -35,6 +35,7 @@ EXPECTED = {
     "warm-pool-waste",
     "warm-pool-reuse",
     "warm-pool-chains",
+    "running-now",
     "warm-pool-missing",
     "keep-alive-advice",
     "keep-alive-curve",
