@@ -219,8 +219,32 @@ waiting AS (
     WHERE had_pool AND ended_at IS NOT NULL
 ),
 
--- One row per beginning and end of these times, per end of a job without its pool, and one for the
--- beginning of the period, so that what runs or waits then counts for the peak.
+-- Two rows per job that did not take a pool: both ends of its wait, as far as they lie in the period.
+wait AS MATERIALIZED (
+    SELECT
+        job.job_id, job.account_id, job.region, job.instance_type, job.training_job_name,
+        waited.is_end, waited.happens_at
+    FROM job
+    INNER JOIN concerned USING (account_id, region, instance_type)
+    ANTI JOIN pool_link ON job.job_id = pool_link.next_id
+    CROSS JOIN bounds
+    CROSS JOIN LATERAL (
+        SELECT FALSE AS is_end, greatest(job.creation_time, bounds.since_at) AS happens_at
+        UNION ALL
+        SELECT
+            TRUE,
+            greatest(
+                least(coalesce(job.began_at, job.stopped_at, bounds.until_at), bounds.until_at),
+                job.creation_time,
+                bounds.since_at
+            )
+    ) AS waited
+    WHERE job.is_on_demand AND concerned.training_quota IS NOT NULL
+),
+
+-- One row per beginning and end of these times, per end of a job without its pool, and per end of a
+-- wait. One more for the beginning of the period, so that what runs or waits then counts for the
+-- peak.
 event AS (
     SELECT
         account_id, region, instance_type,
@@ -247,6 +271,9 @@ event AS (
     FROM job
     WHERE is_missing
     UNION ALL
+    SELECT account_id, region, instance_type, happens_at, 0, 0, NULL
+    FROM wait
+    UNION ALL
     SELECT concerned.account_id, concerned.region, concerned.instance_type, since_at, 0, 0, NULL
     FROM concerned
     CROSS JOIN bounds
@@ -263,7 +290,7 @@ moment AS MATERIALIZED (
     FROM event
     SEMI JOIN concerned USING (account_id, region, instance_type)
     CROSS JOIN bounds
-    WHERE event.happens_at < bounds.until_at
+    WHERE event.happens_at <= bounds.until_at
     GROUP BY event.account_id, event.region, event.instance_type, event.happens_at
     WINDOW by_time AS (
         PARTITION BY event.account_id, event.region, event.instance_type ORDER BY event.happens_at
@@ -301,39 +328,15 @@ held_before AS MATERIALIZED (
     FROM held
 ),
 
--- One row per job that did not take a pool, with both ends of its wait.
-wait AS (
-    SELECT
-        job.job_id, job.account_id, job.region, job.instance_type, job.training_job_name,
-        unnest([FALSE, TRUE]) AS is_end,
-        CASE
-            WHEN is_end
-                THEN least(coalesce(job.began_at, job.stopped_at, bounds.until_at), bounds.until_at)
-            ELSE greatest(job.creation_time, bounds.since_at)
-        END AS happens_at
-    FROM job
-    SEMI JOIN concerned USING (account_id, region, instance_type)
-    ANTI JOIN pool_link ON job.job_id = pool_link.next_id
-    CROSS JOIN bounds
-    WHERE job.is_on_demand
-),
-
 -- One row per job that waited while pools held the quota.
 delayed AS (
     SELECT
-        account_id, region, instance_type, training_job_name,
-        sum(
-            CASE WHEN is_end THEN 1 ELSE -1 END * (
-                coalesce(before_seconds, 0)
-                + CASE
-                    WHEN is_full THEN greatest(0, epoch(wait.happens_at) - from_seconds)
-                    ELSE 0
-                END
-            )
-        ) AS seconds
+        wait.account_id, wait.region, wait.instance_type, wait.training_job_name,
+        sum(CASE WHEN wait.is_end THEN before_seconds ELSE -before_seconds END) AS seconds
     FROM wait
-    ASOF LEFT JOIN held_before USING (account_id, region, instance_type, happens_at)
-    GROUP BY account_id, region, instance_type, job_id, training_job_name
+    INNER JOIN held_before USING (account_id, region, instance_type, happens_at)
+    GROUP BY
+        wait.account_id, wait.region, wait.instance_type, wait.job_id, wait.training_job_name
     HAVING seconds > 0
 ),
 delayed_type AS (
@@ -360,7 +363,7 @@ peak AS (
         max(waiting) AS peak_waiting
     FROM moment
     CROSS JOIN bounds
-    WHERE happens_at >= bounds.since_at
+    WHERE happens_at >= bounds.since_at AND happens_at < bounds.until_at
     GROUP BY account_id, region, instance_type
 ),
 

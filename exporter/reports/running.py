@@ -150,11 +150,12 @@ def _replayed(
 ) -> tuple[list[str], list[str], list[Row]]:
     """Return names, types and rows of a report whose rows the program computes."""
     # Here, because most reports do not need them.
-    from exporter.reports import forecast, keep_alive, missing_pools
+    from exporter.reports import forecast, keep_alive, keep_alive_results, missing_pools
 
     functions = {
         "advise": keep_alive.advise,
         "draw": keep_alive.draw,
+        "results": keep_alive_results.results,
         "missing": missing_pools.missing,
         "forecast": forecast.forecast,
     }

@@ -36,6 +36,7 @@ EXPECTED = {
     "warm-pool-reuse",
     "warm-pool-chains",
     "running-now",
+    "keep-alive-results",
     "warm-pool-missing",
     "keep-alive-advice",
     "keep-alive-curve",
