@@ -7,7 +7,7 @@ rows in, rows out. Periods are in seconds, and begin at the last observation unl
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -199,27 +199,29 @@ class _Thing:
     @cached_property
     def likely_costs(self) -> list[float]:
         """Costs by the end of the month that are all equally likely; empty = not known."""
-        row, course = self.row, self.now
-        if course is None or self.is_open_end:
+        if self.now is None or self.is_open_end:
             return []
-        if self.is_pool:
-            if course.idle == inf:
-                return []
-            waits = [each - self.spent for each in row["idle_seconds"] or () if each > self.spent]
-            if not waits:
-                return self._evenly(course, course.idle)
-            return [course.cost(0.0, min(each, course.idle, self.month_left)) for each in waits]
+        costs = self._costs_of_pool if self.is_pool else self._costs_of_job
+        return list(costs(self.now))
+
+    def _costs_of_pool(self, course: Course) -> Iterator[float]:
+        idles = self.row["idle_seconds"] or ()
+        waits = [each - self.spent for each in idles if each > self.spent]
+        if not waits and course.idle < inf:
+            waits = [share * course.idle for share in _EVENLY]
+        for seconds in waits:
+            yield course.cost(0.0, min(seconds, course.idle, self.month_left))
+
+    def _costs_of_job(self, course: Course) -> Iterator[float]:
         ends = [seconds - self.spent for seconds in self._lengths()]
-        if not ends:
-            return [] if course.left == inf else self._evenly(course, course.left)
-        idles = row["idle_seconds"] or [share * course.idle for share in _EVENLY]
-        costs = []
+        if not ends and course.left < inf:
+            ends = [share * course.left for share in _EVENLY]
+        idles = self.row["idle_seconds"] or [share * course.idle for share in _EVENLY]
         for place, seconds in enumerate(ends):
             end = min(seconds, course.left, self.month_left)
             # How long a job runs says nothing of its pool: a step of 7 mixes the two.
             idle = min(idles[7 * place % len(idles)], course.idle)
-            costs.append(course.cost(end, min(idle, self.month_left - end)))
-        return costs
+            yield course.cost(end, min(idle, self.month_left - end))
 
     def _lengths(self) -> list[float]:
         """Return the lengths of the family's runs that were longer than this one when it was seen.
@@ -231,11 +233,6 @@ class _Thing:
             return []
         longer = [each for each in row["run_seconds"] if each > self.spent]
         return longer or [row["longest_seconds"]]
-
-    def _evenly(self, course: Course, left: float) -> list[float]:
-        """Return the costs if it ends at any time up to its limit."""
-        ends = [min(share * left, self.month_left) for share in _EVENLY]
-        return [course.cost(*((0.0, end) if self.is_pool else (end, 0.0))) for end in ends]
 
     def shown(self) -> dict[str, Any]:
         """Return the row of the report."""
@@ -310,19 +307,24 @@ def _sums(pairs: Sequence[tuple[_Thing, Row]]) -> dict[str, Any]:
     for name in ("usd_per_hour", "usd_by_now", "at_most_usd", "month_end_usd"):
         known = [row[name] for row in rows if row[name] is not None]
         sums[name] = sum(known) if known else None
-    things = [(thing, costs) for thing, _ in pairs if (costs := thing.likely_costs)]
-    if things:
-        moments = _moments(things)
-        # The sum cannot leave what is certain.
-        least = sum(thing.now.usd for thing, _ in things if thing.now is not None)
-        most = sum(thing.at_most(thing.month_left) or inf for thing, _ in things)
-        for name, deviations in (("low", -_DEVIATIONS), ("high", _DEVIATIONS)):
-            bound = min(max(moments.bound(deviations), least), most)
-            sums[f"likely_{name}_usd"] = _decimal(bound)
-    return sums
+    return sums | _likely_range([thing for thing, _ in pairs if thing.likely_costs])
 
 
-def _moments(things: Iterable[tuple[_Thing, list[float]]]) -> Moments:
+def _likely_range(things: Sequence[_Thing]) -> dict[str, Decimal | None]:
+    """Return the range of the cost by the end of the month; empty = nothing is known."""
+    if not things:
+        return {}
+    moments = _moments(things)
+    # The sum cannot leave what is certain.
+    least = sum(thing.now.usd for thing in things if thing.now is not None)
+    most = sum(thing.at_most(thing.month_left) or inf for thing in things)
+    return {
+        f"likely_{name}_usd": _decimal(min(max(moments.bound(deviations), least), most))
+        for name, deviations in (("low", -_DEVIATIONS), ("high", _DEVIATIONS))
+    }
+
+
+def _moments(things: Iterable[_Thing]) -> Moments:
     """Return the moments of the sum of the costs by the end of the month.
 
     The jobs are taken as independent of each other. But all jobs of a family share what is not
@@ -330,7 +332,8 @@ def _moments(things: Iterable[tuple[_Thing, list[float]]]) -> Moments:
     """
     mean = variance = third = 0.0
     shared: dict[tuple[str, str], float] = defaultdict(float)
-    for thing, costs in things:
+    for thing in things:
+        costs = thing.likely_costs
         found = Moments.of(costs)
         spread = found.variance
         if thing.row["runs"] and not thing.is_pool:

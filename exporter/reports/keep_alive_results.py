@@ -119,12 +119,11 @@ class _History:
         self.minute_usd = float(minute_usd)
         saved = row["saved_seconds"]
         self.saved_minutes = None if saved is None else max(0.0, saved) / 60
-        columns = ("families", "created", "ended", "keep_alive", "usd_per_second")
-        columns += ("stopped", "start_seconds", "pool_usd", "is_unpriced", "was_reused")
-        self.jobs = [
-            Ran(Job(*values[:4], values[4] or 0.0), *values[5:])
-            for values in zip(*(row[name] for name in columns), strict=True)
-        ]
+        rates = (usd or 0.0 for usd in row["usd_per_second"])
+        times = ("families", "created", "ended", "keep_alive")
+        jobs = map(Job, *(row[name] for name in times), rates)
+        columns = ("stopped", "start_seconds", "pool_usd", "is_unpriced", "was_reused")
+        self.jobs = list(map(Ran, jobs, *(row[name] for name in columns)))
         self.jobs.sort(key=lambda ran: ran.job.created)
         self.longest = max(*GRID, *(ran.job.keep_alive for ran in self.jobs))
         self.is_priced = all(
@@ -233,6 +232,14 @@ def _total(replayed: Specification, plan: Mapping[str, int]) -> Outcome:
     return Outcome(sum(each.reuses for each in outcomes), sum(each.usd for each in outcomes))
 
 
+def _can_change(row: Row) -> bool:
+    """Return whether a family of the specification has several periods; most have not."""
+    if row["specification"] is None:
+        return False
+    settings = set(zip(row["families"], row["keep_alive"], strict=True))
+    return len(settings) > len({family for family, _ in settings})
+
+
 def results(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of keep-alive-results, the latest change first, and the total.
 
@@ -242,9 +249,7 @@ def results(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, An
     """
     found = [
         history.result(change)
-        for history in (
-            _History(row, values["minute_usd"]) for row in rows if row["specification"] is not None
-        )
+        for history in (_History(row, values["minute_usd"]) for row in rows if _can_change(row))
         for change in history.changes()
     ]
     found.sort(key=lambda row: (row["family"], row["account_id"], row["region"]))

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 Row = Mapping[str, Any]
 
@@ -45,14 +45,6 @@ class Job:
     taken_by: int | None
 
 
-class _Pool(NamedTuple):
-    """A waiting pool; pools of one specification are compared by `rank`: the lowest is taken."""
-
-    rank: tuple[float, int]
-    expiry: float
-    job: Job
-
-
 #: The time of an end (1) or a creation (2), the number of the job, and the job. At the same moment,
 #: a pool begins to wait before a job can take it.
 _Event = tuple[float, int, int, Job]
@@ -64,39 +56,42 @@ def _events(jobs: Iterable[Job]) -> list[_Event]:
         events.append((job.created, 2, job.number, job))
         if job.ended is not None:
             events.append((job.ended, 1, job.number, job))
-    events.sort(key=lambda event: event[:3])
+    events.sort()  # the number of a job is its own, so jobs are never compared
     return events
 
 
-def observed_choice(jobs: Sequence[Job]) -> Choice:
-    """Return which of several waiting pools jobs took, if all observed reuses agree.
-
-    A reuse says something if several pools of the specification were waiting.
-    """
+def _observed_choice(jobs: Sequence[Job], events: Iterable[_Event]) -> Choice:
+    """Return which of several waiting pools jobs took, if all observed reuses agree."""
     takers = {job.taken_by: job for job in jobs if job.taken_by is not None and job.taken_by >= 0}
     created = {job.number: job.created for job in jobs}
     votes: Counter[Choice] = Counter()
     waiting: dict[str, list[Job]] = defaultdict(list)
-    for at, kind, number, job in _events(jobs):
+    for at, kind, number, job in events:
         pools = waiting[job.specification]
-        if kind == 1 and job.taken_by is not None:
-            pools.append(job)
-            continue
-        taken = takers.get(number)
-        if kind == 1 or taken is None:
-            continue
-        # Those that still waited, whoever took them later.
-        pools[:] = [pool for pool in pools if _waits_at(pool, at, created)]
-        if taken in pools:
-            if len(pools) > 1:
-                votes["newest"] += pools[-1] is taken
-                votes["oldest"] += pools[0] is taken
-                votes["first to expire"] += 1
-            pools.remove(taken)
+        if kind == 1:
+            if job.taken_by is not None:
+                pools.append(job)
+        elif number in takers:
+            # Those that still waited, whoever took them later.
+            pools[:] = [pool for pool in pools if _waits_at(pool, at, created)]
+            votes.update(_votes(pools, takers[number]))
     for choice in ("newest", "oldest"):
         if votes[choice] and votes[choice] == votes["first to expire"]:
             return choice
     return "first to expire"
+
+
+def _votes(pools: list[Job], taken: Job) -> Iterator[Choice]:
+    """Yield what a reuse speaks for, and remove its pool; one pool alone says nothing."""
+    if taken not in pools:
+        return
+    if len(pools) > 1:
+        yield "first to expire"
+        if pools[-1] is taken:
+            yield "newest"
+        if pools[0] is taken:
+            yield "oldest"
+    pools.remove(taken)
 
 
 def _waits_at(pool: Job, at: float, created: Mapping[int, float]) -> bool:
@@ -104,6 +99,50 @@ def _waits_at(pool: Job, at: float, created: Mapping[int, float]) -> bool:
         return False
     taken_at = created.get(-1 if pool.taken_by is None else pool.taken_by)
     return at <= pool.ended + pool.keep_alive and (taken_at is None or at <= taken_at)
+
+
+class _Waiting:
+    """The waiting pools of an instance type, by specification.
+
+    Attributes:
+        instances: Their instances.
+    """
+
+    def __init__(self, choice: Choice) -> None:
+        self.instances = 0
+        self._choice = choice
+        self._pools: dict[str, list[tuple[tuple[float, int], Job]]] = defaultdict(list)
+        self._expiries: list[tuple[float, int, Job]] = []
+        self._alive: set[int] = set()
+
+    def expire(self, at: float, *, also_now: bool) -> None:
+        """Remove the pools that expired before a time, or at that time."""
+        while self._expiries and (
+            self._expiries[0][0] < at or (also_now and self._expiries[0][0] == at)
+        ):
+            self._remove(heappop(self._expiries)[2])
+
+    def add(self, job: Job, at: float) -> None:
+        """Add the pool of a job that ends."""
+        expiry = at + job.keep_alive
+        heappush(self._expiries, (expiry, job.number, job))
+        heappush(self._pools[job.specification], (_rank(self._choice, at, expiry, job.number), job))
+        self._alive.add(job.number)
+        self.instances += job.instances
+
+    def take(self, job: Job) -> None:
+        """Remove the pool that a new job takes, if there is one."""
+        pools = self._pools[job.specification]
+        while pools:
+            taken = heappop(pools)[1]
+            if taken.number in self._alive:
+                self._remove(taken)
+                return
+
+    def _remove(self, job: Job) -> None:
+        if job.number in self._alive:
+            self._alive.remove(job.number)
+            self.instances -= job.instances
 
 
 def sufficient_quota(jobs: Sequence[Job], since: float, until: float) -> int:
@@ -114,35 +153,20 @@ def sufficient_quota(jobs: Sequence[Job], since: float, until: float) -> int:
         since: Beginning of the period. Pools from before it count while they wait.
         until: End of the period.
     """
-    choice = observed_choice(jobs)
-    waiting: dict[str, list[_Pool]] = defaultdict(list)
-    expiries: list[tuple[float, int, int]] = []
-    alive: set[int] = set()
-    instances = most = 0
-    for at, kind, _, job in _events(jobs):
+    events = _events(jobs)
+    waiting = _Waiting(_observed_choice(jobs, events))
+    most = 0
+    for at, kind, _, job in events:
         if at >= until:
             break
         # A job that is created at the very moment of an expiry still takes the pool.
-        while expiries and (expiries[0][0] < at or (expiries[0][0] == at and kind == 1)):
-            _, number, freed = heappop(expiries)
-            if number in alive:
-                alive.remove(number)
-                instances -= freed
-        pools = waiting[job.specification]
-        while pools and pools[0].job.number not in alive:
-            heappop(pools)
-        if kind == 1:
-            expiry = at + job.keep_alive
-            heappush(pools, _Pool(_rank(choice, at, expiry, job.number), expiry, job))
-            heappush(expiries, (expiry, job.number, job.instances))
-            alive.add(job.number)
-            instances += job.instances
-            if at >= since:
-                most = max(most, instances)
-        elif pools:
-            taken = heappop(pools).job
-            alive.remove(taken.number)
-            instances -= taken.instances
+        waiting.expire(at, also_now=kind == 1)
+        if kind == 2:
+            waiting.take(job)
+            continue
+        waiting.add(job, at)
+        if at >= since:
+            most = max(most, waiting.instances)
     return most
 
 

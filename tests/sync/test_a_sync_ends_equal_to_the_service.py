@@ -208,8 +208,9 @@ def test_limits_that_were_not_stored_come_with_the_next_look_at_a_running_job(
     )
     known = [("ended", 3_600, None), ("running", 7_200, 14_400)]
     scope.finish(scope.create_job("ended", max_runtime_seconds=3_600, lives=False))
-    spot = {"max_runtime_seconds": 7_200, "managed_spot": True}
-    scope.start(scope.create_job("running", lives=False, **spot))
+    scope.start(
+        scope.create_job("running", max_runtime_seconds=7_200, managed_spot=True, lives=False)
+    )
     world.clock.advance(timedelta(hours=2))
     syncer.sync()
     assert syncer.query(limits) == known

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -152,7 +153,7 @@ def test_a_failure_keeps_the_quotas_that_are_stored(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("options", [{"details": False}, {"name_contains": "nightly"}])
 def test_syncs_without_details_and_one_offs_read_no_quotas(
-    fleet: Fleet, options: dict[str, object]
+    fleet: Fleet, options: dict[str, Any]
 ) -> None:
     fleet.sync()
     assert fleet.sync(**options).exit_code == 0
