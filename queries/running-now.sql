@@ -68,8 +68,10 @@ waiting_job AS MATERIALIZED (
     SELECT
         job.rowid AS job_id,
         job.*,
-        job.training_end_time + to_seconds(nullif(greatest(detail.keep_alive_seconds, 0), 0))
-            AS ends_by
+        -- No absurd period may fail the report.
+        job.training_end_time + to_seconds(
+            least(nullif(greatest(detail.keep_alive_seconds, 0), 0), 1000000000)
+        ) AS ends_by
     FROM training_jobs AS job
     LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
     WHERE
@@ -303,12 +305,15 @@ SELECT
     ) AS seen_at,
     CAST(:now AS TIMESTAMPTZ) AS now,
     detail.managed_spot IS TRUE AS is_spot,
-    -- Zero and negative limits are not known.
-    CASE WHEN detail.max_runtime_seconds > 0 THEN detail.max_runtime_seconds END AS max_runtime,
-    CASE WHEN detail.max_wait_seconds > 0 THEN detail.max_wait_seconds END AS max_wait,
+    -- Zero, negative and absurd limits are not known.
+    CASE
+        WHEN detail.max_runtime_seconds BETWEEN 1 AND 1000000000 THEN detail.max_runtime_seconds
+    END AS max_runtime,
+    CASE WHEN detail.max_wait_seconds BETWEEN 1 AND 1000000000 THEN detail.max_wait_seconds END
+        AS max_wait,
     CASE
         WHEN specification.specification IS NULL THEN 0
-        ELSE greatest(coalesce(detail.keep_alive_seconds, 0), 0)
+        ELSE least(greatest(coalesce(detail.keep_alive_seconds, 0), 0), 1000000000)
     END AS keep_alive,
     priced.usd, priced.training_usd, priced.most_training_usd, priced.pool_usd,
     priced.most_pool_usd,

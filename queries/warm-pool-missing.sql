@@ -82,12 +82,16 @@ known_job AS MATERIALIZED (
             pool_job.deleted_at
         ) AS stopped_at,
         pool_job.training_end_time AS ended_at,
-        detail.instance_type, detail.instance_count, detail.instance_groups,
+        detail.instance_type, detail.instance_groups,
+        CASE WHEN detail.instance_count BETWEEN 1 AND 1000000 THEN detail.instance_count END
+            AS instance_count,
         detail.training_start_time AS started_at,
         /*part training_began_at*/ AS began_at,
-        -- Negative periods and seconds are not known.
-        greatest(coalesce(detail.keep_alive_seconds, 0), 0) AS keep_alive_seconds,
-        greatest(coalesce(pool_job.warm_pool_retained_seconds, 0), 0) AS retained_seconds,
+        -- Negative periods and seconds are not known. No absurd one may fail the report.
+        least(greatest(coalesce(detail.keep_alive_seconds, 0), 0), 1000000000)
+            AS keep_alive_seconds,
+        least(greatest(coalesce(pool_job.warm_pool_retained_seconds, 0), 0), 1000000000)
+            AS retained_seconds,
         pool_job.warm_pool_status, pool_job.warm_pool_reused_by_job IS NOT NULL AS is_reused,
         pool_job.training_plan_arn IS NULL
         AND detail.managed_spot IS NOT TRUE
@@ -187,7 +191,8 @@ running AS (
     SELECT
         account_id, region,
         member.InstanceType AS instance_type,
-        member.InstanceCount AS instances,
+        CASE WHEN member.InstanceCount BETWEEN 1 AND 1000000 THEN member.InstanceCount END
+            AS instances,
         started_at, stopped_at
     FROM (
         SELECT

@@ -120,8 +120,9 @@ class _History:
         saved = row["saved_seconds"]
         self.saved_minutes = None if saved is None else max(0.0, saved) / 60
         rates = (usd or 0.0 for usd in row["usd_per_second"])
-        times = ("families", "created", "ended", "keep_alive")
-        jobs = map(Job, *(row[name] for name in times), rates)
+        keep_alive = (max(0, seconds) for seconds in row["keep_alive"])
+        times = (row[name] for name in ("families", "created", "ended"))
+        jobs = map(Job, *times, keep_alive, rates)
         columns = ("stopped", "start_seconds", "pool_usd", "is_unpriced", "was_reused")
         self.jobs = list(map(Ran, jobs, *(row[name] for name in columns)))
         self.jobs.sort(key=lambda ran: ran.job.created)

@@ -75,10 +75,9 @@ def _observed_choice(jobs: Sequence[Job], events: Iterable[_Event]) -> Choice:
             # Those that still waited, whoever took them later.
             pools[:] = [pool for pool in pools if _waits_at(pool, at, created)]
             votes.update(_votes(pools, takers[number]))
-    for choice in ("newest", "oldest"):
-        if votes[choice] and votes[choice] == votes["first to expire"]:
-            return choice
-    return "first to expire"
+    agreed: tuple[Choice, ...] = ("newest", "oldest")
+    every = votes["first to expire"]
+    return next((each for each in agreed if votes[each] == every > 0), "first to expire")
 
 
 def _votes(pools: list[Job], taken: Job) -> Iterator[Choice]:

@@ -176,3 +176,19 @@ def test_what_is_not_known_is_said(world: World) -> None:
     world.price("1")
     (row,) = [row for row in results(world) if row["family"] == "b"]
     assert row["reason"] == "the replay explains only 0% of the observed reuse"
+
+
+def test_absurd_values_fail_nothing(world: World) -> None:
+    world.price("3.6")
+    records = served(wishes("a", 0, 4, 1800) + wishes("a", 8, 4, 300))
+    for number, record in enumerate(records):
+        if number >= 8:
+            record["ResourceConfig"]["KeepAlivePeriodInSeconds"] = -300
+    records[0]["TrainingEndTime"] = START - HOUR
+    records[1]["TrainingStartTime"] = START - HOUR
+    records[2]["ResourceConfig"]["KeepAlivePeriodInSeconds"] = 2**62
+    world.put(records)
+    (row,) = results(world)
+    assert (row["old_seconds"], row["new_seconds"], row["new_keep_alive"]) == (1800, 0, "none")
+    assert row["explained"] == 0
+    assert row["saved_usd"] is None

@@ -324,3 +324,26 @@ def test_no_cost_is_above_at_most_and_likely_ranges_hold(tmp_path: Path) -> None
     assert judged.broken == []
     assert judged.accounts == 60
     assert 0.65 <= judged.inside / judged.accounts <= 0.95
+
+
+def test_absurd_values_fail_nothing(world: World) -> None:
+    huge = 2**62
+    world.price("1")
+    backwards = {"TrainingEndTime": SEEN + timedelta(days=9)}
+    world.put(
+        [
+            running("a-1", 1, huge),
+            running("a-2", 1, 3480, keep_alive=huge),
+            running("a-3", 1, 3480, keep_alive=-5),
+            running("a-4", 1, 3480, count=huge),
+            job("b-1", ago(1), keep_alive=huge, pool=("Available", 10**9)),
+            job("b-2", ago(1), keep_alive=600, pool=("Available", None), **backwards),
+        ],
+        seen=SEEN,
+    )
+    rows = by_job(world, now=SEEN)
+    assert set(rows) == {"a-1", "a-2", "a-3", "a-4", "b-1", "b-2", "4 jobs, 2 pools"}
+    assert (rows["a-1"]["at_most_usd"], rows["a-1"]["usd_by_now"]) == (None, 1)
+    assert (rows["a-3"]["at_most_usd"], rows["a-3"]["usd_by_now"]) == (1, 1)
+    assert rows["a-2"]["month_end_usd"] < 400 < rows["a-2"]["at_most_usd"]
+    assert rows["b-2"]["seconds"] == 0

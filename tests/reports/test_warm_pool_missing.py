@@ -320,7 +320,7 @@ def run_world(jobs: Sequence[Planted], quota: int, choice: str) -> tuple[list[Re
 
 
 @pytest.mark.parametrize("choice", ["newest", "oldest"])
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_the_quota_suffices_and_one_instance_less_does_not(
     world: World, seed: int, choice: str
 ) -> None:
@@ -358,3 +358,68 @@ def test_a_quota_of_zero_gives_no_hint_and_the_answer_is_safe(world: World) -> N
     (row,) = world.rows("warm-pool-missing")
     for choice in ("newest", "oldest"):
         assert run_world(jobs, row["sufficient_quota"], choice)[1] == set()
+
+
+def test_absurd_values_fail_nothing(world: World) -> None:
+    huge = 2**62
+    quota(world, "training", 1)
+    world.put(
+        [
+            job("a-1", at(0), keep_alive=huge, pool=("Available", None)),
+            job("a-2", at(1), keep_alive=600, pool=("Terminated", huge)),
+            job("a-3", at(2), keep_alive=600, count=0),
+            job("a-4", at(3), keep_alive=600, count=-huge),
+            job("a-5", at(4), keep_alive=600, wait=-4000),
+            job("a-6", at(5), keep_alive=600, TrainingEndTime=at(-600)),
+            job("a-7", at(6), ResourceConfig={"InstanceGroups": [{"InstanceType": TYPE}]}),
+            job("a-8", at(7), ResourceConfig={"InstanceType": TYPE, "KeepAlivePeriodInSeconds": 9}),
+        ]
+    )
+    # The same name again, after a deletion.
+    world.put([job("a-3", at(500), keep_alive=600)])
+    world.put([job("a-9", at(10), TrainingEndTime=None)], deleted=at(20))
+    found = {
+        (row["job"], row["ended_at"])
+        for row in world.rows("warm-pool-missing", params={"jobs": "yes"})
+    }
+    assert found == {
+        ("a-3", at(37)),
+        ("a-3", at(535)),
+        ("a-4", at(38)),
+        ("a-5", at(4) + timedelta(seconds=-2200)),
+        ("a-6", at(-600)),
+        ("a-8", at(42)),
+    }
+    (row,) = world.rows("warm-pool-missing")
+    assert (row["missing_jobs"], row["sufficient_quota"]) == (6, 2)
+
+
+def test_what_runs_over_the_border_of_the_month_counts_in_both(world: World) -> None:
+    border = datetime(2026, 10, 1, tzinfo=UTC)
+    hour = timedelta(hours=1)
+    world.put(
+        [
+            job("long-1", border - 40 * 24 * hour, wait=0, train=60 * 86_400, count=4),
+            job(
+                "pool-1",
+                border - 2 * hour,
+                wait=0,
+                train=3600,
+                keep_alive=7200,
+                pool=("Terminated", 7200),
+            ),
+            job("a-1", border - hour, wait=0, train=5400, keep_alive=600, volume=50),
+            job("a-2", border - 2 * hour, wait=0, train=5400, keep_alive=3601, volume=50),
+        ]
+    )
+    september = Period((border - 24 * 30 * hour).date(), border.date())
+    rows = {
+        name: world.rows("warm-pool-missing", period)[0]
+        for name, period in (("september", september), ("october", OCTOBER))
+    }
+    columns = ("missing_jobs", "running_then", "waiting_then", "peak_instances", "sufficient_quota")
+    assert {name: tuple(row[column] for column in columns) for name, row in rows.items()} == {
+        "september": (1, 5, 1, 7, 2),
+        # At 0:30, the pool of the job that ended at 23:30 would have waited still.
+        "october": (1, 4, 1, 6, 3),
+    }
