@@ -6,7 +6,7 @@ rows in, rows out. Periods are in seconds, and begin at the last observation unl
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from functools import cached_property
 from math import floor, inf, sqrt
 from typing import Any, Final, NamedTuple
 
+from exporter.reports.notes import PREFIX
 from exporter.text import counted
 
 Row = Mapping[str, Any]
@@ -238,6 +239,8 @@ class _Thing:
         """Return the row of the report."""
         row = self.row
         per_second = row["pool_usd" if self.is_pool else "training_usd"]
+        if row["cost_basis"] in ("training plan", "serverless"):
+            per_second = None  # not billed by the hour
         costs = sorted(self.likely_costs)
         return {
             "kind": row["kind"],
@@ -291,7 +294,10 @@ def forecast(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, A
         for account, pairs in sorted(by_account.items())
     ]
     jobs = [row for _, row in shown]
-    return [*jobs[: values["top"]], *accounts, {**_sums(shown), "is_total": True}]
+    # Why costs are not known, for the note below the table.
+    bases = Counter(row["cost_basis"] for row in jobs if row["usd_by_now"] is None)
+    figures = {PREFIX + basis.replace(" ", "_"): number for basis, number in bases.items()}
+    return [*jobs[: values["top"]], *accounts, {**_sums(shown), **figures, "is_total": True}]
 
 
 def _sums(pairs: Sequence[tuple[_Thing, Row]]) -> dict[str, Any]:

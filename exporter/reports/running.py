@@ -159,9 +159,11 @@ def _replayed(
         "missing": missing_pools.missing,
         "forecast": forecast.forecast,
     }
-    names = [_TOTAL, *report.columns]
-    kinds = ["BOOLEAN", *(_TYPES.get(item.unit, "VARCHAR") for item in report.columns.values())]
     computed = functions[report.replay](map(dict, answer.mappings()), values)
+    figures = [name for name in computed[-1] if name.startswith(notes.PREFIX)]
+    names = [_TOTAL, *report.columns, *figures]
+    kinds = ["BOOLEAN", *(_TYPES.get(item.unit, "VARCHAR") for item in report.columns.values())]
+    kinds += ["BIGINT"] * len(figures)
     return names, kinds, [tuple(row.get(name) for name in names) for row in computed]
 
 

@@ -208,6 +208,19 @@ def test_what_is_not_known_is_never_zero(world: World) -> None:
         "blind-1": (None, None, "no details", "no details", 1),
         "9 jobs, 0 pools": (9, 18, None, None, 6),
     }
+    assert [rows[name]["usd_per_hour"] for name in ("plan-1", "serverless-1", "spot-1")] == [
+        None,
+        None,
+        2,
+    ]
+    (note,) = [each for each in world.run("running-now", now=SEEN).notes if each.code == "unpriced"]
+    assert set(note.reasons) == {
+        "no price",
+        "no details",
+        "unknown seconds",
+        "training plan",
+        "serverless",
+    }
     # Without a limit, the end of the month is one.
     assert rows["nolimit-1"]["month_end_usd"] == round(2 + Decimal(2 * hours), 6)
     assert rows["pending-1"]["mark"] == "not started"

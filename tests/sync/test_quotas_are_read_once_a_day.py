@@ -59,13 +59,11 @@ def fleet(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         keep_alive = None if region == "us-east-1" else 600
         scope.create_job("nightly-1", instance_type="ml.g5.xlarge", keep_alive_seconds=keep_alive)
         scope.quotas = {f"ml.x{number}.large for endpoint usage": 1.0 for number in range(150)}
-        # Of other things, or absurd.
+        # Quotas of other things.
         scope.quotas |= {
             "ml.g5.xlarge for spot training job usage": 2.0,
             "ml.g5.xlarge for training job usage in a cluster": 2.0,
             "Total number of instances for training job usage": 20.0,
-            "ml.g6.xlarge for training job usage": 1e300,
-            "ml.g7.xlarge for training job usage": -1.0,
         }
         scope.quotas |= {POOL: 4.0, "ml.g5.xlarge for training job usage": 8.0}
     with Simulator(world) as simulator:
