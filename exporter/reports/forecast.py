@@ -294,8 +294,10 @@ def forecast(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, A
         for account, pairs in sorted(by_account.items())
     ]
     jobs = [row for _, row in shown]
-    # Why costs are not known, for the note below the table.
-    bases = Counter(row["cost_basis"] for row in jobs if row["usd_by_now"] is None)
+    # Why costs are not known, for the note below the table. A training plan is paid for.
+    bases = Counter(
+        row["cost_basis"] for row in jobs if row["usd_by_now"] is None and row["unpriced_jobs"]
+    )
     figures = {PREFIX + basis.replace(" ", "_"): number for basis, number in bases.items()}
     return [*jobs[: values["top"]], *accounts, {**_sums(shown), **figures, "is_total": True}]
 

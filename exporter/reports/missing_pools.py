@@ -75,9 +75,14 @@ def _observed_choice(jobs: Sequence[Job], events: Iterable[_Event]) -> Choice:
             # Those that still waited, whoever took them later.
             pools[:] = [pool for pool in pools if _waits_at(pool, at, created)]
             votes.update(_votes(pools, takers[number]))
-    agreed: tuple[Choice, ...] = ("newest", "oldest")
+    return _agreed(votes)
+
+
+def _agreed(votes: Mapping[Choice, int]) -> Choice:
+    """Return the choice that all votes are for; every vote is for the last one."""
+    choices: tuple[Choice, ...] = ("newest", "oldest")
     every = votes["first to expire"]
-    return next((each for each in agreed if votes[each] == every > 0), "first to expire")
+    return next((each for each in choices if votes[each] == every > 0), "first to expire")
 
 
 def _votes(pools: list[Job], taken: Job) -> Iterator[Choice]:
