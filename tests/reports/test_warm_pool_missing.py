@@ -348,6 +348,35 @@ def test_the_quota_suffices_and_one_instance_less_does_not(
     assert run_world(jobs, suffices - 1, choice)[1]
 
 
+def test_observed_reuses_decide_which_pool_a_job_takes(world: World) -> None:
+    def ended(name: str, minute: float, **more: Any) -> Record:
+        return job(name, at(-90), wait=0, train=60 * (90 + minute), keep_alive=3600, **more)
+
+    # The pools of a-1 and a-2 wait when the job is created. At 62, the one of a-1 has expired, and
+    # the one of a-2 has not. Two more jobs end then.
+    shared = [
+        job("taker", at(20), train=60),
+        ended("a-4", 62, pool=("Terminated", 3600)),
+        ended("a-5", 62, pool=("Terminated", 3600)),
+        ended("lost", 600),
+    ]
+    newest = [
+        ended("a-1", 0, pool=("Terminated", 3600)),
+        ended("a-2", 10, pool=("Reused", 600), taken_by="taker"),
+    ]
+    oldest = [
+        ended("a-1", 0, pool=("Reused", 1200), taken_by="taker"),
+        ended("a-2", 10, pool=("Terminated", 3600)),
+    ]
+    silent = [ended("a-1", 0), ended("a-2", 10)]  # none was kept: nobody knows
+    found = {}
+    for region, records in (("newest", newest), ("oldest", oldest), ("silent", silent)):
+        world.put(shared + records, region=region)
+    for row in world.rows("warm-pool-missing"):
+        found[row["region"]] = (row["missing_jobs"], row["sufficient_quota"])
+    assert found == {"newest": (1, 2), "oldest": (1, 3), "silent": (3, 3)}
+
+
 def test_a_quota_of_zero_gives_no_hint_and_the_answer_is_safe(world: World) -> None:
     random = Random(3)
     jobs = [
