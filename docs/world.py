@@ -13,7 +13,8 @@ from unittest.mock import patch
 import sqlalchemy as sa
 
 from exporter.config.model import Source, SyncOptions
-from exporter.simulator import Clock, Simulator, World
+from exporter.simulator import Clock, Scope, Simulator, World
+from exporter.simulator.job import JobSpec, JobState
 from exporter.store.database import Database
 from exporter.syncing.run import run_sync
 
@@ -39,6 +40,7 @@ def make(path: Path) -> Database:
     world = World(Clock(NOW - _LATER), seed=2026)
     scope = world.scope(ACCOUNT, REGION)
     world.generate(jobs=JOBS, scopes=[scope])
+    _change_a_keep_alive(scope)
     database = Database(path)
     with Simulator(world) as service, _environment(service.environment(ACCOUNT, REGION)):
         for step in (timedelta(), _LATER):
@@ -53,6 +55,28 @@ def make(path: Path) -> Database:
             )
             connection.execute(sa.text(f"UPDATE {table} SET {changes}"))  # noqa: S608 - names above
     return database
+
+
+def _change_a_keep_alive(scope: Scope) -> None:
+    """Add a nightly job whose keep-alive period somebody shortened, so that a report shows it."""
+    for night in range(12):
+        keep_alive = 1800 if night < 7 else 600
+        created = NOW - timedelta(days=14 - night, hours=14)
+        start, end = created + timedelta(minutes=4), created + timedelta(minutes=64)
+        spec = JobSpec("ml.g5.2xlarge", keep_alive_seconds=keep_alive)
+        state = JobState(
+            training_job_status="Completed",
+            secondary_status="Completed",
+            last_modified_time=end,
+            training_start_time=start,
+            training_end_time=end,
+            warm_pool_status="Terminated",
+            warm_pool_retained_seconds=keep_alive,
+            warm_pool_changed_at=end + timedelta(seconds=keep_alive),
+            billable_seconds=3600,
+            training_seconds=3600,
+        )
+        scope.add(f"nightly-eval-{night + 1}", created, spec, state, lives=False)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ A header is a block of comments at the top of the file:
     -- bar: cost_usd              (the column that tables draw as a bar)
     -- limit: cost_usd            (the column of the total that --fail-over checks)
     -- prices: yes                (a note warns about public list prices)
-    -- replay: advise             (the function of keep_alive.py that makes the rows)
+    -- replay: advise             (the function that makes the rows, see running.py)
     -- example: --by family
 
 The SQL below the header runs unchanged if its `:parameters` are bound. Three marks receive the
@@ -96,8 +96,8 @@ class Report:
         bar: The column that tables draw as a bar; empty = none.
         limit_column: The column of the total that --fail-over checks; empty = none.
         prices: Whether a note warns about public list prices.
-        replay: The function of keep_alive.py that makes the rows from those of the SQL; empty =
-            the rows of the SQL are those of the report.
+        replay: The function that makes the rows from those of the SQL (running.py); empty = the
+            rows of the SQL are those of the report.
         sql: The statement without the header.
     """
 

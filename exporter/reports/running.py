@@ -152,12 +152,21 @@ def _replayed(
     report: Report, answer: sa.CursorResult[Any], values: Mapping[str, Any]
 ) -> tuple[list[str], list[str], list[Row]]:
     """Return names, types and rows of a report whose rows the program computes."""
-    from exporter.reports import keep_alive  # here, because most reports do not need it
+    # Here, because most reports do not need them.
+    from exporter.reports import forecast, keep_alive, keep_alive_results, missing_pools
 
-    functions = {"advise": keep_alive.advise, "draw": keep_alive.draw}
-    names = [_TOTAL, *report.columns]
-    kinds = ["BOOLEAN", *(_TYPES.get(item.unit, "VARCHAR") for item in report.columns.values())]
+    functions = {
+        "advise": keep_alive.advise,
+        "draw": keep_alive.draw,
+        "results": keep_alive_results.results,
+        "missing": missing_pools.missing,
+        "forecast": forecast.forecast,
+    }
     computed = functions[report.replay](map(dict, answer.mappings()), values)
+    figures = [name for name in computed[-1] if name.startswith(notes.PREFIX)]
+    names = [_TOTAL, *report.columns, *figures]
+    kinds = ["BOOLEAN", *(_TYPES.get(item.unit, "VARCHAR") for item in report.columns.values())]
+    kinds += ["BIGINT"] * len(figures)
     return names, kinds, [tuple(row.get(name) for name in names) for row in computed]
 
 

@@ -153,7 +153,7 @@ class Api:
     """Calls of one account and region.
 
     Args:
-        client: A boto3 client of SageMaker, with one attempt per call.
+        client: A boto3 client of SageMaker or Service Quotas, with one attempt per call.
         account_id: Account, for the pace and for messages.
         region: Region, likewise.
         pacers: The pacers of the run.
@@ -164,6 +164,7 @@ class Api:
         uniform: Draws the jitter of a wait between two bounds.
         notify_wait: Called before each wait with its reason ("throttled" or "retry") and seconds.
         check: Called before each attempt; raises if the run has to stop.
+        counts: Where to count; None = counts of its own.
     """
 
     def __init__(
@@ -180,13 +181,14 @@ class Api:
         uniform: Callable[[float, float], float] = random.uniform,
         notify_wait: Callable[[str, float], None] = lambda *_: None,
         check: Callable[[], None] = lambda: None,
+        counts: Counts | None = None,
     ) -> None:
         read_bodies(client)
         self._client = client
         self.account_id = account_id
         self.region = region
         self.scope = f"{account_id}/{region}"
-        self.counts = Counts()
+        self.counts = counts or Counts()
         self._pacers = pacers
         self._retries = retries
         self._sleep = sleep
@@ -287,6 +289,7 @@ _METHODS: Final = {
     "DescribeTrainingJob": "describe_training_job",
     "Search": "search",
     "ListTags": "list_tags",
+    "ListServiceQuotas": "list_service_quotas",
 }
 
 
@@ -296,6 +299,7 @@ _PROMISED: Final = {
     "ListTrainingJobs": "TrainingJobSummaries",
     "Search": "Results",
     "ListTags": "Tags",
+    "ListServiceQuotas": "Quotas",
 }
 
 

@@ -361,6 +361,8 @@ _EXPLAINED: Final[Mapping[Kind, tuple[type[ExporterError], str, str]]] = {
 
 def _action(operation: str) -> str:
     """Return the IAM action of an operation; other services than SageMaker are named in it."""
+    if operation == "ListServiceQuotas":
+        return f"servicequotas:{operation}"
     return operation if ":" in operation else f"sagemaker:{operation}"
 
 

@@ -70,7 +70,7 @@ class Pacers:
     """All pacers of a run; scopes of one account and region share theirs.
 
     `--max-rps` limits ListTrainingJobs. AWS publishes no limits for Search, Describe and ListTags
-    and counts them separately, so each has its own pace, in proportion to `--max-rps`.
+    and counts all operations separately, so each has its own pace, in proportion to `--max-rps`.
     """
 
     _PROPORTION: Final = {
@@ -78,6 +78,8 @@ class Pacers:
         "Search": 1.0,
         "DescribeTrainingJob": 4.0,
         "ListTags": 4.0,
+        # A whole listing is about thirty pages, once a day; AWS documents 10 calls a second.
+        "ListServiceQuotas": 4.0,
     }
 
     def __init__(

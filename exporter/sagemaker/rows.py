@@ -417,6 +417,8 @@ class DetailRow:
     encrypt_traffic: Annotated[bool | None, "EnableInterContainerTrafficEncryption"] = None
     network_isolation: Annotated[bool | None, "EnableNetworkIsolation"] = None
     serverless: Annotated[bool | None, _serverless] = None
+    max_runtime_seconds: Annotated[int | None, "StoppingCondition.MaxRuntimeInSeconds"] = None
+    max_wait_seconds: Annotated[int | None, "StoppingCondition.MaxWaitTimeInSeconds"] = None
 
 
 def _reader(annotation: Any) -> Callable[[Record], Any]:  # noqa: ANN401 - any type may be one

@@ -142,7 +142,7 @@ def with_tags(api: Api, found: Found) -> Found:
     operation = "ListTags"
     items: list[object] = []
     try:
-        for answer in _pages(api, operation, ResourceArn=found.job.training_job_arn):
+        for answer in pages(api, operation, ResourceArn=found.job.training_job_arn):
             items.extend(answer.items)
     except (NotFound, InvalidRequest):
         return found
@@ -243,7 +243,7 @@ class _Results:
 
 
 def _search(api: Api, expression: dict[str, Any], size: int) -> Iterator[_Results]:
-    pages = _pages(
+    answers = pages(
         api,
         "Search",
         Resource="TrainingJob",
@@ -252,7 +252,7 @@ def _search(api: Api, expression: dict[str, Any], size: int) -> Iterator[_Result
         SortOrder="Ascending",
         MaxResults=size,
     )
-    for answer in pages:
+    for answer in answers:
         records = map(_training_job, answer.items)
         jobs = _each(api, answer.operation, records, _job_and_details)
         # The index shows the state of some moment after this one.
@@ -277,7 +277,7 @@ def _total_hits(answer: Answer) -> int:
     return (value or 0) + more
 
 
-def _pages(api: Api, operation: str, **parameters: Any) -> Iterator[Answer]:  # noqa: ANN401 - as boto3 takes
+def pages(api: Api, operation: str, **parameters: Any) -> Iterator[Answer]:  # noqa: ANN401 - as boto3 takes
     """Yield the answers of an operation, page after page.
 
     Raises:

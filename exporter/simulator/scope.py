@@ -45,6 +45,8 @@ class Scope:
         clock: The world's time.
         index: The live jobs, for listings.
         deleted: The deleted jobs, each with the time of its deletion.
+        quotas: The service quotas of SageMaker by name, such as `ml.g5.xlarge for training warm
+            pool usage`, as ListServiceQuotas answers them.
         last_search: The key and the ordered hits of the last search, for its next page.
     """
 
@@ -53,6 +55,7 @@ class Scope:
         self.clock = shared.clock
         self.index = JobIndex()
         self.deleted: list[tuple[Job, datetime]] = []
+        self.quotas: dict[str, float] = {}
         self.last_search: tuple[object, list[tuple[Job, JobState]]] | None = None
         self._shared = shared
         self._by_name: dict[str, Job] = {}

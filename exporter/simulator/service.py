@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from exporter.simulator import pricing, views
+from exporter.simulator import pricing, quotas, views
 from exporter.simulator.access import Access, Caller
 from exporter.simulator.job import Place
 from exporter.simulator.limits import RateLimits
@@ -20,6 +20,7 @@ OPERATIONS: Mapping[str, frozenset[str]] = {
     "sagemaker": frozenset({"ListTrainingJobs", "DescribeTrainingJob", "Search", "ListTags"}),
     "sts": frozenset({"GetCallerIdentity", "AssumeRole"}),
     "pricing": frozenset({"GetProducts"}),
+    "service-quotas": frozenset({"ListServiceQuotas"}),
 }
 """The operations that the simulator answers; none of them writes."""
 
@@ -27,7 +28,7 @@ _TAGS_PAGE = 50
 
 
 class Service:
-    """SageMaker, STS and the Price List API over one world.
+    """SageMaker, STS, Service Quotas and the Price List API over one world.
 
     Args:
         world: The jobs.
@@ -73,6 +74,7 @@ class Service:
             "DescribeTrainingJob": self._describe,
             "Search": self._search,
             "ListTags": self._list_tags,
+            "ListServiceQuotas": self._list_quotas,
         }[call.operation]
         with self._world.lock:
             scope.tidy()
@@ -116,6 +118,9 @@ class Service:
             end = begin + _TAGS_PAGE
             answer["NextToken"] = self._tokens.seal(_bound(scope, call), call.params, end, now)
         return answer
+
+    def _list_quotas(self, scope: Scope, call: Call, _now: datetime) -> Answer:
+        return quotas.service_quotas(scope, call)
 
     def _missing(self) -> ApiError:
         return ApiError(self._world.behaviour.missing_job_error, "Requested resource not found.")

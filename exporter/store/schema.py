@@ -189,6 +189,8 @@ training_job_details: Final = Table(
         "Latest server time that these details can be from; fetched_at is the earliest; "
         "NULL = fetched_at and 2 minutes",
     ),
+    _int("max_runtime_seconds", "StoppingCondition.MaxRuntimeInSeconds; NULL = not known"),
+    _int("max_wait_seconds", "StoppingCondition.MaxWaitTimeInSeconds, for spot; NULL = none"),
     PrimaryKeyConstraint(*KEY),
     comment="Fields of Describe and Search, one row per job; never Environment or HyperParameters",
 )
@@ -329,6 +331,19 @@ local_storage_families: Final = Table(
     _text("family", "Instance family, such as g5 in ml.g5.xlarge", null=False),
     PrimaryKeyConstraint("family"),
     comment="Instance families with local NVMe storage: their jobs pay no ML storage",
+)
+
+quotas: Final = Table(
+    "quotas",
+    metadata,
+    *_scope(),
+    _text("instance_type", "Instance type, such as ml.m5.xlarge", null=False),
+    _text("kind", "training: running jobs and waiting pools; warm pool: waiting pools", null=False),
+    _int("instances", "Instances that the quota allows at a time", null=False),
+    _text("quota_code", "QuotaCode, to request an increase with; NULL = AWS gave none"),
+    _time("read_at", "When it was read, by this machine's clock", null=False),
+    PrimaryKeyConstraint("account_id", "region", "instance_type", "kind"),
+    comment="Service quotas of training jobs and warm pools, as of the last reading",
 )
 
 settings: Final = Table(

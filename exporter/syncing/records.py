@@ -20,9 +20,10 @@ import sqlalchemy as sa
 
 from exporter.config.labels import Labels
 from exporter.errors import DatabaseError
+from exporter.sagemaker.quotas import Quota
 from exporter.sagemaker.rows import DetailRow, JobKey, JobRow
 from exporter.sagemaker.service import SEARCH_LAG
-from exporter.store import jobs, scopes
+from exporter.store import jobs, quotas, scopes
 from exporter.store.batches import Batch, Columns, batch
 from exporter.store.database import Database
 from exporter.store.schema import training_job_changes, training_job_details, training_jobs
@@ -180,6 +181,22 @@ class Records:
             rows = jobs.living_keys(connection, key)
         for start in range(0, len(rows), size):
             yield [JobKey(*row) for row in rows[start : start + size]]
+
+    def quotas_due(self, keys: Sequence[ScopeKey], since: datetime) -> set[ScopeKey]:
+        """Return the scopes with warm pools whose quotas have not been requested since a time."""
+        with self._guard, self._database.reading() as connection:
+            return quotas.due(connection, keys, since)
+
+    def note_quota_request(self, key: ScopeKey, now: datetime) -> None:
+        """Record that the quotas of a scope are requested now."""
+        with self._guard, self._database.writing() as connection:
+            quotas.note_request(connection, key, now)
+
+    def store_quotas(self, key: ScopeKey, found: Iterable[Quota], now: datetime) -> None:
+        """Replace the quotas of a scope."""
+        rows = [quota._asdict() for quota in found]
+        with self._guard, self._database.writing() as connection:
+            quotas.replace(connection, key, rows, now)
 
     def commit(self, commit: Commit) -> None:
         """Write everything or nothing, and read it back.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import partial
 from itertools import count
 
@@ -13,16 +13,18 @@ from exporter.config.labels import LabelRules
 from exporter.config.model import Configuration, Source, SyncOptions
 from exporter.errors import DatabaseError, ExporterError, StoreError
 from exporter.prices import refresh
-from exporter.sagemaker.api import DEFAULT_RETRIES, Api, Retries
+from exporter.sagemaker.api import DEFAULT_RETRIES, Api, Counts, Retries
 from exporter.sagemaker.pacing import Pacers
 from exporter.store import migrate, snapshot
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
-from exporter.store.scopes import ScopeState
+from exporter.store.scopes import ScopeKey, ScopeState
 from exporter.syncing import plan
 from exporter.syncing.outcome import ScopeResult, SyncReport, has_news, judge_regions
 from exporter.syncing.pool import WorkerPool
 from exporter.syncing.progress import Clock, Notices, Progress, Quiet
+from exporter.syncing.quotas import DAILY
+from exporter.syncing.quotas import RETRIES as QUOTA_RETRIES
 from exporter.syncing.records import Records
 from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
 from exporter.syncing.stopping import Stop
@@ -156,7 +158,8 @@ class _Run:
             )
             configured = configuration.with_kept(self._database, self._configuration, self._notify)
             configuration.apply(self._database, configured, targets.accounts)
-            worker = partial(self._worker, configured.rules)
+            due = self._quotas_due([target.key for target in targets.found])
+            worker = partial(self._worker, configured.rules, due)
             pool = WorkerPool(self._records, worker, self._stop, self._clock)
             results = [*targets.failed, *pool.run(targets.found)]
             self._refresh_prices(targets.found, results)
@@ -174,19 +177,35 @@ class _Run:
             )
         self._records.close_dead_runs(self._clock.now())
 
-    def _worker(self, rules: LabelRules, target: Target) -> Worker:
-        api = Api(
-            target.access.client("sagemaker", target.key.region),
+    def _quotas_due(self, keys: Sequence[ScopeKey]) -> Set[ScopeKey]:
+        """Return the scopes whose service quotas this sync reads."""
+        if not self._options.details or self._options.is_filtered:
+            return frozenset()
+        return self._records.quotas_due(keys, self._clock.now() - DAILY)
+
+    def _api(
+        self, target: Target, service: str, retries: Retries, counts: Counts | None = None
+    ) -> Api:
+        return Api(
+            target.access.client(service, target.key.region),
             *target.key,
             self._pacers,
-            retries=self._retries,
+            retries=retries,
             sleep=self._stop.sleep,
             monotonic=self._clock.monotonic,
             now=self._clock.now,
             notify_wait=lambda why, seconds: self._progress.waiting(target.key, why, seconds),
             check=self._stop.check,
+            counts=counts,
         )
+
+    def _worker(self, rules: LabelRules, due: Set[ScopeKey], target: Target) -> Worker:
+        api = self._api(target, "sagemaker", self._retries)
+        quotas = None
+        if target.key in due:
+            quotas = self._api(target, "service-quotas", QUOTA_RETRIES, api.counts)
         return Worker(
+            quotas=quotas,
             api=api,
             records=self._records,
             options=self._options,

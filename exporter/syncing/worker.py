@@ -32,6 +32,7 @@ from exporter.syncing.lookup import JobLookup
 from exporter.syncing.merge import MergePolicy
 from exporter.syncing.plan import Listing
 from exporter.syncing.progress import Clock, Progress, Quiet
+from exporter.syncing.quotas import refresh_quotas
 from exporter.syncing.records import Records, ScopeView
 from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
 from exporter.syncing.stopping import Interrupted, Stop
@@ -57,6 +58,7 @@ class Worker:
         stop: Checked before each page; raises if the run has to stop.
         sizes: How much is done in one step.
         passed_over: Errors after which a region without data is no scope.
+        quotas: Calls of Service Quotas; None = the quotas are not due.
         scope: What all steps of the scope share.
     """
 
@@ -71,6 +73,7 @@ class Worker:
     stop: Stop = field(default_factory=Stop)
     sizes: Sizes = DEFAULT_SIZES
     passed_over: tuple[type[ExporterError], ...] = (RegionNotEnabled,)
+    quotas: Api | None = None
     scope: ScopeContext = field(init=False)
 
     def __post_init__(self) -> None:
@@ -126,8 +129,9 @@ class Worker:
                     self.scope.lookup.capabilities,
                     self.sizes.page,
                 )
-                self._sync_listing(view, listing)
-                if not plan.needs_another(listing, resumed=listing.started):
+                is_last = not plan.needs_another(listing, resumed=listing.started)
+                self._sync_listing(view, listing, is_last=is_last)
+                if is_last:
                     return
                 if listing.mode == "full":
                     # What an earlier run began is complete now; do not list it a second time.
@@ -143,7 +147,7 @@ class Worker:
         """Close the ledger of an interrupted run whose thread has not done so."""
         self.scope.ledger.close(Interrupted())
 
-    def _sync_listing(self, view: ScopeView, listing: Listing) -> None:
+    def _sync_listing(self, view: ScopeView, listing: Listing, *, is_last: bool) -> None:
         self._begin(view.state, listing)
         self.scope.jobs.newest = view.newest
         policy = MergePolicy(
@@ -154,6 +158,9 @@ class Worker:
         )
         result = self._read(BatchReader(self.scope, policy), view, listing)
         FollowUp(self.scope, policy).run(result)
+        if is_last and self.quotas is not None:
+            # Before the commit that ends the run, so that its row of the ledger has the calls.
+            refresh_quotas(self.scope.key, self.quotas, self.records, self.clock, self.scope.notify)
         self._complete(result)
         if skipped := json.loads(self.scope.ledger.run.odd_records).get("skipped"):
             self.notify(

@@ -1,4 +1,4 @@
-"""Prices by account and currency, a record of each import of prices, and times of states.
+"""Prices by account, imports, retired scopes, odd records, times of states, limits and quotas.
 
 Each block belongs to one table. DuckDB cannot alter a primary key, so `prices` is copied, dropped
 and created again. All of it happens in the transaction of the upgrade.
@@ -101,9 +101,30 @@ _HISTORY: Final = (
     )
     """,
 )
+#: Details have the limits of a job. Details that were stored before do not: NULL.
+_LIMITS: Final = (
+    "ALTER TABLE training_job_details ADD COLUMN max_runtime_seconds BIGINT",
+    "ALTER TABLE training_job_details ADD COLUMN max_wait_seconds BIGINT",
+)
+
+#: Service quotas by account, region and instance type.
+_QUOTAS: Final = (
+    """
+    CREATE TABLE quotas (
+        account_id VARCHAR NOT NULL,
+        region VARCHAR NOT NULL,
+        instance_type VARCHAR NOT NULL,
+        kind VARCHAR NOT NULL,
+        instances BIGINT NOT NULL,
+        quota_code VARCHAR,
+        read_at TIMESTAMPTZ NOT NULL,
+        PRIMARY KEY (account_id, region, instance_type, kind)
+    )
+    """,
+)
 
 
 def upgrade() -> None:
     """Add the columns and tables of this schema."""
-    for statement in (*_IMPORTS, *_PRICES, *_SCOPES, *_RUNS, *_SEEN, *_HISTORY):
+    for statement in (*_IMPORTS, *_PRICES, *_SCOPES, *_RUNS, *_SEEN, *_HISTORY, *_LIMITS, *_QUOTAS):
         op.execute(statement)

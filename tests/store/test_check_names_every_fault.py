@@ -39,6 +39,7 @@ def test_a_sound_file_has_no_faults(filled: Database) -> None:
             "local_storage_families": 0,
             "price_imports": 0,
             "prices": 0,
+            "quotas": 0,
             "settings": 1,
             "sync_runs": 2,
             "sync_scopes": 1,

@@ -199,6 +199,33 @@ def test_tags_are_refreshed_on_request(syncer: Syncer, world: World, scope: Scop
     assert syncer.query(tags) == [("nlp",)]
 
 
+def test_limits_that_were_not_stored_come_with_the_next_look_at_a_running_job(
+    syncer: Syncer, world: World, scope: Scope
+) -> None:
+    limits = "SELECT training_job_name, max_runtime_seconds, max_wait_seconds " + (
+        "FROM training_jobs JOIN training_job_details USING (training_job_arn, creation_time) "
+        "ORDER BY 1"
+    )
+    known = [("ended", 3_600, None), ("running", 7_200, 14_400)]
+    scope.finish(scope.create_job("ended", max_runtime_seconds=3_600, lives=False))
+    scope.start(
+        scope.create_job("running", max_runtime_seconds=7_200, managed_spot=True, lives=False)
+    )
+    world.clock.advance(timedelta(hours=2))
+    syncer.sync()
+    assert syncer.query(limits) == known
+
+    with syncer.database.writing() as connection:  # as an earlier program stored them
+        connection.exec_driver_sql(
+            "UPDATE training_job_details SET max_runtime_seconds = NULL, max_wait_seconds = NULL"
+        )
+    world.clock.advance(timedelta(minutes=15))
+    syncer.sync()
+    assert syncer.query(limits) == [("ended", None, None), known[1]]
+    syncer.sync(full=True)
+    assert syncer.query(limits) == known
+
+
 def test_since_bounds_a_backfill_and_an_earlier_one_fetches_the_rest(
     syncer: Syncer, world: World, scope: Scope, simulator: Simulator
 ) -> None:

@@ -41,7 +41,8 @@ job AS MATERIALIZED (
         pool_job.*,
         detail.instance_type, detail.instance_count, detail.volume_size_gb,
         coalesce(detail.keep_alive_seconds, 0) AS keep_alive_seconds,
-        detail.training_start_time, detail.status_transitions, detail.failure_reason,
+        detail.training_start_time, detail.failure_reason,
+        /*part training_began_at*/ AS began_at,
         job_specifications.specification,
         pool_cost.usd AS pool_usd,
         coalesce(pool_cost.is_unpriced, FALSE) AS is_unpriced,
@@ -76,7 +77,7 @@ job AS MATERIALIZED (
 start AS MATERIALIZED (
     SELECT
         detail.instance_type,
-        epoch(/*part training_began_at*/) - epoch(detail.creation_time) AS seconds,
+        epoch(detail.began_at) - epoch(detail.creation_time) AS seconds,
         pool_link.next_id IS NOT NULL AS is_warm
     FROM job AS detail
     LEFT JOIN pool_link ON detail.job_id = pool_link.next_id
@@ -157,6 +158,13 @@ SELECT
     list(coalesce(job.job_family, job.training_job_name)) AS families,
     list(epoch(job.taken_from)) AS created,
     list(epoch(job.pool_from)) AS ended,
+    list(epoch(job.training_end_time)) AS stopped,
+    list(
+        CASE
+            WHEN job.began_at >= job.creation_time
+                THEN epoch(job.began_at) - epoch(job.creation_time)
+        END
+    ) AS start_seconds,
     list(job.keep_alive_seconds) AS keep_alive,
     list(job.usd_per_second) AS usd_per_second,
     list(job.pool_usd) AS pool_usd,
