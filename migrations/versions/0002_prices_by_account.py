@@ -1,4 +1,4 @@
-"""Prices by account and currency, and a record of each import of prices.
+"""Prices by account and currency, a record of each import of prices, and the prices in force.
 
 Each block belongs to one table. DuckDB cannot alter a primary key, so `prices` is copied, dropped
 and created again. All of it happens in the transaction of the upgrade.
@@ -73,8 +73,31 @@ _PRICES: Final = (
     "DROP TABLE copied_prices",
 )
 
+#: The prices in force. Installing the views fills this table.
+_RATES: Final = """
+    CREATE TABLE rates (
+        account_id VARCHAR NOT NULL,
+        region VARCHAR NOT NULL,
+        component VARCHAR NOT NULL,
+        instance_type VARCHAR NOT NULL,
+        is_bill BOOLEAN NOT NULL,
+        valid_from DATE NOT NULL,
+        valid_to DATE NOT NULL,
+        usd_per_unit NUMERIC(38, 12) NOT NULL,
+        picousd_per_unit BIGINT NOT NULL,
+        unit VARCHAR NOT NULL,
+        price_source VARCHAR NOT NULL,
+        priced_as VARCHAR NOT NULL,
+        list_usd_per_unit NUMERIC(38, 12) NOT NULL,
+        discount_percent NUMERIC(9, 6),
+        effective_from DATE NOT NULL,
+        estimated BOOLEAN NOT NULL,
+        currency VARCHAR NOT NULL
+    )
+"""
+
 
 def upgrade() -> None:
     """Add the columns and tables of this schema."""
-    for statement in (*_IMPORTS, *_PRICES):
+    for statement in (*_IMPORTS, *_PRICES, _RATES):
         op.execute(statement)
