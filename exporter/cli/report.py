@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
+from exporter import notify
 from exporter.cli.app import App, app_of
 from exporter.cli.options import options
 from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
-from exporter.config.kinds import MONTH, NUMBER, STRING, TIME, one_of
+from exporter.config.kinds import MONTH, NUMBER, STRING, TEXT, TIME, one_of
 from exporter.config.options import option
 from exporter.errors import PartialError, UsageError
 
@@ -32,6 +34,7 @@ Examples:
   sagemaker-exporter report training-cost --since 30d --by tag:Project
   sagemaker-exporter report warm-pool-cost --by day --fail-over 100
   sagemaker-exporter report job-history my-training-job
+  sagemaker-exporter report summary --format markdown
   sagemaker-exporter report warm-pool-cost --sql | duckdb sagemaker.duckdb
 """
 
@@ -89,6 +92,13 @@ class ReportOptions:
     )
     basis: str = option(
         "net", "Costs at what was paid, or at public list prices.", one_of(("list", "net"))
+    )
+    notify: tuple[str, ...] = option(
+        (),
+        "Send the report summary to this URL of Apprise (chat, mail, webhook); repeatable.",
+        TEXT,
+        "URL",
+        secret=True,
     )
     sql: bool = option(False, "Print the SQL with its values, ready to paste.")
     fail_over: Decimal | None = option(
@@ -149,9 +159,19 @@ def report(
         return
     if wanted.fail_over is not None and not chosen.limit_column:
         raise UsageError(f"The report {chosen.name} has no total for --fail-over.")
+    if wanted.notify:
+        if not chosen.prose:
+            raise UsageError(f"The report {chosen.name} cannot be sent: --notify is for summary.")
+        notify.check(wanted.notify)
     with printing(app, output) as show:
         result = _run(app, chosen, request, wanted.basis)
         show(result)
+    if wanted.notify:
+        from exporter.reports.rendering import write_markdown
+
+        message = StringIO()
+        write_markdown(result, message)
+        notify.send(wanted.notify, f"SageMaker: {chosen.title.lower()}", message.getvalue())
     if wanted.fail_over is not None:
         from exporter.reports.limits import breach
 
@@ -216,6 +236,8 @@ def _without_unsupported_defaults(
         unsupported.add("by")
     if not chosen.limit_column:
         unsupported.add("fail_over")
+    if not chosen.prose:
+        unsupported.add("notify")
     unset = ReportOptions()
     kept = replace(wanted, **{name: getattr(unset, name) for name in unsupported - flags})
     if "param" in flags:

@@ -92,8 +92,9 @@ def write(
     one_day: bool = False,
     replace_shipped: bool = False,
 ) -> None:
-    """Insert prices, and compute the rates. A price replaces one of the same import, account, item,
-    day and source.
+    """Insert prices, and compute the rates.
+
+    A price replaces one of the same import, account, item, day and source.
 
     Args:
         connection: A connection in a transaction that the caller commits.

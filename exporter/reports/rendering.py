@@ -71,7 +71,14 @@ def write_json(result: Result, out: TextIO) -> None:
 
 
 def write_markdown(result: Result, out: TextIO) -> None:
-    """Write a GitHub-flavoured table with numbers on the right and the total in bold."""
+    """Write a GitHub-flavoured table with numbers on the right and the total in bold.
+
+    A result in prose becomes a list of its sentences, with the notes in one more line: this is a
+    whole message, which has nothing beside it.
+    """
+    if result.prose:
+        _write_list(result, out)
+        return
     numeric = [is_numeric(column.type) for column in result.columns]
     out.write(_line(_escaped(column.name) for column in result.columns))
     out.write(_line("---:" if number else "---" for number in numeric))
@@ -81,6 +88,16 @@ def write_markdown(result: Result, out: TextIO) -> None:
     if result.totals is not None:
         cells = total_cells(result, result.totals)
         out.write(_line(f"**{_escaped(cell)}**" if cell else "" for cell in cells))
+
+
+def _write_list(result: Result, out: TextIO) -> None:
+    names = [column.name for column in result.columns]
+    topic, text = names.index("topic"), names.index("text")
+    for row in result.rows:
+        out.write(f"- **{_escaped(row[topic])}**: {_escaped(row[text])}\n")
+    if result.notes:
+        notes = " ".join(note.text for note in result.notes)
+        out.write(f"- **notes**: {_escaped(notes)}\n")
 
 
 #: The writers of text formats.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,8 +11,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from exporter.errors import UsageError
-from exporter.reports import notes
-from exporter.reports.catalogue import Report
+from exporter.reports import notes, periods
+from exporter.reports.catalogue import Report, find
 from exporter.reports.dimensions import Grouping, grouping
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Column, Result, Row
@@ -113,7 +113,10 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
     built = statement(report, request, with_notes=True)
     answer = connection.execute(sa.text(built.sql), dict(built.values))
     values = _values(report, request)
-    names, kinds, rows = _replayed(report, answer, values) if report.replay else _fetched(answer)
+    if report.replay:
+        names, kinds, rows = _replayed(connection, report, request, answer)
+    else:
+        names, kinds, rows = _fetched(answer)
     total = next((row for row in rows if _TOTAL in names and row[names.index(_TOTAL)]), None)
     shown = [
         index
@@ -136,6 +139,7 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
         title=report.title,
         period=request.period,
         bar=report.bar,
+        prose=report.prose,
     )
 
 
@@ -146,16 +150,41 @@ def _fetched(answer: sa.CursorResult[Any]) -> tuple[list[str], list[str], list[R
 
 
 def _replayed(
-    report: Report, answer: sa.CursorResult[Any], values: Mapping[str, Any]
+    connection: sa.Connection, report: Report, request: Request, answer: sa.CursorResult[Any]
 ) -> tuple[list[str], list[str], list[Row]]:
     """Return names, types and rows of a report whose rows the program computes."""
-    from exporter.reports import keep_alive  # here, because most reports do not need it
+    # Here, because most reports do not need them.
+    from exporter.reports import keep_alive, summary
 
-    functions = {"advise": keep_alive.advise, "draw": keep_alive.draw}
+    values = _values(report, request)
+    found = list(map(dict, answer.mappings()))
+    computed: Iterable[Mapping[str, Any]]
+    if report.reads:
+        computed = summary.summarise(
+            found, _rows_of(connection, report.reads, request, values), {"now": request.now}
+        )
+    else:
+        functions = {"advise": keep_alive.advise, "draw": keep_alive.draw}
+        computed = functions[report.replay](found, values)
     names = [_TOTAL, *report.columns]
     kinds = ["BOOLEAN", *(_TYPES.get(item.unit, "VARCHAR") for item in report.columns.values())]
-    computed = functions[report.replay](map(dict, answer.mappings()), values)
     return names, kinds, [tuple(row.get(name) for name in names) for row in computed]
+
+
+def _rows_of(
+    connection: sa.Connection, name: str, request: Request, values: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the rows of another report by column name: all of them, over its default period."""
+    report = find(name)
+    period = periods.choose(
+        month=None, since=None, until=None, today=request.now.date(), kind=report.period
+    )
+    params = {key: str(value) for key, value in values.items() if key in report.parameters}
+    result = run(
+        connection, report, Request(period, params={"top": str(10**9)} | params, now=request.now)
+    )
+    names = [column.name for column in result.columns]
+    return [dict(zip(names, row, strict=True)) for row in result.rows]
 
 
 def _values(report: Report, request: Request) -> dict[str, Any]:

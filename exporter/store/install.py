@@ -21,7 +21,7 @@ _SETTING: Final = "views"
 
 
 def install(connection: sa.Connection) -> None:
-    """Create or replace every comment and view and compute the rates, in the caller's transaction."""
+    """Create every comment and view and compute the rates, in the caller's transaction."""
     for statement in _comments():
         connection.exec_driver_sql(statement)
     view_files.create_views(connection)

@@ -46,6 +46,7 @@ EXPECTED = {
     "job-history",
     "untagged",
     "coverage",
+    "summary",
 }
 
 

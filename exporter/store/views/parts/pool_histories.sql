@@ -193,7 +193,7 @@ SELECT
     list(job.is_unpriced) AS is_unpriced,
     list(job.is_ended_here) AS is_ended_here,
     list(job.had_pool) AS had_pool,
-    list(job.had_pool AND job.warm_pool_status = 'Reused') AS was_reused,
+    list(job.had_pool AND coalesce(job.warm_pool_status = 'Reused', FALSE)) AS was_reused,
     list(coalesce(job.warm_pool_status = 'Terminated', FALSE)) AS was_wasted
 FROM priced_job AS job
 CROSS JOIN bounds
