@@ -76,9 +76,10 @@ def write_markdown(result: Result, out: TextIO) -> None:
     A result in prose becomes a list of its sentences, with the notes in one more line: this is a
     whole message, which has nothing beside it.
     """
-    if result.prose:
-        _write_list(result, out)
-        return
+    (_write_list if result.prose else _write_grid)(result, out)
+
+
+def _write_grid(result: Result, out: TextIO) -> None:
     numeric = [is_numeric(column.type) for column in result.columns]
     out.write(_line(_escaped(column.name) for column in result.columns))
     out.write(_line("---:" if number else "---" for number in numeric))

@@ -73,8 +73,10 @@ _PRICES: Final = (
     "DROP TABLE copied_prices",
 )
 
-#: The prices in force. Installing the views fills this table.
-_RATES: Final = """
+#: The prices in force. Installing the views fills this table. In schema 0001, a view had its name.
+_RATES: Final = (
+    "DROP VIEW IF EXISTS rates",
+    """
     CREATE TABLE rates (
         account_id VARCHAR NOT NULL,
         region VARCHAR NOT NULL,
@@ -94,10 +96,11 @@ _RATES: Final = """
         estimated BOOLEAN NOT NULL,
         currency VARCHAR NOT NULL
     )
-"""
+    """,
+)
 
 
 def upgrade() -> None:
     """Add the columns and tables of this schema."""
-    for statement in (*_IMPORTS, *_PRICES, _RATES):
+    for statement in (*_IMPORTS, *_PRICES, *_RATES):
         op.execute(statement)

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from exporter.reports.periods import Period
-from exporter.store import rates
 from tests.support.cases import REGION, World, job, load_case
 from tests.support.rows import insert
 
@@ -38,7 +37,6 @@ def test_hours_that_move_to_an_account_with_a_discount_are_volume(world: World) 
     world.put(load_case("change_a"))
     world.put(load_case("change_b"), account=OTHER)
     insert(world.connection, "discounts", account_id=OTHER, component="", percent=50)
-    rates.refresh(world.connection)
 
     assert world.rows("cost-change") == [row("fam", "17.27", "10.99", volume_usd="-6.28")]
 
