@@ -75,12 +75,17 @@ def test_each_writer_computes_them_in_its_transaction(database: Database, tmp_pa
     assert in_force(database) == [(Decimal("0.2"), "Price List API")]
 
 
+def change_and_fail(database: Database) -> None:
+    with database.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM prices")
+        load_shipped(connection, ["g5"])
+        raise ZeroDivisionError
+
+
 def test_a_change_that_fails_leaves_them_as_they_were(database: Database) -> None:
     with database.writing() as connection:
         load_shipped(connection)
     before = in_force(database)
-    with pytest.raises(ZeroDivisionError), database.writing() as connection:
-        connection.exec_driver_sql("DELETE FROM prices")
-        load_shipped(connection, ["g5"])
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        change_and_fail(database)
     assert in_force(database) == before

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from exporter.prices import rows as prices
 from exporter.prices.rows import Price
 from exporter.reports.rendering import write_markdown
+from exporter.reports.table import render
 from tests.support.cases import ACCOUNT, REGION, Record, World, job
 
 #: A Monday.
@@ -162,6 +163,11 @@ def test_five_of_many_changes_are_named_and_names_cannot_format_the_message(worl
         "month to date", "end of month", *(f"change {n}" for n in range(1, 6)), "waste",
         "not known",
     ]  # fmt: skip
+
+    text = render(result, width=60).splitlines()
+    assert text[0] == "The week in ten lines"
+    assert text[1].startswith("month to date  ")
+    assert all(len(each) <= 60 for each in text)
 
     message = StringIO()
     write_markdown(result, message)
