@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,7 +13,6 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from exporter import notify
 from exporter.cli.app import App, app_of
 from exporter.cli.options import options
 from exporter.cli.results import Output, printing
@@ -155,23 +155,19 @@ def report(
     wanted = _without_unsupported_defaults(ctx, chosen, wanted)
     request = _request(app, chosen, wanted, argument)
     if wanted.sql:
+        if "notify" in _flags(ctx):
+            raise UsageError("--sql runs no report, so --notify has nothing to send.")
         _print_sql(chosen, request, wanted.basis, output)
         return
     if wanted.fail_over is not None and not chosen.limit_column:
         raise UsageError(f"The report {chosen.name} has no total for --fail-over.")
     if wanted.notify:
-        if not chosen.prose:
-            raise UsageError(f"The report {chosen.name} cannot be sent: --notify is for summary.")
-        notify.check(wanted.notify)
+        _check_receivers(chosen, wanted.notify)
     with printing(app, output) as show:
         result = _run(app, chosen, request, wanted.basis)
         show(result)
     if wanted.notify:
-        from exporter.reports.rendering import write_markdown
-
-        message = StringIO()
-        write_markdown(result, message)
-        notify.send(wanted.notify, f"SageMaker: {chosen.title.lower()}", message.getvalue())
+        _send(result, wanted.notify)
     if wanted.fail_over is not None:
         from exporter.reports.limits import breach
 
@@ -198,6 +194,23 @@ def _request(app: App, chosen: Report, wanted: ReportOptions, argument: str | No
         argument=argument,
         now=app.now,
     )
+
+
+def _check_receivers(chosen: Report, urls: Sequence[str]) -> None:
+    from exporter import notify
+
+    if not chosen.prose:
+        raise UsageError(f"The report {chosen.name} cannot be sent: --notify is for summary.")
+    notify.check(urls)
+
+
+def _send(result: Result, urls: Sequence[str]) -> None:
+    from exporter import notify
+    from exporter.reports.rendering import write_markdown
+
+    message = StringIO()
+    write_markdown(result, message)
+    notify.send(urls, f"SageMaker: {result.title.lower()}", message.getvalue())
 
 
 def _print_sql(chosen: Report, request: Request, basis: str, output: Output) -> None:

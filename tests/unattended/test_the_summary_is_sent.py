@@ -130,6 +130,8 @@ def test_only_the_summary_can_be_sent(
     code, _, err = run(capfd, migrated_file, "report", "coverage", "--notify", webhook.url)
     assert code == 2
     assert "--notify is for summary" in err
+    sql = run(capfd, migrated_file, "report", "summary", "--sql", "--notify", webhook.url)
+    assert (sql[0], sql[1]) == (2, "")
     assert "S3CRET" not in err
     assert webhook.bodies == []
 
