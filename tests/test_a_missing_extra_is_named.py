@@ -22,6 +22,7 @@ sys.exit(main(sys.argv[2:]))
     ("library", "extra", "command"),
     [
         ("deltalake", "lake", ["publish", "lake"]),
+        ("apprise", "notify", ["report", "summary", "--notify", "json://127.0.0.1"]),
         ("jinja2", "dashboard", ["dashboard", "--output", "page.html"]),
         ("vl_convert", "dashboard", ["dashboard", "--output", "page.html"]),
     ],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +17,7 @@ from exporter.cli.app import App, app_of
 from exporter.cli.options import Value, options
 from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
-from exporter.config.kinds import MONTH, NUMBER, STRING, TIME, one_of
+from exporter.config.kinds import MONTH, NUMBER, STRING, TEXT, TIME, one_of
 from exporter.config.options import option
 from exporter.errors import PartialError, UsageError
 
@@ -32,6 +34,7 @@ Examples:
   sagemaker-exporter report training-cost --since 30d --by tag:Project
   sagemaker-exporter report warm-pool-cost --by day --fail-over 100
   sagemaker-exporter report job-history my-training-job
+  sagemaker-exporter report summary --format markdown
   sagemaker-exporter report warm-pool-cost --sql | duckdb sagemaker.duckdb
 """
 
@@ -89,6 +92,13 @@ class ReportOptions:
     )
     basis: str = option(
         "net", "Costs at what was paid, or at public list prices.", one_of(("list", "net"))
+    )
+    notify: tuple[str, ...] = option(
+        (),
+        "Send the report summary to this URL of Apprise (chat, mail, webhook); repeatable.",
+        TEXT,
+        "URL",
+        secret=True,
     )
     sql: bool = option(False, "Print the SQL with its values, ready to paste.")
     fail_over: Decimal | None = option(
@@ -152,13 +162,19 @@ def report(
     wanted = _without_unsupported_defaults(ctx, chosen, wanted)
     request = _request(app, chosen, wanted, argument)
     if wanted.sql:
+        if "notify" in _flags(ctx):
+            raise UsageError("--sql runs no report, so --notify has nothing to send.")
         _print_sql(chosen, request, wanted.basis, output)
         return
     if wanted.fail_over is not None and not chosen.limit_column:
         raise UsageError(f"The report {chosen.name} has no total for --fail-over.")
+    if wanted.notify:
+        _check_receivers(chosen, wanted.notify)
     with printing(app, output) as show:
         result = _run(app, chosen, request, wanted.basis)
         show(result)
+    if wanted.notify:
+        _send(result, wanted.notify)
     if wanted.fail_over is not None:
         from exporter.reports.limits import breach
 
@@ -185,6 +201,23 @@ def _request(app: App, chosen: Report, wanted: ReportOptions, argument: str | No
         argument=argument,
         now=app.now,
     )
+
+
+def _check_receivers(chosen: Report, urls: Sequence[str]) -> None:
+    from exporter import notify
+
+    if not chosen.prose:
+        raise UsageError(f"The report {chosen.name} cannot be sent: --notify is for summary.")
+    notify.check(urls)
+
+
+def _send(result: Result, urls: Sequence[str]) -> None:
+    from exporter import notify
+    from exporter.reports.rendering import write_markdown
+
+    message = StringIO()
+    write_markdown(result, message)
+    notify.send(urls, f"SageMaker: {result.title.lower()}", message.getvalue())
 
 
 def _print_sql(chosen: Report, request: Request, basis: str, output: Output) -> None:
@@ -223,6 +256,8 @@ def _without_unsupported_defaults(
         unsupported.add("by")
     if not chosen.limit_column:
         unsupported.add("fail_over")
+    if not chosen.prose:
+        unsupported.add("notify")
     unset = ReportOptions()
     kept = replace(wanted, **{name: getattr(unset, name) for name in unsupported - flags})
     if "param" in flags:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound="DataclassInstance")
 
 #: Keys whose values no message shows.
-SECRETS: Final = frozenset({"external_id", "ping_url", "token"})
+SECRETS: Final = frozenset({"external_id", "notify", "ping_url", "token"})
 _KEY: Final = "option"
 _LONGEST_SHOWN: Final = 200
 

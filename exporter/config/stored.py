@@ -22,7 +22,7 @@ from exporter.config import file
 from exporter.config.labels import Labelled, LabelRules, Labels, label
 from exporter.config.model import Configuration, Discount
 from exporter.prices import shipped
-from exporter.store import jobs
+from exporter.store import jobs, rates
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
 from exporter.store.schema import accounts, discounts, settings
@@ -217,6 +217,7 @@ def apply(database: Database, configuration: Configuration, reached: Reached) ->
             ],
         )
         shipped.load_shipped(connection, configuration.local_storage_families)
+        rates.refresh(connection)
         for start in range(0, len(relabelled), _BATCH):
             batch = relabelled[start : start + _BATCH]
             jobs.relabel(connection, {name: [row[name] for row in batch] for name in batch[0]})

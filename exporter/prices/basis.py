@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from exporter.prices.rows import API_SOURCE, IS_SHIPPED
+from exporter.store.rates import TEMPORARY
 
 NET: Final = "net"
 LIST: Final = "list"
@@ -22,6 +23,7 @@ LIST_PRICES: Final = (
     "CREATE OR REPLACE TEMP TABLE prices AS "  # noqa: S608 - our condition
     f"SELECT * FROM prices WHERE source = '{API_SOURCE}' OR {IS_SHIPPED}",
     "CREATE OR REPLACE TEMP TABLE discounts AS SELECT * FROM discounts WHERE FALSE",
+    TEMPORARY,
 )
 
 

@@ -18,6 +18,7 @@ from exporter.prices import rows
 from exporter.prices.effects import ChangedMonth, changed_months, costs_of_past_months
 from exporter.prices.rows import API_SOURCE, COLUMNS, LIMIT, SHIPPED_PREFIX, UNITS, Price
 from exporter.sagemaker.price_list import CURRENCIES
+from exporter.store import rates
 from exporter.store.schema import price_imports
 from exporter.text import did_you_mean
 
@@ -163,6 +164,7 @@ def remove(connection: Connection, import_id: int, now: datetime) -> Removal:
         text("UPDATE price_imports SET removed_at = :now WHERE import_id = :import_id"),
         {"import_id": import_id, "now": now},
     )
+    rates.refresh(connection)
     months = changed_months(before, costs_of_past_months(connection, now))
     return Removal(found[import_id], months)
 

@@ -111,6 +111,10 @@ _RATES: Final = """
         effective_from, currency, list_usd_per_unit, discount_percent, estimated, priced_as
     FROM rates
     WHERE :on >= valid_from AND :on < valid_to
+    QUALIFY row_number() OVER (
+        PARTITION BY account_id, region, component, instance_type
+        ORDER BY is_bill DESC
+    ) = 1
     ORDER BY region, component, instance_type, account_id
 """
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from exporter.store import rates
 from exporter.store.batches import batch, staged
 from exporter.store.schema import prices as table
 
@@ -91,7 +92,9 @@ def write(
     one_day: bool = False,
     replace_shipped: bool = False,
 ) -> None:
-    """Insert prices. A price replaces one of the same import, account, item, day and source.
+    """Insert prices, and compute the rates.
+
+    A price replaces one of the same import, account, item, day and source.
 
     Args:
         connection: A connection in a transaction that the caller commits.
@@ -117,6 +120,7 @@ def write(
         connection.exec_driver_sql(_DELETE_SHIPPED)
     connection.exec_driver_sql(_INSERT)
     connection.exec_driver_sql(f"DROP TABLE {_STAGED}")
+    rates.refresh(connection)
 
 
 def _key(price: Price) -> tuple[Any, ...]:

@@ -15,6 +15,8 @@ A header is a block of comments at the top of the file:
     -- limit: cost_usd            (the column of the total that --fail-over checks)
     -- prices: yes                (a note warns about public list prices)
     -- replay: advise             (the function that makes the rows, see running.py)
+    -- reads: keep-alive-advice   (a report whose rows that function needs, too)
+    -- prose: yes                 (Markdown is a list of its texts, not a table)
     -- example: --by family
 
 The SQL below the header runs unchanged if its `:parameters` are bound. Three marks receive the
@@ -98,6 +100,8 @@ class Report:
         prices: Whether a note warns about public list prices.
         replay: The function that makes the rows from those of the SQL (running.py); empty = the
             rows of the SQL are those of the report.
+        reads: A report whose rows this function needs, too; empty = none.
+        prose: Whether each row is a sentence, in the columns `topic` and `text`.
         sql: The statement without the header.
     """
 
@@ -112,6 +116,8 @@ class Report:
     limit_column: str = ""
     prices: bool = False
     replay: str = ""
+    reads: str = ""
+    prose: bool = False
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     columns: Mapping[str, Column] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
@@ -169,6 +175,8 @@ def parse(name: str, text: str) -> Report:
         limit_column=one("limit"),
         prices=one("prices") == "yes",
         replay=one("replay"),
+        reads=one("reads"),
+        prose=one("prose") == "yes",
         parameters={item.name: item for item in map(_parameter, entries.pop("param", []))},
         columns={item.name: item for item in map(_column, entries.pop("column", []))},
         examples=tuple(entries.pop("example", [])),

@@ -27,7 +27,7 @@ PREFIX: Final = "note_"
 _SEEN: Final = re.compile(r"shipped list: (\d{4}-\d\d-\d\d),")
 
 #: Why a cost is NULL, by its basis.
-_UNKNOWN: Final = {
+UNKNOWN: Final = {
     "no price": "there is no price (run `report coverage`, then `prices import FILE`)",
     "no details": "the details are not fetched yet (run `sync`)",
     "unknown seconds": (
@@ -58,7 +58,7 @@ FIGURES: Final = ",\n" + ",\n".join(
         f"    sum(cost_usd) FILTER (WHERE cost_basis = 'accruing') AS {PREFIX}accruing",
         *(
             f"    count(*) FILTER (WHERE cost_basis = '{basis}') AS {_figure(basis)}"
-            for basis in _UNKNOWN
+            for basis in UNKNOWN
         ),
     ]
 )
@@ -72,7 +72,7 @@ def of_total(total: Mapping[str, Any], period: Period | None = None) -> Iterator
             columns there are no notes.
         period: The days of the report, for the age of the prices; None = it has no period.
     """
-    reasons = {basis: why for basis, why in _UNKNOWN.items() if total.get(_figure(basis))}
+    reasons = {basis: why for basis, why in UNKNOWN.items() if total.get(_figure(basis))}
     if reasons:
         jobs = total.get("unpriced_jobs")
         number = "some jobs" if jobs is None else counted(jobs, "job")

@@ -71,7 +71,15 @@ def write_json(result: Result, out: TextIO) -> None:
 
 
 def write_markdown(result: Result, out: TextIO) -> None:
-    """Write a GitHub-flavoured table with numbers on the right and the total in bold."""
+    """Write a GitHub-flavoured table with numbers on the right and the total in bold.
+
+    A result in prose becomes a list of its sentences, with the notes in one more line: this is a
+    whole message, which has nothing beside it.
+    """
+    (_write_list if result.prose else _write_grid)(result, out)
+
+
+def _write_grid(result: Result, out: TextIO) -> None:
     numeric = [is_numeric(column.type) for column in result.columns]
     out.write(_line(escaped(column.name) for column in result.columns))
     out.write(_line("---:" if number else "---" for number in numeric))
@@ -81,6 +89,16 @@ def write_markdown(result: Result, out: TextIO) -> None:
     if result.totals is not None:
         cells = total_cells(result, result.totals)
         out.write(_line(f"**{escaped(cell)}**" if cell else "" for cell in cells))
+
+
+def _write_list(result: Result, out: TextIO) -> None:
+    names = [column.name for column in result.columns]
+    topic, text = names.index("topic"), names.index("text")
+    for row in result.rows:
+        out.write(f"- **{escaped(row[topic])}**: {escaped(row[text])}\n")
+    if result.notes:
+        notes = " ".join(note.text for note in result.notes)
+        out.write(f"- **notes**: {escaped(notes)}\n")
 
 
 #: The writers of text formats.

@@ -58,6 +58,7 @@ class Result:
         title: The title of a table.
         period: The days that the report covers; None = it has no period.
         bar: The column that tables draw as a bar; empty = none.
+        prose: Whether each row is a sentence, in the columns `topic` and `text`, for people.
     """
 
     columns: tuple[Column, ...]
@@ -68,3 +69,4 @@ class Result:
     title: str = ""
     period: Period | None = None
     bar: str = ""
+    prose: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,8 +11,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from exporter.errors import UsageError
-from exporter.reports import notes
-from exporter.reports.catalogue import Report
+from exporter.reports import notes, periods
+from exporter.reports.catalogue import Report, find
 from exporter.reports.dimensions import Grouping, grouping
 from exporter.reports.nearest import check_job
 from exporter.reports.periods import Period, midnight
@@ -114,7 +114,10 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
     built = statement(report, request, with_notes=True)
     answer = connection.execute(sa.text(built.sql), dict(built.values))
     values = _values(report, request)
-    names, kinds, rows = _replayed(report, answer, values) if report.replay else _fetched(answer)
+    if report.replay:
+        names, kinds, rows = _replayed(connection, report, request, answer)
+    else:
+        names, kinds, rows = _fetched(answer)
     total = next((row for row in rows if _TOTAL in names and row[names.index(_TOTAL)]), None)
     shown = [
         index
@@ -139,6 +142,7 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
         title=report.title,
         period=request.period,
         bar=report.bar,
+        prose=report.prose,
     )
 
 
@@ -149,25 +153,49 @@ def _fetched(answer: sa.CursorResult[Any]) -> tuple[list[str], list[str], list[R
 
 
 def _replayed(
-    report: Report, answer: sa.CursorResult[Any], values: Mapping[str, Any]
+    connection: sa.Connection, report: Report, request: Request, answer: sa.CursorResult[Any]
 ) -> tuple[list[str], list[str], list[Row]]:
     """Return names, types and rows of a report whose rows the program computes."""
     # Here, because most reports do not need them.
-    from exporter.reports import forecast, keep_alive, keep_alive_results, missing_pools
+    from exporter.reports import forecast, keep_alive, keep_alive_results, missing_pools, summary
 
-    functions = {
-        "advise": keep_alive.advise,
-        "draw": keep_alive.draw,
-        "results": keep_alive_results.results,
-        "missing": missing_pools.missing,
-        "forecast": forecast.forecast,
-    }
-    computed = functions[report.replay](map(dict, answer.mappings()), values)
-    figures = [name for name in computed[-1] if name.startswith(notes.PREFIX)]
+    values = _values(report, request)
+    found = map(dict, answer.mappings())
+    computed: Iterable[Mapping[str, Any]]
+    if report.reads:
+        others = _rows_of(connection, report.reads, request, values)
+        computed = summary.summarise(list(found), others, {"now": request.now})
+    else:
+        functions = {
+            "advise": keep_alive.advise,
+            "draw": keep_alive.draw,
+            "results": keep_alive_results.results,
+            "missing": missing_pools.missing,
+            "forecast": forecast.forecast,
+        }
+        computed = functions[report.replay](found, values)
+    rows = list(computed)
+    figures = [name for name in (rows[-1] if rows else ()) if name.startswith(notes.PREFIX)]
     names = [_TOTAL, *report.columns, *figures]
     kinds = ["BOOLEAN", *(_TYPES.get(item.unit, "VARCHAR") for item in report.columns.values())]
     kinds += ["BIGINT"] * len(figures)
-    return names, kinds, [tuple(row.get(name) for name in names) for row in computed]
+    return names, kinds, [tuple(row.get(name) for name in names) for row in rows]
+
+
+def _rows_of(
+    connection: sa.Connection, name: str, request: Request, values: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the rows of another report by column name: all of them, over its default period."""
+    report = find(name)
+    period = periods.choose(
+        month=None, since=None, until=None, today=request.now.date(), kind=report.period
+    )
+    params = {key: str(value) for key, value in values.items() if key in report.parameters}
+    result = run(
+        connection, report, Request(period, params={"top": str(10**9)} | params, now=request.now)
+    )
+    names = [column.name for column in result.columns]
+    return [dict(zip(names, row, strict=True)) for row in result.rows]
 
 
 def _check_jobs(connection: sa.Connection, report: Report, values: Mapping[str, Any]) -> None:

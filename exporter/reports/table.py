@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import zip_longest
+from textwrap import wrap
 from typing import Final
 
 from rich.cells import cell_len, chop_cells
@@ -70,6 +71,8 @@ class _Table:
         widths = self._fitting()
         if not self._rows:
             lines.append("No rows.")
+        elif self._result.prose:
+            lines.extend(self._sentences())
         elif widths is None:
             lines.extend(self._blocks())
         else:
@@ -80,6 +83,18 @@ class _Table:
         for note in notes:
             lines.extend(self._styled(line, _DIM) for line in self._wrapped(visible(note)))
         return "".join(f"{line}\n" for line in lines)
+
+    def _sentences(self) -> Iterator[str]:
+        """Yield the sentences of a result in prose, each after its topic."""
+        names = [column.name for column in self._result.columns]
+        rows = [(cells[names.index("topic")], cells[names.index("text")]) for cells in self._cells]
+        indent = max(len(topic) for topic, _ in rows) + 2
+        for topic, text in rows:
+            folded = [text]
+            if self._width is not None:
+                folded = wrap(text, max(20, self._width - indent), break_on_hyphens=False)
+            yield f"{topic:{indent}}{folded[0]}"
+            yield from (f"{'':{indent}}{line}" for line in folded[1:])
 
     def _hidden(self, widths: Mapping[int, int]) -> Iterator[str]:
         """Yield a note if columns with values are hidden."""

@@ -32,6 +32,11 @@ def remarks(connection: sa.Connection) -> list[str]:
     return list(_sentences(connection, _REMARKS))
 
 
+def stale_rates(connection: sa.Connection) -> list[str]:
+    """Return a sentence if the table `rates` is not what its view computes."""
+    return list(_sentences(connection, _STALE_RATES))
+
+
 def _sentences(
     connection: sa.Connection,
     findings: Iterable[_Finding],
@@ -165,5 +170,22 @@ _REMARKS: Final[list[_Finding]] = [
     (
         "SELECT account_id, region FROM sync_runs WHERE outcome = 'running'",
         "A run of {}/{} is marked as running. If it was killed, the next sync corrects this.",
+    ),
+]
+
+# Not a fault: somebody changed `prices` or `discounts` by hand, and nothing is lost.
+_STALE_RATES: Final[list[_Finding]] = [
+    (
+        """
+        SELECT count(*)
+        FROM (
+            (FROM rates EXCEPT ALL FROM rates_from_prices)
+            UNION ALL
+            (FROM rates_from_prices EXCEPT ALL FROM rates)
+        )
+        HAVING count(*) > 0
+        """,
+        "The costs do not use the prices and discounts as they are: {} rates differ. "
+        "The next `prices import` computes all rates again.",
     ),
 ]

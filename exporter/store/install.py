@@ -13,7 +13,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from exporter.sql import literal
-from exporter.store import view_files
+from exporter.store import rates, view_files
 from exporter.store.schema import metadata
 from exporter.text import short_hash
 
@@ -21,10 +21,11 @@ _SETTING: Final = "views"
 
 
 def install(connection: sa.Connection) -> None:
-    """Create or replace every comment and view, in the caller's transaction."""
+    """Create every comment and view and compute the rates, in the caller's transaction."""
     for statement in _comments():
         connection.exec_driver_sql(statement)
     view_files.create_views(connection)
+    rates.refresh(connection)
     connection.execute(
         sa.text("INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)"),
         {"name": _SETTING, "value": _fingerprint()},
@@ -32,12 +33,13 @@ def install(connection: sa.Connection) -> None:
 
 
 def install_temporarily(execute: Callable[[str], object]) -> None:
-    """Create every view for one connection, which may be read-only.
+    """Create every view and the rates for one connection, which may be read-only.
 
-    DuckDB resolves names to temporary views first, in queries and in views alike.
+    DuckDB resolves names to temporary views and tables first, in queries and in views alike.
     """
     for view in view_files.views():
         execute(f"CREATE OR REPLACE TEMP VIEW {view.name} AS\n{view.sql}")
+    execute(rates.TEMPORARY)
 
 
 def is_installed(connection: sa.Connection) -> bool:

@@ -226,6 +226,65 @@ prices: Final = Table(
     comment="Dated public or imported prices; the costs use the one in force when time was spent",
 )
 
+rates: Final = Table(
+    "rates",
+    metadata,
+    _text(
+        "account_id",
+        "Account with a price or discount of its own; empty = every other account",
+        null=False,
+    ),
+    _text("region", "AWS region", null=False),
+    _text("component", "Component as billed, see prices", null=False),
+    _text("instance_type", "Instance type; empty for storage", null=False),
+    _flag(
+        "is_bill",
+        "True: the rate of a kept bill, which beats the other row of its day",
+        null=False,
+    ),
+    _column("valid_from", Date(), "First UTC day", null=False),
+    _column("valid_to", Date(), "End date, exclusive", null=False),
+    _column(
+        "usd_per_unit",
+        Money,
+        "Price of one unit in currency after discount, rounded half-up to 12 places",
+        null=False,
+    ),
+    _int("picousd_per_unit", "That price in units of 1e-12, for exact arithmetic", null=False),
+    _text("unit", "Hrs or GB-Mo", null=False),
+    _text(
+        "price_source",
+        "Source of the price, with the discount if there is one; of a shipped price also the day "
+        "on which somebody saw it",
+        null=False,
+    ),
+    _text(
+        "priced_as",
+        "Component of the price; Training for a pool without a price of its own",
+        null=False,
+    ),
+    _column("list_usd_per_unit", Money, "Price before the discount", null=False),
+    _column(
+        "discount_percent",
+        Numeric(9, 6),
+        "Discount in per cent; NULL = none (imported prices have none)",
+    ),
+    _column(
+        "effective_from",
+        Date(),
+        "First day of the price; in an estimate it can be later than valid_from",
+        null=False,
+    ),
+    _flag(
+        "estimated",
+        "True before the first known date, and 180 days after a shipped price was seen",
+        null=False,
+    ),
+    _text("currency", "Currency of the price: USD, CNY or EUR", null=False),
+    comment="Prices in force on each day, computed from prices and discounts whenever those "
+    "change; a change by hand counts after the next sync or change of prices",
+)
+
 price_imports: Final = Table(
     "price_imports",
     metadata,

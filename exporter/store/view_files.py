@@ -3,8 +3,8 @@
 A file is named after its view. Its header, the lines that begin with `--`, has up to three parts
 with an empty `--` line between them: what a row is (the view's COMMENT), `needs:` with the views
 that it reads, and one `name: comment` a column (the column's COMMENT). `name, name: as in VIEW`
-gives several columns the comments that they have in a view it needs. A line that is indented
-further continues the line before it. The rest of the file is the query, see `compose`.
+gives several columns the comments that they have in a view it needs, or in a table. A line that is
+indented further continues the line before it. The rest of the file is the query, see `compose`.
 
 Views are plain views on purpose: they work for everybody who opens or attaches the file, without
 this program and in a session of any time zone.
@@ -23,6 +23,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from exporter.sql import literal
+from exporter.store.schema import metadata
 from exporter.text import short_hash
 
 #: Public views that other views read.
@@ -202,6 +203,10 @@ def _ordered(found: Iterable[View]) -> tuple[View, ...]:
 
 def _with_inherited_comments(view: View, others: Mapping[str, View]) -> View:
     comments = {
+        (column.name, f"as in {table.name}"): str(column.comment)
+        for table in metadata.tables.values()
+        for column in table.columns
+    } | {
         (column, f"as in {name}"): comment
         for name in view.needs
         for column, comment in others[name].columns

@@ -122,9 +122,35 @@ _QUOTAS: Final = (
     )
     """,
 )
+#: The prices in force. Installing the views fills this table. In schema 0001, a view had its name.
+_RATES: Final = (
+    "DROP VIEW IF EXISTS rates",
+    """
+    CREATE TABLE rates (
+        account_id VARCHAR NOT NULL,
+        region VARCHAR NOT NULL,
+        component VARCHAR NOT NULL,
+        instance_type VARCHAR NOT NULL,
+        is_bill BOOLEAN NOT NULL,
+        valid_from DATE NOT NULL,
+        valid_to DATE NOT NULL,
+        usd_per_unit NUMERIC(38, 12) NOT NULL,
+        picousd_per_unit BIGINT NOT NULL,
+        unit VARCHAR NOT NULL,
+        price_source VARCHAR NOT NULL,
+        priced_as VARCHAR NOT NULL,
+        list_usd_per_unit NUMERIC(38, 12) NOT NULL,
+        discount_percent NUMERIC(9, 6),
+        effective_from DATE NOT NULL,
+        estimated BOOLEAN NOT NULL,
+        currency VARCHAR NOT NULL
+    )
+    """,
+)
 
 
 def upgrade() -> None:
     """Add the columns and tables of this schema."""
-    for statement in (*_IMPORTS, *_PRICES, *_SCOPES, *_RUNS, *_SEEN, *_HISTORY, *_LIMITS, *_QUOTAS):
+    tables = (*_IMPORTS, *_PRICES, *_RATES, *_SCOPES, *_RUNS, *_SEEN, *_HISTORY, *_LIMITS, *_QUOTAS)
+    for statement in tables:
         op.execute(statement)

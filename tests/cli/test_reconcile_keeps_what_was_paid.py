@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.store import rates
 from exporter.store.database import Database
 from tests.cli.conftest import Command
 from tests.support import bills
@@ -67,6 +68,7 @@ def test_the_list_basis_shows_public_prices(command: Command, filled: Database, 
             f"{api}, source) VALUES ('eu-west-1', 'Training', 'ml.m5.xlarge', 0.25, 'Hrs', "
             "'2026-01-01', 'Price List API')"
         )
+        rates.refresh(connection)
     command("reconcile", str(bill), "--keep", *db)
     report = ("report", "training-cost", "--month", "2026-10", "--basis", "list", *db)
     found = json.loads(command(*report, "--json").out, parse_float=Decimal)

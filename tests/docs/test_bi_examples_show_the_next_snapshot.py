@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from exporter.cli import main
 from exporter.simulator import Scope, Simulator
-from exporter.store import snapshot
+from exporter.store import rates, snapshot
 from exporter.store.database import Database
 from tests.docs.pages import block, blocks
 
@@ -101,6 +101,7 @@ def test_views_over_parquet_read_the_next_export(published: Database) -> None:
         before = metabase.execute(total).fetchone()
         with published.writing() as connection:
             connection.execute(sa.text("DELETE FROM prices"))
+            rates.refresh(connection)
             connection.execute(
                 sa.text("DELETE FROM training_jobs WHERE training_job_name LIKE 'r%'")
             )

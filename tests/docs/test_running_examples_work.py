@@ -116,7 +116,7 @@ def test_cron_lines_run(machine: Machine) -> None:
     lines = block(PAGE, "/etc/cron.d/sagemaker-exporter").splitlines()
     settings = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
     jobs = [line for line in lines if not re.match(r"[A-Z_]+=", line)]
-    assert len(jobs) == 2
+    assert len(jobs) == 3
     assert "%" not in "".join(jobs), "cron turns % into a line break"
     config = machine.placed(settings["SAGEMAKER_EXPORTER_CONFIG"])
     for job in jobs:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from exporter.prices import rows
 from exporter.prices.rows import Price
 from exporter.prices.shipped import load_shipped
-from exporter.store import view_files
+from exporter.store import rates, view_files
 from exporter.store.schema import metadata
 from tests.money.known_jobs import put_october, put_six_jobs
 
@@ -38,6 +38,8 @@ class Ledger:
         """Insert a row; missing columns are NULL."""
         names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
         self.connection.execute(sa.text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), row)
+        if table == "discounts":
+            rates.refresh(self.connection)
 
     def job(
         self,

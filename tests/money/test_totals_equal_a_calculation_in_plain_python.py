@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from exporter.prices import rows
 from exporter.prices.rows import Price
+from exporter.store import rates
 from exporter.store.schema import training_job_details, training_jobs
 from tests.money.conftest import arn, engine
 from tests.money.plain import Books, Daily, Total, costs
@@ -164,6 +165,7 @@ def fill(connection: sa.Connection, many: list[Any], books: Books) -> None:
         connection.exec_driver_sql(
             "INSERT INTO discounts VALUES (?, ?, ?)", (account, component, percent)
         )
+    rates.refresh(connection)
     for family in books.local_families:
         connection.exec_driver_sql("INSERT INTO local_storage_families VALUES (?)", (family,))
     for (account, region), watermark in books.watermarks.items():

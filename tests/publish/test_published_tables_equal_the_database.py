@@ -24,7 +24,7 @@ from deltalake import DeltaTable, write_deltalake
 from exporter.errors import BusyError, DatabaseError, UsageError
 from exporter.publish import lake, run
 from exporter.simulator import Scope, Simulator
-from exporter.store import export
+from exporter.store import export, rates
 from exporter.store.batches import Stream
 from exporter.store.database import Database
 from tests.publish.support import FEW, command, filled
@@ -127,6 +127,7 @@ def test_only_changed_tables_are_written(synced: Database, tmp_path: Path) -> No
 
     with synced.writing() as connection:
         connection.execute(sa.text("UPDATE prices SET source = 'contract'"))
+        rates.refresh(connection)
     done = published(synced, target)
     assert {"prices", "daily_costs"} <= written(done)
     assert not {"training_jobs", "sync_runs", "data_as_of"} & written(done)

@@ -41,10 +41,6 @@ VIEWS = {
         storage_basis VARCHAR, cost_basis VARCHAR, warm_pool_status VARCHAR,
         reused_by_job VARCHAR, pool_started_at TIMESTAMPTZ, pool_ended_at TIMESTAMPTZ
     """,
-    "rates": """
-        account_id VARCHAR, region VARCHAR, component VARCHAR, instance_type VARCHAR,
-        valid_from DATE, valid_to DATE, usd_per_unit DECIMAL(38, 12), price_source VARCHAR
-    """,
     "cost_bases": "rank TINYINT, cost_basis VARCHAR, meaning VARCHAR",
     "data_as_of": """
         account_id VARCHAR, account_name VARCHAR, region VARCHAR, data_as_of TIMESTAMPTZ,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from exporter.reports.periods import Period
+from exporter.store import rates
 from tests.support.cases import ACCOUNT, OCTOBER, REGION, Record, World, job, load_case
 from tests.support.pools import Wish, served
 
@@ -274,6 +275,7 @@ def test_each_account_has_its_own_pools_and_prices(world: World) -> None:
     world.put(records)
     world.put(records, account=other)
     world.connection.exec_driver_sql(f"INSERT INTO discounts VALUES ('{other}', '', 50)")
+    rates.refresh(world.connection)
     rows = {row["account_id"]: row for row in world.rows("keep-alive-advice")}
     assert rows[ACCOUNT]["current_reuses"] == rows[other]["current_reuses"] == 4
     assert rows[ACCOUNT]["suggested_idle_usd"] == pytest.approx(

@@ -40,6 +40,7 @@ def test_a_sound_file_has_no_faults(filled: Database) -> None:
             "price_imports": 0,
             "prices": 0,
             "quotas": 0,
+            "rates": 0,
             "settings": 1,
             "sync_runs": 2,
             "sync_scopes": 1,
@@ -51,6 +52,24 @@ def test_a_sound_file_has_no_faults(filled: Database) -> None:
         faults=[],
         remarks=[],
         damage=[],
+    )
+
+
+def test_prices_that_the_costs_do_not_use_are_worth_a_remark(filled: Database) -> None:
+    change(
+        filled,
+        "INSERT INTO prices (region, component, instance_type, usd_per_unit, unit, "
+        "effective_from, source) VALUES ('eu-west-1', 'Training', 'ml.m5.xlarge', 1, 'Hrs', "
+        "'2026-01-01', 'import')",
+    )
+    checked = check(filled)
+    # Training and the pools that borrow its price, each from its first day on and as an estimate.
+    assert (checked.faults, checked.remarks) == (
+        [],
+        [
+            "The costs do not use the prices and discounts as they are: 4 rates differ. "
+            "The next `prices import` computes all rates again."
+        ],
     )
 
 

@@ -7,16 +7,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from exporter.store import rates
+
 CREATED = datetime(2026, 10, 3, 12, tzinfo=UTC)
 
 
 def insert(connection: sa.Connection, table: str, **row: Any) -> None:
-    """Insert a row; what it leaves out is NULL."""
+    """Insert a row; what it leaves out is NULL. The costs use prices and discounts at once."""
     names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
     connection.execute(
         sa.text(f"INSERT INTO {table} ({names}) VALUES ({marks})"),
         row,
     )
+    if table in ("prices", "discounts"):
+        rates.refresh(connection)
 
 
 def put_job(connection: sa.Connection, name: str, hours: int, pool: int | None) -> None:

@@ -47,7 +47,7 @@ def test_one_reused_pool_is_counted_as_one(world_copy: Database, tmp_path: Path)
 
 
 def test_an_unknown_cost_is_never_shown_as_zero(world_copy: Database, tmp_path: Path) -> None:
-    execute(world_copy, "DELETE FROM prices")
+    execute(world_copy, "DELETE FROM prices", "DELETE FROM rates")
     page = make_page(world_copy.path, tmp_path / "page.html")
     reader = Reader(page.markup)
     assert "Warm pool cost unknown" in reader.text
@@ -110,6 +110,8 @@ def test_long_lists_are_cut_and_the_rest_is_counted(world_copy: Database, tmp_pa
                 effective_from, source)
            SELECT 'eu-west-1', 'Training', 'ml.x' || n || '.large', 1, 'Hrs', '2020-01-01', 'import'
            FROM range(80) AS r (n)""",
+        "DELETE FROM rates",
+        "INSERT INTO rates BY NAME SELECT * FROM rates_from_prices",
     )
     page = make_page(world_copy.path, tmp_path / "page.html")
     reader = Reader(page.markup)

@@ -1,13 +1,13 @@
--- Price of an instance of each type in each region on each day, compute and storage together. Every
--- type and region in use has rows, with or without a price, so the costs need a single join.
---
--- needs: rates
+-- Price of an instance of each type in each region on each day, compute and storage together, apart
+-- from the rates of kept bills. Every type and region in use has rows, with or without a price, so
+-- the costs need a single join.
 --
 -- account_id, region: as in rates
 -- component: Training or Training Warm Pool
 -- instance_type: Instance type
 -- valid_from: First UTC day
 -- valid_to: as in rates
+-- storage: Component of the storage
 -- usd_per_hour: Price of an instance hour; NULL = none
 -- hour_quotient: That price in 1e-12 USD, divided by 3600: the whole part
 -- hour_remainder: The rest of that division
@@ -59,43 +59,30 @@ priced_thing AS (
         ON family.family = split_part(used_type.instance_type, '.', 2)
 ),
 
--- One row per price in USD. The costs are in USD: an amount in another currency would be added to
--- them. Materialized, because the prices take long if many bills are kept.
-usd_rate AS MATERIALIZED (
+-- One row per span of a price. A price in another currency ends the one before, but serves nothing:
+-- the costs are in USD, and no total adds two currencies.
+span AS (
     SELECT *
     FROM rates
-    WHERE currency = 'USD'
-),
-
--- One row per day on which a price begins or ends. The rates of a kept bill end after a day.
-edge AS (
-    SELECT
-        account_id, region, component, instance_type,
-        unnest([valid_from, valid_to]) AS valid_from
-    FROM usd_rate
+    WHERE NOT is_bill
 ),
 
 -- One row per priced thing and day on which its compute or storage price changes. A first row
 -- per priced thing covers the days before all prices.
 change AS (
-    SELECT thing.*, edge.valid_from
+    SELECT thing.*, span.valid_from
     FROM priced_thing AS thing
-    INNER JOIN edge
+    INNER JOIN span
         ON
-            thing.account_id = edge.account_id
-            AND thing.region = edge.region
-            AND thing.component = edge.component
-            AND thing.instance_type = edge.instance_type
-    WHERE edge.valid_from < DATE '9999-12-31'
-    UNION
-    SELECT thing.*, edge.valid_from
-    FROM priced_thing AS thing
-    INNER JOIN edge
-        ON
-            thing.account_id = edge.account_id
-            AND thing.region = edge.region
-            AND thing.storage = edge.component
-    WHERE edge.valid_from < DATE '9999-12-31'
+            thing.account_id = span.account_id
+            AND thing.region = span.region
+            AND (
+                (
+                    thing.component = span.component
+                    AND thing.instance_type = span.instance_type
+                )
+                OR thing.storage = span.component
+            )
     UNION
     SELECT *, DATE '0001-01-01' AS valid_from
     FROM priced_thing
@@ -117,22 +104,25 @@ SELECT
     compute.price_source AS compute_source,
     compute.estimated AS compute_estimated,
     change.has_storage,
+    change.storage,
     storage.usd_per_unit AS usd_per_gb_month,
     storage.picousd_per_unit AS picousd_per_gb_month,
     storage.price_source AS storage_source,
     storage.estimated AS storage_estimated
 FROM change
-LEFT JOIN usd_rate AS compute
+LEFT JOIN span AS compute
     ON
-        change.account_id = compute.account_id
+        compute.currency = 'USD'
+        AND change.account_id = compute.account_id
         AND change.region = compute.region
         AND change.component = compute.component
         AND change.instance_type = compute.instance_type
         AND change.valid_from >= compute.valid_from
         AND change.valid_from < compute.valid_to
-LEFT JOIN usd_rate AS storage
+LEFT JOIN span AS storage
     ON
-        change.account_id = storage.account_id
+        storage.currency = 'USD'
+        AND change.account_id = storage.account_id
         AND change.region = storage.region
         AND change.storage = storage.component
         AND storage.instance_type = ''

@@ -70,6 +70,8 @@ grouped_type AS (
 
 /*part priced_accounts*/,
 
+/*part bill_rates*/,
+
 -- One row per job day and instance type, with the job's details and the seconds of all its days.
 detailed_day AS (
     SELECT
@@ -250,9 +252,34 @@ priced_day AS (
             CAST(day.seconds AS HUGEINT) * day.instance_count * day.volume_size_gb AS BIGINT
         ) AS gb_seconds,
         CAST(day(last_day(day.usage_date)) AS BIGINT) * 86400 AS month_seconds,
-        card.* EXCLUDE (
-            account_id, region, component, instance_type, valid_from, valid_to
-        )
+        -- The rate of a kept bill beats the price of its day.
+        CASE WHEN paid.usage_date IS NULL THEN card.usd_per_hour ELSE paid.usd_per_unit END
+            AS usd_per_hour,
+        CASE
+            WHEN paid.usage_date IS NULL THEN card.hour_quotient
+            ELSE CAST(paid.picousd_per_unit // 3600 AS HUGEINT)
+        END AS hour_quotient,
+        CASE
+            WHEN paid.usage_date IS NULL THEN card.hour_remainder
+            ELSE paid.picousd_per_unit % 3600
+        END AS hour_remainder,
+        CASE WHEN paid.usage_date IS NULL THEN card.compute_source ELSE paid.price_source END
+            AS compute_source,
+        paid.usage_date IS NULL AND card.compute_estimated AS compute_estimated,
+        card.has_storage,
+        CASE
+            WHEN paid_storage.usage_date IS NULL THEN card.usd_per_gb_month
+            ELSE paid_storage.usd_per_unit
+        END AS usd_per_gb_month,
+        CASE
+            WHEN paid_storage.usage_date IS NULL THEN card.picousd_per_gb_month
+            ELSE paid_storage.picousd_per_unit
+        END AS picousd_per_gb_month,
+        CASE
+            WHEN paid_storage.usage_date IS NULL THEN card.storage_source
+            ELSE paid_storage.price_source
+        END AS storage_source,
+        paid_storage.usage_date IS NULL AND card.storage_estimated AS storage_estimated
     FROM spent_day AS day
     LEFT JOIN priced_account ON day.account_id = priced_account.account_id
     LEFT JOIN rate_card AS card
@@ -263,6 +290,20 @@ priced_day AS (
             AND coalesce(priced_account.account_id, '') = card.account_id
             AND day.usage_date >= card.valid_from
             AND day.usage_date < card.valid_to
+    -- The row of the card has the keys of the bills, too.
+    LEFT JOIN bill_rate AS paid
+        ON
+            card.instance_type = paid.instance_type
+            AND card.component = paid.component
+            AND card.region = paid.region
+            AND card.account_id = paid.account_id
+            AND day.usage_date = paid.usage_date
+    LEFT JOIN bill_rate AS paid_storage
+        ON
+            card.storage = paid_storage.component
+            AND card.region = paid_storage.region
+            AND card.account_id = paid_storage.account_id
+            AND day.usage_date = paid_storage.usage_date
 )
 
 SELECT

@@ -96,6 +96,8 @@ saving AS (
     GROUP BY instance_type
 ),
 
+/*part bill_rates*/,
+
 -- The jobs, with the cost of a second of their pools, at the account's own prices on the day on
 -- which they ended, and with the time at which they could leave a pool. SageMaker keeps a pool
 -- after a job that completed, was stopped after its launch, or failed by its own fault. A job that
@@ -122,10 +124,24 @@ priced_job AS (
                 THEN job.training_end_time
         END AS pool_from,
         CAST(job.instance_count AS DOUBLE) * (
-            CAST(card.usd_per_hour AS DOUBLE) / 3600
+            CAST(
+                CASE
+                    WHEN paid.usage_date IS NULL THEN card.usd_per_hour
+                    ELSE paid.usd_per_unit
+                END AS DOUBLE
+            ) / 3600
             + CASE
                 WHEN card.has_storage
-                    THEN coalesce(job.volume_size_gb * CAST(card.usd_per_gb_month AS DOUBLE), 0)
+                    THEN coalesce(
+                        job.volume_size_gb
+                        * CAST(
+                            CASE
+                                WHEN paid_storage.usage_date IS NULL THEN card.usd_per_gb_month
+                                ELSE paid_storage.usd_per_unit
+                            END AS DOUBLE
+                        ),
+                        0
+                    )
                         / (day(last_day(make_timestamp(epoch_us(job.training_end_time)))) * 86400)
                 ELSE 0
             END
@@ -140,11 +156,25 @@ priced_job AS (
             AND job.region = card.region
             AND card.component = 'Training Warm Pool'
             AND CASE
-                WHEN job.account_id IN (SELECT account_id FROM rate_card) THEN job.account_id
+                WHEN job.account_id IN (SELECT account_id FROM rates) THEN job.account_id
                 ELSE ''
             END = card.account_id
             AND CAST(make_timestamp(epoch_us(job.training_end_time)) AS DATE) >= card.valid_from
             AND CAST(make_timestamp(epoch_us(job.training_end_time)) AS DATE) < card.valid_to
+    LEFT JOIN bill_rate AS paid
+        ON
+            card.instance_type = paid.instance_type
+            AND card.component = paid.component
+            AND card.region = paid.region
+            AND card.account_id = paid.account_id
+            AND CAST(make_timestamp(epoch_us(job.training_end_time)) AS DATE) = paid.usage_date
+    LEFT JOIN bill_rate AS paid_storage
+        ON
+            card.storage = paid_storage.component
+            AND card.region = paid_storage.region
+            AND card.account_id = paid_storage.account_id
+            AND CAST(make_timestamp(epoch_us(job.training_end_time)) AS DATE)
+                = paid_storage.usage_date
 )
 
 -- One row per specification, with a list entry per job.
@@ -171,7 +201,7 @@ SELECT
     list(job.is_unpriced) AS is_unpriced,
     list(job.is_ended_here) AS is_ended_here,
     list(job.had_pool) AS had_pool,
-    list(job.had_pool AND job.warm_pool_status = 'Reused') AS was_reused,
+    list(job.had_pool AND coalesce(job.warm_pool_status = 'Reused', FALSE)) AS was_reused,
     list(coalesce(job.warm_pool_status = 'Terminated', FALSE)) AS was_wasted
 FROM priced_job AS job
 CROSS JOIN bounds

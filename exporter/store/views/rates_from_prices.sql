@@ -1,29 +1,16 @@
--- The one price in force on each day: prices after all rules of precedence, fallback and discount.
+-- The prices in force on each day, after all rules of precedence, fallback and discount. The table
+-- rates keeps these rows, because every report reads them and prices change rarely.
 -- For an account, region, component and instance type the best kind of source wins, whatever its
 -- dates: an import beats the Price List API, which beats the shipped list. Within that kind, dates
 -- count, and from its first day on an account's own price beats the price of all accounts. Before
 -- the first date the earliest price serves as an estimate. A shipped price is an estimate again
 -- 180 days after somebody saw it. A warm pool without a price from that kind of source costs what
--- training costs. The rate of a kept bill beats all of these on its day, and says nothing about
--- other days. Prices below 0, or of 1,000,000 and more, are ignored.
+-- training costs. The rate of a kept bill is a row of its own: it beats the other row on its day,
+-- and says nothing about other days. Prices below 0, or of 1,000,000 and more, are ignored.
 --
--- account_id: Account with a price or discount of its own; empty = every other account
--- region: AWS region
--- component: Component as billed, see prices
--- instance_type: Instance type; empty for storage
--- valid_from: First UTC day
--- valid_to: End date, exclusive
--- usd_per_unit: Price of one unit in currency after discount, rounded half-up to 12 places
--- picousd_per_unit: That price in units of 1e-12, for exact arithmetic
--- unit: Hrs or GB-Mo
--- price_source: Source of the price, with the discount if there is one; of a shipped price also
---     the day on which somebody saw it
--- priced_as: Component of the price; Training for a pool without a price of its own
--- list_usd_per_unit: Price before the discount
--- discount_percent: Discount in per cent; NULL = none (imported prices have none)
--- effective_from: First day of the price; in an estimate it can be later than valid_from
--- estimated: True before the first known date, and 180 days after a shipped price was seen
--- currency: Currency of the price: USD, CNY or EUR
+-- account_id, region, component, instance_type, is_bill, valid_from, valid_to: as in rates
+-- usd_per_unit, picousd_per_unit, unit, price_source, priced_as, list_usd_per_unit: as in rates
+-- discount_percent, effective_from, estimated, currency: as in rates
 WITH
 -- One row per usable price; a higher kind of source wins.
 ranked AS (
@@ -40,7 +27,16 @@ ranked AS (
     WHERE price.usd_per_unit >= 0 AND price.usd_per_unit < 1000000
 ),
 
-/*part priced_accounts*/,
+-- One row per account with prices or a discount of its own; the empty one stands for all others.
+priced_account AS (
+    SELECT '' AS account_id
+    UNION
+    SELECT account_id
+    FROM discounts
+    UNION
+    SELECT account_id
+    FROM prices
+),
 
 -- One row per price, component that it could serve, and account that it could serve. A kept bill
 -- serves no other component: it lists what pools cost by itself.
@@ -184,46 +180,12 @@ bill_day AS (
     ) = 1
 ),
 
--- One row per gap between the days of kept bills; without bills, all time is one gap.
-gap AS (
-    SELECT
-        day.account_id, day.region, day.billed_component, day.instance_type,
-        coalesce(
-            lag(day.valid_to) OVER (
-                PARTITION BY day.account_id, day.region, day.billed_component, day.instance_type
-                ORDER BY day.valid_from
-            ),
-            DATE '0001-01-01'
-        ) AS gap_from,
-        day.valid_from AS gap_to
-    FROM (
-        SELECT account_id, region, billed_component, instance_type, valid_from, valid_to
-        FROM bill_day
-        UNION ALL
-        SELECT
-            account_id, region, billed_component, instance_type, DATE '9999-12-31', NULL
-        FROM dated
-        WHERE is_first
-    ) AS day
-),
-
--- The spans of both: kept bills, and dated prices in the gaps between them.
+-- The spans of both.
 spans AS (
-    SELECT
-        dated_span.* EXCLUDE (valid_from, valid_to, next_from, known_to, is_first),
-        greatest(dated_span.valid_from, gap.gap_from) AS valid_from,
-        least(dated_span.valid_to, gap.gap_to) AS valid_to
+    SELECT * EXCLUDE (next_from, known_to, is_first)
     FROM dated_span
-    INNER JOIN gap
-        ON
-            dated_span.account_id = gap.account_id
-            AND dated_span.region = gap.region
-            AND dated_span.billed_component = gap.billed_component
-            AND dated_span.instance_type = gap.instance_type
-            AND dated_span.valid_from < gap.gap_to
-            AND dated_span.valid_to > gap.gap_from
     UNION ALL BY NAME
-    SELECT bill_day.*
+    SELECT *
     FROM bill_day
 ),
 
@@ -268,7 +230,9 @@ SELECT
     priced.account_id,
     priced.region,
     priced.billed_component AS component,
-    priced.instance_type, priced.valid_from, priced.valid_to,
+    priced.instance_type,
+    priced.source_kind = 4 AS is_bill,
+    priced.valid_from, priced.valid_to,
     CAST(
         CAST(priced.picousd_per_unit AS DECIMAL(38, 0)) * 0.000000000001 AS DECIMAL(38, 12)
     ) AS usd_per_unit,
