@@ -111,6 +111,7 @@ def write(
         price.effective_from + timedelta(days=1) if one_day else None for price in found
     ]
     columns["import_id"] = [import_id] * len(found)
+    columns["training_job_arn"] = [""] * len(found)
     with staged(connection, "new_prices", batch(table, columns)):
         connection.exec_driver_sql(_STAGE)
     if replace_shipped:

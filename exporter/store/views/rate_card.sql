@@ -8,14 +8,16 @@
 -- instance_type: Instance type
 -- valid_from: First UTC day
 -- valid_to: as in rates
--- usd_per_hour: Price of an instance hour; NULL = none
--- hour_quotient: That price in 1e-12 USD, divided by 3600: the whole part
+-- usd_per_hour: Price of an instance hour in compute_currency; NULL = none
+-- hour_quotient: That price in units of 1e-12, divided by 3600: the whole part
 -- hour_remainder: The rest of that division
+-- compute_currency: Currency of that price
 -- compute_source: Source of that price
 -- compute_estimated: True before the first known date
 -- has_storage: True: charged for ML storage, as the type has no local NVMe storage
--- usd_per_gb_month: Price of a GB-month; NULL = none
--- picousd_per_gb_month: That price in 1e-12 USD
+-- usd_per_gb_month: Price of a GB-month in storage_currency; NULL = none
+-- picousd_per_gb_month: That price in units of 1e-12
+-- storage_currency: Currency of that price
 -- storage_source: Source of that price
 -- storage_estimated: True before the first known date
 WITH
@@ -59,12 +61,10 @@ priced_thing AS (
         ON family.family = split_part(used_type.instance_type, '.', 2)
 ),
 
--- One row per price in USD. The costs are in USD: an amount in another currency would be added to
--- them. Materialized, because the prices take long if many bills are kept.
-usd_rate AS MATERIALIZED (
+-- One row per price. Materialized, because the prices take long if many bills are kept.
+rate AS MATERIALIZED (
     SELECT *
     FROM rates
-    WHERE currency = 'USD'
 ),
 
 -- One row per day on which a price begins or ends. The rates of a kept bill end after a day.
@@ -72,7 +72,7 @@ edge AS (
     SELECT
         account_id, region, component, instance_type,
         unnest([valid_from, valid_to]) AS valid_from
-    FROM usd_rate
+    FROM rate
 ),
 
 -- One row per priced thing and day on which its compute or storage price changes. A first row
@@ -114,15 +114,17 @@ SELECT
     compute.usd_per_unit AS usd_per_hour,
     CAST(compute.picousd_per_unit // 3600 AS HUGEINT) AS hour_quotient,
     compute.picousd_per_unit % 3600 AS hour_remainder,
+    compute.currency AS compute_currency,
     compute.price_source AS compute_source,
     compute.estimated AS compute_estimated,
     change.has_storage,
     storage.usd_per_unit AS usd_per_gb_month,
     storage.picousd_per_unit AS picousd_per_gb_month,
+    storage.currency AS storage_currency,
     storage.price_source AS storage_source,
     storage.estimated AS storage_estimated
 FROM change
-LEFT JOIN usd_rate AS compute
+LEFT JOIN rate AS compute
     ON
         change.account_id = compute.account_id
         AND change.region = compute.region
@@ -130,7 +132,7 @@ LEFT JOIN usd_rate AS compute
         AND change.instance_type = compute.instance_type
         AND change.valid_from >= compute.valid_from
         AND change.valid_from < compute.valid_to
-LEFT JOIN usd_rate AS storage
+LEFT JOIN rate AS storage
     ON
         change.account_id = storage.account_id
         AND change.region = storage.region

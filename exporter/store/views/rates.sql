@@ -5,7 +5,8 @@
 -- the first date the earliest price serves as an estimate. A shipped price is an estimate again
 -- 180 days after somebody saw it. A warm pool without a price from that kind of source costs what
 -- training costs. The rate of a kept bill beats all of these on its day, and says nothing about
--- other days. Prices below 0, or of 1,000,000 and more, are ignored.
+-- other days. Prices below 0, or of 1,000,000 and more, are ignored, and so are the rates of
+-- single jobs.
 --
 -- account_id: Account with a price or discount of its own; empty = every other account
 -- region: AWS region
@@ -36,8 +37,11 @@ ranked AS (
             ELSE 4 -- a kept bill
         END AS source_kind
     FROM prices AS price
-    -- Any other price is a mistake, and would not fit into 64 bits.
-    WHERE price.usd_per_unit >= 0 AND price.usd_per_unit < 1000000
+    WHERE
+        -- The rate of one job is in force for that job only, see usage_days.
+        price.training_job_arn = ''
+        -- Any other price is a mistake, and would not fit into 64 bits.
+        AND price.usd_per_unit >= 0 AND price.usd_per_unit < 1000000
 ),
 
 /*part priced_accounts*/,

@@ -138,6 +138,7 @@ priced_job AS (
             job.instance_type = card.instance_type
             AND job.region = card.region
             AND card.component = 'Training Warm Pool'
+            AND card.compute_currency = 'USD'
             AND CASE
                 WHEN job.account_id IN (SELECT account_id FROM rate_card) THEN job.account_id
                 ELSE ''
