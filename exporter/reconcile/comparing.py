@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 
 from exporter.prices.rows import UNITS, Price
 from exporter.reconcile.exports import Export, read_export
+from exporter.reconcile.net import NetRates, net_rates
 from exporter.reconcile.ours import load_ours, months_with_usage, stored_jobs
 from exporter.reconcile.rates import effective_rates
 from exporter.store.connections import in_memory
@@ -130,6 +131,7 @@ class Reconciliation:
         lines: The lines of both sides, by period, account, region, component, instance type and
             purchase.
         rates: The effective price of an hour or GB-month on the bill, ready to be imported.
+        net: The rates that add up to the net amounts of the bill, ready to be kept.
         not_billed: Accounts with usage in the database and without any line of training in the
             export; they are not compared.
         missing_months: Months with usage in the database, of which the export has only other
@@ -139,6 +141,7 @@ class Reconciliation:
     export: Export
     lines: tuple[Line, ...]
     rates: tuple[Price, ...]
+    net: NetRates
     not_billed: tuple[str, ...]
     missing_months: tuple[date, ...]
 
@@ -153,12 +156,13 @@ class Reconciliation:
         return [line for line in self.lines if line.usd_differs]
 
 
-def reconcile(connection: Connection, path: Path) -> Reconciliation:
+def reconcile(connection: Connection, path: Path, *, with_credits: bool = False) -> Reconciliation:
     """Compare a bill export with the database, over the months of the export.
 
     Args:
         connection: A connection to the database, which is only read.
         path: A bill export: a file, or a folder with its parts and versions.
+        with_credits: Whether credits reduce the net rates.
 
     Raises:
         UsageError: The file cannot be read, or is not such an export.
@@ -189,6 +193,7 @@ def reconcile(connection: Connection, path: Path) -> Reconciliation:
                 for row in rows
             ),
             rates=tuple(effective_rates(workspace, path.name)),
+            net=net_rates(workspace, with_credits=with_credits),
             not_billed=not_billed,
             missing_months=months_with_usage(connection, export.other_months),
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from exporter.reports.periods import Period
@@ -58,6 +58,7 @@ class Result:
         title: The title of a table.
         period: The days that the report covers; None = it has no period.
         bar: The column that tables draw as a bar; empty = none.
+        more: Further keys of the JSON object.
     """
 
     columns: tuple[Column, ...]
@@ -68,3 +69,4 @@ class Result:
     title: str = ""
     period: Period | None = None
     bar: str = ""
+    more: Mapping[str, Any] = field(default_factory=dict)

@@ -46,10 +46,10 @@ def test_a_kept_bill_changes_the_costs_until_it_is_removed(
     answer = command("reconcile", str(bill), "--keep", *db)
     assert (answer.code, answer.err) == (
         0,
-        "reconcile: kept 2 rates of the bill; the jobs explain 3.00 of 2.88 USD; "
+        "reconcile: kept 2 rates of the bill; our jobs explain 3.00 of 2.88 USD; "
         "`prices remove 1` undoes this\n"
         "reconcile: not explained: Training Warm Pool ml.m5.xlarge on 2026-10-03 of account "
-        "123456789012 in eu-west-1: billed 0.38, jobs 0.50 USD\n"
+        "123456789012 in eu-west-1: billed 0.38, ours 0.50 USD\n"
         "reconcile: the cost of 2026-10 changes from 6.00 to 3.00 USD (-3.00)\n",
     )
     assert total() == total("--basis", "net") == Decimal("2.5")

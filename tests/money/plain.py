@@ -288,7 +288,8 @@ def _money(usage: Usage, books: Books) -> tuple[list[Daily], Total]:
             continue
         key = usage.job["training_job_name"], usage.job["creation_time"], day
         quantity = None if hours is None else half_up(hours)
-        daily.append(Daily(*key, usage.component, kind, quantity, *compute))
+        rate, usd, known_by, code, paid = compute
+        daily.append(Daily(*key, usage.component, kind, quantity, rate, usd, known_by, code, paid))
         if charged and kind is not None:
             name = f"{usage.component} ML storage"
             quantity = None if gb is None else half_up(gb)
