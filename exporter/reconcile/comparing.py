@@ -170,6 +170,7 @@ def reconcile(connection: Connection, path: Path, *, with_credits: bool = False)
     with in_memory() as workspace:
         export = read_export(workspace, path)
         load_ours(connection, workspace, export)
+        workspace.execute(_RESOLVE)
         not_billed = _drop_accounts_without_a_bill(workspace, export)
         for name, query in _STEPS.items():
             workspace.execute(
@@ -217,6 +218,59 @@ def _drop_accounts_without_a_bill(
 
 _KEYS: Final = ("period", "account_id", "region", "component", "instance_type", "purchase")
 _BY: Final = ", ".join(_KEYS)
+
+#: Some producers write the name of the job, or cut its ARN off. If one job of ours fits, it is
+#: meant; if several fit, the line names no job. All ARNs that are cut off have the same length.
+_RESOLVE: Final = """
+    CREATE OR REPLACE TABLE billed AS
+    WITH own AS (
+        SELECT DISTINCT account_id, region, lower(training_job_arn) AS arn FROM ours
+    ),
+
+    strange AS (
+        -- A resource that is the ARN of none of our jobs.
+        SELECT DISTINCT
+            billed.account_id, billed.region, billed.resource,
+            split_part(billed.resource, '/', -1) AS name
+        FROM billed
+        ANTI JOIN own ON billed.resource = own.arn
+        WHERE billed.resource <> ''
+    ),
+
+    fitting AS (
+        SELECT strange.account_id, strange.region, strange.resource, own.arn
+        FROM strange
+        INNER JOIN own
+            ON
+                strange.account_id = own.account_id
+                AND strange.region = own.region
+                AND strange.name = split_part(own.arn, '/', -1)
+        WHERE NOT starts_with(strange.resource, 'arn:')
+        UNION ALL
+        SELECT strange.account_id, strange.region, strange.resource, own.arn
+        FROM strange
+        INNER JOIN own
+            ON
+                strange.account_id = own.account_id
+                AND strange.region = own.region
+                AND strange.resource = left(
+                    own.arn, (SELECT max(length(resource)) FROM billed)
+                )
+        WHERE starts_with(strange.resource, 'arn:')
+    ),
+
+    meant AS (
+        SELECT
+            account_id, region, resource,
+            CASE WHEN count(DISTINCT arn) = 1 THEN any_value(arn) ELSE '' END AS arn
+        FROM fitting
+        GROUP BY ALL
+    )
+
+    SELECT billed.* REPLACE (coalesce(meant.arn, billed.resource) AS resource)
+    FROM billed
+    LEFT JOIN meant USING (account_id, region, resource)
+"""
 
 #: The tables that lead from `billed` and `ours` to `compared`.
 _STEPS: Final = {

@@ -37,7 +37,7 @@ class Format:
 
     Attributes:
         name: The name of the format.
-        required: Columns that an export must have; a tuple of several names: one of them.
+        required: Columns that an export must have, as it spells them; of several names one.
         billing_start: The start of the billing period.
         start, end: Time at which the usage of a line starts and ends.
         account, region, resource, quantity, unit, cost, currency, line_id, usage_type, service,
@@ -86,13 +86,13 @@ class Format:
 CUR: Final = Format(
     name="CUR 2.0",
     required=(
-        ("lineitemusagestartdate",),
-        ("lineitemusageaccountid", "billpayeraccountid"),
-        ("lineitemproductcode",),
-        ("lineitemlineitemtype",),
-        ("lineitemusagetype",),
-        ("lineitemusageamount",),
-        ("lineitemunblendedcost", "lineitemnetunblendedcost"),
+        ("line_item_usage_start_date",),
+        ("line_item_usage_account_id", "bill_payer_account_id"),
+        ("line_item_product_code",),
+        ("line_item_line_item_type",),
+        ("line_item_usage_type",),
+        ("line_item_usage_amount",),
+        ("line_item_unblended_cost", "line_item_net_unblended_cost"),
     ),
     billing_start=("billbillingperiodstartdate",),
     start=("lineitemusagestartdate",),
@@ -121,7 +121,7 @@ CUR: Final = Format(
         "{product}",  # a map of attributes: a MAP in Parquet, JSON in a CSV
         "{pricingpurchaseoption}",
     ),
-    is_sagemaker="{lineitemproductcode} = 'AmazonSageMaker'",
+    is_sagemaker="{lineitemproductcode} LIKE 'AmazonSageMaker%'",
     net_cost=("lineitemnetunblendedcost", "savingsplannetsavingsplaneffectivecost"),
     # The other types are taxes, fees, credits, refunds and the negations of Savings Plans.
     is_usage="{lineitemlineitemtype} IN ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage')",
@@ -140,12 +140,12 @@ CUR: Final = Format(
 FOCUS: Final = Format(
     name="FOCUS",
     required=(
-        ("chargeperiodstart",),
-        ("subaccountid", "billingaccountid"),
-        ("chargecategory",),
-        ("servicename",),
-        ("consumedquantity", "pricingquantity"),
-        ("billedcost", "effectivecost"),
+        ("ChargePeriodStart",),
+        ("SubAccountId", "BillingAccountId"),
+        ("ChargeCategory",),
+        ("ServiceName",),
+        ("ConsumedQuantity", "PricingQuantity"),
+        ("BilledCost", "EffectiveCost"),
     ),
     billing_start=("billingperiodstart",),
     start=("chargeperiodstart",),
@@ -232,7 +232,7 @@ def format_of(name: str, columns: Iterable[str]) -> Format:
     """
     found = set(columns)
     for fmt in FORMATS:
-        missing = [names[0] for names in fmt.required if found.isdisjoint(names)]
+        missing = [names[0] for names in fmt.required if found.isdisjoint(map(canonical, names))]
         if not missing:
             return fmt
         if fmt is not COST_EXPLORER and len(missing) < len(fmt.required) / 2:

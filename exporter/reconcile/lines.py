@@ -31,7 +31,8 @@ def classify_lines(workspace: duckdb.DuckDBPyConnection, path: Path) -> None:
     workspace.execute("""
         CREATE TABLE line_kinds (
             texts VARCHAR[], unit VARCHAR, region VARCHAR, usage_type VARCHAR,
-            component VARCHAR, instance_type VARCHAR, purchase VARCHAR, found_region VARCHAR
+            component VARCHAR, instance_type VARCHAR, per_hour INTEGER, purchase VARCHAR,
+            found_region VARCHAR
         )
     """)
     found = workspace.execute(
@@ -43,7 +44,7 @@ def classify_lines(workspace: duckdb.DuckDBPyConnection, path: Path) -> None:
         if (kind := classify(texts, unit)) is not None
     ]
     if kinds:
-        workspace.executemany("INSERT INTO line_kinds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", kinds)
+        workspace.executemany("INSERT INTO line_kinds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", kinds)
     [(lines, example)] = workspace.execute(f"""
         SELECT count(*), min(wrong)
         FROM collected AS line
@@ -79,7 +80,18 @@ _STEPS: Final = {
         -- with the same id, the one in the newest file.
         SELECT
             line.* REPLACE (
-                kind.found_region AS region,
+                -- Where the line has no region of its own, the ARN of its job says more than the
+                -- prefix of the usage type, which may be a new one.
+                CASE
+                    WHEN line.region <> '' AND line.region = kind.found_region THEN line.region
+                    WHEN regexp_matches(line.resource, '^arn:[^:]*:sagemaker:[^:]+:')
+                        THEN split_part(line.resource, ':', 4)
+                    ELSE kind.found_region
+                END AS region,
+                CASE
+                    WHEN kind.per_hour = 1 THEN line.quantity
+                    ELSE CAST(line.quantity::DOUBLE / kind.per_hour AS DECIMAL(38, 12))
+                END AS quantity,
                 coalesce(line.ended, line.started + INTERVAL 1 HOUR) AS ended,
                 coalesce(line.account_id, '') AS account_id
             ),

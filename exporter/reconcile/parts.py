@@ -21,6 +21,8 @@ from exporter.sql import identifier, literal
 from exporter.store.batches import stream
 
 _CHUNK: Final = 1 << 20
+#: AWS writes commas; spreadsheets in some countries save semicolons.
+_SEPARATORS: Final = (",", ";", "\t")
 #: Characters of a pattern in a path.
 _PATTERN: Final = re.compile(r"[*?\[]")
 
@@ -54,12 +56,15 @@ def source_of(workspace: duckdb.DuckDBPyConnection, path: Path) -> tuple[dict[st
         return {canonical(name): identifier(name) for name, *_ in reversed(described)}, source
     try:
         with _opened(path) as file:
-            header = next(csv.reader(file, strict=True), [])
+            first = file.readline()
+            separator = max(_SEPARATORS, key=first.count)
+            file.seek(0)
+            header = next(csv.reader(file, delimiter=separator, strict=True), [])
         if cost_explorer.is_wide(header):
             return _wide(workspace, path)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path} is not a CSV file in UTF-8: {error}.") from error
-    return _csv(path, header)
+    return _csv(path, header, separator)
 
 
 def _one_file(path: Path) -> str:
@@ -72,14 +77,14 @@ def _opened(path: Path) -> TextIO:
     return cast("TextIO", opened(path, "rt", encoding="utf-8-sig", newline=""))
 
 
-def _csv(path: Path, header: Sequence[str]) -> tuple[dict[str, str], str]:
+def _csv(path: Path, header: Sequence[str], separator: str) -> tuple[dict[str, str], str]:
     """Return SQL of a CSV file whose dialect is fixed: guessing reads only the first rows."""
     # The prefix keeps names apart that differ only in case.
     names = [f"{number}:{name}" for number, name in enumerate(header)]
     types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     source = (
         f"read_csv({_one_file(path)}, hive_partitioning = false, "
-        "auto_detect = false, header = true, delim = ',', "
+        f"auto_detect = false, header = true, delim = {literal(separator)}, "
         f"quote = '\"', escape = '\"', columns = {{{types}}})"
     )
     pairs = list(zip(map(canonical, header), map(identifier, names), strict=True))

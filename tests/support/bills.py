@@ -306,8 +306,10 @@ def _write(
     """Write Parquet with doubles, UTC timestamps without a zone, and maps; or a CSV of texts."""
     parquet = path.suffix == ".parquet"
 
-    def number(value: Decimal | None) -> object:
-        return None if value is None else float(value) if parquet else f"{value:f}"
+    def number(value: Decimal | str | None) -> object:
+        if value is None or isinstance(value, str):
+            return value
+        return float(value) if parquet else f"{value:f}"
 
     def moment(value: datetime | str | None) -> object:
         if isinstance(value, str):
