@@ -68,9 +68,10 @@ def write_bill(folder: Path, lines: int) -> None:
         WITH own AS (
             SELECT
                 training_job_arn AS resource, account_id, region, component, instance_type,
-                usage_date, coalesce(instance_hours, gb_months) AS quantity, cost_usd
+                usage_date, coalesce(instance_hours, gb_months) AS quantity,
+                coalesce(cost_usd, 1) AS cost_usd
             FROM daily_costs
-            WHERE usage_date BETWEEN '2026-10-01' AND '2026-10-31' AND cost_usd > 0
+            WHERE usage_date BETWEEN '2026-10-01' AND '2026-10-31' AND quantity > 0
         ),
 
         parts AS (SELECT greatest({lines} // 4 // count(*), 1) AS n FROM own),

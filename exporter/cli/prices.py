@@ -253,8 +253,8 @@ def _result(found: InForce, *, every: bool) -> Result:
         notes.append(
             Note(
                 "other_currency",
-                f"Costs are in USD: usage with a price in {' or '.join(currencies)} has no cost, "
-                "and no total adds currencies.",
+                f"Costs in {' or '.join(currencies)} are never added to those in USD: "
+                "`training-cost` and `warm-pool-cost` show them as other_currencies.",
             )
         )
     rows = [

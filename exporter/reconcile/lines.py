@@ -64,7 +64,8 @@ def find_billed(workspace: duckdb.DuckDBPyConnection, months: Iterable[date]) ->
     """
     for name, query in _STEPS.items():
         parameters = {"months": sorted(months)} if name == "months" else {}
-        workspace.execute(f"CREATE TABLE {name} AS {query}", parameters)
+        kind = "VIEW" if name in _VIEWS else "TABLE"
+        workspace.execute(f"CREATE {kind} {name} AS {query}", parameters)
 
 
 #: SQL: whether the line `line` of `collected` bills what `kind` of `line_kinds` says.
@@ -73,13 +74,15 @@ OF_TRAINING: Final = """
     AND line.region = kind.region AND line.usage_type = kind.usage_type
 """
 
+#: Steps that hold lines of another step: a table would be a copy of them.
+_VIEWS: Final = frozenset({"unique_lines", "compared_lines"})
 #: The tables that lead from `collected` to `billed`.
 _STEPS: Final = {
     "known_lines": f"""
         -- A line that names a component of training: usage, or a discount or credit on it. Of lines
         -- with the same id, the one in the newest file.
         SELECT
-            line.* REPLACE (
+            line.* EXCLUDE (texts, unit, usage_type, wrong, is_usage, is_sagemaker) REPLACE (
                 -- Where the line has no region of its own, the ARN of its job says more than the
                 -- prefix of the usage type, which may be a new one.
                 CASE
