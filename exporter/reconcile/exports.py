@@ -55,6 +55,8 @@ class Export:
         lines: The number of lines of training and warm pools.
         unclear: The number of SageMaker lines that mention training but fit no component.
         repeated: The number of lines that were not added again, because their id was there.
+        covered_at_list: The number of lines that a Savings Plan covers, but whose amount is that of
+            on demand, because the export lacks the effective cost.
         not_compared: The other lines, summed up by kind and currency.
         unused: What Savings Plans of SageMaker left unused, by currency.
     """
@@ -71,6 +73,7 @@ class Export:
     lines: int
     unclear: int
     repeated: int
+    covered_at_list: int
     not_compared: tuple[LeftOver, ...]
     unused: dict[str, Decimal]
 
@@ -202,7 +205,8 @@ _COUNTS: Final = f"""
             SELECT coalesce(sum(lines + repeated), 0)
             FROM collected AS line SEMI JOIN line_kinds AS kind ON {OF_TRAINING}
             WHERE line.counts
-        ) - (SELECT coalesce(sum(lines), 0) FROM unique_lines)
+        ) - (SELECT coalesce(sum(lines), 0) FROM unique_lines),
+        (SELECT coalesce(sum(lines), 0) FROM compared_lines WHERE is_at_list)
 """  # noqa: S608 - our text
 
 
@@ -215,7 +219,7 @@ def _summary(workspace: duckdb.DuckDBPyConnection, path: Path, kind: str, choice
     if not compared:
         raise UsageError(f"{path} holds no line.")
     [counts] = workspace.execute(_COUNTS).fetchall()
-    lines, resources, monthly, accounts, unclear, repeated = counts
+    lines, resources, monthly, accounts, unclear, repeated, at_list = counts
     not_compared = workspace.execute(_NOT_COMPARED).fetchall()
     return Export(
         kind=kind,
@@ -230,6 +234,7 @@ def _summary(workspace: duckdb.DuckDBPyConnection, path: Path, kind: str, choice
         lines=int(lines),
         unclear=int(unclear),
         repeated=int(repeated),
+        covered_at_list=int(at_list),
         not_compared=tuple(LeftOver(*row) for row in not_compared),
         unused=dict(workspace.execute(_UNUSED).fetchall()),
     )

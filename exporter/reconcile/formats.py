@@ -337,6 +337,8 @@ def line_sql(fmt: Format, columns: Mapping[str, str], source: str, rank: int) ->
                 CASE WHEN stays THEN [{listed}] END AS texts,
                 CASE WHEN stays THEN {first(fmt.net_cost)} IS NOT NULL END AS is_net,
                 CASE WHEN counts THEN coalesce({filled(fmt.is_covered)}, FALSE) END AS is_covered,
+                CASE WHEN counts AND {filled(fmt.is_covered)}
+                    THEN {first(fmt.covered_cost or fmt.cost)} IS NULL END AS is_at_list,
                 CASE WHEN counts
                     THEN TRY_CAST({first(fmt.quantity)} AS DECIMAL(38, 12)) END AS quantity,
                 CASE

@@ -137,6 +137,12 @@ def _unit(component: str) -> str:
     return f"CASE {component} {cases} END"
 
 
+def _same_group(one: str, other: str) -> str:
+    """Return SQL: whether two tables are about the same account, region, component and type."""
+    names = ("account_id", "region", "component", "instance_type")
+    return " AND ".join(f"{one}.{name} = {other}.{name}" for name in names)
+
+
 _GROUP: Final = "period, account_id, region, component, instance_type"
 _KEY: Final = f"{_GROUP}, purchase"
 
@@ -264,15 +270,27 @@ _STEPS: Final = {
         HAVING sum(divisor) > 0 AND count(DISTINCT currency) = 1
             AND sum(cost)::DOUBLE / sum(divisor)::DOUBLE < {LIMIT}
     """,  # noqa: S608 - our own names
+    "coarse_groups": """
+        -- What is billed by the month, in part or as a whole.
+        SELECT DISTINCT month, account_id, region, component, instance_type FROM coarse
+    """,
     "group_rates": f"""
-        -- The rate of an account, region, component, type and day. A training plan pays for its
-        -- jobs by itself, so its hours have no rate.
+        -- The rate of an account, region, component, type and day, or month. A training plan pays
+        -- for its jobs by itself, so its hours have no rate.
         SELECT
-            {_GROUP}, any_value(currency) AS currency,
+            CASE
+                WHEN coarse_groups.month IS NULL THEN period
+                ELSE CAST(date_trunc('month', period) AS DATE)
+            END AS period,
+            resource_rates.account_id, resource_rates.region, resource_rates.component,
+            resource_rates.instance_type, any_value(currency) AS currency,
             CAST(greatest(sum(cost)::DOUBLE / sum(quantity)::DOUBLE, 0) AS DECIMAL(38, 12)) AS rate
         FROM resource_rates
-        WHERE purchase <> '{TRAINING_PLAN}' AND region <> ''
-        GROUP BY {_GROUP}
+        LEFT JOIN coarse_groups
+            ON date_trunc('month', resource_rates.period) = coarse_groups.month
+            AND {_same_group("resource_rates", "coarse_groups")}
+        WHERE purchase <> '{TRAINING_PLAN}' AND resource_rates.region <> ''
+        GROUP BY ALL
         HAVING count(DISTINCT currency) = 1
     """,  # noqa: S608 - our own names
     "job_rates": f"""
@@ -280,7 +298,6 @@ _STEPS: Final = {
         SELECT
             own.* EXCLUDE (resource),
             own.resource,
-            resource_rates.rate AS billed_rate,
             group_rates.rate AS group_rate,
             CASE
                 WHEN own.is_free THEN NULL
@@ -291,15 +308,15 @@ _STEPS: Final = {
             coalesce(resource_rates.currency, group_rates.currency, 'USD') AS currency
         FROM own
         LEFT JOIN resource_rates USING ({_KEY}, resource)
-        LEFT JOIN group_rates USING ({_GROUP})
+        LEFT JOIN coarse_groups
+            ON date_trunc('month', own.period) = coarse_groups.month
+            AND {_same_group("own", "coarse_groups")}
+        LEFT JOIN group_rates
+            ON coalesce(coarse_groups.month, own.period) = group_rates.period
+            AND {_same_group("own", "group_rates")}
     """,  # noqa: S608 - our own names
     "kept_prices": f"""
         -- Prices: a rate for each day of a group, and those of jobs that pay another one.
-        WITH coarse_group AS (
-            SELECT DISTINCT month AS period, account_id, region, component, instance_type
-            FROM coarse
-        )
-
         SELECT
             region, component, instance_type, rate AS usd_per_unit,
             {_unit("component")} AS unit,
@@ -310,13 +327,15 @@ _STEPS: Final = {
                 unnest(generate_series(
                     period,
                     CASE
-                        WHEN coarse_group.period IS NULL THEN group_rates.period
+                        WHEN coarse_groups.month IS NULL THEN group_rates.period
                         ELSE last_day(group_rates.period)
                     END,
                     INTERVAL 1 DAY
                 )) AS day
             FROM group_rates
-            LEFT JOIN coarse_group USING ({_GROUP})
+            LEFT JOIN coarse_groups
+                ON group_rates.period = coarse_groups.month
+                AND {_same_group("group_rates", "coarse_groups")}
         )
         UNION ALL
         SELECT

@@ -277,3 +277,34 @@ def test_two_currencies_in_one_bill_are_never_added(mixed: Ledger, tmp_path: Pat
     )
     for row in rows:
         assert abs(row["cost"] - expected[row["currency"]]) < Decimal("0.000001")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_way_of_paying_may_be_billed_by_the_month_beside_others_by_day(
+    mixed: Ledger, tmp_path: Path, named: bool
+) -> None:
+    lines = []
+    for line in month():
+        if "training-plan" in line.resource:
+            continue
+        start = line.start
+        if "spot" not in line.resource:
+            line = replace(line, start=start.replace(day=1), lasts=timedelta(days=31))
+        lines.append(line if named else replace(line, resource=""))
+    found = reconcile(mixed.connection, bills.cur(tmp_path / "b.csv", lines))
+    keep(mixed.connection, found.net, "b.csv", NOW)
+    expected = sum((line.net for line in usage(lines)), Decimal(0))
+    by_job = costs(mixed)
+    assert abs(sum(by_job.values(), Decimal(0)) - expected) < Decimal("0.00001")
+    for line in usage(lines):
+        if named or "spot" in line.line_id:
+            job = arn(line.line_id.partition("-")[2], account=line.account)
+            assert abs(by_job[job] - line.net) < Decimal("0.00001"), job
+
+
+def test_covered_lines_without_an_effective_cost_are_counted(mixed: Ledger, tmp_path: Path) -> None:
+    lines = [replace(line, effective_usd=None) for line in month()]
+    found = reconcile(mixed.connection, bills.cur(tmp_path / "b.csv", lines))
+    assert found.export.covered_at_list == 4
+    found = reconcile(mixed.connection, bills.cur(tmp_path / "full.csv", month()))
+    assert found.export.covered_at_list == 0
