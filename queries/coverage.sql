@@ -60,6 +60,8 @@ remedied AS (
         cost_bases.rank AS weakness,
         CASE
             WHEN summed.basis = 'no price' THEN 'prices import, or prices refresh'
+            WHEN summed.basis = 'other currency'
+                THEN 'none: training-cost and warm-pool-cost show it'
             WHEN summed.basis = 'no details' THEN 'sync: details are not fetched yet'
             WHEN summed.basis = 'estimated' THEN 'prices import with an earlier date'
             WHEN summed.basis = 'accruing' THEN 'sync: not settled yet'

@@ -28,7 +28,7 @@ spot_day AS (
         epoch_us(day.started_at) AS started_us,
         greatest(epoch_us(day.ended_at) - epoch_us(day.started_at), 1) AS span_us,
         epoch_us(CAST(day.usage_date AS TIMESTAMP)) AS midnight_us,
-        day.usd_per_hour,
+        CASE WHEN day.compute_currency = 'USD' THEN day.usd_per_hour END AS usd_per_hour,
         day.compute_cost_usd AS cost_usd,
         cost_bases.cost_basis,
         day.compute_source AS price_source

@@ -9,7 +9,8 @@
 -- column: instance_hours hours: Billable hours × instances
 -- column: storage_usd money wide: Cost of ML storage in USD; part of cost_usd
 -- column: cost_usd money: Known cost of training in USD: compute and storage
--- column: unpriced_jobs count wide: Jobs with a part of the cost unknown
+-- column: other_currencies wide: Cost in CNY or EUR, which is not part of cost_usd
+-- column: unpriced_jobs count wide: Jobs with a part of the cost unknown in USD
 -- example: --month 2026-10 --by family
 -- example: --since 30d --by team --by region --format csv
 WITH
@@ -18,7 +19,8 @@ costs AS (
     SELECT
         /*by*/ strftime(usage_date, '%Y-%m') AS month, instance_type /*end*/,
         job_id AS job,
-        is_storage, instance_hours, cost_usd, cost_basis, price_source
+        is_storage, instance_hours, cost_usd, cost_basis, price_source, currency,
+        cost AS other_cost
     FROM cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
@@ -33,6 +35,14 @@ SELECT
     sum(instance_hours) AS instance_hours,
     sum(cost_usd) FILTER (WHERE is_storage) AS storage_usd,
     sum(cost_usd) AS cost_usd,
+    nullif(
+        concat_ws(
+            ', ',
+            CAST(sum(other_cost) FILTER (WHERE currency = 'CNY') AS DECIMAL(38, 2)) || ' CNY',
+            CAST(sum(other_cost) FILTER (WHERE currency = 'EUR') AS DECIMAL(38, 2)) || ' EUR'
+        ),
+        ''
+    ) AS other_currencies,
     count(DISTINCT CASE WHEN cost_usd IS NULL THEN job END) AS unpriced_jobs/*notes*/ /*end*/
 FROM costs
 GROUP BY GROUPING SETS ((/*names*/ month, instance_type /*end*/), ())

@@ -72,7 +72,7 @@ running_chain AS (
         first_job.training_job_arn,
         -- The columns that notes read. Of a chain, only unknown parts are worth a note.
         pool_chain.idle_cost_usd AS cost_usd,
-        CASE WHEN pool_chain.idle_rank >= rank_of('no price') THEN cost_bases.cost_basis END
+        CASE WHEN pool_chain.idle_rank >= rank_of('other currency') THEN cost_bases.cost_basis END
             AS cost_basis,
         NULL::VARCHAR AS price_source
     FROM pool_chain

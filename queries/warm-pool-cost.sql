@@ -9,6 +9,7 @@
 -- column: instance_hours hours: Idle hours × instances
 -- column: storage_usd money wide: Cost of idle ML storage in USD; part of cost_usd
 -- column: cost_usd money: Known cost of the pools in USD: compute and storage
+-- column: other_currencies wide: Cost of the pools in CNY or EUR, which is not part of cost_usd
 -- column: unpriced_jobs count wide: Jobs with a part of the pool's cost unknown
 -- column: training_usd money: Known cost of training in USD
 -- column: times_training factor: cost_usd ÷ training_usd
@@ -26,7 +27,8 @@ costs AS (
         -- The notes are about the pools; training is there for comparison only.
         CASE WHEN is_pool THEN cost_usd END AS cost_usd,
         CASE WHEN is_pool THEN cost_basis END AS cost_basis,
-        price_source
+        price_source, currency,
+        CASE WHEN is_pool THEN cost END AS other_cost
     FROM cost_lines
     WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
 )
@@ -39,6 +41,14 @@ SELECT
     sum(instance_hours) FILTER (WHERE is_pool) AS instance_hours,
     sum(cost_usd) FILTER (WHERE is_storage) AS storage_usd,
     sum(cost_usd) AS cost_usd,
+    nullif(
+        concat_ws(
+            ', ',
+            CAST(sum(other_cost) FILTER (WHERE currency = 'CNY') AS DECIMAL(38, 2)) || ' CNY',
+            CAST(sum(other_cost) FILTER (WHERE currency = 'EUR') AS DECIMAL(38, 2)) || ' EUR'
+        ),
+        ''
+    ) AS other_currencies,
     count(DISTINCT CASE WHEN is_pool AND cost_usd IS NULL THEN job END) AS unpriced_jobs,
     sum(any_cost_usd) FILTER (WHERE NOT is_pool) AS training_usd,
     CAST(sum(cost_usd) AS DOUBLE)

@@ -115,6 +115,13 @@ def _export_notes(export: Export) -> Iterator[Note]:
             "repeated",
             f"Not added again: {counted(export.repeated, 'line')} with the id of another line.",
         )
+    if export.covered_at_list:
+        yield Note(
+            "covered_at_list",
+            f"At on-demand amounts, though a Savings Plan covers them: "
+            f"{counted(export.covered_at_list, 'line')}. The export lacks "
+            "savings_plan_savings_plan_effective_cost.",
+        )
     for currency, amount in export.unused.items():
         yield Note(
             "savings_plan_unused",

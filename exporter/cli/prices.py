@@ -86,7 +86,7 @@ def import_(app: App, file: Path, output: Json) -> None:
     with locked(app) as database, database.writing() as connection:
         result = import_csv(connection, file, app.now)
     if output.wanted:
-        months = _months_as_json(result.changed_months)
+        months = months_as_json(result.changed_months)
         print_json({**asdict(result), "unchanged": result.unchanged, "changed_months": months})
         return
     app.notify(
@@ -98,7 +98,8 @@ def import_(app: App, file: Path, output: Json) -> None:
         app.notify(f"prices import: `prices remove {result.import_id}` undoes this import")
 
 
-def _months_as_json(months: Iterable[ChangedMonth]) -> list[dict[str, Any]]:
+def months_as_json(months: Iterable[ChangedMonth]) -> list[dict[str, Any]]:
+    """Return past months whose cost changed, with the difference."""
     return [{**asdict(month), "difference_usd": month.difference_usd} for month in months]
 
 
@@ -151,7 +152,7 @@ def remove_(app: App, import_id: int, output: Json) -> None:
     with locked(app) as database, database.writing() as connection:
         done = remove(connection, import_id, app.now)
     if output.wanted:
-        print_json({**asdict(done.removed), "changed_months": _months_as_json(done.changed_months)})
+        print_json({**asdict(done.removed), "changed_months": months_as_json(done.changed_months)})
         return
     app.notify(
         f"prices remove: removed {counted(done.removed.prices, 'price')} of import {import_id} "
@@ -252,8 +253,8 @@ def _result(found: InForce, *, every: bool) -> Result:
         notes.append(
             Note(
                 "other_currency",
-                f"Costs are in USD: usage with a price in {' or '.join(currencies)} has no cost, "
-                "and no total adds currencies.",
+                f"Costs in {' or '.join(currencies)} are never added to those in USD: "
+                "`training-cost` and `warm-pool-cost` show them as other_currencies.",
             )
         )
     rows = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,13 +15,15 @@ from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
 from exporter.config.kinds import PATH
 from exporter.config.options import option
-from exporter.errors import PartialError
+from exporter.errors import PartialError, UsageError
 from exporter.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.reconcile import Job, Line, Reconciliation
+    from exporter.reconcile.keeping import Kept
+    from exporter.reconcile.net import NetRates
     from exporter.reports.result import Column, Note, Result
 
 #: A terminal of this width shows all columns.
@@ -35,6 +37,8 @@ _SHORT: Final = {
 }
 #: The jobs that a text names for each difference.
 _JOBS: Final = 5
+#: The amounts that `--keep` lists as not explained; JSON has all.
+_UNEXPLAINED: Final = 10
 
 EPILOG = """\b
 Examples:
@@ -65,8 +69,9 @@ class ReconcileOptions:
     )
     keep: bool = option(
         False,
-        "Store the rates that the bill charged: the costs of its days then add up to the bill.",
+        "Store what the bill charged: the costs of its days then add up to it, job by job.",
     )
+    credits: bool = option(False, "With --keep: subtract the credits on the bill, too.")
     jobs: bool = option(False, "Name the jobs that explain each difference.")
     check: bool = option(
         False, "Exit 3 if hours or GB-months differ, or if the bill lacks an account."
@@ -83,20 +88,24 @@ def reconcile(app: App, file: Path, wanted: ReconcileOptions, output: Output) ->
     from exporter.reconcile import reconcile as compare
     from exporter.reports.output import target
 
+    if wanted.credits and not wanted.keep:
+        raise UsageError("--credits needs --keep.")
     with printing(app, output) as show:
         with app.database().reading() as connection:
-            found = compare(connection, file)
+            found = compare(connection, file, with_credits=wanted.credits)
+        kept = _keep(app, found.net, file.resolve().name) if wanted.keep else None
         columns = width() if output.path is None else None
         if output.style == "table" and columns is not None and columns < _WIDE:
             show(_compact(found, every=wanted.every, jobs=wanted.jobs))
         else:
             as_data = output.style in ("json", "parquet")
-            show(_result(found, every=wanted.every, as_data=as_data))
+            result = _result(found, every=wanted.every, as_data=as_data)
+            show(replace(result, more={"kept": _as_json(kept)}) if kept else result)
+    if kept:
+        _notify_of(app, kept)
     if wanted.rates is not None:
         with target(wanted.rates) as stream:
             stream.write(rates_csv(found.rates).encode())
-    if wanted.keep:
-        _keep(app, found, file.name)
     if wanted.check and (found.differences or found.not_billed):
         missing = f"; not in the bill: account {', '.join(found.not_billed)}"
         raise PartialError(
@@ -117,31 +126,61 @@ def _lines(found: Reconciliation, *, every: bool) -> list[Line]:
     return sorted(lines, key=money, reverse=True)
 
 
-def _keep(app: App, found: Reconciliation, name: str) -> None:
-    from exporter.cli.prices import locked, notify_of_months
+def _keep(app: App, net: NetRates, name: str) -> Kept:
+    from exporter.cli.prices import locked
     from exporter.reconcile.keeping import keep
-    from exporter.reports.values import money
 
     with locked(app) as database, database.writing() as connection:
-        kept = keep(connection, found, name, app.now)
-    app.notify(
-        f"reconcile: kept {counted(kept.rates, 'rate')} of the bill; the jobs explain "
-        f"{money(kept.explained_usd)} of {money(kept.billed_usd)} USD; "
-        f"`prices remove {kept.import_id}` undoes this"
+        return keep(connection, net, name, app.now)
+
+
+def _notify_of(app: App, kept: Kept) -> None:
+    """Print what `--keep` stored, and the money that it does not explain."""
+    from exporter.cli.prices import notify_of_months
+    from exporter.reports.values import money
+
+    net = kept.net
+    amounts = " and ".join(
+        f"{money(each.explained)} of {money(each.billed)} {each.currency}" for each in net.amounts
     )
-    if kept.averaged:
+    jobs = f" and {counted(net.jobs, 'rate')} of single jobs" if net.jobs else ""
+    app.notify(
+        f"reconcile: kept {counted(net.days, 'rate')} of the bill{jobs}; our jobs explain "
+        f"{amounts or 'nothing'}; `prices remove {kept.import_id}` undoes this"
+    )
+    if net.shared_reductions:
         app.notify(
-            f"reconcile: {counted(kept.averaged, 'rate')} of a day "
-            f"{'is' if kept.averaged == 1 else 'are'} the average of spot and on demand; "
-            "the total is right, a single job may cost more or less"
+            "reconcile: the lines of an item share "
+            f"{counted(net.shared_reductions, 'discount or credit', 'discounts or credits')} "
+            "without a job, in proportion to their amounts"
         )
-    for each in kept.unexplained:
+    for each in net.unexplained[:_UNEXPLAINED]:
+        job = f", job {each.training_job_arn.rpartition('/')[2]}" if each.training_job_arn else ""
         app.notify(
             f"reconcile: not explained: {each.component} {each.instance_type or 'volumes'} on "
-            f"{each.period} of account {each.account_id or 'any'} in {each.region}: billed "
-            f"{money(each.billed_usd)}, jobs {money(each.explained_usd)} USD"
+            f"{each.period} of account {each.account_id or 'any'} in {each.region}{job}: billed "
+            f"{money(each.billed)}, ours {money(each.explained)} {each.currency}"
+        )
+    if more := net.unexplained[_UNEXPLAINED:]:
+        app.notify(
+            f"reconcile: not explained: {counted(len(more), 'smaller amount')}; --json lists all"
         )
     notify_of_months(app, "reconcile", kept.changed_months)
+
+
+def _as_json(kept: Kept) -> dict[str, Any]:
+    from exporter.cli.prices import months_as_json
+
+    net = kept.net
+    return {
+        "import_id": kept.import_id,
+        "rates": net.days,
+        "job_rates": net.jobs,
+        "shared_reductions": net.shared_reductions,
+        "amounts": [asdict(each) for each in net.amounts],
+        "unexplained": [asdict(each) for each in net.unexplained],
+        "changed_months": months_as_json(kept.changed_months),
+    }
 
 
 def _result(found: Reconciliation, *, every: bool, as_data: bool) -> Result:

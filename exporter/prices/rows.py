@@ -8,10 +8,10 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from exporter.store import rates
-from exporter.store.batches import batch, staged
+from exporter.store.batches import Batch, batch, staged
 from exporter.store.schema import prices as table
 
 #: The source of a price that comes with the program begins with this.
@@ -114,6 +114,7 @@ def write(
         price.effective_from + timedelta(days=1) if one_day else None for price in found
     ]
     columns["import_id"] = [import_id] * len(found)
+    columns["training_job_arn"] = [""] * len(found)
     with staged(connection, "new_prices", batch(table, columns)):
         connection.exec_driver_sql(_STAGE)
     if replace_shipped:
@@ -123,12 +124,70 @@ def write(
     rates.refresh(connection)
 
 
+def write_kept(connection: Connection, prices: Batch, *, source: str, import_id: int) -> None:
+    """Insert the rates of a kept bill, each in force on its first day only.
+
+    Args:
+        connection: A connection in a transaction that the caller commits.
+        prices: Columns of the table `prices` but the source, the end and the import. A rate
+            without a job is in force for all jobs of its account without a rate of their own.
+        source: The source of the rates.
+        import_id: The import.
+    """
+    with staged(connection, "new_prices", prices):
+        connection.execute(text(_KEEP), {"source": source, "import_id": import_id})
+    connection.execute(text(_END_JOB_RATES), {"import_id": import_id})
+    rates.refresh(connection)
+
+
 def _key(price: Price) -> tuple[Any, ...]:
     return price.account_id, *price.item, price.effective_from, price.source
 
 
 _STAGE: Final = f"CREATE TEMP TABLE {_STAGED} AS SELECT * FROM new_prices"  # noqa: S608 - our name
 _INSERT: Final = f"INSERT OR REPLACE INTO prices BY NAME SELECT * FROM {_STAGED}"  # noqa: S608 - our name
+_KEEP: Final = """
+    INSERT INTO prices BY NAME
+    SELECT
+        *, :source AS source, CAST(effective_from + INTERVAL 1 DAY AS DATE) AS effective_until,
+        :import_id AS import_id
+    FROM new_prices
+"""
+#: A job may have a rate of its own from an earlier bill. If the new bill gives the day a rate and
+#: the job none of its own, that of the day is written for the job, so that the new bill counts.
+_END_JOB_RATES: Final = """
+    WITH of_day AS (
+        SELECT * FROM prices WHERE import_id = :import_id AND training_job_arn = ''
+    ),
+
+    earlier AS (
+        SELECT DISTINCT
+            region, component, instance_type, account_id, effective_from, training_job_arn
+        FROM prices
+        WHERE training_job_arn <> '' AND import_id < :import_id
+    )
+
+    INSERT INTO prices BY NAME
+    SELECT of_day.* REPLACE (
+        earlier.training_job_arn AS training_job_arn, earlier.account_id AS account_id
+    )
+    FROM earlier
+    INNER JOIN of_day
+        ON
+            earlier.region = of_day.region
+            AND earlier.component = of_day.component
+            AND earlier.instance_type = of_day.instance_type
+            AND earlier.effective_from = of_day.effective_from
+            AND of_day.account_id IN ('', earlier.account_id)
+    ANTI JOIN (
+        SELECT * FROM prices WHERE import_id = :import_id AND training_job_arn <> ''
+    ) AS own
+        ON
+            earlier.training_job_arn = own.training_job_arn
+            AND earlier.component = own.component
+            AND earlier.instance_type = own.instance_type
+            AND earlier.effective_from = own.effective_from
+"""
 # A key that INSERT OR REPLACE inserts again must not be deleted first: DuckDB 1.4 still reports it
 # as a duplicate within the same transaction.
 _DELETE_SHIPPED: Final = f"""

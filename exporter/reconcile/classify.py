@@ -22,7 +22,12 @@ _PLAN: Final = re.compile(r"Training[ -]?Plan", re.IGNORECASE)
 _JOB_HOURS: Final = re.compile(r"(?:^|[A-Z0-9]-)Train:ml\.")
 #: Products whose texts mention training, but that are not training jobs.
 _OTHER: Final = re.compile(r"Debugger|HyperPod|Cluster:|Profiler", re.IGNORECASE)
-_HOURS: Final = frozenset({"hrs", "hr", "hour", "hours"})
+#: How many of a unit of time make an hour.
+_PER_HOUR: Final = {
+    **dict.fromkeys(("hrs", "hr", "h", "hour", "hours"), 1),
+    **dict.fromkeys(("minute", "minutes", "min", "mins"), 60),
+    **dict.fromkeys(("second", "seconds", "sec", "secs", "s"), 3600),
+}
 _GB_MONTHS: Final = frozenset({"gb-mo", "gb-month", "gb-months"})
 
 #: How usage was bought.
@@ -32,10 +37,17 @@ TRAINING_PLAN: Final = "training plan"
 
 
 class LineKind(NamedTuple):
-    """The component and the instance type (empty for storage) that a line bills."""
+    """What a line bills.
+
+    Attributes:
+        component: A component of the table `prices`.
+        instance_type: The instance type; empty for storage.
+        per_hour: How many of its units make an hour; 1 for GB-months.
+    """
 
     component: str
     instance_type: str
+    per_hour: int = 1
 
 
 def classify(texts: Iterable[str | None], unit: str | None) -> LineKind | None:
@@ -58,10 +70,9 @@ def classify(texts: Iterable[str | None], unit: str | None) -> LineKind | None:
     measured = (unit or "").lower()
     if measured in _GB_MONTHS or mention(_STORAGE):
         return LineKind(f"{component} ML storage", "")
-    if measured and measured not in _HOURS:
-        return None
+    per_hour = _PER_HOUR.get(measured or "hours")
     found = next(filter(None, map(_TYPE.search, given)), None)
-    return LineKind(component, found[0]) if found else None
+    return LineKind(component, found[0], per_hour) if found and per_hour else None
 
 
 def purchase_of(texts: Iterable[str | None]) -> str:

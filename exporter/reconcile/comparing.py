@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 
 from exporter.prices.rows import UNITS, Price
 from exporter.reconcile.exports import Export, read_export
+from exporter.reconcile.net import NetRates, net_rates
 from exporter.reconcile.ours import load_ours, months_with_usage, stored_jobs
 from exporter.reconcile.rates import effective_rates
 from exporter.store.connections import in_memory
@@ -130,6 +131,7 @@ class Reconciliation:
         lines: The lines of both sides, by period, account, region, component, instance type and
             purchase.
         rates: The effective price of an hour or GB-month on the bill, ready to be imported.
+        net: The rates that add up to the net amounts of the bill, ready to be kept.
         not_billed: Accounts with usage in the database and without any line of training in the
             export; they are not compared.
         missing_months: Months with usage in the database, of which the export has only other
@@ -139,6 +141,7 @@ class Reconciliation:
     export: Export
     lines: tuple[Line, ...]
     rates: tuple[Price, ...]
+    net: NetRates
     not_billed: tuple[str, ...]
     missing_months: tuple[date, ...]
 
@@ -153,12 +156,13 @@ class Reconciliation:
         return [line for line in self.lines if line.usd_differs]
 
 
-def reconcile(connection: Connection, path: Path) -> Reconciliation:
+def reconcile(connection: Connection, path: Path, *, with_credits: bool = False) -> Reconciliation:
     """Compare a bill export with the database, over the months of the export.
 
     Args:
         connection: A connection to the database, which is only read.
         path: A bill export: a file, or a folder with its parts and versions.
+        with_credits: Whether credits reduce the net rates.
 
     Raises:
         UsageError: The file cannot be read, or is not such an export.
@@ -166,6 +170,7 @@ def reconcile(connection: Connection, path: Path) -> Reconciliation:
     with in_memory() as workspace:
         export = read_export(workspace, path)
         load_ours(connection, workspace, export)
+        workspace.execute(_RESOLVE)
         not_billed = _drop_accounts_without_a_bill(workspace, export)
         for name, query in _STEPS.items():
             workspace.execute(
@@ -189,6 +194,7 @@ def reconcile(connection: Connection, path: Path) -> Reconciliation:
                 for row in rows
             ),
             rates=tuple(effective_rates(workspace, path.name)),
+            net=net_rates(workspace, with_credits=with_credits),
             not_billed=not_billed,
             missing_months=months_with_usage(connection, export.other_months),
         )
@@ -212,6 +218,59 @@ def _drop_accounts_without_a_bill(
 
 _KEYS: Final = ("period", "account_id", "region", "component", "instance_type", "purchase")
 _BY: Final = ", ".join(_KEYS)
+
+#: Some producers write the name of the job, or cut its ARN off. If one job of ours fits, it is
+#: meant; if several fit, the line names no job. All ARNs that are cut off have the same length.
+_RESOLVE: Final = """
+    CREATE OR REPLACE TABLE billed AS
+    WITH own AS (
+        SELECT DISTINCT account_id, region, lower(training_job_arn) AS arn FROM ours
+    ),
+
+    strange AS (
+        -- A resource that is the ARN of none of our jobs.
+        SELECT DISTINCT
+            billed.account_id, billed.region, billed.resource,
+            split_part(billed.resource, '/', -1) AS name
+        FROM billed
+        ANTI JOIN own ON billed.resource = own.arn
+        WHERE billed.resource <> ''
+    ),
+
+    fitting AS (
+        SELECT strange.account_id, strange.region, strange.resource, own.arn
+        FROM strange
+        INNER JOIN own
+            ON
+                strange.account_id = own.account_id
+                AND strange.region = own.region
+                AND strange.name = split_part(own.arn, '/', -1)
+        WHERE NOT starts_with(strange.resource, 'arn:')
+        UNION ALL
+        SELECT strange.account_id, strange.region, strange.resource, own.arn
+        FROM strange
+        INNER JOIN own
+            ON
+                strange.account_id = own.account_id
+                AND strange.region = own.region
+                AND strange.resource = left(
+                    own.arn, (SELECT max(length(resource)) FROM billed)
+                )
+        WHERE starts_with(strange.resource, 'arn:')
+    ),
+
+    meant AS (
+        SELECT
+            account_id, region, resource,
+            CASE WHEN count(DISTINCT arn) = 1 THEN any_value(arn) ELSE '' END AS arn
+        FROM fitting
+        GROUP BY ALL
+    )
+
+    SELECT billed.* REPLACE (coalesce(meant.arn, billed.resource) AS resource)
+    FROM billed
+    LEFT JOIN meant USING (account_id, region, resource)
+"""
 
 #: The tables that lead from `billed` and `ours` to `compared`.
 _STEPS: Final = {

@@ -37,7 +37,7 @@ class Format:
 
     Attributes:
         name: The name of the format.
-        required: Columns that an export must have; a tuple of several names: one of them.
+        required: Columns that an export must have, as it spells them; of several names one.
         billing_start: The start of the billing period.
         start, end: Time at which the usage of a line starts and ends.
         account, region, resource, quantity, unit, cost, currency, line_id, usage_type, service,
@@ -48,6 +48,8 @@ class Format:
         is_usage: SQL: whether a line is usage, and not a tax, credit, refund or fee.
         is_covered: SQL: whether a Savings Plan covers a line.
         kind: SQL: what a line is if it is not usage.
+        is_discount, is_credit: SQL: whether a line reduces the amount of usage.
+        net_cost: Columns with an amount that contains the discounts.
         unused: SQL: the part of a commitment that a line says was left unused.
         is_ml_plan: SQL: whether the commitment is a Savings Plan of SageMaker.
     """
@@ -63,6 +65,8 @@ class Format:
     is_usage: str = "TRUE"
     is_covered: str = "FALSE"
     kind: str = "'Usage'"
+    is_discount: str = "FALSE"
+    is_credit: str = "FALSE"
     unused: str = "NULL"
     is_ml_plan: str = "FALSE"
     end: tuple[str, ...] = ()
@@ -75,19 +79,20 @@ class Format:
     line_id: tuple[str, ...] = ()
     service: tuple[str, ...] = ()
     covered_cost: tuple[str, ...] = ()
+    net_cost: tuple[str, ...] = ()
     commitment: tuple[str, ...] = ()
 
 
 CUR: Final = Format(
     name="CUR 2.0",
     required=(
-        ("lineitemusagestartdate",),
-        ("lineitemusageaccountid", "billpayeraccountid"),
-        ("lineitemproductcode",),
-        ("lineitemlineitemtype",),
-        ("lineitemusagetype",),
-        ("lineitemusageamount",),
-        ("lineitemunblendedcost", "lineitemnetunblendedcost"),
+        ("line_item_usage_start_date",),
+        ("line_item_usage_account_id", "bill_payer_account_id"),
+        ("line_item_product_code",),
+        ("line_item_line_item_type",),
+        ("line_item_usage_type",),
+        ("line_item_usage_amount",),
+        ("line_item_unblended_cost", "line_item_net_unblended_cost"),
     ),
     billing_start=("billbillingperiodstartdate",),
     start=("lineitemusagestartdate",),
@@ -116,10 +121,14 @@ CUR: Final = Format(
         "{product}",  # a map of attributes: a MAP in Parquet, JSON in a CSV
         "{pricingpurchaseoption}",
     ),
-    is_sagemaker="{lineitemproductcode} = 'AmazonSageMaker'",
+    is_sagemaker="{lineitemproductcode} LIKE 'AmazonSageMaker%'",
+    net_cost=("lineitemnetunblendedcost", "savingsplannetsavingsplaneffectivecost"),
     # The other types are taxes, fees, credits, refunds and the negations of Savings Plans.
     is_usage="{lineitemlineitemtype} IN ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage')",
     is_covered="{lineitemlineitemtype} = 'SavingsPlanCoveredUsage'",
+    # EdpDiscount, PrivateRateDiscount, BundledDiscount, RiVolumeDiscount, SppDiscount.
+    is_discount="{lineitemlineitemtype} LIKE '%Discount'",
+    is_credit="{lineitemlineitemtype} = 'Credit'",
     kind="{lineitemlineitemtype}",
     unused=(
         "CASE WHEN {lineitemlineitemtype} = 'SavingsPlanRecurringFee' THEN "
@@ -131,12 +140,12 @@ CUR: Final = Format(
 FOCUS: Final = Format(
     name="FOCUS",
     required=(
-        ("chargeperiodstart",),
-        ("subaccountid", "billingaccountid"),
-        ("chargecategory",),
-        ("servicename",),
-        ("consumedquantity", "pricingquantity"),
-        ("billedcost", "effectivecost"),
+        ("ChargePeriodStart",),
+        ("SubAccountId", "BillingAccountId"),
+        ("ChargeCategory",),
+        ("ServiceName",),
+        ("ConsumedQuantity", "PricingQuantity"),
+        ("BilledCost", "EffectiveCost"),
     ),
     billing_start=("billingperiodstart",),
     start=("chargeperiodstart",),
@@ -166,6 +175,7 @@ FOCUS: Final = Format(
         "AND coalesce({commitmentdiscountstatus}, 'Used') <> 'Unused'"
     ),
     is_covered="{commitmentdiscountstatus} = 'Used'",
+    is_credit="{chargecategory} = 'Credit' AND coalesce({chargeclass}, '') <> 'Correction'",
     kind=(
         "CASE WHEN {chargeclass} = 'Correction' THEN 'Correction' "
         "WHEN {commitmentdiscountstatus} = 'Unused' THEN 'Unused commitment' "
@@ -222,7 +232,7 @@ def format_of(name: str, columns: Iterable[str]) -> Format:
     """
     found = set(columns)
     for fmt in FORMATS:
-        missing = [names[0] for names in fmt.required if found.isdisjoint(names)]
+        missing = [names[0] for names in fmt.required if found.isdisjoint(map(canonical, names))]
         if not missing:
             return fmt
         if fmt is not COST_EXPLORER and len(missing) < len(fmt.required) / 2:
@@ -274,21 +284,32 @@ def line_sql(fmt: Format, columns: Mapping[str, str], source: str, rank: int) ->
         ),
 
         marked AS (
-            -- A line, and whether it may bill training.
+            -- A line, whether it bills training, and whether it reduces the amount of training.
             SELECT
                 *,
+                is_usage AND names_training AS counts,
                 CASE
-                    WHEN is_usage AND is_sagemaker
-                        THEN coalesce(contains(lower(concat_ws(' ', {listed})), 'train'), FALSE)
-                    ELSE FALSE
-                END AS counts
-            FROM flagged
+                    WHEN NOT names_training THEN NULL
+                    WHEN {filled(fmt.is_discount)} THEN 'discount'
+                    WHEN {filled(fmt.is_credit)} THEN 'credit'
+                END AS reduces,
+                counts OR reduces IS NOT NULL AS stays
+            FROM (
+                SELECT
+                    *,
+                    CASE
+                        WHEN is_sagemaker
+                            THEN coalesce(contains(lower(concat_ws(' ', {listed})), 'train'), FALSE)
+                        ELSE FALSE
+                    END AS names_training
+                FROM flagged
+            )
         ),
 
         typed AS (
             -- A line of training with all its values; of another line only what is summed up.
             SELECT
-                counts, is_usage, is_sagemaker,
+                counts, reduces, is_usage, is_sagemaker,
                 {_month(first(fmt.billing_start))} AS billing_month,
                 CASE WHEN is_usage THEN {_month(first(fmt.start))} END AS usage_month,
                 coalesce({first(fmt.currency)}, 'USD') AS currency,
@@ -305,16 +326,19 @@ def line_sql(fmt: Format, columns: Mapping[str, str], source: str, rank: int) ->
                     THEN {first(fmt.commitment)} END AS commitment,
                 CASE WHEN {filled(fmt.unused)} IS NOT NULL
                     THEN coalesce({filled(fmt.is_ml_plan)}, FALSE) END AS is_ml_plan,
-                CASE WHEN counts THEN {first(fmt.line_id)} END AS line_id,
-                CASE WHEN counts THEN {_timestamp(first(fmt.start))} END AS started,
-                CASE WHEN counts THEN {_timestamp(first(fmt.end))} END AS ended,
-                CASE WHEN counts THEN {_account(first(fmt.account))} END AS account_id,
-                CASE WHEN counts THEN coalesce({first(fmt.region)}, '') END AS region,
-                CASE WHEN counts THEN coalesce(lower({first(fmt.resource)}), '') END AS resource,
-                CASE WHEN counts THEN {first(fmt.unit)} END AS unit,
-                CASE WHEN counts THEN coalesce({first(fmt.usage_type)}, '') END AS usage_type,
-                CASE WHEN counts THEN [{listed}] END AS texts,
+                CASE WHEN stays THEN {first(fmt.line_id)} END AS line_id,
+                CASE WHEN stays THEN {_timestamp(first(fmt.start))} END AS started,
+                CASE WHEN stays THEN {_timestamp(first(fmt.end))} END AS ended,
+                CASE WHEN stays THEN {_account(first(fmt.account))} END AS account_id,
+                CASE WHEN stays THEN coalesce({first(fmt.region)}, '') END AS region,
+                CASE WHEN stays THEN coalesce(lower({first(fmt.resource)}), '') END AS resource,
+                CASE WHEN stays THEN {first(fmt.unit)} END AS unit,
+                CASE WHEN stays THEN coalesce({first(fmt.usage_type)}, '') END AS usage_type,
+                CASE WHEN stays THEN [{listed}] END AS texts,
+                CASE WHEN stays THEN {first(fmt.net_cost)} IS NOT NULL END AS is_net,
                 CASE WHEN counts THEN coalesce({filled(fmt.is_covered)}, FALSE) END AS is_covered,
+                CASE WHEN counts AND {filled(fmt.is_covered)}
+                    THEN {first(fmt.covered_cost or fmt.cost)} IS NULL END AS is_at_list,
                 CASE WHEN counts
                     THEN TRY_CAST({first(fmt.quantity)} AS DECIMAL(38, 12)) END AS quantity,
                 CASE

@@ -15,16 +15,16 @@ from exporter.store.batches import fetch
 
 _DAYS: Final = f"""
     SELECT
-        usage_date, account_id, region, component,
+        usage_date, daily_costs.account_id, daily_costs.region, component,
         CASE
             WHEN component LIKE '%storage' THEN '' ELSE daily_costs.instance_type
         END AS instance_type,
         CASE
-            WHEN any_value(cost_basis) = 'training plan' THEN '{TRAINING_PLAN}'
+            WHEN any_value(job.training_plan_arn) IS NOT NULL THEN '{TRAINING_PLAN}'
             WHEN any_value(detail.managed_spot) THEN '{SPOT}'
             ELSE '{ON_DEMAND}'
         END AS purchase,
-        training_job_arn, any_value(training_job_name) AS training_job_name,
+        training_job_arn, any_value(daily_costs.training_job_name) AS training_job_name,
         coalesce(sum(coalesce(instance_hours, gb_months)), 0) AS quantity,
         coalesce(sum(cost_usd), 0) AS usd,
         count(*) FILTER (
@@ -41,6 +41,12 @@ _DAYS: Final = f"""
         ) AS one_second
     FROM daily_costs
     LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
+    -- A bill can give a job on a training plan a rate: its basis does not tell the plan.
+    LEFT JOIN (
+        SELECT training_job_arn, creation_time, training_plan_arn
+        FROM training_jobs
+        WHERE training_plan_arn IS NOT NULL
+    ) AS job USING (training_job_arn, creation_time)
     WHERE usage_date >= $first AND usage_date < $end
     GROUP BY ALL
 """  # noqa: S608 - our own words
@@ -49,6 +55,7 @@ _OURS: Final = f"""
     WITH own AS (
         -- A day of a job in a compared month, told apart only as far as the bill does.
         SELECT
+            own_days.purchase = '{TRAINING_PLAN}' AS on_plan,
             own_days.* REPLACE (
                 CASE
                     WHEN $names_accounts THEN own_days.account_id ELSE ''
@@ -70,7 +77,7 @@ _OURS: Final = f"""
         own.account_id, own.region, own.component, own.instance_type, own.purchase,
         own.training_job_arn, any_value(own.training_job_name) AS training_job_name,
         sum(own.quantity) AS quantity, sum(own.usd) AS usd,
-        CAST(sum(own.unknown) AS BIGINT) AS unknown,
+        CAST(sum(own.unknown) AS BIGINT) AS unknown, bool_or(own.on_plan) AS on_plan,
         max(own.usd_per_unit) AS usd_per_unit, max(own.one_second) AS one_second
     FROM own
     LEFT JOIN coarse USING (month, account_id, region, component, instance_type, purchase)
@@ -84,6 +91,7 @@ def load_ours(connection: Connection, workspace: duckdb.DuckDBPyConnection, expo
     `ours` has one row per period, account, region, component, instance type (empty for storage),
     purchase and job: `quantity` in hours or GB-months, `usd`, and `unknown`, the number of rows
     without a quantity or an amount. `one_second` is the quantity of one second of the job.
+    `on_plan` says whether a training plan pays for the job. The table `own_days` has the days.
 
     Args:
         connection: A connection to the database.

@@ -28,6 +28,10 @@ _SEEN: Final = re.compile(r"shipped list: (\d{4}-\d\d-\d\d),")
 
 #: Why a cost is NULL, by its basis.
 UNKNOWN: Final = {
+    "other currency": (
+        "it is in CNY or EUR (see other_currencies in `report training-cost` and "
+        "`report warm-pool-cost`)"
+    ),
     "no price": "there is no price (run `report coverage`, then `prices import FILE`)",
     "no details": "the details are not fetched yet (run `sync`)",
     "unknown seconds": (

@@ -38,7 +38,7 @@ def _cell(value: object) -> str:
 
 
 def write_json(result: Result, out: TextIO) -> None:
-    """Write one object: version, report, title, period, columns, rows, totals, notes.
+    """Write one object: version, report, title, period, further keys, columns, rows, totals, notes.
 
     `rows` and `totals` hold objects by column name. Money is a number with all its digits.
     """
@@ -51,6 +51,7 @@ def write_json(result: Result, out: TextIO) -> None:
             "title": result.title,
             "period": period and {"since": period.since, "until": period.until},
         }
+    head |= result.more
     head["columns"] = [
         {"name": column.name, "type": column.type, "unit": column.unit, "note": column.note}
         for column in result.columns

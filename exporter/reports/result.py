@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from exporter.reports.periods import Period
@@ -59,6 +59,7 @@ class Result:
         period: The days that the report covers; None = it has no period.
         bar: The column that tables draw as a bar; empty = none.
         prose: Whether each row is a sentence, in the columns `topic` and `text`, for people.
+        more: Further keys of the JSON object.
     """
 
     columns: tuple[Column, ...]
@@ -70,3 +71,4 @@ class Result:
     period: Period | None = None
     bar: str = ""
     prose: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)

@@ -214,6 +214,12 @@ prices: Final = Table(
     _defaulted("currency", String(), "'USD'", "Currency of usd_per_unit: USD, CNY or EUR"),
     _column("effective_until", Date(), "End date, exclusive; NULL = in force until the next price"),
     _defaulted("import_id", BigInteger(), "0", "Import (price_imports); 0 = not imported"),
+    _defaulted(
+        "training_job_arn",
+        String(),
+        "''",
+        "Job that a kept bill gives this rate on that day; empty = every job",
+    ),
     PrimaryKeyConstraint(
         "region",
         "component",
@@ -222,6 +228,7 @@ prices: Final = Table(
         "effective_from",
         "source",
         "import_id",
+        "training_job_arn",
     ),
     comment="Dated public or imported prices; the costs use the one in force when time was spent",
 )

@@ -38,7 +38,7 @@ _IMPORTS: Final = (
     """,
 )
 
-#: Prices name an account, a currency, an end and their import.
+#: Prices name an account, a currency, an end, their import and, in a kept bill, a job.
 _PRICES: Final = (
     "CREATE TEMP TABLE copied_prices AS SELECT * FROM prices",
     "DROP TABLE prices",
@@ -55,8 +55,10 @@ _PRICES: Final = (
         currency VARCHAR DEFAULT 'USD' NOT NULL,
         effective_until DATE,
         import_id BIGINT DEFAULT 0 NOT NULL,
+        training_job_arn VARCHAR DEFAULT '' NOT NULL,
         PRIMARY KEY (
-            region, component, instance_type, account_id, effective_from, source, import_id
+            region, component, instance_type, account_id, effective_from, source, import_id,
+            training_job_arn
         )
     )
     """,

@@ -21,6 +21,7 @@ ORDER = (
     "settled",
     "accruing",
     "estimated",
+    "other currency",
     "no price",
     "unknown seconds",
     "no details",
@@ -41,6 +42,8 @@ class Daily(NamedTuple):
     usd_per_unit: Decimal | None
     cost_usd: Decimal | None
     cost_basis: str
+    currency: str | None
+    cost: Decimal | None
 
 
 class Total(NamedTuple):
@@ -269,14 +272,14 @@ def _money(usage: Usage, books: Books) -> tuple[list[Daily], Total]:
         units = None if seconds is None or usage.count is None else seconds * usage.count
         hours = None if units is None else Fraction(units, 3600)
         compute = _line(usage, day, usage.component, kind or "", hours, books)
-        computes.append((Decimal(0), "settled") if nothing else compute[1:])
+        computes.append((Decimal(0), "settled") if nothing else compute[1:3])
         gb = (
             None if units is None or usage.volume is None else Fraction(units * usage.volume, month)
         )
         storage = _line(usage, day, f"{usage.component} ML storage", "", gb, books)
-        price, cost, basis = storage
+        price, cost, basis, currency, amount = storage
         if ORDER.index(usage.basis) < ORDER.index("unknown seconds") and usage.volume is None:
-            cost, basis = None, "no details"
+            cost, basis, amount = None, "no details", None
         if nothing or (not charged and ORDER.index(usage.basis) < ORDER.index("training plan")):
             storages.append((Decimal(0), "settled"))
         else:
@@ -285,11 +288,12 @@ def _money(usage: Usage, books: Books) -> tuple[list[Daily], Total]:
             continue
         key = usage.job["training_job_name"], usage.job["creation_time"], day
         quantity = None if hours is None else half_up(hours)
-        daily.append(Daily(*key, usage.component, kind, quantity, *compute))
+        rate, usd, known_by, code, paid = compute
+        daily.append(Daily(*key, usage.component, kind, quantity, rate, usd, known_by, code, paid))
         if charged and kind is not None:
             name = f"{usage.component} ML storage"
             quantity = None if gb is None else half_up(gb)
-            daily.append(Daily(*key, name, kind, quantity, price, cost, basis))
+            daily.append(Daily(*key, name, kind, quantity, price, cost, basis, currency, amount))
     compute_total, storage_total = _sum(computes), _sum(storages)
     compute_basis = weaker(*[basis for _, basis in computes])
     storage_basis = weaker(*[basis for _, basis in storages])
@@ -316,23 +320,28 @@ def _sum(parts: Sequence[tuple[Decimal | None, str]]) -> Decimal | None:
 
 def _line(
     usage: Usage, day: date, component: str, kind: str, units: Fraction | None, books: Books
-) -> tuple[Decimal | None, Decimal | None, str]:
-    """Return price, cost and basis of these units."""
+) -> tuple[Decimal | None, Decimal | None, str, str | None, Decimal | None]:
+    """Return price, cost in USD, basis, currency and cost in that currency of these units."""
     if usage.basis in ("training plan", "serverless"):
-        return None, None, usage.basis
-    price, estimated = _price(usage.job, day, component, kind, books)
+        return None, None, usage.basis, None, None
+    found = _price(usage.job, day, component, kind, books)
     if usage.basis in ("no details", "unknown seconds") or units is None:
-        return price, None, usage.basis
-    if price is None:
-        return None, None, "no price"
+        price, currency, _ = found or (None, None, False)
+        return price, None, usage.basis, currency, None
+    if found is None:
+        return None, None, "no price", None, None
+    price, currency, estimated = found
     cost = half_up(units * Fraction(price))
-    return price, cost, weaker(usage.basis, "estimated") if estimated else usage.basis
+    if currency != "USD":
+        return price, None, weaker(usage.basis, "other currency"), currency, cost
+    basis = weaker(usage.basis, "estimated") if estimated else usage.basis
+    return price, cost, basis, currency, cost
 
 
 def _price(
     job: Row, day: date, component: str, kind: str, books: Books
-) -> tuple[Decimal | None, bool]:
-    """Return the price of a unit on a day in USD, and whether it is an estimate."""
+) -> tuple[Decimal, str, bool] | None:
+    """Return the price of a unit on a day, its currency, and whether it is an estimate."""
     as_training = component.replace("Training Warm Pool", "Training")
     offered = [
         price
@@ -348,23 +357,21 @@ def _price(
     ]
     if billed:
         chosen = max(billed)[-1]
-        return (chosen.usd_per_unit if chosen.currency == "USD" else None), False
+        return chosen.usd_per_unit, chosen.currency, False
     dated = sorted(
         (price.effective_from, price.source, price)
         for price in _dated([price for price in offered if _kind(price) != BILL], component)
     )
     if not dated:
-        return None, False
+        return None
     before = [price for since, _, price in dated if since <= day]
     chosen = (
         before[-1]
         if before
         else next(price for since, _, price in reversed(dated) if since == dated[0][0])
     )
-    if chosen.currency != "USD":
-        return None, False
     old = _kind(chosen) == SHIPPED and (day - chosen.effective_from).days > 180
-    return _discounted(chosen, job, component, books), old or not before
+    return _discounted(chosen, job, component, books), chosen.currency, old or not before
 
 
 SHIPPED, API, IMPORTED, BILL = range(4)

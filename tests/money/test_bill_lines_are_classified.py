@@ -58,7 +58,14 @@ M5 = "ml.m5.xlarge"
 def test_a_line_is_classified_by_its_texts_and_unit(
     texts: list[str | None], unit: str | None, expected: tuple[str, str] | None
 ) -> None:
-    assert classify(texts, unit) == expected
+    found = classify(texts, unit)
+    assert (found and found[:2]) == expected
+
+
+@pytest.mark.parametrize(("unit", "per_hour"), [("Hrs", 1), ("Minutes", 60), ("Second", 3600)])
+def test_a_unit_of_time_is_converted_to_hours(unit: str, per_hour: int) -> None:
+    found = classify(["EU-Train:ml.m5.xlarge"], unit)
+    assert found == ("Training", M5, per_hour)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +82,7 @@ def test_a_line_is_classified_by_its_texts_and_unit(
 def test_the_texts_tell_how_the_usage_was_bought(
     texts: list[str], component: str, purchase: str
 ) -> None:
-    assert classify(texts, "Hrs") == (component, M5)
+    assert classify(texts, "Hrs") == (component, M5, 1)
     assert purchase_of(texts) == purchase
 
 

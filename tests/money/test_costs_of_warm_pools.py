@@ -42,6 +42,7 @@ def test_a_settled_pool_across_a_month_end_has_two_rows_per_component(ledger: Le
         "price_source": "import",
         "cost_basis": "settled",
         "specification": "ml.m5.xlarge × 2 · role ? · 30 GB",
+        "currency": "USD",
     }
     compute = {
         "component": "Training Warm Pool",
@@ -49,6 +50,7 @@ def test_a_settled_pool_across_a_month_end_has_two_rows_per_component(ledger: Le
         "gb_months": None,
         "usd_per_unit": Decimal("0.257"),
         "cost_usd": Decimal("0.257000000000"),
+        "cost": Decimal("0.257000000000"),
     }
     storage = {
         "component": "Training Warm Pool ML storage",
@@ -66,6 +68,7 @@ def test_a_settled_pool_across_a_month_end_has_two_rows_per_component(ledger: Le
             "usage_date": october,
             "gb_months": Decimal("0.040322580645"),
             "cost_usd": Decimal("0.006209677419"),
+            "cost": Decimal("0.006209677419"),
         },
         both
         | storage
@@ -73,6 +76,7 @@ def test_a_settled_pool_across_a_month_end_has_two_rows_per_component(ledger: Le
             "usage_date": november,
             "gb_months": Decimal("0.041666666667"),
             "cost_usd": Decimal("0.006416666667"),
+            "cost": Decimal("0.006416666667"),
         },
     ]
     assert ledger.read("SELECT * FROM warm_pool_costs") == [

@@ -54,6 +54,7 @@ def test_an_import_stores_the_exact_prices(ledger: Ledger, tmp_path: Path) -> No
             "currency": "USD",
             "effective_until": None,
             "import_id": 1,
+            "training_job_arn": "",
         },
         {
             "region": REGION,
@@ -67,6 +68,7 @@ def test_an_import_stores_the_exact_prices(ledger: Ledger, tmp_path: Path) -> No
             "currency": "USD",
             "effective_until": None,
             "import_id": 1,
+            "training_job_arn": "",
         },
     ]
 

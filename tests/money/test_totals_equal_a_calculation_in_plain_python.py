@@ -196,7 +196,8 @@ def read(connection: duckdb.DuckDBPyConnection, prefix: str) -> tuple[list[Daily
     daily = connection.execute(f"""
         SELECT
             training_job_name, epoch_us(creation_time), usage_date, component, instance_type,
-            coalesce(instance_hours, gb_months), usd_per_unit, cost_usd, cost_basis
+            coalesce(instance_hours, gb_months), usd_per_unit, cost_usd, cost_basis,
+            currency, cost
         FROM {prefix}daily_costs
     """).fetchall()
     totals = [

@@ -48,6 +48,8 @@ CONTRACT = {
         "cost_usd",
         "cost_basis",
         "specification",
+        "currency",
+        "cost",
     ],
     "warm_pool_costs": [
         *KEY,

@@ -30,7 +30,8 @@ VIEWS = {
         account_name VARCHAR, region VARCHAR, training_job_name VARCHAR, job_family VARCHAR,
         team VARCHAR, tags JSON, component VARCHAR, instance_type VARCHAR,
         instance_hours DECIMAL(38, 12), gb_months DECIMAL(38, 12), usd_per_unit DECIMAL(38, 12),
-        price_source VARCHAR, cost_usd DECIMAL(38, 12), cost_basis VARCHAR
+        price_source VARCHAR, cost_usd DECIMAL(38, 12), cost_basis VARCHAR,
+        currency VARCHAR, cost DECIMAL(38, 12)
     """,
     "warm_pool_costs": """
         training_job_arn VARCHAR, creation_time TIMESTAMPTZ, account_id VARCHAR, region VARCHAR,

@@ -37,6 +37,7 @@ def test_pools_are_compared_with_the_training_of_their_jobs(bench: Bench) -> Non
         "instance_hours": Decimal("167.321"),
         "storage_usd": Decimal("1.04"),
         "cost_usd": Decimal("44.045"),
+        "other_currencies": None,
         "unpriced_jobs": 0,
         "training_usd": Decimal("11.61"),
         "times_training": pytest.approx(44.045 / 11.61),
@@ -48,6 +49,7 @@ def test_pools_are_compared_with_the_training_of_their_jobs(bench: Bench) -> Non
         "instance_hours": None,
         "storage_usd": None,
         "cost_usd": None,
+        "other_currencies": None,
         "unpriced_jobs": 0,
         "training_usd": Decimal(5),
         "times_training": None,
@@ -78,6 +80,7 @@ def test_unknown_costs_are_counted_and_never_zero(bench: Bench) -> None:
             "instance_hours": Decimal(1),
             "storage_usd": Decimal("1.5"),
             "cost_usd": Decimal("1.5"),
+            "other_currencies": None,
             "unpriced_jobs": 2,
             "training_usd": None,
             "times_training": None,
@@ -217,3 +220,27 @@ def test_no_dimension_and_no_tag_reaches_the_sql_as_text(bench: Bench) -> None:
             bench.run("training-cost", by=[by])
     bench.run("training-cost", by=["tag:x') AS t, (SELECT 1) --"])
     assert bench.connection.exec_driver_sql("SELECT count(*) FROM daily_costs").scalar() == 0
+
+
+@pytest.mark.parametrize(
+    ("report", "component"), [("training-cost", TRAIN), ("warm-pool-cost", POOL)]
+)
+def test_costs_in_other_currencies_are_shown_and_never_added(
+    bench: Bench, report: str, component: str
+) -> None:
+    bench.cost("a-1", component, "2")
+    for job, currency, cost in (("a-2", "CNY", "12.345"), ("a-3", "CNY", "1"), ("b-1", "EUR", "7")):
+        bench.cost(
+            job, component, None, cost_basis="other currency", currency=currency, cost=Decimal(cost)
+        )
+    result = bench.run(report)
+    (row,) = bench.rows(result)
+    for shown in (row, bench.total(result)):
+        assert (shown["cost_usd"], shown["other_currencies"], shown["unpriced_jobs"]) == (
+            Decimal(2),
+            "13.35 CNY, 7.00 EUR",
+            3,
+        )
+    (note,) = [note for note in result.notes if note.code == "unpriced"]
+    assert note.reasons == ("other currency",)
+    assert "it is in CNY or EUR" in note.text

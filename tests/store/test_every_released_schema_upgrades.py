@@ -81,8 +81,8 @@ def test_imported_prices_of_schema_0001_can_be_removed_by_source(tmp_path: Path)
     item = ("eu-west-1", "Training", "ml.m5.xlarge")
     day = date(2026, 1, 1)
     assert [tuple(row) for row in rows] == [
-        (*item, Decimal("0.3"), "Hrs", day, "a", "", "USD", None, 1),
-        (*item, Decimal("0.2"), "Hrs", day, "ours", "", "USD", None, 2),
+        (*item, Decimal("0.3"), "Hrs", day, "a", "", "USD", None, 1, ""),
+        (*item, Decimal("0.2"), "Hrs", day, "ours", "", "USD", None, 2, ""),
     ]
 
 

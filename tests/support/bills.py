@@ -74,6 +74,12 @@ FOCUS_12_TEXTS = _words("""
     BillingAccountType CapacityReservationId CapacityReservationStatus CommitmentDiscountUnit
     InvoiceId PricingCurrency ServiceSubcategory SkuMeter SkuPriceDetails SubAccountType
 """)
+FOCUS_11_TEXTS = _words("CapacityReservationId CapacityReservationStatus CommitmentDiscountUnit "
+                        "ServiceSubcategory SkuMeter SkuPriceDetails")  # fmt: skip
+FOCUS_13_TEXTS = [*FOCUS_12_TEXTS, "HostProviderName", "ServiceProviderName"]
+FOCUS_VERSIONS = {
+    "1.0": FOCUS_10_TEXTS, "1.1": FOCUS_11_TEXTS, "1.2": FOCUS_12_TEXTS, "1.3": FOCUS_13_TEXTS,
+}  # fmt: skip
 FOCUS_NUMBERS = _words("""
     BilledCost ConsumedQuantity ContractedCost ContractedUnitPrice EffectiveCost ListCost
     ListUnitPrice PricingQuantity
@@ -118,6 +124,15 @@ class Charge:
     @property
     def unit(self) -> str:
         return "GB-Mo" if self.is_storage else "Hrs"
+
+    @property
+    def is_spot(self) -> bool:
+        return dict(self.details).get("pricing_purchase_option") == "Spot"
+
+    @property
+    def net(self) -> Decimal:
+        """What the line really cost."""
+        return next(usd for usd in (self.effective_usd, self.net_usd, self.usd) if usd is not None)
 
     @property
     def usage_type(self) -> str:
@@ -218,7 +233,7 @@ _CATEGORIES = {
 
 
 def focus(path: Path, charges: Sequence[Charge], version: str = "1.0") -> Path:
-    """Write a FOCUS export with AWS columns; version 1.2 has no x_UsageType."""
+    """Write a FOCUS export with AWS columns; only version 1.0 has x_UsageType."""
     rows = [
         {
             "BillingAccountId": "999988887777",
@@ -235,7 +250,9 @@ def focus(path: Path, charges: Sequence[Charge], version: str = "1.0") -> Path:
             "ConsumedQuantity": charge.quantity,
             "ConsumedUnit": "GB-Months" if charge.is_storage else "Hours",
             "BilledCost": charge.usd,
-            "EffectiveCost": charge.effective_usd or charge.usd,
+            "EffectiveCost": charge.net,
+            "CommitmentDiscountStatus": "Used" if charge.effective_usd is not None else None,
+            "PricingCategory": "Dynamic" if charge.is_spot else "Standard",
             "BillingCurrency": charge.currency,
             "RegionId": charge.region,
             "ResourceId": charge.resource,
@@ -243,7 +260,7 @@ def focus(path: Path, charges: Sequence[Charge], version: str = "1.0") -> Path:
         }
         for charge in charges
     ]
-    texts = FOCUS_TEXTS + (FOCUS_10_TEXTS if version == "1.0" else FOCUS_12_TEXTS)
+    texts = FOCUS_TEXTS + FOCUS_VERSIONS[version]
     return _write(path, rows, texts, FOCUS_NUMBERS, FOCUS_TIMES, FOCUS_MAPS)
 
 
@@ -253,7 +270,7 @@ def cost_explorer(path: Path, charges: Sequence[Charge]) -> Path:
     for charge in charges:
         day = days.setdefault(charge.start.date().isoformat(), {})
         for name, amount in (
-            (f"{charge.usage_type}($)", charge.usd),
+            (f"{charge.usage_type}($)", charge.net),
             (f"{charge.usage_type}({charge.unit})", charge.quantity or Decimal()),
         ):
             day[name] = day.get(name, Decimal()) + amount
@@ -289,8 +306,10 @@ def _write(
     """Write Parquet with doubles, UTC timestamps without a zone, and maps; or a CSV of texts."""
     parquet = path.suffix == ".parquet"
 
-    def number(value: Decimal | None) -> object:
-        return None if value is None else float(value) if parquet else f"{value:f}"
+    def number(value: Decimal | str | None) -> object:
+        if value is None or isinstance(value, str):
+            return value
+        return float(value) if parquet else f"{value:f}"
 
     def moment(value: datetime | str | None) -> object:
         if isinstance(value, str):

@@ -17,10 +17,12 @@
 -- instance_type: Instance type, also for storage; NULL = not known
 -- instance_hours: Instance hours (seconds × count ÷ 3600), to 12 places; NULL for storage
 -- gb_months: GB-months (GB × instance hours ÷ hours of the month), to 12 places; else NULL
--- usd_per_unit: Price of an hour or GB-month on that day, after discount; NULL = none
+-- usd_per_unit: Price of an hour or GB-month in currency on that day, after discount; NULL = none
 -- price_source: Source of the price; NULL = no price
 -- cost_usd: Cost in USD, rounded half-up to 12 places; NULL = not known, see cost_basis
 -- cost_basis: Basis of the cost: settled, accruing, estimated, no price, …
+-- currency: Currency of the price: USD, CNY or EUR; NULL = no price
+-- cost: Cost in that currency, to 12 places; NULL = not known. Add amounts of one currency only
 SELECT
     day.job_id, day.training_job_arn, day.creation_time, day.usage_date, day.account_id,
     accounts.account_name, day.region, day.training_job_name, day.job_family, day.team,
@@ -38,7 +40,9 @@ SELECT
     CASE WHEN part.is_storage THEN day.usd_per_gb_month ELSE day.usd_per_hour END AS usd_per_unit,
     CASE WHEN part.is_storage THEN day.storage_source ELSE day.compute_source END AS price_source,
     CASE WHEN part.is_storage THEN day.storage_cost_usd ELSE day.compute_cost_usd END AS cost_usd,
-    basis.cost_basis
+    basis.cost_basis,
+    CASE WHEN part.is_storage THEN day.storage_currency ELSE day.compute_currency END AS currency,
+    CASE WHEN part.is_storage THEN day.storage_cost ELSE day.compute_cost END AS cost
 FROM usage_days AS day
 CROSS JOIN (VALUES (FALSE), (TRUE)) AS part (is_storage)
 INNER JOIN cost_bases AS basis

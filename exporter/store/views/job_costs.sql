@@ -9,7 +9,7 @@
 -- training_end_time, started_at, ended_at: as in usage_days
 -- seconds: Seconds for one instance; NULL = not known
 -- instance_hours: Instance hours (seconds × count ÷ 3600): sum of its days, to 12 places
--- usd_per_hour: Price of an instance hour after discount, on the first day; NULL = none
+-- usd_per_hour: Price of an instance hour in USD after discount, on the first day; NULL = none
 -- compute_cost_usd: Cost of the instances in USD: sum of its days; NULL = not known
 -- storage_cost_usd, compute_rank, storage_rank, cost_usd, specification: as in usage_days
 SELECT
@@ -17,7 +17,9 @@ SELECT
     day.training_job_name, day.job_family, day.team, day.component, day.instance_type,
     day.instance_count, day.warm_pool_status, day.reused_by_job, day.is_deleted,
     day.keep_alive_seconds, day.is_over, day.from_time, day.training_end_time, day.started_at,
-    day.ended_at, day.seconds, day.instance_hours, day.usd_per_hour, day.compute_cost_usd,
+    day.ended_at, day.seconds, day.instance_hours,
+    CASE WHEN day.compute_currency = 'USD' THEN day.usd_per_hour END AS usd_per_hour,
+    day.compute_cost_usd,
     day.storage_cost_usd, day.compute_rank, day.storage_rank, day.cost_usd, day.specification
 FROM usage_days AS day
 WHERE day.within_a_day
@@ -45,7 +47,9 @@ SELECT
     any_value(day.ended_at),
     CAST(sum(day.seconds) AS BIGINT),
     sum(day.instance_hours),
-    arg_min(day.usd_per_hour, day.usage_date),
+    arg_min(
+        CASE WHEN day.compute_currency = 'USD' THEN day.usd_per_hour END, day.usage_date
+    ),
     sum(day.compute_cost_usd),
     sum(day.storage_cost_usd),
     max(day.compute_rank),

@@ -8,14 +8,16 @@
 -- valid_from: First UTC day
 -- valid_to: as in rates
 -- storage: Component of the storage
--- usd_per_hour: Price of an instance hour; NULL = none
--- hour_quotient: That price in 1e-12 USD, divided by 3600: the whole part
+-- usd_per_hour: Price of an instance hour in compute_currency; NULL = none
+-- hour_quotient: That price in units of 1e-12, divided by 3600: the whole part
 -- hour_remainder: The rest of that division
+-- compute_currency: Currency of that price
 -- compute_source: Source of that price
 -- compute_estimated: True before the first known date
 -- has_storage: True: charged for ML storage, as the type has no local NVMe storage
--- usd_per_gb_month: Price of a GB-month; NULL = none
--- picousd_per_gb_month: That price in 1e-12 USD
+-- usd_per_gb_month: Price of a GB-month in storage_currency; NULL = none
+-- picousd_per_gb_month: That price in units of 1e-12
+-- storage_currency: Currency of that price
 -- storage_source: Source of that price
 -- storage_estimated: True before the first known date
 WITH
@@ -59,8 +61,7 @@ priced_thing AS (
         ON family.family = split_part(used_type.instance_type, '.', 2)
 ),
 
--- One row per span of a price. A price in another currency ends the one before, but serves nothing:
--- the costs are in USD, and no total adds two currencies.
+-- One row per span of a price.
 span AS (
     SELECT *
     FROM rates
@@ -101,19 +102,20 @@ SELECT
     compute.usd_per_unit AS usd_per_hour,
     CAST(compute.picousd_per_unit // 3600 AS HUGEINT) AS hour_quotient,
     compute.picousd_per_unit % 3600 AS hour_remainder,
+    compute.currency AS compute_currency,
     compute.price_source AS compute_source,
     compute.estimated AS compute_estimated,
     change.has_storage,
     change.storage,
     storage.usd_per_unit AS usd_per_gb_month,
     storage.picousd_per_unit AS picousd_per_gb_month,
+    storage.currency AS storage_currency,
     storage.price_source AS storage_source,
     storage.estimated AS storage_estimated
 FROM change
 LEFT JOIN span AS compute
     ON
-        compute.currency = 'USD'
-        AND change.account_id = compute.account_id
+        change.account_id = compute.account_id
         AND change.region = compute.region
         AND change.component = compute.component
         AND change.instance_type = compute.instance_type
@@ -121,8 +123,7 @@ LEFT JOIN span AS compute
         AND change.valid_from < compute.valid_to
 LEFT JOIN span AS storage
     ON
-        storage.currency = 'USD'
-        AND change.account_id = storage.account_id
+        change.account_id = storage.account_id
         AND change.region = storage.region
         AND change.storage = storage.component
         AND storage.instance_type = ''

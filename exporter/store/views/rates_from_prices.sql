@@ -6,7 +6,8 @@
 -- the first date the earliest price serves as an estimate. A shipped price is an estimate again
 -- 180 days after somebody saw it. A warm pool without a price from that kind of source costs what
 -- training costs. The rate of a kept bill is a row of its own: it beats the other row on its day,
--- and says nothing about other days. Prices below 0, or of 1,000,000 and more, are ignored.
+-- and says nothing about other days. Prices below 0, or of 1,000,000 and more, are ignored, and so
+-- are the rates of single jobs.
 --
 -- account_id, region, component, instance_type, is_bill, valid_from, valid_to: as in rates
 -- usd_per_unit, picousd_per_unit, unit, price_source, priced_as, list_usd_per_unit: as in rates
@@ -23,8 +24,11 @@ ranked AS (
             ELSE 4 -- a kept bill
         END AS source_kind
     FROM prices AS price
-    -- Any other price is a mistake, and would not fit into 64 bits.
-    WHERE price.usd_per_unit >= 0 AND price.usd_per_unit < 1000000
+    WHERE
+        -- The rate of one job is in force for that job only, see usage_days.
+        price.training_job_arn = ''
+        -- Any other price is a mistake, and would not fit into 64 bits.
+        AND price.usd_per_unit >= 0 AND price.usd_per_unit < 1000000
 ),
 
 -- One row per account with prices or a discount of its own; the empty one stands for all others.

@@ -31,16 +31,21 @@
 -- seconds: Seconds of that day, for one instance; NULL = not known
 -- instance_hours: Hours of that day for all its instances, to 12 places
 -- gb_months: GB × instance hours ÷ hours of the calendar month (UTC), to 12 places
--- usd_per_hour: Price of an instance hour; NULL = none, or it does not apply
+-- usd_per_hour: Price of an instance hour in compute_currency; NULL = none, or it does not apply
+-- compute_currency: Currency of that price
 -- compute_source: Source of that price
--- compute_cost_usd: Cost of the instances; NULL = not known
+-- compute_cost: Cost of the instances in compute_currency; NULL = not known
+-- compute_cost_usd: The same in USD; NULL = not known, or in another currency
 -- compute_rank: Rank of its basis in cost_bases
 -- has_storage: True: the type is charged for ML storage, as it has no local NVMe storage
--- usd_per_gb_month: Price of a GB-month; NULL = none, or it does not apply
+-- usd_per_gb_month: Price of a GB-month in storage_currency; NULL = none, or it does not apply
+-- storage_currency: Currency of that price
 -- storage_source: Source of that price
--- storage_cost_usd: Cost of the volumes; 0 = not charged for this type, NULL = not known
+-- storage_cost: Cost of the volumes in storage_currency; 0 = not charged for this type, NULL = not
+--   known
+-- storage_cost_usd: The same in USD; NULL = not known, or in another currency
 -- storage_rank: Rank of its basis in cost_bases
--- cost_usd: Known cost of compute and storage; NULL = neither is known
+-- cost_usd: Known cost of compute and storage in USD; NULL = neither is known
 WITH
 -- One row per instance group of a job that has groups.
 instance_group AS (
@@ -71,6 +76,23 @@ grouped_type AS (
 /*part priced_accounts*/,
 
 /*part bill_rates*/,
+
+-- One row per job, component, instance type and day for which a kept bill gave the job a rate of
+-- its own. It beats all prices of the day; of several bills the last one counts.
+job_rate AS (
+    SELECT
+        hash(training_job_arn) AS arn_hash,
+        component, instance_type,
+        effective_from AS usage_date,
+        usd_per_unit, currency, source,
+        CAST(usd_per_unit * 1000000000000 AS BIGINT) AS picousd_per_unit
+    FROM prices
+    WHERE training_job_arn <> '' AND usd_per_unit >= 0 AND usd_per_unit < 1000000
+    QUALIFY row_number() OVER (
+        PARTITION BY training_job_arn, component, instance_type, effective_from
+        ORDER BY import_id DESC, source DESC
+    ) = 1
+),
 
 -- One row per job day and instance type, with the job's details and the seconds of all its days.
 detailed_day AS (
@@ -232,17 +254,18 @@ spent_day AS (
 priced_day AS (
     SELECT
         day.*,
+        -- A bill may charge for a job on a training plan, such as for its volumes.
+        day.on_training_plan AND own_compute.usd_per_unit IS NULL AS plan_pays_compute,
+        day.on_training_plan AND own_storage.usd_per_unit IS NULL AS plan_pays_storage,
         -- The basis of the usage alone; the price may still change it.
         CASE
             WHEN day.serverless THEN rank_of('serverless')
-            WHEN day.on_training_plan THEN rank_of('training plan')
             WHEN day.is_unused THEN rank_of('settled')
             WHEN day.instance_type IS NULL OR day.instance_count IS NULL THEN rank_of('no details')
             WHEN day.seconds IS NULL THEN rank_of('unknown seconds')
             WHEN day.settled THEN rank_of('settled')
             ELSE rank_of('accruing')
         END AS usage_rank,
-        usage_rank < rank_of('training plan') AS on_demand,
         usage_rank < rank_of('unknown seconds') AS usage_is_known,
         CASE
             WHEN day.is_unused THEN 0
@@ -252,34 +275,31 @@ priced_day AS (
             CAST(day.seconds AS HUGEINT) * day.instance_count * day.volume_size_gb AS BIGINT
         ) AS gb_seconds,
         CAST(day(last_day(day.usage_date)) AS BIGINT) * 86400 AS month_seconds,
-        -- The rate of a kept bill beats the price of its day.
-        CASE WHEN paid.usage_date IS NULL THEN card.usd_per_hour ELSE paid.usd_per_unit END
-            AS usd_per_hour,
+        -- The job's own rate of a kept bill beats the average of that bill, which beats the price.
+        coalesce(own_compute.picousd_per_unit, paid.picousd_per_unit) AS paid_picousd,
+        coalesce(own_compute.usd_per_unit, paid.usd_per_unit, card.usd_per_hour) AS usd_per_hour,
         CASE
-            WHEN paid.usage_date IS NULL THEN card.hour_quotient
-            ELSE CAST(paid.picousd_per_unit // 3600 AS HUGEINT)
+            WHEN paid_picousd IS NULL THEN card.hour_quotient
+            ELSE CAST(paid_picousd // 3600 AS HUGEINT)
         END AS hour_quotient,
-        CASE
-            WHEN paid.usage_date IS NULL THEN card.hour_remainder
-            ELSE paid.picousd_per_unit % 3600
-        END AS hour_remainder,
-        CASE WHEN paid.usage_date IS NULL THEN card.compute_source ELSE paid.price_source END
-            AS compute_source,
-        paid.usage_date IS NULL AND card.compute_estimated AS compute_estimated,
+        CASE WHEN paid_picousd IS NULL THEN card.hour_remainder ELSE paid_picousd % 3600 END
+            AS hour_remainder,
+        coalesce(own_compute.currency, paid.currency, card.compute_currency) AS compute_currency,
+        coalesce(own_compute.source, paid.price_source, card.compute_source) AS compute_source,
+        paid_picousd IS NULL AND card.compute_estimated AS compute_estimated,
         card.has_storage,
-        CASE
-            WHEN paid_storage.usage_date IS NULL THEN card.usd_per_gb_month
-            ELSE paid_storage.usd_per_unit
-        END AS usd_per_gb_month,
-        CASE
-            WHEN paid_storage.usage_date IS NULL THEN card.picousd_per_gb_month
-            ELSE paid_storage.picousd_per_unit
-        END AS picousd_per_gb_month,
-        CASE
-            WHEN paid_storage.usage_date IS NULL THEN card.storage_source
-            ELSE paid_storage.price_source
-        END AS storage_source,
-        paid_storage.usage_date IS NULL AND card.storage_estimated AS storage_estimated
+        coalesce(own_storage.usd_per_unit, paid_storage.usd_per_unit, card.usd_per_gb_month)
+            AS usd_per_gb_month,
+        coalesce(
+            own_storage.picousd_per_unit, paid_storage.picousd_per_unit, card.picousd_per_gb_month
+        ) AS picousd_per_gb_month,
+        coalesce(own_storage.currency, paid_storage.currency, card.storage_currency)
+            AS storage_currency,
+        coalesce(own_storage.source, paid_storage.price_source, card.storage_source)
+            AS storage_source,
+        own_storage.usd_per_unit IS NULL
+        AND paid_storage.usd_per_unit IS NULL
+        AND card.storage_estimated AS storage_estimated
     FROM spent_day AS day
     LEFT JOIN priced_account ON day.account_id = priced_account.account_id
     LEFT JOIN rate_card AS card
@@ -304,6 +324,17 @@ priced_day AS (
             AND card.region = paid_storage.region
             AND card.account_id = paid_storage.account_id
             AND day.usage_date = paid_storage.usage_date
+    LEFT JOIN job_rate AS own_compute
+        ON
+            day.arn_hash = own_compute.arn_hash
+            AND day.usage_date = own_compute.usage_date
+            AND day.component = own_compute.component
+            AND day.instance_type = own_compute.instance_type
+    LEFT JOIN job_rate AS own_storage
+        ON
+            day.arn_hash = own_storage.arn_hash
+            AND day.usage_date = own_storage.usage_date
+            AND day.component || ' ML storage' = own_storage.component
 )
 
 SELECT
@@ -333,9 +364,17 @@ SELECT
             AS DECIMAL(38, 0)
         ) * 0.000000000001 AS DECIMAL(38, 12)
     ) AS gb_months,
-    CASE WHEN on_demand THEN priced_day.usd_per_hour END AS usd_per_hour,
-    CASE WHEN on_demand THEN priced_day.compute_source END AS compute_source,
     CASE
+        WHEN NOT (serverless OR plan_pays_compute) THEN priced_day.usd_per_hour
+    END AS usd_per_hour,
+    CASE
+        WHEN NOT (serverless OR plan_pays_compute) THEN priced_day.compute_currency
+    END AS compute_currency,
+    CASE
+        WHEN NOT (serverless OR plan_pays_compute) THEN priced_day.compute_source
+    END AS compute_source,
+    CASE
+        WHEN plan_pays_compute THEN NULL
         WHEN is_unused THEN 0
         WHEN usage_is_known
             THEN CAST(
@@ -346,19 +385,35 @@ SELECT
                     AS DECIMAL(38, 0)
                 ) * 0.000000000001 AS DECIMAL(38, 12)
             )
+    END AS compute_cost,
+    CASE
+        WHEN coalesce(priced_day.compute_currency, 'USD') = 'USD' THEN compute_cost
+        WHEN is_unused THEN 0
     END AS compute_cost_usd,
     CASE
+        WHEN plan_pays_compute AND NOT serverless THEN rank_of('training plan')
         WHEN NOT usage_is_known OR is_unused THEN usage_rank
         WHEN instance_seconds IS NULL THEN rank_of('no details')
         WHEN priced_day.usd_per_hour IS NULL THEN rank_of('no price')
+        WHEN priced_day.compute_currency <> 'USD' THEN rank_of('other currency')
         WHEN compute_estimated THEN rank_of('estimated')
         ELSE usage_rank
     END AS compute_rank,
     has_storage,
-    CASE WHEN on_demand AND has_storage THEN priced_day.usd_per_gb_month END AS usd_per_gb_month,
-    CASE WHEN on_demand AND has_storage THEN priced_day.storage_source END AS storage_source,
     CASE
-        WHEN NOT on_demand THEN NULL
+        WHEN NOT (serverless OR plan_pays_storage) AND has_storage
+            THEN priced_day.usd_per_gb_month
+    END AS usd_per_gb_month,
+    CASE
+        WHEN NOT (serverless OR plan_pays_storage) AND has_storage
+            THEN priced_day.storage_currency
+    END AS storage_currency,
+    CASE
+        WHEN NOT (serverless OR plan_pays_storage) AND has_storage
+            THEN priced_day.storage_source
+    END AS storage_source,
+    CASE
+        WHEN serverless OR plan_pays_storage THEN NULL
         WHEN NOT has_storage OR is_unused THEN 0
         WHEN usage_is_known
             THEN CAST(
@@ -372,13 +427,19 @@ SELECT
                     AS DECIMAL(38, 0)
                 ) * 0.000000000001 AS DECIMAL(38, 12)
             )
+    END AS storage_cost,
+    CASE
+        WHEN coalesce(priced_day.storage_currency, 'USD') = 'USD' THEN storage_cost
+        WHEN storage_cost = 0 THEN 0
     END AS storage_cost_usd,
     CASE
-        WHEN NOT on_demand THEN usage_rank
+        WHEN serverless THEN usage_rank
+        WHEN plan_pays_storage THEN rank_of('training plan')
         WHEN NOT has_storage OR is_unused THEN rank_of('settled')
         WHEN NOT usage_is_known THEN usage_rank
         WHEN gb_seconds IS NULL THEN rank_of('no details')
         WHEN priced_day.usd_per_gb_month IS NULL THEN rank_of('no price')
+        WHEN priced_day.storage_currency <> 'USD' THEN rank_of('other currency')
         WHEN storage_estimated THEN rank_of('estimated')
         ELSE usage_rank
     END AS storage_rank,

@@ -126,8 +126,8 @@ priced_job AS (
         CAST(job.instance_count AS DOUBLE) * (
             CAST(
                 CASE
-                    WHEN paid.usage_date IS NULL THEN card.usd_per_hour
-                    ELSE paid.usd_per_unit
+                    WHEN coalesce(paid.currency, card.compute_currency) = 'USD'
+                        THEN coalesce(paid.usd_per_unit, card.usd_per_hour)
                 END AS DOUBLE
             ) / 3600
             + CASE
@@ -136,8 +136,10 @@ priced_job AS (
                         job.volume_size_gb
                         * CAST(
                             CASE
-                                WHEN paid_storage.usage_date IS NULL THEN card.usd_per_gb_month
-                                ELSE paid_storage.usd_per_unit
+                                WHEN coalesce(paid_storage.currency, card.storage_currency) = 'USD'
+                                    THEN coalesce(
+                                        paid_storage.usd_per_unit, card.usd_per_gb_month
+                                    )
                             END AS DOUBLE
                         ),
                         0
