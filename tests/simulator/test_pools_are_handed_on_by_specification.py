@@ -106,9 +106,8 @@ def test_a_session_goes_on_earlier_after_a_warm_start() -> None:
 @pytest.mark.parametrize(("rule", "taken"), [("expires last", "b-1"), ("expires first", "a-1")])
 def test_the_behaviour_decides_which_of_several_pools_is_taken(rule: Any, taken: str) -> None:
     found = shown(run(session("a", 0), session("b", 2), session("c", 20), pool_taken=rule))
-    taker = {
-        name: pool["ReusedByJob"] for name, (_, pool) in found.items() if "ReusedByJob" in pool
-    }
+    pools = {name: pool or {} for name, (_, pool) in found.items()}
+    taker = {name: pool["ReusedByJob"] for name, pool in pools.items() if "ReusedByJob" in pool}
     assert taker == {taken: "c-1"}
 
 
