@@ -21,6 +21,8 @@ from exporter.reports.replay import (
     Specification,
     Window,
     events_of,
+    replay,
+    scaled,
 )
 from exporter.reports.values import period
 
@@ -121,8 +123,10 @@ class _History:
         reused = sum(family.reused for family in self.families.values())
         if unexplained <= reused * 0.02:
             return last
-        first = Specification(events, window, row["longest"], scales=scales, expires_first=True)
-        return first if self._unexplained(first.current) < unexplained / 2 else last
+        first = scaled(replay(events, {}, window, expires_first=True), scales)
+        if self._unexplained(first) >= unexplained / 2:
+            return last
+        return Specification(events, window, row["longest"], scales=scales, expires_first=True)
 
     def _unexplained(self, current: Outcomes) -> float:
         """Return the reuses that a replay of the current settings has too many or too few."""

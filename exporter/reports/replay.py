@@ -155,6 +155,15 @@ def replay(
     return found
 
 
+def scaled(outcomes: Outcomes, scales: Mapping[str, float]) -> Outcomes:
+    """Return outcomes multiplied by the scale of each family; without one, it is 1."""
+    for family, scale in scales.items():
+        if scale != 1 and family in outcomes:
+            outcome = outcomes[family]
+            outcomes[family] = Outcome(outcome.reuses * scale, outcome.usd * scale)
+    return outcomes
+
+
 def _drop_expired(waiting: list[Waiting], at: float, *, expires_first: bool) -> None:
     """Remove expired pools until the first one still waits."""
     if expires_first:
@@ -349,11 +358,7 @@ class Specification:
                     events, plan, self._window, expires_first=self._expires_first
                 )
             _add(found, self._known_shared[key])
-        for family, scale in self._scales.items():
-            if scale != 1 and family in found:
-                outcome = found[family]
-                found[family] = Outcome(outcome.reuses * scale, outcome.usd * scale)
-        return found
+        return scaled(found, self._scales)
 
     def _outcome_alone(self, family: str, plan: Plan) -> Outcome:
         """Return the outcome in the clusters in which no other family plays a part."""

@@ -49,7 +49,7 @@ pool_cost AS (
 part AS (
     SELECT
         1 + count(*) // 20000 AS start_stride,
-        1 + count(*) // 40000 AS block_stride
+        1 + count(*) // 30000 AS block_stride
     FROM pool_job
 ),
 
@@ -131,6 +131,12 @@ saving AS (
     GROUP BY instance_type
 ),
 
+-- The prices, once: their views take longer to plan than to read.
+card AS MATERIALIZED (
+    SELECT *
+    FROM rate_card
+),
+
 -- The jobs, with the cost of a second of their pools, at the account's own prices on the day on
 -- which they ended, and with the time at which they could leave a pool. A job that asked for a pool
 -- and got none could not leave one: the quota was full, or something failed.
@@ -167,13 +173,13 @@ priced_job AS (
     FROM job
     CROSS JOIN part
     LEFT JOIN taken ON job.job_id = taken.job_id
-    LEFT JOIN rate_card AS card
+    LEFT JOIN card
         ON
             job.instance_type = card.instance_type
             AND job.region = card.region
             AND card.component = 'Training Warm Pool'
             AND CASE
-                WHEN job.account_id IN (SELECT account_id FROM rate_card) THEN job.account_id
+                WHEN job.account_id IN (SELECT account_id FROM card) THEN job.account_id
                 ELSE ''
             END = card.account_id
             AND CAST(make_timestamp(CAST(job.ended * 1000000 AS BIGINT)) AS DATE) >= card.valid_from
