@@ -173,6 +173,13 @@ def _drop_expired(waiting: list[Waiting], at: float, *, expires_first: bool) -> 
         waiting.clear()  # the last pool has expired, and so have all others
 
 
+class Taking(NamedTuple):
+    """A pool with the time at which a job takes it; None = never."""
+
+    pool: Pool
+    taken_at: float | None
+
+
 class Cluster(NamedTuple):
     """Events that no waiting pool of another cluster can reach, whatever the periods.
 
@@ -184,7 +191,7 @@ class Cluster(NamedTuple):
     """
 
     events: Sequence[Event]
-    pools: Sequence[tuple[Pool, float | None]]
+    pools: Sequence[Taking]
     is_simple: bool
 
 
@@ -212,10 +219,10 @@ def clusters(
 
 def _groups(
     events: Iterable[Event], longest: int, *, expires_first: bool
-) -> Iterator[tuple[list[Event], list[tuple[Pool, float | None]]]]:
+) -> Iterator[tuple[list[Event], list[Taking]]]:
     """Yield events and pools, as in `Cluster`; a group ends as soon as no pool can wait."""
     members: list[Event] = []
-    pools: list[tuple[Pool, float | None]] = []
+    pools: list[Taking] = []
     waiting: list[Pool] = []  # the newest last: with one period for all, it expires last
     newest = 0.0
     chains: dict[int, float] = {}
@@ -226,7 +233,7 @@ def _groups(
         else:
             is_over = not waiting or waiting[-1].started + longest < at
         if is_over and members:
-            yield members, pools + [(pool, None) for pool in waiting]
+            yield members, pools + [Taking(pool, None) for pool in waiting]
             members, pools, waiting = [], [], []
         members.append(event)
         if not is_creation:
@@ -235,9 +242,9 @@ def _groups(
             newest = at
         elif waiting:
             pool = waiting.pop()
-            pools.append((pool, at))
+            pools.append(Taking(pool, at))
             chains[number] = pool.chain
-    yield members, pools + [(pool, None) for pool in waiting]
+    yield members, pools + [Taking(pool, None) for pool in waiting]
 
 
 class Gaps:
@@ -247,9 +254,7 @@ class Gaps:
     and reused. Any other is idle for the period.
     """
 
-    def __init__(
-        self, pools: Iterable[tuple[Pool, float | None]], window: Window, longest: int
-    ) -> None:
+    def __init__(self, pools: Iterable[Taking], window: Window, longest: int) -> None:
         """Sort the pools by their gaps, and add up their rates.
 
         Args:
@@ -259,11 +264,11 @@ class Gaps:
         """
         self._window = window
         #: Those that reach across an end of the period.
-        self._crossing: list[tuple[Pool, float | None]] = []
+        self._crossing: list[Taking] = []
         inside: list[tuple[float, float]] = []
         for pool, taken_at in pools:
             if not window.since <= pool.started <= window.until - longest:
-                self._crossing.append((pool, taken_at))
+                self._crossing.append(Taking(pool, taken_at))
             elif pool.job.counts:
                 gap = inf if taken_at is None else taken_at - pool.started
                 inside.append((gap, pool.job.usd_per_second))
@@ -287,6 +292,21 @@ class Gaps:
             outcome.usd += self._window.usd(pool, taken_at if taken_at and is_taken else expiry)
             outcome.reuses += self._window.reuses(pool) if is_taken else 0
         return outcome
+
+
+def _as_now(alone: Iterable[Cluster], window: Window, longest: int) -> Outcomes:
+    """Return what the pools of simple clusters do if each job keeps its own period."""
+    found: Outcomes = defaultdict(Outcome)
+    one_period: dict[tuple[str, int], list[Taking]] = defaultdict(list)
+    for members, pools, _ in alone:
+        first = pools[0].pool.job
+        if all(pool.job.keep_alive == first.keep_alive for pool, _ in pools):
+            one_period[first.family, first.keep_alive] += pools
+        else:
+            _add(found, replay(members, {}, window))
+    for (family, keep_alive), pools in one_period.items():
+        _add(found, {family: Gaps(pools, window, longest).outcome(keep_alive)})
+    return found
 
 
 class Specification:
@@ -318,46 +338,42 @@ class Specification:
         self._window = window
         self._scales = scales or {}
         self._expires_first = expires_first
-        self._shared: list[tuple[Sequence[Event], tuple[str, ...]]] = []
-        alone: dict[str, list[tuple[Pool, float | None]]] = defaultdict(list)
-        self._alone_now: Outcomes = defaultdict(Outcome)
         self._known_shared: dict[tuple[int, tuple[int | None, ...]], Outcomes] = {}
-        # Pools by family and period whose clusters have one period now.
-        uniform: dict[tuple[str, int], list[tuple[Pool, float | None]]] = defaultdict(list)
-        for members, pools, is_simple in clusters(events, longest, expires_first=expires_first):
-            if not is_simple:
-                families = tuple(sorted({pool.job.family for pool, _ in pools}))
-                self._shared.append((members, families))
-                continue
-            first = pools[0][0].job
-            alone[first.family] += pools
-            if all(pool.job.keep_alive == first.keep_alive for pool, _ in pools):
-                uniform[first.family, first.keep_alive] += pools
-            else:
-                _add(self._alone_now, replay(members, {}, window))
-        self._gaps = {family: Gaps(pools, window, longest) for family, pools in alone.items()}
-        for (family, keep_alive), pools in uniform.items():
-            if len(pools) == len(alone[family]):
-                now = self._gaps[family].outcome(keep_alive)
-            else:
-                now = Gaps(pools, window, longest).outcome(keep_alive)
-            _add(self._alone_now, {family: now})
+        found = list(clusters(events, longest, expires_first=expires_first))
+        self._shared = [
+            (members, tuple(sorted({pool.job.family for pool, _ in pools})))
+            for members, pools, is_simple in found
+            if not is_simple
+        ]
+        alone = [cluster for cluster in found if cluster.is_simple]
+        self._alone_now = _as_now(alone, window, longest)
+        by_family: dict[str, list[Taking]] = defaultdict(list)
+        for _, pools, _ in alone:
+            by_family[pools[0].pool.job.family] += pools
+        self._gaps = {family: Gaps(pools, window, longest) for family, pools in by_family.items()}
         shared = {family for _, families in self._shared for family in families}
-        self.families = tuple(sorted(shared | alone.keys()))
+        self.families = tuple(sorted(shared | by_family.keys()))
         self.current = self.outcomes({})
 
-    def outcomes(self, plan: Plan) -> Outcomes:
-        """Return what the pools would have done."""
+    def outcomes(self, plan: Plan, stride: int = 1) -> Outcomes:
+        """Return what the pools would have done.
+
+        Args:
+            plan: The keep-alive periods.
+            stride: Look at each n-th cluster of shared pools, and count it n times.
+        """
         found: Outcomes = defaultdict(Outcome)
-        for family in self.families:
-            _add(found, {family: self._outcome_alone(family, plan)})
-        for place, (events, families) in enumerate(self._shared):
+        for place in range(0, len(self._shared), stride):
+            events, families = self._shared[place]
             key = place, tuple(plan.get(family) for family in families)
             if key not in self._known_shared:
                 self._known_shared[key] = replay(
                     events, plan, self._window, expires_first=self._expires_first
                 )
             _add(found, self._known_shared[key])
+        found = scaled(found, dict.fromkeys(found, stride))
+        for family in self.families:
+            _add(found, {family: self._outcome_alone(family, plan)})
         return scaled(found, self._scales)
 
     def _outcome_alone(self, family: str, plan: Plan) -> Outcome:
@@ -380,23 +396,33 @@ class Specification:
             reuse_usd: What one reuse is worth in USD.
         """
         families = sorted(set(free) & set(self.families))
+        stride = 1 + sum(len(events) for events, _ in self._shared) // _SEARCHED
 
-        def value(plan: Plan) -> float:
+        def value(plan: Plan, stride: int = 1) -> float:
             return sum(
-                outcome.reuses * reuse_usd - outcome.usd for outcome in self.outcomes(plan).values()
+                outcome.reuses * reuse_usd - outcome.usd
+                for outcome in self.outcomes(plan, stride).values()
             )
+
+        def rough(plan: Plan) -> float:
+            return value(plan, stride)
 
         starts: list[dict[str, int]] = [{}]
         if self._shared:
             starts += [dict.fromkeys(families, period) for period in periods]
-        best = _improved(max(starts, key=value), families, periods, value)
-        least = value(best) - _NOISE
+        best = _improved(max(starts, key=rough), families, lambda _: periods, rough)
+        least = rough(best) - _NOISE
         for family in families:
             equal = (best | {family: period} for period in periods)
-            best = next((plan for plan in equal if value(plan) >= least), best)
+            best = next((plan for plan in equal if rough(plan) >= least), best)
+        if stride > 1:
+            best = _improved(best, families, lambda now: _near(now, periods), value)
         return _refined(best, families, periods, value)
 
 
+#: Events of shared pools that the search looks at first. It looks at all of them for the periods
+#: next to what it finds.
+_SEARCHED: Final = 10_000
 #: Smaller differences in USD come from the arithmetic.
 _NOISE: Final = 1e-9
 #: A period between two of the grid must be worth so much more, as a share of the plan's value.
@@ -430,18 +456,33 @@ def _refined(
     return best
 
 
+def _near(now: int | None, periods: Sequence[int]) -> Sequence[int]:
+    """Return 0 and the periods next to one; all of them if there is none yet."""
+    if now is None:
+        return periods
+    place = bisect_right(periods, now) - 1
+    return sorted({0, *periods[max(0, place - 1) : place + 2]})
+
+
 def _improved(
     start: dict[str, int],
     families: Sequence[str],
-    periods: Sequence[int],
+    periods: Callable[[int | None], Sequence[int]],
     value: Callable[[Plan], float],
 ) -> dict[str, int]:
-    """Return the plan that changes of one family at a time lead to."""
+    """Return the plan that changes of one family at a time lead to.
+
+    Args:
+        start: The first plan.
+        families: The families that may change.
+        periods: Returns the periods to try for a family that has one now, or None.
+        value: What a plan is worth.
+    """
     best, best_value = start, value(start)
     for _ in range(_ROUNDS):
         before = best_value
         for family in families:
-            for period in periods:
+            for period in periods(best.get(family)):
                 tried = best | {family: period}
                 tried_value = value(tried)
                 if tried_value > best_value + _NOISE:
