@@ -55,7 +55,9 @@ RATES = {
 GB_MONTH = 0.154
 #: Types with local storage, whose volumes cost nothing.
 LOCAL_STORAGE = ("ml.g5", "ml.p4d")
+#: Periods to try in hindsight: for families that share pools, and for one alone.
 PERIODS = (0, 60, 120, 180, 240, 300, 450, 600, 900, 1200, 1800, 2700, 3600)
+FINE_PERIODS = range(0, 3601, 30)
 LEAST_VALUE, MOST_ERROR = 0.95, 0.10
 MONTH = timedelta(days=365.25 / 12)
 
@@ -247,9 +249,10 @@ def best_plan(setting: Setting, sessions: Sequence[Session]) -> dict[str, int]:
     for same in dict.fromkeys(resources(made.spec) for made in sessions):
         members = [made for made in sessions if resources(made.spec) == same]
         families = sorted({made.family.base for made in members})
+        choices = FINE_PERIODS if len(families) == 1 else PERIODS
         plans = (
             dict(zip(families, periods, strict=True))
-            for periods in itertools.product(PERIODS, repeat=len(families))
+            for periods in itertools.product(choices, repeat=len(families))
         )
 
         costs = [
