@@ -445,8 +445,9 @@ def _refined(
         near = sorted({*periods, coarse[family]})
         place = near.index(coarse[family])
         between = {
-            (one + other) // 2 // _STEP * _STEP
+            (one + (other - one) * quarter // 4) // _STEP * _STEP
             for one, other in pairwise(near[max(0, place - 1) : place + 2])
+            for quarter in (1, 2, 3)
         }
         for period in sorted(between):
             tried = best | {family: period}
