@@ -44,4 +44,4 @@
 -- two replays of the same jobs: a mistake that both make cancels out. Where the replay of what was
 -- set explains less than 90 % of the observed reuse, nothing is said.
 WITH
-/*part pool_histories*/;
+/*part job_histories*/;

@@ -7,14 +7,23 @@ rows and the parameters of the report. They return rows by column name; the tota
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from exporter.reports.replay import GRID, LONGEST, Job, Outcome, Specification, Window
+from exporter.reports.replay import (
+    GRID,
+    Job,
+    Outcome,
+    Outcomes,
+    Specification,
+    Window,
+    events_of,
+    replay,
+    scaled,
+)
 from exporter.reports.values import period
 
 Row = Mapping[str, Any]
@@ -24,28 +33,7 @@ EXPLAINED: Final = Decimal("0.9")
 _MONTH_SECONDS: Final = 365.25 / 12 * 86400
 
 
-class _PoolCost(NamedTuple):
-    """The cost of one pool in the period.
-
-    Attributes:
-        usd: Its known cost; None = not known.
-        is_unpriced: Whether a part of the cost is not known.
-        had_pool: Whether the pool is known to have been kept.
-        was_wasted: Whether the pool ended before a job took it.
-    """
-
-    usd: Decimal | None
-    is_unpriced: bool
-    had_pool: bool
-    was_wasted: bool
-
-
-def _known_usd(costs: Sequence[_PoolCost]) -> Decimal | None:
-    known = [cost.usd for cost in costs if cost.usd is not None]
-    return sum(known, Decimal()) if known or not costs else None
-
-
-@dataclass
+@dataclass(frozen=True)
 class _Family:
     """What was observed of one family in one specification.
 
@@ -54,6 +42,8 @@ class _Family:
         pools: Pools that these jobs left.
         reused: Pools of these that a next job took.
         denied: Jobs of these that asked for a pool and got none.
+        ends: Jobs of these that could leave a pool.
+        replayed_ends: Jobs of these in the replayed part of the period.
         keep_alive: Jobs of these by keep-alive period in seconds.
         usd: Known cost of the pools in the period, as in warm-pool-cost; None = none is known.
         wasted_usd: The part of it for pools that ended before a job took them.
@@ -61,98 +51,94 @@ class _Family:
         is_priced: Whether some cost of each pool that was kept is known.
     """
 
-    jobs: int = 0
-    pools: int = 0
-    reused: int = 0
-    denied: int = 0
-    keep_alive: Counter[int] = field(default_factory=Counter)
-    usd: Decimal | None = Decimal()
-    wasted_usd: Decimal | None = Decimal()
-    unpriced: int = 0
-    is_priced: bool = True
+    jobs: int
+    pools: int
+    reused: int
+    denied: int
+    ends: int
+    replayed_ends: int
+    keep_alive: Mapping[int, int]
+    usd: Decimal | None
+    wasted_usd: Decimal | None
+    unpriced: int
+    is_priced: bool
 
-    def set_pool_costs(self, costs: Sequence[_PoolCost]) -> None:
-        """Add up the costs of the pools. A sum is NULL only if none of its parts is known."""
-        # A pool without seconds was probably never kept. It must not stop a suggestion.
-        kept = [cost for cost in costs if cost.had_pool or cost.usd is not None]
-        self.usd = _known_usd(kept)
-        self.wasted_usd = _known_usd([cost for cost in kept if cost.was_wasted])
-        self.unpriced = sum(cost.is_unpriced for cost in costs)
-        self.is_priced = all(cost.usd is not None for cost in kept)
+    @classmethod
+    def observed(cls, row: Row) -> _Family:
+        """Read the entry of a family. A sum is NULL only if none of its parts is known."""
+        return cls(
+            jobs=row["jobs"],
+            pools=row["pools"],
+            reused=row["reused"],
+            denied=row["denied"],
+            ends=row["ends"],
+            replayed_ends=row["replayed_ends"],
+            keep_alive=row["keep_alive"] or {},
+            usd=row["usd"] if row["kept"] else Decimal(),
+            wasted_usd=row["wasted_usd"] if row["wasted"] else Decimal(),
+            unpriced=row["unpriced"],
+            is_priced=not row["unpriced_pools"],
+        )
 
     @property
     def complete_usd(self) -> float | None:
         """The cost of the pools; None = the cost of a pool that was kept is unknown."""
         return None if self.usd is None or not self.is_priced else float(self.usd)
 
-    def add_end(self, keep_alive: int, *, had_pool: bool, was_reused: bool) -> None:
-        """Count one job that ended in the period."""
-        self.jobs += 1
-        self.pools += had_pool
-        self.reused += was_reused
-        self.denied += keep_alive > 0 and not had_pool
-        self.keep_alive[keep_alive] += 1
-
 
 class _History:
     """One specification: what was observed, and its replay."""
 
-    def __init__(self, row: Row, longest: int, minute_usd: Decimal) -> None:
+    def __init__(self, row: Row, minute_usd: Decimal) -> None:
         """Keep a row of the SQL.
 
         Args:
             row: The row.
-            longest: The longest keep-alive period to suggest, in seconds.
             minute_usd: What a minute without waiting is worth, in USD.
         """
         self.row = row
-        self.periods = tuple(seconds for seconds in GRID if seconds <= longest)
+        self.periods = tuple(seconds for seconds in GRID if seconds <= row["longest"])
         self.months = _MONTH_SECONDS / max(1.0, row["until_seconds"] - row["since_seconds"])
         saved = row["saved_seconds"]
         self.saved_minutes: float | None = None if saved is None else max(0.0, saved) / 60
         self.minute_usd = float(minute_usd)
-        self._longest = longest
-
-    @cached_property
-    def families(self) -> Mapping[str, _Family]:
-        """What was observed, by family."""
-        row = self.row
-        names: Sequence[str] = row["families"]
-        costs: dict[str, list[_PoolCost]] = defaultdict(list)
-        columns = ("pool_usd", "is_unpriced", "had_pool", "was_wasted")
-        for name, *values in zip(names, *(row[column] for column in columns), strict=True):
-            cost = _PoolCost(*values)
-            if cost.usd is not None or cost.is_unpriced:
-                costs[name].append(cost)
-        found: dict[str, _Family] = defaultdict(_Family)
-        for name, pool_costs in costs.items():
-            found[name].set_pool_costs(pool_costs)
-        columns = ("is_ended_here", "keep_alive", "had_pool", "was_reused")
-        for name, *values in zip(names, *(row[column] for column in columns), strict=True):
-            is_ended_here, keep_alive, had_pool, was_reused = values
-            if is_ended_here:
-                found[name].add_end(keep_alive, had_pool=had_pool, was_reused=was_reused)
-        return found
+        self.families: Mapping[str, _Family] = {
+            family["name"]: _Family.observed(family) for family in row["families"]
+        }
 
     @cached_property
     def replayed(self) -> Specification:
-        """The replay."""
+        """The replay, in the order of pools that explains the observed reuse much better."""
         row = self.row
-        jobs: Iterable[Job] = ()
-        if row["specification"] is not None:
-            rates = (usd or 0.0 for usd in row["usd_per_second"])
-            jobs = map(Job, row["families"], row["created"], row["ended"], row["keep_alive"], rates)
+        columns = ("family", "created", "ended", "keep_alive", "usd_per_second", "counts")
+        events = events_of(map(Job, *(row[column] or () for column in columns)))
         window = Window(row["since_seconds"], row["until_seconds"])
-        return Specification(jobs, window, max(self._longest, *row["keep_alive"]))
+        scales = {
+            name: family.ends / family.replayed_ends
+            for name, family in self.families.items()
+            if family.replayed_ends
+        }
+        last = Specification(events, window, row["longest"], scales=scales)
+        unexplained = self._unexplained(last.current)
+        reused = sum(family.reused for family in self.families.values())
+        if unexplained <= reused * 0.02:
+            return last
+        first = scaled(replay(events, {}, window, expires_first=True), scales)
+        if self._unexplained(first) >= unexplained / 2:
+            return last
+        return Specification(events, window, row["longest"], scales=scales, expires_first=True)
 
-    @property
-    def is_priced(self) -> bool:
-        """Whether a second of each pool has a price."""
-        return all(
-            usd is not None
-            for usd, ended in zip(self.row["usd_per_second"], self.row["ended"], strict=True)
-            if ended is not None
+    def _unexplained(self, current: Outcomes) -> float:
+        """Return the reuses that a replay of the current settings has too many or too few."""
+        return sum(
+            abs(family.reused - current.get(name, Outcome()).reuses)
+            for name, family in self.families.items()
+            if family.pools
         )
+
+    def has_ends(self, name: str) -> bool:
+        """Return whether jobs of a family could leave a pool."""
+        return name in self.families and self.families[name].ends > 0
 
     def explained(self, name: str) -> Decimal | None:
         """Return how much of the observed reuse the replay of the current settings gives.
@@ -165,7 +151,7 @@ class _History:
             return None
         replayed = self.replayed.current.get(name, Outcome()).reuses
         most = max(observed.reused, replayed)
-        return Decimal(min(observed.reused, replayed)) / most if most else Decimal(1)
+        return _decimal(min(observed.reused, replayed) / most) if most else Decimal(1)
 
     def _is_explained(self, name: str) -> bool:
         explained = self.explained(name)
@@ -177,12 +163,14 @@ class _History:
         family = self.families[name]
         if self.row["specification"] is None:
             return "the settings of these jobs are not known"
-        if not self.is_priced or not family.is_priced:
+        if not self.row["is_priced"] or not family.is_priced:
             return "the cost of the pools is not known"
         if family.reused and not self._is_explained(name):
             return f"the replay explains only {explained:.0%} of the observed reuse"
         if self.saved_minutes is None and (family.reused or not family.pools):
-            return "no warm start in the period: the minutes that a pool saves are not known"
+            return "no cold start in the period: the minutes that a pool saves are not known"
+        if family.ends and not family.replayed_ends:
+            return "too few jobs among the many of the period"
         return ""
 
     @cached_property
@@ -248,7 +236,7 @@ class _History:
             "current_reuses": family.reused,
             "suggested_keep_alive_seconds": seconds,
             "suggested_idle_usd": None if reason else self._monthly(then_usd),
-            "suggested_reuses": None if reason else then.reuses,
+            "suggested_reuses": None if reason else round(then.reuses),
             "gained_minutes": self._monthly(gained),
             "net_usd": self._monthly(net),
             "current_net_usd": self._net(family.reused, family.complete_usd),
@@ -262,18 +250,21 @@ class _History:
     def _remark(self, name: str, plan: Mapping[str, int]) -> str | None:
         """Return what to know about a suggestion."""
         family = self.families[name]
-        if family.denied:
-            return f"{family.denied} jobs asked for a pool and got none: check the quota"
-        if plan.get(name) and not family.pools:
-            return "needs a warm pool quota"
-        if name not in plan:
+        if name not in plan and not family.denied:
             return "the current setting is best"
-        return None
+        remarks = []
+        if family.denied:
+            remarks.append(f"{family.denied} jobs asked for a pool and got none: check the quota")
+        elif plan.get(name) and not family.pools:
+            remarks.append("needs a warm pool quota")
+        if plan.get(name) and self.row["warm_starts"] == 0:
+            remarks.append("no warm start was seen: one is assumed to take 30 seconds")
+        return "; ".join(remarks) or None
 
     def _monthly(self, amount: float | None) -> Decimal | None:
         return None if amount is None else _decimal(amount * self.months)
 
-    def _net(self, reuses: int, usd: float | None) -> Decimal | None:
+    def _net(self, reuses: float, usd: float | None) -> Decimal | None:
         if usd is None or self.saved_minutes is None:
             return None
         return self._monthly(reuses * self.saved_minutes * self.minute_usd - usd)
@@ -288,7 +279,8 @@ class _History:
         suggested = None if self.reason(name) else self.plan.get(name, current)
         shorter: dict[str, Any] | None = None
         current_net = self._curve_row(name, current)["net_usd"]
-        for seconds in sorted({*self.periods, current, *family.keep_alive}):
+        shown = {*self.periods, self.plan.get(name, 0)}
+        for seconds in sorted({*shown, current, *family.keep_alive}):
             row = self._curve_row(name, seconds)
             marks = ("current" * (seconds == current), "suggested" * (seconds == suggested))
             row["mark"] = ", ".join(filter(None, marks))
@@ -304,32 +296,20 @@ class _History:
     def _curve_row(self, name: str, seconds: int) -> dict[str, Any]:
         family = self.families[name]
         outcome = self.replayed.outcomes({name: seconds}).get(name, Outcome())
-        usd = outcome.usd if self.is_priced else None
+        usd = outcome.usd if self.row["is_priced"] else None
         minutes = None if self.saved_minutes is None else outcome.reuses * self.saved_minutes
         return {
             "family": name,
             "specification": self.row["specification"],
             "instance_type": self.row["instance_type"],
             "keep_alive_seconds": seconds,
-            "ends": self.ends[name],
-            "reuses": outcome.reuses,
+            "ends": family.ends,
+            "reuses": round(outcome.reuses),
             "idle_usd": self._monthly(usd),
             "saved_minutes": self._monthly(minutes),
             "net_usd": self._net(outcome.reuses, usd),
-            "unpriced_jobs": family.unpriced if self.is_priced else self.ends[name],
+            "unpriced_jobs": family.unpriced if self.row["is_priced"] else family.ends,
         }
-
-    @cached_property
-    def ends(self) -> Counter[str]:
-        """Jobs of the period that could leave a pool, by family."""
-        row = self.row
-        return Counter(
-            name
-            for name, ended, is_ended_here in zip(
-                row["families"], row["ended"], row["is_ended_here"], strict=True
-            )
-            if ended is not None and is_ended_here
-        )
 
 
 def advise(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -343,7 +323,7 @@ def advise(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any
     for history in _histories(rows, values["minute_usd"]):
         for row in history.advice():
             if values["policy"] is not None:
-                row["iam_statement"] = _statement(row, history.row["partition"])
+                row["iam_statement"] = _statement(row, history.row["partition_name"])
             found.append(row)
     found.sort(
         key=lambda row: (
@@ -389,7 +369,7 @@ def draw(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any]]
     curves = [
         list(history.curve(values["family"]))
         for history in _histories(rows, values["minute_usd"])
-        if history.row["specification"] is not None and history.ends[values["family"]]
+        if history.has_ends(values["family"])
     ]
     curves.sort(key=lambda curve: (-curve[0]["ends"], curve[0]["specification"]))
     every = [row for curve in curves for row in curve]
@@ -402,12 +382,7 @@ def draw(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any]]
 
 
 def _histories(rows: Iterable[Row], minute_usd: Decimal) -> list[_History]:
-    rows = list(rows)
-    longest: dict[str, int] = defaultdict(lambda: LONGEST)
-    for row in rows:
-        account = row["account_id"]
-        longest[account] = max(longest[account], *row["keep_alive"])
-    return [_History(row, longest[row["account_id"]], minute_usd) for row in rows]
+    return [_History(row, minute_usd) for row in rows]
 
 
 def _statement(row: Row, partition: str) -> str | None:

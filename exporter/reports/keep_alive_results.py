@@ -1,6 +1,6 @@
 """The rows of keep-alive-results: what changes of keep-alive periods did, from replays.
 
-SQL gives one row per specification (views/parts/pool_histories.sql). The module is pure: rows in,
+SQL gives one row per specification (views/parts/job_histories.sql). The module is pure: rows in,
 rows out. Times are seconds since 1970.
 """
 

@@ -3,50 +3,64 @@
 The module is pure: jobs in, outcomes out. AWS documents what a job and a waiting pool must share,
 but not which of several waiting pools a job takes. The replay takes the pool that would expire
 last. No other choice leaves less time to the remaining pools, so none gives fewer reuses, and a
-longer period never loses one. Real ends and creations are replayed as they were: a job that starts
-earlier on a pool does not end earlier.
+longer period never loses one. Where the other order explains the observed reuse better, the pool
+that would expire first is taken. A job that comes exactly when a pool expires takes it. Real ends
+and creations are replayed as they were: a job that starts earlier on a pool does not end earlier.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import accumulate, pairwise
+from math import inf
 from typing import Final, NamedTuple
 
 #: Periods to try, in seconds.
 GRID: Final = (0, 60, 180, 300, 600, 900, 1200, 1800, 2700, 3600, 5400, 7200, 10800, 14400, 21600)
-#: The longest period in AWS's developer guide. Only an account that used longer ones gets them.
-LONGEST: Final = 3600
+#: The longest life of a pool in seconds, from the start of its first job. (Developer guide,
+#: "Managed Warm Pools")
+LONGEST_CHAIN: Final = 28 * 86400
 #: Most rounds of the joint search. A round tries every period for each family in turn.
 _ROUNDS: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A job of the specification; times are seconds since 1970.
 
     Attributes:
         family: Its family.
-        created: When it was created, and took a waiting pool if there was one.
-        ended: When it ended and could leave a pool; None = it could not.
+        created: When it was created, and took a waiting pool if there was one; None = that is
+            outside the replayed part.
+        ended: When it ended and could leave a pool; None = it could not, or see `created`.
         keep_alive: Its own keep-alive period in seconds; 0 = none.
         usd_per_second: What a second of its pool costs, instances and volumes together.
+        counts: Whether its pool counts. Others only compete for the next jobs.
     """
 
     family: str
-    created: float
+    created: float | None
     ended: float | None
     keep_alive: int
     usd_per_second: float
+    counts: bool = True
 
 
 class Pool(NamedTuple):
-    """The pool of a job from the end of the job on."""
+    """The pool of a job from the end of the job on.
+
+    Attributes:
+        started: When it begins to wait.
+        job: The job before it.
+        chain: When the first job of its chain was created.
+    """
 
     started: float
     job: Job
+    chain: float
 
 
 @dataclass(slots=True)
@@ -54,11 +68,11 @@ class Outcome:
     """What the pools of a family did in the period.
 
     Attributes:
-        reuses: Pools that a next job took.
+        reuses: Pools that a next job took; a fraction if it is estimated from a part.
         usd: Cost of the idle time in USD.
     """
 
-    reuses: int = 0
+    reuses: float = 0
     usd: float = 0.0
 
 
@@ -71,12 +85,14 @@ class Window:
 
     def usd(self, pool: Pool, until: float) -> float:
         """Return what a pool costs if it is idle until then."""
-        seconds = min(until, self.until) - max(pool.started, self.since)
-        return max(0.0, seconds) * pool.job.usd_per_second
+        # No min and max here: this runs a million times.
+        end = until if until < self.until else self.until
+        start = pool.started if pool.started > self.since else self.since
+        return (end - start) * pool.job.usd_per_second if end > start and pool.job.counts else 0.0
 
     def reuses(self, pool: Pool) -> int:
         """Return 1 if a reuse of the pool counts, else 0."""
-        return int(self.since <= pool.started < self.until)
+        return int(pool.job.counts and self.since <= pool.started < self.until)
 
 
 #: The keep-alive period by family, in seconds. In a family without one, each job has its own.
@@ -91,39 +107,77 @@ def events_of(jobs: Iterable[Job]) -> list[Event]:
     """Return the ends and creations of jobs in the order in which they happened."""
     events: list[Event] = []
     for number, job in enumerate(jobs):
-        events.append((job.created, True, number, job))
+        if job.created is not None:
+            events.append((job.created, True, number, job))
         if job.ended is not None:
             events.append((job.ended, False, number, job))
     events.sort()
     return events
 
 
-def replay(events: Iterable[Event], plan: Plan, window: Window) -> Outcomes:
+#: A waiting pool in a heap: the expiry or its negative, a tie-breaker, and the pool.
+Waiting = tuple[float, int, Pool]
+
+
+def replay(
+    events: Iterable[Event], plan: Plan, window: Window, *, expires_first: bool = False
+) -> Outcomes:
     """Return what the pools would have done; each belongs to the family of the job before it.
 
     Args:
         events: The ends and creations of one specification, in order.
         plan: The keep-alive periods.
         window: The period.
+        expires_first: Take the pool that would expire first instead of last.
     """
     found: Outcomes = defaultdict(Outcome)
-    # The pool that expires last comes first; of two, the one that began to wait last.
-    waiting: list[tuple[float, int, Pool]] = []
-    for place, (at, is_creation, _, job) in enumerate(events):
+    # The pool to take comes first. Of two that expire together, the one that began to wait last.
+    waiting: list[Waiting] = []
+    chains: dict[int, float] = {}
+    sign = 1 if expires_first else -1
+    for place, (at, is_creation, number, job) in enumerate(events):
         if not is_creation:
             keep_alive = plan.get(job.family, job.keep_alive)
-            if keep_alive > 0:
-                pool = Pool(at, job)
-                heappush(waiting, (-(at + keep_alive), -place, pool))
-                found[job.family].usd += window.usd(pool, at + keep_alive)
-        elif waiting and -waiting[0][0] < at:
-            waiting.clear()  # the last pool has expired, and so have all others
-        elif waiting:
-            expiry, _, pool = heappop(waiting)
+            chain = chains.pop(number, at if job.created is None else job.created)
+            expiry = min(at + keep_alive, chain + LONGEST_CHAIN)
+            if expiry > at:
+                pool = Pool(at, job, chain)
+                heappush(waiting, (sign * expiry, -place, pool))
+                found[job.family].usd += window.usd(pool, expiry)
+            continue
+        _drop_expired(waiting, at, expires_first=expires_first)
+        if waiting:
+            key, _, pool = heappop(waiting)
             outcome = found[pool.job.family]
-            outcome.usd += window.usd(pool, at) - window.usd(pool, -expiry)
+            outcome.usd += window.usd(pool, at) - window.usd(pool, sign * key)
             outcome.reuses += window.reuses(pool)
+            chains[number] = pool.chain
     return found
+
+
+def scaled(outcomes: Outcomes, scales: Mapping[str, float]) -> Outcomes:
+    """Return outcomes multiplied by the scale of each family; without one, it is 1."""
+    for family, scale in scales.items():
+        if scale != 1 and family in outcomes:
+            outcome = outcomes[family]
+            outcomes[family] = Outcome(outcome.reuses * scale, outcome.usd * scale)
+    return outcomes
+
+
+def _drop_expired(waiting: list[Waiting], at: float, *, expires_first: bool) -> None:
+    """Remove expired pools until the first one still waits."""
+    if expires_first:
+        while waiting and waiting[0][0] < at:
+            heappop(waiting)
+    elif waiting and -waiting[0][0] < at:
+        waiting.clear()  # the last pool has expired, and so have all others
+
+
+class Taking(NamedTuple):
+    """A pool with the time at which a job takes it; None = never."""
+
+    pool: Pool
+    taken_at: float | None
 
 
 class Cluster(NamedTuple):
@@ -132,50 +186,127 @@ class Cluster(NamedTuple):
     Attributes:
         events: The events in order.
         pools: Each pool with the time at which it is taken (None = never), if all families had
-            one long period.
-        is_shared: Whether the pools belong to several families. If not, the period of the one
-            family decides alone.
+            one long period and the pool that expires last were taken.
+        is_simple: Whether that holds for any period, because the pools belong to one family.
     """
 
     events: Sequence[Event]
-    pools: Sequence[tuple[Pool, float | None]]
-    is_shared: bool
+    pools: Sequence[Taking]
+    is_simple: bool
 
 
-def clusters(events: Sequence[Event], longest: int) -> Iterator[Cluster]:
+def clusters(
+    events: Sequence[Event], longest: int, *, expires_first: bool = False
+) -> Iterator[Cluster]:
     """Yield the clusters of a specification.
 
     Args:
         events: Its ends and creations, in order.
         longest: The longest keep-alive period that will be tried, in seconds.
+        expires_first: The pool that would expire first is taken instead of the last.
     """
-    for members, pools in _groups(events, longest):
+    groups = list(_groups(events, longest, expires_first=expires_first))
+    every = [pool for _, pools in groups for pool in pools]
+    if any(pool.started + longest - pool.chain > LONGEST_CHAIN for pool, _ in every):
+        # A chain that lasts too long reaches across groups.
+        yield Cluster(events, every, is_simple=False)
+        return
+    for members, pools in groups:
         if pools:
             families = {pool.job.family for pool, _ in pools}
-            yield Cluster(members, pools, is_shared=len(families) > 1)
+            yield Cluster(members, pools, len(families) == 1 and not expires_first)
 
 
 def _groups(
-    events: Iterable[Event], longest: int
-) -> Iterator[tuple[list[Event], list[tuple[Pool, float | None]]]]:
-    """Yield events and pools, as in `Cluster`; a group ends as soon as no pool waits."""
+    events: Iterable[Event], longest: int, *, expires_first: bool
+) -> Iterator[tuple[list[Event], list[Taking]]]:
+    """Yield events and pools, as in `Cluster`; a group ends as soon as no pool can wait."""
     members: list[Event] = []
-    pools: list[tuple[Pool, float | None]] = []
+    pools: list[Taking] = []
     waiting: list[Pool] = []  # the newest last: with one period for all, it expires last
+    newest = 0.0
+    chains: dict[int, float] = {}
     for event in events:
-        at, is_creation, _, job = event
-        if waiting and waiting[-1].started + longest < at:
-            pools += [(pool, None) for pool in waiting]
-            waiting.clear()
-        if not waiting and members:
-            yield members, pools
-            members, pools = [], []
+        at, is_creation, number, job = event
+        if expires_first:  # newer pools wait longer than they do here
+            is_over = newest + longest < at
+        else:
+            is_over = not waiting or waiting[-1].started + longest < at
+        if is_over and members:
+            yield members, pools + [Taking(pool, None) for pool in waiting]
+            members, pools, waiting = [], [], []
         members.append(event)
         if not is_creation:
-            waiting.append(Pool(at, job))
+            chain = chains.pop(number, at if job.created is None else job.created)
+            waiting.append(Pool(at, job, chain))
+            newest = at
         elif waiting:
-            pools.append((waiting.pop(), at))
-    yield members, pools + [(pool, None) for pool in waiting]
+            pool = waiting.pop()
+            pools.append(Taking(pool, at))
+            chains[number] = pool.chain
+    yield members, pools + [Taking(pool, None) for pool in waiting]
+
+
+class Gaps:
+    """The pools of one family that no other one takes: what they do with any one period.
+
+    A pool whose next job comes after a gap that is not longer than the period is idle for the gap
+    and reused. Any other is idle for the period.
+    """
+
+    def __init__(self, pools: Iterable[Taking], window: Window, longest: int) -> None:
+        """Sort the pools by their gaps, and add up their rates.
+
+        Args:
+            pools: Each pool with the time at which it is taken; None = never.
+            window: The period.
+            longest: The longest keep-alive period that will be tried, in seconds.
+        """
+        self._window = window
+        #: Those that reach across an end of the period.
+        self._crossing: list[Taking] = []
+        inside: list[tuple[float, float]] = []
+        for pool, taken_at in pools:
+            if not window.since <= pool.started <= window.until - longest:
+                self._crossing.append(Taking(pool, taken_at))
+            elif pool.job.counts:
+                gap = inf if taken_at is None else taken_at - pool.started
+                inside.append((gap, pool.job.usd_per_second))
+        inside.sort()
+        self._gaps = [gap for gap, _ in inside]
+        #: For the first n pools: what their gaps cost, and what a second of them costs.
+        self._idle = [0.0, *accumulate(gap * rate for gap, rate in inside if gap < inf)]
+        self._rates = [0.0, *accumulate(rate for _, rate in inside)]
+
+    def outcome(self, keep_alive: int) -> Outcome:
+        """Return what the pools do with a period."""
+        outcome = Outcome()
+        if keep_alive == 0:
+            return outcome
+        taken = bisect_right(self._gaps, keep_alive)
+        outcome.reuses = taken
+        outcome.usd = self._idle[taken] + (self._rates[-1] - self._rates[taken]) * keep_alive
+        for pool, taken_at in self._crossing:
+            expiry = pool.started + keep_alive
+            is_taken = taken_at is not None and taken_at <= expiry
+            outcome.usd += self._window.usd(pool, taken_at if taken_at and is_taken else expiry)
+            outcome.reuses += self._window.reuses(pool) if is_taken else 0
+        return outcome
+
+
+def _as_now(alone: Iterable[Cluster], window: Window, longest: int) -> Outcomes:
+    """Return what the pools of simple clusters do if each job keeps its own period."""
+    found: Outcomes = defaultdict(Outcome)
+    one_period: dict[tuple[str, int], list[Taking]] = defaultdict(list)
+    for members, pools, _ in alone:
+        first = pools[0].pool.job
+        if all(pool.job.keep_alive == first.keep_alive for pool, _ in pools):
+            one_period[first.family, first.keep_alive] += pools
+        else:
+            _add(found, replay(members, {}, window))
+    for (family, keep_alive), pools in one_period.items():
+        _add(found, {family: Gaps(pools, window, longest).outcome(keep_alive)})
+    return found
 
 
 class Specification:
@@ -186,68 +317,70 @@ class Specification:
         current: What the pools do if each job keeps its own period.
     """
 
-    def __init__(self, jobs: Iterable[Job], window: Window, longest: int) -> None:
+    def __init__(
+        self,
+        events: Sequence[Event],
+        window: Window,
+        longest: int,
+        *,
+        scales: Mapping[str, float] | None = None,
+        expires_first: bool = False,
+    ) -> None:
         """Prepare the jobs.
 
         Args:
-            jobs: All jobs of the specification, in any order.
+            events: The ends and creations of all its jobs, or of a part of the period, in order.
             window: The period.
             longest: The longest keep-alive period that will be tried, in seconds.
+            scales: The ends of the period for each end of the part, by family.
+            expires_first: Take the pool that would expire first instead of last.
         """
         self._window = window
-        self._shared: list[tuple[Sequence[Event], tuple[str, ...]]] = []
-        self._alone: dict[str, list[tuple[Pool, float | None]]] = defaultdict(list)
-        self._alone_now: Outcomes = defaultdict(Outcome)
-        self._known_alone: dict[tuple[str, int], Outcome] = {}
+        self._scales = scales or {}
+        self._expires_first = expires_first
         self._known_shared: dict[tuple[int, tuple[int | None, ...]], Outcomes] = {}
-        for events, pools, is_shared in clusters(events_of(jobs), longest):
-            if is_shared:
-                families = tuple(sorted({pool.job.family for pool, _ in pools}))
-                self._shared.append((events, families))
-                continue
-            family, keep_alive = pools[0][0].job.family, pools[0][0].job.keep_alive
-            self._alone[family] += pools
-            if all(pool.job.keep_alive == keep_alive for pool, _ in pools):
-                _add(self._alone_now, {family: self._one_period(pools, keep_alive)})
-            else:
-                _add(self._alone_now, replay(events, {}, window))
+        found = list(clusters(events, longest, expires_first=expires_first))
+        self._shared = [
+            (members, tuple(sorted({pool.job.family for pool, _ in pools})))
+            for members, pools, is_simple in found
+            if not is_simple
+        ]
+        alone = [cluster for cluster in found if cluster.is_simple]
+        self._alone_now = _as_now(alone, window, longest)
+        by_family: dict[str, list[Taking]] = defaultdict(list)
+        for _, pools, _ in alone:
+            by_family[pools[0].pool.job.family] += pools
+        self._gaps = {family: Gaps(pools, window, longest) for family, pools in by_family.items()}
         shared = {family for _, families in self._shared for family in families}
-        self.families = tuple(sorted(shared | self._alone.keys()))
+        self.families = tuple(sorted(shared | by_family.keys()))
         self.current = self.outcomes({})
 
-    def outcomes(self, plan: Plan) -> Outcomes:
-        """Return what the pools would have done."""
+    def outcomes(self, plan: Plan, stride: int = 1) -> Outcomes:
+        """Return what the pools would have done.
+
+        Args:
+            plan: The keep-alive periods.
+            stride: Look at each n-th cluster of shared pools, and count it n times.
+        """
         found: Outcomes = defaultdict(Outcome)
-        for family in self.families:
-            _add(found, {family: self._outcome_alone(family, plan)})
-        for place, (events, families) in enumerate(self._shared):
+        for place in range(0, len(self._shared), stride):
+            events, families = self._shared[place]
             key = place, tuple(plan.get(family) for family in families)
             if key not in self._known_shared:
-                self._known_shared[key] = replay(events, plan, self._window)
+                self._known_shared[key] = replay(
+                    events, plan, self._window, expires_first=self._expires_first
+                )
             _add(found, self._known_shared[key])
-        return found
+        found = scaled(found, dict.fromkeys(found, stride))
+        for family in self.families:
+            _add(found, {family: self._outcome_alone(family, plan)})
+        return scaled(found, self._scales)
 
     def _outcome_alone(self, family: str, plan: Plan) -> Outcome:
         """Return the outcome in the clusters in which no other family plays a part."""
-        if family not in plan:
+        if family not in plan or family not in self._gaps:
             return self._alone_now[family]
-        key = family, plan[family]
-        if key not in self._known_alone:
-            self._known_alone[key] = self._one_period(self._alone[family], plan[family])
-        return self._known_alone[key]
-
-    def _one_period(self, pools: Iterable[tuple[Pool, float | None]], keep_alive: int) -> Outcome:
-        outcome = Outcome()
-        if keep_alive == 0:
-            return outcome
-        for pool, taken_at in pools:
-            expiry = pool.started + keep_alive
-            if taken_at is not None and taken_at <= expiry:
-                outcome.usd += self._window.usd(pool, taken_at)
-                outcome.reuses += self._window.reuses(pool)
-            else:
-                outcome.usd += self._window.usd(pool, expiry)
-        return outcome
+        return self._gaps[family].outcome(plan[family])
 
     def best(self, periods: Sequence[int], free: Iterable[str], reuse_usd: float) -> dict[str, int]:
         """Return the plan of the highest net value that the joint search finds.
@@ -263,39 +396,94 @@ class Specification:
             reuse_usd: What one reuse is worth in USD.
         """
         families = sorted(set(free) & set(self.families))
+        stride = 1 + sum(len(events) for events, _ in self._shared) // _SEARCHED
 
-        def value(plan: Plan) -> float:
+        def value(plan: Plan, stride: int = 1) -> float:
             return sum(
-                outcome.reuses * reuse_usd - outcome.usd for outcome in self.outcomes(plan).values()
+                outcome.reuses * reuse_usd - outcome.usd
+                for outcome in self.outcomes(plan, stride).values()
             )
+
+        def rough(plan: Plan) -> float:
+            return value(plan, stride)
 
         starts: list[dict[str, int]] = [{}]
         if self._shared:
             starts += [dict.fromkeys(families, period) for period in periods]
-        best = _improved(max(starts, key=value), families, periods, value)
-        least = value(best) - _NOISE
+        best = _improved(max(starts, key=rough), families, lambda _: periods, rough)
+        least = rough(best) - _NOISE
         for family in families:
             equal = (best | {family: period} for period in periods)
-            best = next((plan for plan in equal if value(plan) >= least), best)
-        return best
+            best = next((plan for plan in equal if rough(plan) >= least), best)
+        if stride > 1:
+            best = _improved(best, families, lambda now: _near(now, periods), value)
+        return _refined(best, families, periods, value)
 
 
+#: Events of shared pools that the search looks at first. It looks at all of them for the periods
+#: next to what it finds.
+_SEARCHED: Final = 10_000
 #: Smaller differences in USD come from the arithmetic.
 _NOISE: Final = 1e-9
+#: A period between two of the grid must be worth so much more, as a share of the plan's value.
+_WORTH: Final = 0.01
+#: A period of seconds between two of the grid is a multiple of this.
+_STEP: Final = 30
+
+
+def _refined(
+    coarse: dict[str, int],
+    families: Sequence[str],
+    periods: Sequence[int],
+    value: Callable[[Plan], float],
+) -> dict[str, int]:
+    """Return a plan with periods between those of the grid, where that is worth much more."""
+    best, best_value = coarse, value(coarse)
+    for family in families:
+        if family not in coarse:
+            continue
+        near = sorted({*periods, coarse[family]})
+        place = near.index(coarse[family])
+        between = {
+            (one + (other - one) * quarter // 4) // _STEP * _STEP
+            for one, other in pairwise(near[max(0, place - 1) : place + 2])
+            for quarter in (1, 2, 3)
+        }
+        for period in sorted(between):
+            tried = best | {family: period}
+            tried_value = value(tried)
+            if tried_value > best_value + _WORTH * abs(best_value) + _NOISE:
+                best, best_value = tried, tried_value
+    return best
+
+
+def _near(now: int | None, periods: Sequence[int]) -> Sequence[int]:
+    """Return 0 and the periods next to one; all of them if there is none yet."""
+    if now is None:
+        return periods
+    place = bisect_right(periods, now) - 1
+    return sorted({0, *periods[max(0, place - 1) : place + 2]})
 
 
 def _improved(
     start: dict[str, int],
     families: Sequence[str],
-    periods: Sequence[int],
+    periods: Callable[[int | None], Sequence[int]],
     value: Callable[[Plan], float],
 ) -> dict[str, int]:
-    """Return the plan that changes of one family at a time lead to."""
+    """Return the plan that changes of one family at a time lead to.
+
+    Args:
+        start: The first plan.
+        families: The families that may change.
+        periods: Returns the periods to try for a family that has one now, or None.
+        value: What a plan is worth.
+    """
     best, best_value = start, value(start)
     for _ in range(_ROUNDS):
         before = best_value
         for family in families:
-            for period in periods:
+            for period in periods(best.get(family)):
                 tried = best | {family: period}
                 tried_value = value(tried)
                 if tried_value > best_value + _NOISE:

@@ -19,7 +19,9 @@ The modules, each of which imports only modules of the rows above it and `export
     clock, behaviour, job           time; the open questions about AWS; one job and its states
     life, index                     how a job's state changes; jobs in each order of the API
     views, families                 what the API shows of a job; what people train
-    scope, sessions                 the jobs of one account and region; the jobs of one session
+    scope, sessions, pools          the jobs of one account and region; those of one session;
+                                    the warm pools that wait
+    work                            runs sessions, and hands pools on
     history, access, limits         generated jobs; who calls and may; how often
     world, listing, expression      all scopes in time; pages of a list; the language of Search
     search, pricing                 pages of Search; pages of the price list

@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import Literal
 
 SortOrder = Literal["Ascending", "Descending"]
+PoolTaken = Literal["expires last", "expires first"]
+PoolWithoutQuota = Literal["absent", "Terminated"]
 PoolSeconds = Literal["absent", "zero", "growing"]
 ListingOrder = tuple[Literal["Name", "CreationTime", "Status"], SortOrder]
 Denied = tuple[str | None, str | None, str]
@@ -64,8 +66,11 @@ class Behaviour:
             still waits: absent, zero, or the seconds until now. [I]
         pool_seconds_late_seconds: The seconds are missing so long after Reused or
             Terminated. [I]
-        pool_quota_zero: Instance types without a quota for pools, `*` for all: their jobs
-            end without any WarmPoolStatus. [R]
+        pool_quotas: Instances that may wait in pools, for an account and region, by instance
+            type; `*` for all other types. A type without a quota here has no limit. [D]
+        pool_without_quota: What a job shows whose pool found no room: no WarmPoolStatus, or
+            Terminated without seconds. [R/I]
+        pool_taken: Which of several pools that match a job takes. [I]
         failed_without_times: A failed job never gets BillableTimeInSeconds or
             TrainingStartTime. [I]
         new_statuses: Statuses that the model does not have but jobs may show; generated jobs
@@ -116,7 +121,9 @@ class Behaviour:
     pool_status_late_seconds: float = 0.0
     pool_seconds_while_available: PoolSeconds = "growing"
     pool_seconds_late_seconds: float = 0.0
-    pool_quota_zero: frozenset[str] = frozenset()
+    pool_quotas: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    pool_without_quota: PoolWithoutQuota = "absent"
+    pool_taken: PoolTaken = "expires last"
     failed_without_times: bool = False
     new_statuses: tuple[str, ...] = ()
     deleting_seconds: float = 0.0
@@ -144,6 +151,6 @@ class Behaviour:
         """Return whether a region is enabled for an account."""
         return self.disabled_regions.isdisjoint({(None, region), (account_id, region)})
 
-    def has_pool_quota(self, instance_type: str) -> bool:
-        """Return whether the account has a quota for pools of an instance type."""
-        return not self.pool_quota_zero & {"*", instance_type}
+    def pool_quota(self, instance_type: str | None) -> int | None:
+        """Return how many instances of a type may wait in pools; None is no limit."""
+        return self.pool_quotas.get(instance_type or "", self.pool_quotas.get("*"))

@@ -25,6 +25,9 @@ _DOWNLOAD = timedelta(seconds=25)
 _UPLOAD = timedelta(seconds=15)
 _STOP = timedelta(seconds=20)
 _LONG_ENOUGH = timedelta(seconds=120)
+_LONGEST_CHAIN = timedelta(days=28)
+
+_FAILURE = "AlgorithmError: , exit code: 1"
 
 _MESSAGES = {
     "Starting": "Starting the training job",
@@ -38,14 +41,33 @@ _MESSAGES = {
 }
 
 
+def can_use_pools(spec: JobSpec) -> bool:
+    """Return whether a job can leave or take a pool at all [D]."""
+    return (
+        spec.instance_type is not None
+        and spec.training_plan_arn is None
+        and not (spec.instance_groups or spec.managed_spot)
+    )
+
+
 def gets_pool(spec: JobSpec, behaviour: Behaviour) -> bool:
-    """Return whether a job's instances are kept: requested, possible [D] and within quota [R]."""
+    """Return whether a job requested a pool that an otherwise empty quota allows [D]."""
+    quota = behaviour.pool_quota(spec.instance_type)
     return (
         bool(spec.keep_alive_seconds)
-        and not (spec.instance_groups or spec.managed_spot)
-        and spec.instance_type is not None
-        and behaviour.has_pool_quota(spec.instance_type)
+        and can_use_pools(spec)
+        and (quota is None or (spec.instance_count or 0) <= quota)
     )
+
+
+def keeps_pool(status: str, began: datetime | None, failure_reason: str | None) -> bool:
+    """Return whether SageMaker keeps the instances after such an end of a job [D].
+
+    It does if the job completed, was stopped after its launch, or failed by its own fault.
+    """
+    if status == "Failed":
+        return (failure_reason or _FAILURE).startswith(("AlgorithmError", "ClientError"))
+    return status == "Completed" or (status == "Stopped" and began is not None)
 
 
 def started(when: datetime, pool: bool, behaviour: Behaviour) -> Changes:
@@ -78,7 +100,7 @@ def finished(
         "failure_reason": failure_reason,
     }
     if status == "Failed" and failure_reason is None:
-        changes["failure_reason"] = "AlgorithmError: , exit code: 1"
+        changes["failure_reason"] = _FAILURE
     if status == "Failed" and behaviour.failed_without_times:
         changes["training_start_time"] = None
     elif began is not None or billable_seconds is not None:
@@ -131,11 +153,19 @@ def transitions(created: datetime, state: JobState) -> tuple[Transition, ...]:
 
 
 class PoolEnd(NamedTuple):
-    """When a warm pool ends, as Reused or Terminated, and the name of the job that takes it."""
+    """The end of a warm pool.
+
+    Attributes:
+        when: When it ends.
+        status: Reused or Terminated.
+        reused_by: The name of the job that takes it.
+        was_kept: False = the quota was full: it ends, Terminated, as soon as its job does.
+    """
 
     when: datetime
-    status: str
+    status: str = "Terminated"
     reused_by: str | None = None
+    was_kept: bool = True
 
 
 class Life(NamedTuple):
@@ -152,6 +182,7 @@ class Life(NamedTuple):
         failure_reason: Why it failed.
         billed: The billed share of the training time; below 1 for spot.
         pool: The end of its pool; None without a pool.
+        chain_began: When its instances began to run for the first of the jobs that had them.
     """
 
     name: str
@@ -164,6 +195,13 @@ class Life(NamedTuple):
     failure_reason: str | None = None
     billed: float = 1.0
     pool: PoolEnd | None = None
+    chain_began: datetime | None = None
+
+    @property
+    def expiry(self) -> datetime:
+        """When its pool ends if no job takes it; a chain lasts 28 days at most [D]."""
+        kept = self.ended + timedelta(seconds=self.spec.keep_alive_seconds or 0)
+        return min(kept, (self.chain_began or self.created) + _LONGEST_CHAIN)
 
     @property
     def over(self) -> datetime:
@@ -234,12 +272,14 @@ def _state_after_end(
     billable = None
     if began is not None:
         billable = max(1, int(life.billed * max(1, (ended - began) // _SECOND)))
-    reason, has_pool = life.failure_reason, pool is not None
+    reason, has_pool = life.failure_reason, pool is not None and pool.was_kept
     changes: Changes = {"training_start_time": began, "last_modified_time": ended}
     changes |= finished(began, ended, life.status, has_pool, behaviour, billable, reason)
     if pool is not None:
         changes["warm_pool_changed_at"] = ended
-    if pool is not None and when >= pool.when:
+    if pool is not None and not pool.was_kept:
+        changes["warm_pool_status"] = pool.status
+    elif pool is not None and when >= pool.when:
         changes |= settled(ended, pool.when, pool.status, None, pool.reused_by)
         changes["warm_pool_changed_at"] = pool.when
         if behaviour.pool_moves_last_modified:

@@ -47,6 +47,8 @@ class Scope:
         deleted: The deleted jobs, each with the time of its deletion.
         quotas: The service quotas of SageMaker by name, such as `ml.g5.xlarge for training warm
             pool usage`, as ListServiceQuotas answers them.
+        keep_alive: The keep-alive period in seconds of the generated jobs that will be created,
+            by the base of their family; a family without one keeps its own.
         last_search: The key and the ordered hits of the last search, for its next page.
     """
 
@@ -56,6 +58,7 @@ class Scope:
         self.index = JobIndex()
         self.deleted: list[tuple[Job, datetime]] = []
         self.quotas: dict[str, float] = {}
+        self.keep_alive: dict[str, int] = {}
         self.last_search: tuple[object, list[tuple[Job, JobState]]] | None = None
         self._shared = shared
         self._by_name: dict[str, Job] = {}
@@ -222,12 +225,15 @@ class Scope:
     ) -> Job:
         """End a job now, as Completed, Failed or Stopped; see `life.finished`.
 
-        `pool` tells whether its instances stay. None follows the rules: a completed job keeps
-        them if it requested a pool and may have one.
+        `pool` tells whether its instances stay. None follows the rules: they stay if it requested
+        a pool, may have one, and ended in a way that keeps one.
         """
+        began = job.state.training_start_time
         if pool is None:
-            pool = status == "Completed" and life.gets_pool(job.spec, self.behaviour)
-        began, now = job.state.training_start_time, self.clock.now()
+            pool = life.gets_pool(job.spec, self.behaviour) and life.keeps_pool(
+                status, began, failure_reason
+            )
+        now = self.clock.now()
         changes = life.finished(
             began, now, status, pool, self.behaviour, billable_seconds, failure_reason
         )

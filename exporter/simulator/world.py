@@ -1,6 +1,6 @@
 """The simulated world: accounts and regions, their jobs, and time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from exporter.simulator.behaviour import Behaviour
@@ -8,6 +8,7 @@ from exporter.simulator.clock import Clock
 from exporter.simulator.history import History
 from exporter.simulator.job import Place
 from exporter.simulator.scope import Scope, Shared
+from exporter.simulator.sessions import Session
 
 DEFAULT_SCOPE = Place("111122223333", "eu-west-1")
 """Gets a history when no scope is named and none exists."""
@@ -84,6 +85,11 @@ class World:
             begin = since or end - timedelta(days=365)
             self._history.write(chosen, jobs, begin, end)
             self._lived_until = end
+
+    def schedule(self, scope: Scope, sessions: Iterable[Session]) -> None:
+        """Add sessions of work, which `advance` runs when their time comes."""
+        with self.lock:
+            self._history.schedule(scope, sessions)
 
     def advance(self, by: float | timedelta) -> int:
         """Move the clock, let the jobs live, and return the number of events.

@@ -148,7 +148,7 @@ def test_pools_that_nobody_reuses_are_worth_nothing(world: World) -> None:
     world.put(served(nights))
     world.price("2")
     (row,) = world.rows("keep-alive-advice")
-    assert (row["suggested_keep_alive_seconds"], row["gained_minutes"]) == (0, None)
+    assert (row["suggested_keep_alive_seconds"], row["gained_minutes"]) == (0, 0)
     assert row["idle_usd"] == row["wasted_usd"] == 5
     assert row["net_usd"] == row["current_idle_usd"] == pytest.approx(5 * MONTHS, abs=CENT)
 

@@ -138,7 +138,7 @@ def test_retained_seconds_may_come_late(
 def test_a_job_without_quota_gets_no_pool(
     sagemaker: Any, world: World, scope: Scope, quota: str
 ) -> None:
-    world.behaviour = Behaviour(pool_quota_zero=frozenset({quota}))
+    world.behaviour = Behaviour(pool_quotas={quota: 0})
     job = scope.create_job("job", keep_alive_seconds=1800)
     scope.finish(scope.start(job))
     assert pool(sagemaker) is None
@@ -175,7 +175,7 @@ def test_a_test_may_give_or_deny_a_pool_to_one_job(scope: Scope) -> None:
     assert "WarmPoolStatus" in scope.summary(scope.finish(failed, "Failed", pool=True))
 
 
-def test_a_failed_job_has_no_pool_and_may_have_no_times(
+def test_a_job_that_the_service_failed_has_no_pool_and_may_have_no_times(
     sagemaker: Any, world: World, scope: Scope, clock: Clock
 ) -> None:
     for knob in (False, True):
@@ -183,12 +183,12 @@ def test_a_failed_job_has_no_pool_and_may_have_no_times(
         job = scope.create_job(f"job-{knob}", keep_alive_seconds=1800)
         scope.start(job)
         clock.advance(60)
-        scope.finish(job, "Failed", failure_reason="ClientError: no such image")
+        scope.finish(job, "Failed", failure_reason="InternalServerError: try again")
     timed, untimed = (
         sagemaker.describe_training_job(TrainingJobName=f"job-{knob}") for knob in (False, True)
     )
     assert (timed["BillableTimeInSeconds"], timed["TrainingTimeInSeconds"]) == (60, 60)
     assert "TrainingStartTime" in timed
     assert not {"BillableTimeInSeconds", "TrainingStartTime"} & set(untimed)
-    assert untimed["FailureReason"] == "ClientError: no such image"
+    assert untimed["FailureReason"] == "InternalServerError: try again"
     assert "WarmPoolStatus" not in timed

@@ -8,12 +8,22 @@ bounds AS (
         ) AS until_at
 ),
 
--- One row per job of the period and of the 60 days before it: no job runs, and no pool is idle,
--- for longer than that.
+-- One row per job of the period, and per job whose pool can wait in it. Jobs up to six hours before
+-- and after the period can wait for each other across its ends. No job runs for longer than the 60
+-- days before it.
 pool_job AS NOT MATERIALIZED (
     SELECT rowid AS job_id, *
     FROM training_jobs
-    WHERE creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
+    WHERE
+        creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
+        AND creation_time < CAST(:until_at AS TIMESTAMPTZ) + INTERVAL 6 HOUR
+        AND (
+            creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 6 HOUR
+            OR training_end_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 6 HOUR
+            OR training_end_time + to_seconds(warm_pool_retained_seconds)
+            >= CAST(:since_at AS TIMESTAMPTZ)
+            OR warm_pool_status IN ('Available', 'InUse')
+        )
 ),
 
 /*part pool_links*/,
@@ -34,55 +44,79 @@ pool_cost AS (
     GROUP BY job_id
 ),
 
--- One row per job that can leave or take a pool, and per job with a pool that cost something. Jobs
--- up to six hours before and after the period can wait for each other across its ends.
+-- One row: of many jobs, a part tells as much. The medians of the starts come from every n-th job,
+-- and the replay from every n-th block of four hours.
+part AS (
+    SELECT
+        1 + count(*) // 20000 AS start_stride,
+        1 + count(*) // 30000 AS block_stride
+    FROM pool_job
+),
+
+-- One row per such job.
 job AS MATERIALIZED (
     SELECT
-        pool_job.*,
-        detail.instance_type, detail.instance_count, detail.volume_size_gb,
+        pool_job.job_id, pool_job.account_id, pool_job.region,
+        coalesce(pool_job.job_family, pool_job.training_job_name) AS family,
+        split_part(pool_job.training_job_arn, ':', 2) AS partition_name,
+        epoch(pool_job.creation_time) AS created,
+        epoch(pool_job.training_end_time) AS ended,
+        pool_job.warm_pool_status, detail.instance_type, detail.instance_count,
+        detail.volume_size_gb,
         coalesce(detail.keep_alive_seconds, 0) AS keep_alive_seconds,
-        detail.training_start_time, detail.failure_reason,
-        /*part training_began_at*/ AS began_at,
-        job_specifications.specification,
-        pool_cost.usd AS pool_usd,
+        CASE WHEN pool_job.training_plan_arn IS NULL THEN /*part specification*/ END
+            AS specification,
+        -- SageMaker keeps a pool after a job that completed, was stopped after its launch, or
+        -- failed by its own fault.
+        detail.training_start_time IS NOT NULL
+        AND (
+            pool_job.training_job_status IN ('Completed', 'Stopped')
+            OR (
+                pool_job.training_job_status = 'Failed'
+                AND regexp_matches(detail.failure_reason, '^(AlgorithmError|ClientError)')
+            )
+        ) AS may_leave_pool,
+        pool_cost.usd,
         coalesce(pool_cost.is_unpriced, FALSE) AS is_unpriced,
         pool_job.creation_time >= bounds.since_at AND pool_job.creation_time < bounds.until_at
             AS is_created_here,
-        pool_job.training_end_time >= bounds.since_at
-        AND pool_job.training_end_time < bounds.until_at AS is_ended_here,
+        coalesce(
+            pool_job.training_end_time >= bounds.since_at
+            AND pool_job.training_end_time < bounds.until_at,
+            FALSE
+        ) AS is_ended_here,
         coalesce(
             pool_job.warm_pool_status IN ('Available', 'InUse', 'Reused')
             OR pool_job.warm_pool_retained_seconds > 0,
             FALSE
-        ) AS had_pool
+        ) AS had_pool,
+        CASE
+            WHEN is_created_here AND hash(pool_job.job_id) % part.start_stride = 0
+                THEN epoch(/*part training_began_at*/) - created
+        END AS start_seconds
     FROM pool_job
     CROSS JOIN bounds
+    CROSS JOIN part
     LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
-    LEFT JOIN job_specifications USING (training_job_arn, creation_time)
     LEFT JOIN pool_cost ON pool_job.job_id = pool_cost.job_id
-    WHERE
-        pool_cost.job_id IS NOT NULL
-        OR (
-            job_specifications.specification IS NOT NULL
-            AND pool_job.creation_time < bounds.until_at + INTERVAL 6 HOUR
-            AND (
-                pool_job.creation_time >= bounds.since_at - INTERVAL 6 HOUR
-                OR pool_job.training_end_time >= bounds.since_at - INTERVAL 6 HOUR
-            )
-        )
+),
+
+-- One row per job that took the pool of another one: when that one ended.
+taken AS (
+    SELECT pool_link.next_id AS job_id, previous.ended AS pool_from
+    FROM pool_link
+    INNER JOIN job AS previous ON pool_link.job_id = previous.job_id
 ),
 
 -- One row per instance type: the seconds that a warm start saves, from the medians of the period.
--- A type without a warm start borrows the warm starts of all types, which differ little.
+-- A type without a warm start borrows the warm starts of all types, which differ little. Without
+-- any, a warm start is assumed to take 30 seconds.
 start AS MATERIALIZED (
-    SELECT
-        detail.instance_type,
-        epoch(detail.began_at) - epoch(detail.creation_time) AS seconds,
-        pool_link.next_id IS NOT NULL AS is_warm
-    FROM job AS detail
-    LEFT JOIN pool_link ON detail.job_id = pool_link.next_id
+    SELECT job.instance_type, job.start_seconds AS seconds, pool_link.next_id IS NOT NULL AS is_warm
+    FROM job
+    LEFT JOIN pool_link ON job.job_id = pool_link.next_id
     -- A start before the creation is a mistake of the clock: not known.
-    WHERE detail.is_created_here AND detail.specification IS NOT NULL AND seconds >= 0
+    WHERE job.specification IS NOT NULL AND job.start_seconds >= 0
 ),
 saving AS (
     SELECT
@@ -90,40 +124,37 @@ saving AS (
         quantile_disc(seconds, 0.5) FILTER (WHERE NOT is_warm)
         - coalesce(
             quantile_disc(seconds, 0.5) FILTER (WHERE is_warm),
-            (SELECT quantile_disc(seconds, 0.5) FROM start WHERE is_warm)
+            (SELECT quantile_disc(seconds, 0.5) FROM start WHERE is_warm),
+            30
         ) AS saved_seconds
     FROM start
     GROUP BY instance_type
 ),
 
+-- The prices, once: their views take longer to plan than to read.
+card AS MATERIALIZED (
+    SELECT *
+    FROM rate_card
+),
+
 /*part bill_rates*/,
 
 -- The jobs, with the cost of a second of their pools, at the account's own prices on the day on
--- which they ended, and with the time at which they could leave a pool. SageMaker keeps a pool
--- after a job that completed, was stopped after its launch, or failed by its own fault. A job that
--- asked for a pool and got none could not leave one: the quota was full, or something failed.
+-- which they ended, and with the time at which they could leave a pool. A job that asked for a pool
+-- and got none could not leave one: the quota was full, or something failed.
 priced_job AS (
     SELECT
         job.*,
-        saving.saved_seconds,
         -- A job that took a pool took it after its end, even if it was created a moment before.
-        greatest(job.creation_time, previous.training_end_time) AS taken_from,
+        greatest(job.created, taken.pool_from) AS taken_from,
         CASE
-            WHEN job.specification IS NULL THEN NULL
-            WHEN job.had_pool THEN job.training_end_time
             WHEN
-                job.keep_alive_seconds = 0
-                AND job.training_start_time IS NOT NULL
-                AND (
-                    job.training_job_status IN ('Completed', 'Stopped')
-                    OR (
-                        job.training_job_status = 'Failed'
-                        AND regexp_matches(job.failure_reason, '^(AlgorithmError|ClientError)')
-                    )
-                )
-                THEN job.training_end_time
+                job.specification IS NOT NULL
+                AND (job.had_pool OR (job.keep_alive_seconds = 0 AND job.may_leave_pool))
+                THEN job.ended
         END AS pool_from,
         CAST(job.instance_count AS DOUBLE) * (
+            -- The advice is in USD: a price in another currency is not known.
             CAST(
                 CASE
                     WHEN coalesce(paid.currency, card.compute_currency) = 'USD'
@@ -131,80 +162,151 @@ priced_job AS (
                 END AS DOUBLE
             ) / 3600
             + CASE
-                WHEN card.has_storage
+                WHEN
+                    card.has_storage
+                    AND coalesce(paid_storage.currency, card.storage_currency) = 'USD'
                     THEN coalesce(
                         job.volume_size_gb
                         * CAST(
-                            CASE
-                                WHEN coalesce(paid_storage.currency, card.storage_currency) = 'USD'
-                                    THEN coalesce(
-                                        paid_storage.usd_per_unit, card.usd_per_gb_month
-                                    )
-                            END AS DOUBLE
+                            coalesce(paid_storage.usd_per_unit, card.usd_per_gb_month) AS DOUBLE
                         ),
                         0
                     )
-                        / (day(last_day(make_timestamp(epoch_us(job.training_end_time)))) * 86400)
+                        / (day(last_day(make_timestamp(CAST(job.ended * 1000000 AS BIGINT)))) * 86400)
                 ELSE 0
             END
-        ) AS usd_per_second
+        ) AS usd_per_second,
+        -- Multiples of the golden ratio spread the blocks evenly over the days and their hours. An
+        -- hour before and after a block shows what reaches across its ends.
+        list_transform(
+            [job.ended, job.ended - 3600, job.ended + 3600],
+            lambda moment: fmod(floor(moment / 14400) * 0.6180339887498949, 1) * part.block_stride < 1
+        ) AS end_in_block,
+        list_transform(
+            [job.created, job.created - 3600, job.created + 3600],
+            lambda moment: fmod(floor(moment / 14400) * 0.6180339887498949, 1) * part.block_stride < 1
+        ) AS creation_in_block
     FROM job
-    LEFT JOIN saving ON job.instance_type = saving.instance_type
-    LEFT JOIN pool_link ON job.job_id = pool_link.next_id
-    LEFT JOIN job AS previous ON pool_link.job_id = previous.job_id
-    LEFT JOIN rate_card AS card
+    CROSS JOIN part
+    LEFT JOIN taken ON job.job_id = taken.job_id
+    LEFT JOIN card
         ON
             job.instance_type = card.instance_type
             AND job.region = card.region
             AND card.component = 'Training Warm Pool'
             AND CASE
-                WHEN job.account_id IN (SELECT account_id FROM rates) THEN job.account_id
+                WHEN job.account_id IN (SELECT account_id FROM card) THEN job.account_id
                 ELSE ''
             END = card.account_id
-            AND CAST(make_timestamp(epoch_us(job.training_end_time)) AS DATE) >= card.valid_from
-            AND CAST(make_timestamp(epoch_us(job.training_end_time)) AS DATE) < card.valid_to
+            AND CAST(make_timestamp(CAST(job.ended * 1000000 AS BIGINT)) AS DATE) >= card.valid_from
+            AND CAST(make_timestamp(CAST(job.ended * 1000000 AS BIGINT)) AS DATE) < card.valid_to
     LEFT JOIN bill_rate AS paid
         ON
             card.instance_type = paid.instance_type
             AND card.component = paid.component
             AND card.region = paid.region
             AND card.account_id = paid.account_id
-            AND CAST(make_timestamp(epoch_us(job.training_end_time)) AS DATE) = paid.usage_date
+            AND CAST(make_timestamp(CAST(job.ended * 1000000 AS BIGINT)) AS DATE) = paid.usage_date
     LEFT JOIN bill_rate AS paid_storage
         ON
             card.storage = paid_storage.component
             AND card.region = paid_storage.region
             AND card.account_id = paid_storage.account_id
-            AND CAST(make_timestamp(epoch_us(job.training_end_time)) AS DATE)
-                = paid_storage.usage_date
+            AND CAST(make_timestamp(CAST(job.ended * 1000000 AS BIGINT)) AS DATE)
+            = paid_storage.usage_date
+    -- Other jobs can neither leave nor take a pool.
+    WHERE job.specification IS NOT NULL OR job.usd IS NOT NULL OR job.is_unpriced
+),
+
+-- The same jobs, with what of them belongs to the replayed part. Most periods have one part.
+replayed_job AS (
+    SELECT
+        *,
+        coalesce(end_in_block[1], FALSE) AS counts,
+        CASE WHEN list_bool_or(creation_in_block) THEN taken_from END AS replayed_creation,
+        CASE WHEN list_bool_or(end_in_block) THEN pool_from END AS replayed_end
+    FROM priced_job
+),
+
+-- One row per family of a specification: what was observed.
+family AS (
+    SELECT
+        account_id, region, specification,
+        {
+            'name': family,
+            'jobs': count(*) FILTER (WHERE is_ended_here),
+            'pools': count(*) FILTER (WHERE is_ended_here AND had_pool),
+            'reused': count(*) FILTER (
+                WHERE is_ended_here AND had_pool AND warm_pool_status = 'Reused'
+            ),
+            'denied': count(*) FILTER (
+                WHERE is_ended_here AND keep_alive_seconds > 0 AND NOT had_pool
+            ),
+            'ends': count(*) FILTER (WHERE is_ended_here AND pool_from IS NOT NULL),
+            'replayed_ends': count(*) FILTER (
+                WHERE is_ended_here AND pool_from IS NOT NULL AND counts
+            ),
+            'keep_alive': histogram(keep_alive_seconds) FILTER (WHERE is_ended_here),
+            -- A pool without seconds was probably never kept. It must not stop a suggestion.
+            'kept': count(*) FILTER (WHERE usd IS NOT NULL OR (is_unpriced AND had_pool)),
+            'usd': sum(usd),
+            'wasted': count(*) FILTER (
+                WHERE warm_pool_status = 'Terminated'
+                AND (usd IS NOT NULL OR (is_unpriced AND had_pool))
+            ),
+            'wasted_usd': sum(usd) FILTER (WHERE warm_pool_status = 'Terminated'),
+            'unpriced': count(*) FILTER (WHERE is_unpriced),
+            'unpriced_pools': count(*) FILTER (WHERE usd IS NULL AND is_unpriced AND had_pool)
+        } AS observed
+    FROM replayed_job
+    WHERE is_ended_here OR usd IS NOT NULL OR is_unpriced
+    GROUP BY account_id, region, specification, family
+),
+family_list AS (
+    SELECT account_id, region, specification, list(observed ORDER BY observed.name) AS families
+    FROM family
+    GROUP BY account_id, region, specification
+),
+
+-- One row per specification, with a list entry per replayed job.
+history AS (
+    SELECT
+        account_id, region, specification,
+        any_value(instance_type) AS instance_type,
+        any_value(partition_name) AS partition_name,
+        max(keep_alive_seconds) AS longest_keep_alive,
+        bool_and(usd_per_second IS NOT NULL) FILTER (WHERE pool_from IS NOT NULL) AS is_priced,
+        list(family) FILTER (WHERE is_replayed) AS family,
+        list(replayed_creation) FILTER (WHERE is_replayed) AS created,
+        list(replayed_end) FILTER (WHERE is_replayed) AS ended,
+        list(keep_alive_seconds) FILTER (WHERE is_replayed) AS keep_alive,
+        list(coalesce(usd_per_second, 0)) FILTER (WHERE is_replayed) AS usd_per_second,
+        list(counts) FILTER (WHERE is_replayed) AS counts
+    FROM (
+        SELECT
+            *,
+            specification IS NOT NULL
+            AND (replayed_creation IS NOT NULL OR replayed_end IS NOT NULL) AS is_replayed
+        FROM replayed_job
+    )
+    GROUP BY account_id, region, specification
 )
 
--- One row per specification, with a list entry per job.
 SELECT
-    job.account_id, job.region, job.specification,
-    any_value(job.instance_type) AS instance_type,
-    any_value(split_part(job.training_job_arn, ':', 2)) AS partition,
-    any_value(epoch(bounds.since_at)) AS since_seconds,
-    any_value(epoch(bounds.until_at)) AS until_seconds,
-    any_value(job.saved_seconds) AS saved_seconds,
-    list(coalesce(job.job_family, job.training_job_name)) AS families,
-    list(epoch(job.taken_from)) AS created,
-    list(epoch(job.pool_from)) AS ended,
-    list(epoch(job.training_end_time)) AS stopped,
-    list(
-        CASE
-            WHEN job.began_at >= job.creation_time
-                THEN epoch(job.began_at) - epoch(job.creation_time)
-        END
-    ) AS start_seconds,
-    list(job.keep_alive_seconds) AS keep_alive,
-    list(job.usd_per_second) AS usd_per_second,
-    list(job.pool_usd) AS pool_usd,
-    list(job.is_unpriced) AS is_unpriced,
-    list(job.is_ended_here) AS is_ended_here,
-    list(job.had_pool) AS had_pool,
-    list(job.had_pool AND coalesce(job.warm_pool_status = 'Reused', FALSE)) AS was_reused,
-    list(coalesce(job.warm_pool_status = 'Terminated', FALSE)) AS was_wasted
-FROM priced_job AS job
+    history.* EXCLUDE (is_priced),
+    greatest(max(history.longest_keep_alive) OVER (PARTITION BY history.account_id), 3600)
+        AS longest,
+    coalesce(history.is_priced, TRUE) AS is_priced,
+    saving.saved_seconds,
+    (SELECT count(*) FROM start WHERE is_warm) AS warm_starts,
+    coalesce(family_list.families, []) AS families,
+    epoch(bounds.since_at) AS since_seconds,
+    epoch(bounds.until_at) AS until_seconds
+FROM history
 CROSS JOIN bounds
-GROUP BY job.account_id, job.region, job.specification
+LEFT JOIN saving ON history.instance_type = saving.instance_type
+LEFT JOIN family_list
+    ON
+        history.account_id = family_list.account_id
+        AND history.region = family_list.region
+        AND history.specification IS NOT DISTINCT FROM family_list.specification
