@@ -268,7 +268,7 @@ def test_a_service_without_a_date_closes_the_jobs_that_wait(
     syncer: Syncer, world: World, scope: Scope, simulator: Simulator
 ) -> None:
     """The pool never gets a status; an hour after the end nothing waits for it any more."""
-    world.behaviour = Behaviour(pool_quotas=MappingProxyType({"*": 0}))
+    world.behaviour = Behaviour(pool_quotas={"*": 0})
     simulator.inject(Fault("no_date", times=None))
     scope.finish(scope.start(scope.create_job("a", keep_alive_seconds=600, lives=False)))
     world.clock.advance(60)
