@@ -47,6 +47,7 @@ SELECT training_job_name FROM training_jobs
 WHERE warm_pool_status = 'Reused' AND creation_time > '2026-11-01'
 ORDER BY creation_time LIMIT 1
 """
+_TODAY: Final = f"DATE '{world.NOW:%Y-%m-%d}'"
 #: Arguments for the examples of some reports.
 _EXAMPLES: Final[dict[str, list[str]]] = {
     "keep-alive-advice": ["--param", "minute_usd=0.20"],
@@ -266,14 +267,17 @@ _QUESTION: Final = re.compile(
 def cookbook(database: Database, page: str) -> str:
     """Return cookbook.md with the current answer below each question's SQL.
 
+    In the answers, `current_date` is the day of the data, so that every run writes the same page.
+
     Args:
         database: The database of `docs.world.make`.
         page: The text of cookbook.md.
     """
 
     def answer(match: re.Match[str]) -> str:
+        query = match["query"].strip().rstrip(";").replace("current_date", _TODAY)
         with database.reading() as connection:
-            result = adhoc.run(connection, match["query"].strip().rstrip(";"))
+            result = adhoc.run(connection, query)
             shown = _shown(replace(result, rows=list(result.rows)))
         return f"{match['sql']}\n```text\n{shown}```\n"
 
