@@ -125,7 +125,9 @@ def schema() -> str:
         _HEADER,
         "\n# Tables and views\n\nTimes are TIMESTAMPTZ in UTC. Money is DECIMAL(38,12) in USD. "
         "NULL means unknown or not present; an unknown value is never 0. The database holds these "
-        "texts as COMMENTs: `SELECT table_name, column_name, comment FROM duckdb_columns()`.\n",
+        "texts as COMMENTs: `SELECT table_name, column_name, comment FROM duckdb_columns()`. "
+        "[cookbook.md](cookbook.md) has questions to copy, and [concepts.md](concepts.md) explains "
+        "the words.\n",
     ]
     for title, found in (
         ("## Views: query these first", public),
@@ -185,7 +187,9 @@ def reports(database: Database) -> str:
         _HEADER,
         "\n# Reports\n\nEach report, with its output for the data of `demo` on "
         f"{world.NOW:%d %B %Y} ({world.JOBS:,} jobs). Examples show at most {_ROWS} rows; totals "
-        "cover all rows. `report NAME --sql` prints the SQL, ready to paste.\n",
+        "cover all rows. `report NAME --sql` prints the SQL, ready to paste. "
+        "[concepts.md](concepts.md) explains the words, and [cookbook.md](cookbook.md) answers "
+        "more questions.\n",
     ]
     found = catalogue()
     parts += [f"- [{name}](#{name}): {report.title}" for name, report in found.items()]
