@@ -76,7 +76,7 @@ def _words(text: str, link: str, source: PurePosixPath) -> str:
         return text
     target = ROOT / source.parent / path
     title = re.search(r"^# (.+)$", target.read_text("utf-8"), re.MULTILINE)
-    return title[1] if title else text
+    return title[1] if title else "Home"
 
 
 def _moved(link: str, source: PurePosixPath, files: Files) -> str:

@@ -33,8 +33,9 @@ _FOLDERS = (
     *("/home/you/.aws", "/home/you/.local/bin", f"/opt/{PROGRAM}/bin"),
     *(f"/var/lib/{PROGRAM}", "/var/backups", "/etc", "/lake"),
 )
-#: A command of the program that needs no shell.
-_PLAIN = re.compile(rf"(?:/\S+/)?{PROGRAM} [^|<>;&$()]*")
+#: A command of the program that needs no shell, without its quoted words.
+_PLAIN = re.compile(rf"(?:/\S+/)?{PROGRAM} [^|<>;&$()`]*")
+_QUOTED = re.compile(r"\"[^\"$`\\]*\"|'[^']*'")
 
 
 @dataclass
@@ -129,7 +130,7 @@ class Machine:
         for line in commands(script):
             if line in shown:
                 skipped.append(line)
-            elif _PLAIN.fullmatch(line.partition(" #")[0].rstrip()):
+            elif _PLAIN.fullmatch(_QUOTED.sub("", line).partition(" #")[0]):
                 code, out, err = self.run(line)
                 assert code == 0, (line, out, err)
             else:

@@ -38,7 +38,8 @@ _SHOWN = {
     "make wheel": _INSTALLS,
     "pipx install .            # or: uv tool install .": _INSTALLS,
     "pipx install dist/*.whl   # or: uv tool install dist/*.whl": _INSTALLS,
-    "pipx install '.[dashboard]'   # or: uv tool install '.[dashboard]'": _INSTALLS,
+    "pipx install --force '.[all]'   # or: uv tool install --force '.[all]'": _INSTALLS,
+    "pipx install --force '.[dashboard]'   # or: uv tool install --force '.[dashboard]'": _INSTALLS,
     "python3 -m venv /opt/sagemaker-exporter": _INSTALLS,
     "/opt/sagemaker-exporter/bin/pip install --upgrade "
     '"/root/sagemaker_exporter-0.1.0-py3-none-any.whl[dashboard]"': _INSTALLS,
