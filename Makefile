@@ -33,7 +33,7 @@ docs: $(VENV)/installed ## write the pages that are generated from the program
 	$(BIN)/python -m docs.build
 
 site: $(VENV)/installed ## build the pages as a site in build/site
-	$(BIN)/mkdocs build --quiet
+	$(BIN)/mkdocs build
 
 $(VENV)/runtime: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
