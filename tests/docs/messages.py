@@ -1,4 +1,4 @@
-"""Read every message that can end a command, or warn, from the sources of the program.
+"""Read every message that ends a command, warns, or stands under a report, from the sources.
 
 A template is a message with `…` in the place of each value that the program fills in.
 """
@@ -17,6 +17,8 @@ from tests.docs.pages import ROOT
 _WARNERS = {"notify", "_notify"}
 #: Folders whose warnings a user of `sync` can see. Other notices report what a command did.
 _WARNING = ("syncing", "store", "config/stored", "unattended")
+#: The file with the lines that stand under every report.
+_NOTES = "reports/notes.py"
 #: Functions that return a message for somebody else to raise: alone, or as the first of a tuple.
 _RETURNING = {"_credential_fault", "breach"}
 
@@ -79,6 +81,8 @@ def _messages(module: str, tree: ast.Module, names: set[str]) -> Iterator[ast.ex
                     yield first
             case ast.Call(func=ast.Name("_complain"), args=[_, message]) if _text(message):
                 yield message
+            case ast.Call(func=ast.Name("Note"), args=[_, note, *_]) if module == _NOTES:
+                yield note
             case ast.Tuple(elts=[ast.Name(name), message, *_]) if name in names and _text(message):
                 yield message  # a table: the class, then its message
             case ast.FunctionDef(name=name) if name in _RETURNING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from exporter.simulator import Behaviour, Clock, Scope, World
 from exporter.store.database import Database
 from tests.docs.machine import Machine
 from tests.docs.pages import PAGES, blocks
+from tests.support import bills
 
 #: The pages whose blocks run here, from top to bottom, in one shell.
 _RUN = (
@@ -22,12 +23,14 @@ _RUN = (
     "docs/quick-start-costs.md",
     "docs/configuration.md",
     "docs/running.md",
+    "docs/reconcile.md",
     "docs/list-training-jobs.md",
 )
 #: Commands that a reader of a page has run before, and that the page does not repeat.
 _BEFORE = {
     "README.md": ["sagemaker-exporter demo"],  # its first block shows the result of a report
     "docs/list-training-jobs.md": ["sagemaker-exporter sync"],
+    "docs/reconcile.md": ["sagemaker-exporter sync"],
 }
 _INSTALLS = "the program is installed here; `make release-check` installs it"
 _NEEDS_AWS_CLI = "it needs the AWS CLI, and an account behind it"
@@ -58,13 +61,15 @@ _SHOWN = {
     "aws sagemaker list-training-jobs --status-equals InProgress --region eu-west-1": (
         _NEEDS_AWS_CLI
     ),
+    "aws s3 sync s3://my-billing-bucket/exports/training exports/training": (
+        "the test writes the bill that it would fetch"
+    ),
 }
 #: Pages with commands that other tests run, or that are for people who change the program.
 _ELSEWHERE = {
     "CONTRIBUTING.md": "its commands run the tests themselves",
     "docs/bi.md": "test_bi_examples_show_the_next_snapshot.py",
     "docs/publish.md": "test_publish_examples_run.py",
-    "docs/reconcile.md": "it needs the bill of an account; tests/money compares bills",
     "docs/reliability.md": "its long runs are tests themselves",
     "docs/reports.md": "docs/build.py runs each report for its output",
 }
@@ -75,7 +80,7 @@ _PROMPT = re.compile(r"^[$#] ", re.MULTILINE)
 @pytest.fixture
 def world() -> World:
     """A world whose time is that of this machine, because pages use ages such as 90d."""
-    return World(Clock(datetime.now(UTC)), seed=7, behaviour=Behaviour())
+    return World(Clock(datetime.now(UTC) - timedelta(hours=2)), seed=7, behaviour=Behaviour())
 
 
 def commands_of(text: str, language: str) -> str:
@@ -91,15 +96,45 @@ def commands_of(text: str, language: str) -> str:
     return "\n".join(lines)
 
 
+def write_bill(database: Path, folder: Path) -> None:
+    """Write a bill for the hours of the database, a tenth below their price."""
+    folder.mkdir(parents=True)
+    with Database(database).reading() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT usage_date, component, instance_type, "
+            "sum(coalesce(instance_hours, gb_months)) AS quantity, sum(cost_usd) AS usd "
+            "FROM daily_costs GROUP BY ALL HAVING usd > 0"
+        ).all()
+    charges = [
+        bills.Charge(
+            start=datetime.combine(row.usage_date, time(), UTC),
+            component=row.component,
+            instance_type=row.instance_type,
+            quantity=row.quantity,
+            usd=row.usd * 9 / 10,
+            lasts=timedelta(days=1),
+        )
+        for row in rows
+    ]
+    assert charges
+    bills.cur(folder / "export.parquet", charges)
+
+
 @pytest.mark.parametrize("page", _RUN)
 def test_the_commands_run(
-    page: str, machine: Machine, scope: Scope, monkeypatch: pytest.MonkeyPatch
+    page: str, machine: Machine, world: World, scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scope.finish(scope.start(scope.create_job("nightly-2")))
+    job = scope.create_job("nightly-2", keep_alive_seconds=600)
+    scope.start(job)
+    world.advance(timedelta(hours=1))
+    scope.finish(job)
+    world.advance(timedelta(hours=1))
     folder = "var/lib/sagemaker-exporter" if page == "docs/running.md" else "home/you"
     monkeypatch.chdir(machine.root / folder)
     for line in _BEFORE.get(page, ()):
         assert machine.run(line)[0] == 0
+    if page == "docs/reconcile.md":
+        write_bill(Path("sagemaker.duckdb"), Path("exports/training"))
     ran = 0
     for block in blocks(page):
         if block.language in ("sh", "console"):

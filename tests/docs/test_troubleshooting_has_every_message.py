@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import pytest
+
 from exporter import errors
+from exporter.cli import main
 from tests.docs.messages import Template, templates
 from tests.docs.pages import read
 
@@ -21,6 +24,15 @@ _COMPUTED = {
     ("sagemaker/sessions.py", "…."): "REASON.",
     ("syncing/lookup.py", "…: … …"): "ACCOUNT: MESSAGE WHAT-HAPPENS-INSTEAD",
     ("syncing/outcome.py", "… …"): "N scopes complete, N failed: LIST",
+}
+#: Messages of click, and a command line that ends with each.
+_OF_CLICK = {
+    "No such option '--OPTION'.": ["report", "--option"],
+    "Missing argument 'NAME'.": ["job"],
+    "Option '--OPTION' requires an argument.": ["jobs", "--region"],
+    "Got unexpected extra argument (TEXT)": ["config", "check", "TEXT"],
+    "Invalid value for '--OPTION': 'TEXT' is not WHAT.": ["jobs", "--status", "TEXT"],
+    "Invalid value for VARIABLE: 'TEXT' is not WHAT.": ["jobs"],
 }
 _FEW = 3
 
@@ -61,8 +73,22 @@ def test_every_message_of_the_sources_is_on_the_page() -> None:
 
 def test_every_message_on_the_page_is_in_the_sources() -> None:
     known = [pattern(each) for each in templates() if own_words(each)]
-    for message in set(documented()) - set(_COMPUTED.values()):
+    for message in set(documented()) - set(_COMPUTED.values()) - _OF_CLICK.keys():
         assert any(each.fullmatch(message) for each in known), message
+
+
+@pytest.mark.parametrize("message", _OF_CLICK)
+def test_a_message_of_click_is_as_on_the_page(
+    message: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert message in documented()
+    if "VARIABLE" in message:
+        monkeypatch.setenv("SAGEMAKER_EXPORTER_JOBS_STATUS", "TEXT")
+    assert main(_OF_CLICK[message]) == 2
+    words = re.split(r"OPTION|NAME|TEXT|VARIABLE|WHAT", message.rstrip("."))
+    assert re.match(
+        "sagemaker-exporter: " + ".+".join(map(re.escape, words)), capfd.readouterr().err
+    )
 
 
 def test_no_message_is_on_the_page_twice() -> None:
