@@ -74,7 +74,8 @@ class Machine:
             f"[{name}]\n{settings}{'' if name.endswith('my-profile') else region}"
             for name in _PROFILES
         )
-        (root / "home/you/.aws/config").write_text(text)
+        for place in ("home/you/.aws/config", f"etc/{PROGRAM}.aws"):
+            (root / place).write_text(text)
         machine.environment = {
             "HOME": str(root / "home/you"),
             "PATH": f"{root}/home/you/.local/bin:{os.environ['PATH']}",

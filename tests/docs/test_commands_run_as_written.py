@@ -33,6 +33,7 @@ _BEFORE = {
     "docs/reconcile.md": ["sagemaker-exporter sync"],
 }
 _INSTALLS = "the program is installed here; `make release-check` installs it"
+_CHANGES = "it needs root, and changes the users of the machine"
 _NEEDS_AWS_CLI = "it needs the AWS CLI, and an account behind it"
 _SERVES = "it serves until somebody ends it; tests/replica runs it"
 #: Lines that are only shown, with the reason.
@@ -46,7 +47,9 @@ _SHOWN = {
     "python3 -m venv /opt/sagemaker-exporter": _INSTALLS,
     "/opt/sagemaker-exporter/bin/pip install --upgrade "
     '"/root/sagemaker_exporter-0.1.0-py3-none-any.whl[dashboard]"': _INSTALLS,
-    "useradd --system --no-create-home exporter": "it changes the machine",
+    "useradd --system --no-create-home exporter": _CHANGES,
+    "install --directory --owner exporter /var/lib/sagemaker-exporter": _CHANGES,
+    "su --shell /bin/sh exporter": _CHANGES,
     "systemctl enable --now sagemaker-exporter.timer": "no systemd runs here",
     "journalctl -u sagemaker-exporter -n 20": "no systemd runs here",
     "docker build -t sagemaker-exporter .": "no Docker runs here",

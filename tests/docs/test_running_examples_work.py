@@ -18,6 +18,7 @@ import kubernetes_validate
 import promql_parser
 import pytest
 import yaml
+from botocore.configloader import load_config
 
 from exporter import metrics
 from tests.docs.machine import INSTALLED, Machine
@@ -38,6 +39,18 @@ def test_the_configuration_is_valid(machine: Machine) -> None:
     code, out, err = machine.run(f"{INSTALLED} --config /etc/sagemaker-exporter.toml config show")
     assert code == 0, err
     assert "snapshot.duckdb" in out
+
+
+def test_the_aws_configuration_has_the_profile_of_the_jobs(machine: Machine) -> None:
+    path = machine.root / "aws"
+    path.write_text(block(PAGE, "/etc/sagemaker-exporter.aws"))
+    assert load_config(str(path))["profiles"] == {
+        "sagemaker-reader": {
+            "region": "eu-west-1",
+            "role_arn": "arn:aws:iam::111122223333:role/sagemaker-reader",
+            "credential_source": "Ec2InstanceMetadata",
+        }
+    }
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze on this machine")
@@ -182,6 +195,7 @@ def test_status_notices_a_late_sync(machine: Machine) -> None:
 
 def test_every_example_is_tested_or_only_shown() -> None:
     tested = {
+        "/etc/sagemaker-exporter.aws",
         "/etc/sagemaker-exporter.toml",
         "/etc/systemd/system/sagemaker-exporter.service",
         "/etc/systemd/system/sagemaker-exporter.timer",
