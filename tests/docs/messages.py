@@ -46,6 +46,8 @@ def templates() -> list[Template]:
         if "simulator" not in path.parts
     }
     names = set(_error_names(trees))
+    # A class with an __init__ of its own makes its message there; its callers give the parts.
+    names -= {each.name for tree in trees.values() for each in _with_own_message(tree, names)}
     found = []
     for module, tree in trees.items():
         for node in _messages(module, tree, names):
@@ -74,6 +76,8 @@ def _messages(module: str, tree: ast.Module, names: set[str]) -> Iterator[ast.ex
     called = {*names, "common_class", "error_class"}
     if module.startswith(_WARNING):
         called |= _WARNERS
+    for each in _with_own_message(tree, set(_error_names({module: tree}))):
+        yield from _given_to_base(each)
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=function, args=[first, *_]) if _called(function) in called:
@@ -87,6 +91,20 @@ def _messages(module: str, tree: ast.Module, names: set[str]) -> Iterator[ast.ex
                 yield message  # a table: the class, then its message
             case ast.FunctionDef(name=name) if name in _RETURNING:
                 yield from _returned(node)
+
+
+def _with_own_message(tree: ast.Module, names: set[str]) -> Iterator[ast.ClassDef]:
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name in names and any(_given_to_base(node)):
+            yield node
+
+
+def _given_to_base(error: ast.ClassDef) -> Iterator[ast.expr]:
+    """Yield the first argument of `super().__init__` if it is a message, not a parameter."""
+    for node in ast.walk(error):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="__init__"), args=[first, *_]) if _text(first):
+                yield first
 
 
 def _returned(function: ast.FunctionDef) -> Iterator[ast.expr]:
