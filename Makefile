@@ -8,7 +8,7 @@ STORE_TESTS := tests/store tests/money tests/sync
 # `make release-check RELEASE_TESTS=tests` runs all of them.
 RELEASE_TESTS ?= tests/store tests/cli tests/docs
 
-.PHONY: demo test lint coverage hooks docs wheel release-check store-duckdb-1.4 store-duckdb-sqlalchemy clean
+.PHONY: demo test lint coverage hooks docs site wheel release-check store-duckdb-1.4 store-duckdb-sqlalchemy clean
 
 demo: $(VENV)/runtime ## show the whole program, without an AWS account
 	@$(BIN)/sagemaker-exporter demo
@@ -31,6 +31,9 @@ hooks: $(VENV)/installed ## check each commit before git makes it
 
 docs: $(VENV)/installed ## write the pages that are generated from the program
 	$(BIN)/python -m docs.build
+
+site: $(VENV)/installed ## build the pages as a site in build/site
+	$(BIN)/mkdocs build
 
 $(VENV)/runtime: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

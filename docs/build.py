@@ -47,6 +47,7 @@ SELECT training_job_name FROM training_jobs
 WHERE warm_pool_status = 'Reused' AND creation_time > '2026-11-01'
 ORDER BY creation_time LIMIT 1
 """
+_TODAY: Final = f"DATE '{world.NOW:%Y-%m-%d}'"
 #: Arguments for the examples of some reports.
 _EXAMPLES: Final[dict[str, list[str]]] = {
     "keep-alive-advice": ["--param", "minute_usd=0.20"],
@@ -124,7 +125,9 @@ def schema() -> str:
         _HEADER,
         "\n# Tables and views\n\nTimes are TIMESTAMPTZ in UTC. Money is DECIMAL(38,12) in USD. "
         "NULL means unknown or not present; an unknown value is never 0. The database holds these "
-        "texts as COMMENTs: `SELECT table_name, column_name, comment FROM duckdb_columns()`.\n",
+        "texts as COMMENTs: `SELECT table_name, column_name, comment FROM duckdb_columns()`. "
+        "[cookbook.md](cookbook.md) has questions to copy, and [concepts.md](concepts.md) explains "
+        "the words.\n",
     ]
     for title, found in (
         ("## Views: query these first", public),
@@ -184,7 +187,9 @@ def reports(database: Database) -> str:
         _HEADER,
         "\n# Reports\n\nEach report, with its output for the data of `demo` on "
         f"{world.NOW:%d %B %Y} ({world.JOBS:,} jobs). Examples show at most {_ROWS} rows; totals "
-        "cover all rows. `report NAME --sql` prints the SQL, ready to paste.\n",
+        "cover all rows. `report NAME --sql` prints the SQL, ready to paste. "
+        "[concepts.md](concepts.md) explains the words, and [cookbook.md](cookbook.md) answers "
+        "more questions.\n",
     ]
     found = catalogue()
     parts += [f"- [{name}](#{name}): {report.title}" for name, report in found.items()]
@@ -266,14 +271,17 @@ _QUESTION: Final = re.compile(
 def cookbook(database: Database, page: str) -> str:
     """Return cookbook.md with the current answer below each question's SQL.
 
+    In the answers, `current_date` is the day of the data, so that every run writes the same page.
+
     Args:
         database: The database of `docs.world.make`.
         page: The text of cookbook.md.
     """
 
     def answer(match: re.Match[str]) -> str:
+        query = match["query"].strip().rstrip(";").replace("current_date", _TODAY)
         with database.reading() as connection:
-            result = adhoc.run(connection, match["query"].strip().rstrip(";"))
+            result = adhoc.run(connection, query)
             shown = _shown(replace(result, rows=list(result.rows)))
         return f"{match['sql']}\n```text\n{shown}```\n"
 

@@ -30,5 +30,5 @@ def extra(name: str, command: str) -> Iterator[None]:
             raise  # a bug in this program
         raise MissingExtra(
             f"`{command}` needs the extra {name!r}.",
-            f"Install it with: pip install 'sagemaker-exporter[{name}]'",
+            f"In a checkout: pipx install --force '.[{name}]'. README has other ways.",
         ) from error

@@ -41,6 +41,6 @@ def test_it_exits_2_and_writes_nothing(
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         f"sagemaker-exporter: `{command[0]}` needs the extra '{extra}'. "
-        f"Install it with: pip install 'sagemaker-exporter[{extra}]'\n"
+        f"In a checkout: pipx install --force '.[{extra}]'. README has other ways.\n"
     )
     assert list(tmp_path.iterdir()) == []

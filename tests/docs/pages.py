@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from docs.mkdocs_hooks import anchor
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 #: Every page of the repository, relative to its root.
@@ -65,7 +67,4 @@ def links(page: str) -> list[str]:
 
 def anchors(page: str) -> set[str]:
     """Return the anchors of a page's headings, as GitHub makes them."""
-    return {
-        re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
-        for heading in _HEADING.findall(prose(page))
-    }
+    return {anchor(heading) for heading in _HEADING.findall(prose(page))}

@@ -87,6 +87,22 @@ def test_the_map_names_every_test_folder() -> None:
             assert f"`tests/{path.name}/`" in text, path.name
 
 
+def test_every_page_leads_on_and_is_found_from_another_one() -> None:
+    pages = {page for page in PAGES if page.startswith("docs/")}
+    leads = {
+        page: {
+            f"docs/{target}"
+            for link in links(page)
+            if (target := link.partition("#")[0]).endswith(".md")
+        }
+        - {page}
+        for page in pages
+    }
+    for page in pages:
+        assert leads[page] & pages, page
+        assert any(page in targets for targets in leads.values()), page
+
+
 def test_every_page_is_linked_from_the_readme() -> None:
     linked = {link.partition("#")[0] for link in links("README.md")}
     assert set(PAGES) - {"README.md"} <= linked

@@ -15,6 +15,7 @@ from exporter import errors
 from exporter.cli import main
 from exporter.cli.root import COMMANDS, root
 from exporter.store import view_files
+from exporter.store.database import Database
 from exporter.store.schema import metadata
 from tests.docs.pages import PAGES, ROOT, blocks, inline_code, read
 
@@ -118,6 +119,15 @@ def test_every_column_in_the_text_exists() -> None:
                 assert column in columns[table], f"{page}: {table}.{column}"
                 seen += 1
     assert seen
+
+
+def test_the_concepts_explain_every_basis(database: Database) -> None:
+    with database.reading() as connection:
+        rows = connection.exec_driver_sql("SELECT cost_basis FROM cost_bases ORDER BY rank").all()
+    page = read("docs/concepts.md")
+    assert re.findall(r"^\| `([a-z ]+)` \|", page, re.MULTILINE) == [row[0] for row in rows]
+    drawing = read("docs/pictures/basis.svg")
+    assert all(f">{row[0]}</text>" in drawing for row in rows)
 
 
 def test_every_configuration_example_is_valid(tmp_path: Path) -> None:

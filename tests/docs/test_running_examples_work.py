@@ -11,122 +11,45 @@ import subprocess
 import sys
 import types
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, ClassVar, Self
-from unittest.mock import patch
 
 import kubernetes_validate
 import promql_parser
 import pytest
 import yaml
+from botocore.configloader import load_config
 
 from exporter import metrics
-from exporter.cli import main
-from exporter.simulator import Scope, Simulator
-from tests.docs.pages import ROOT, block, blocks
+from tests.docs.machine import INSTALLED, Machine
+from tests.docs.pages import block, blocks
 
 PAGE = "docs/running.md"
 ANALYZE = shutil.which("systemd-analyze")
-PROGRAM = "/opt/sagemaker-exporter/bin/sagemaker-exporter"
 
 
-@dataclass
-class Machine:
-    """A directory in the place of `/`, with the program in it and the stand-in in reach.
-
-    Attributes:
-        root: The directory.
-        environment: Variables for shells.
-        capture: Captures the output of commands that run in this process.
-    """
-
-    root: Path
-    environment: dict[str, str]
-    capture: pytest.CaptureFixture[str]
-
-    def placed(self, text: str) -> str:
-        """Return the text with its absolute paths moved below `root`."""
-        return re.sub(r"(?<![\w.$}/-])/(opt|var|etc)/", rf"{self.root}/\1/", text)
-
-    def run(self, line: str, **more: str) -> tuple[int, str, str]:
-        """Run one command of ours in this process.
-
-        Returns:
-            Exit code, standard output, standard error.
-        """
-        words = shlex.split(self.placed(line))
-        assert Path(words[0]).name == "sagemaker-exporter"
-        self.capture.readouterr()
-        with patch.dict(os.environ, more):
-            code = main(words[1:])
-        return code, *self.capture.readouterr()
-
-    def sh(self, script: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """Run a shell script that ends at its first error."""
-        return subprocess.run(
-            ["/bin/sh", "-eu", "-c", self.placed(script)],
-            env={**self.environment, **more},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-
-@pytest.fixture
-def machine(
-    simulator: Simulator,
-    scope: Scope,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> Machine:
-    scope.create_job("nightly-1")
-    for folder in (
-        "opt/sagemaker-exporter/bin",
-        "var/lib/sagemaker-exporter",
-        "var/backups",
-        "etc",
-    ):
-        (tmp_path / folder).mkdir(parents=True)
-    program = Path(f"{tmp_path}{PROGRAM}")
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m exporter "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("SAGEMAKER_EXPORTER_SYNC_MAX_RPS", "0")
-    monkeypatch.chdir(tmp_path / "var/lib/sagemaker-exporter")
-    path = f"{program.parent}:{os.environ['PATH']}"
-    found = Machine(tmp_path, {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}, capfd)
-    config = found.placed(block(PAGE, "/etc/sagemaker-exporter.toml"))
-    # The stand-in's credentials reach one region.
-    config = config.replace('["eu-west-1", "us-east-1"]', '["eu-west-1"]')
-    (tmp_path / "etc/sagemaker-exporter.toml").write_text(config)
-    return found
+@pytest.fixture(autouse=True)
+def configuration(machine: Machine) -> None:
+    """Write the configuration that all examples of the page use."""
+    text = machine.placed(block(PAGE, "/etc/sagemaker-exporter.toml"))
+    (machine.root / "etc/sagemaker-exporter.toml").write_text(text)
 
 
 def test_the_configuration_is_valid(machine: Machine) -> None:
-    code, out, err = machine.run(f"{PROGRAM} --config /etc/sagemaker-exporter.toml config show")
+    code, out, err = machine.run(f"{INSTALLED} --config /etc/sagemaker-exporter.toml config show")
     assert code == 0, err
     assert "snapshot.duckdb" in out
 
 
-def test_cron_lines_run(machine: Machine) -> None:
-    lines = block(PAGE, "/etc/cron.d/sagemaker-exporter").splitlines()
-    settings = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
-    jobs = [line for line in lines if not re.match(r"[A-Z_]+=", line)]
-    assert len(jobs) == 3
-    assert "%" not in "".join(jobs), "cron turns % into a line break"
-    config = machine.placed(settings["SAGEMAKER_EXPORTER_CONFIG"])
-    for job in jobs:
-        found = re.fullmatch(r"((?:[\d*,/-]+ ){5})(\w+) (/.+)", job)
-        assert found, job
-        answer = machine.run(found[3], SAGEMAKER_EXPORTER_CONFIG=config)
-        assert answer == (0, "", ""), "cron would mail it"
-    folder = machine.root / "var/lib/sagemaker-exporter"
-    assert {"sagemaker.duckdb", "sagemaker-exporter.prom", "pools.html"} <= {
-        entry.name for entry in folder.iterdir()
+def test_the_aws_configuration_has_the_profile_of_the_jobs(machine: Machine) -> None:
+    path = machine.root / "aws"
+    path.write_text(block(PAGE, "/etc/sagemaker-exporter.aws"))
+    assert load_config(str(path))["profiles"] == {
+        "sagemaker-reader": {
+            "region": "eu-west-1",
+            "role_arn": "arn:aws:iam::111122223333:role/sagemaker-reader",
+            "credential_source": "Ec2InstanceMetadata",
+        }
     }
 
 
@@ -169,8 +92,8 @@ def test_kubernetes_objects_are_valid_and_run(machine: Machine) -> None:
     assert container["securityContext"]["readOnlyRootFilesystem"]
     mounted = {volume["name"] for volume in pod["volumes"]}
     assert {mount["name"] for mount in container["volumeMounts"]} == mounted
-    words = shlex.join(container["args"]).replace(" --region us-east-1", "")
-    code, _, err = machine.run(f"{PROGRAM} {words}")
+    words = shlex.join(container["args"])
+    code, _, err = machine.run(f"{INSTALLED} {words}")
     assert code == 0, err
     assert err.startswith("{")
 
@@ -239,7 +162,7 @@ def test_the_github_workflow_is_valid_and_its_lines_run(machine: Machine) -> Non
     bucket = machine.root / "bucket"
     bucket.mkdir()
     # Stands in for `aws s3`: the bucket is a folder.
-    aws = machine.root / "opt/sagemaker-exporter/bin/aws"
+    aws = machine.root / "home/you/.local/bin/aws"
     aws.write_text('#!/bin/sh\nshift\nif [ "$1" = ls ]; then [ -e "$2" ]; else cp "$3" "$4"; fi\n')
     aws.chmod(0o755)
     fetch, sync, keep, page = (step for step in steps if not step.startswith("pip "))
@@ -263,41 +186,25 @@ def test_alert_rules_parse_and_use_existing_metrics() -> None:
     assert len(seen) == len(rules["groups"][0]["rules"]) >= 5
 
 
-def test_the_upgrade_and_the_rollback_run(machine: Machine) -> None:
-    config = machine.placed("/etc/sagemaker-exporter.toml")
-    lines = ["sagemaker-exporter sync"]
-    for name in ("upgrade", "rollback"):
-        lines += [line for line in block(PAGE, name).splitlines() if not line.startswith("#")]
-    for line in lines:
-        code, _, err = machine.run(line, SAGEMAKER_EXPORTER_CONFIG=config)
-        assert code == 0, (line, err)
-
-
 def test_status_notices_a_late_sync(machine: Machine) -> None:
-    config = machine.placed("/etc/sagemaker-exporter.toml")
-    machine.run("sagemaker-exporter sync", SAGEMAKER_EXPORTER_CONFIG=config)
-    stale, shown = block(PAGE, "watch").splitlines()
     # The stand-in's clock stays at 1 November 2026.
-    code, _, err = machine.run(stale, SAGEMAKER_EXPORTER_CONFIG=config)
+    machine.session("sagemaker-exporter sync", {})
+    code, _, err = machine.run(block(PAGE, "watch").splitlines()[0])
     assert (code, "2h" in err) == (3, True)
-    code, out, _ = machine.run(shown, SAGEMAKER_EXPORTER_CONFIG=config)
-    assert code == 0
-    assert '"scopes"' in out
 
 
 def test_every_example_is_tested_or_only_shown() -> None:
     tested = {
+        "/etc/sagemaker-exporter.aws",
         "/etc/sagemaker-exporter.toml",
-        "/etc/cron.d/sagemaker-exporter",
         "/etc/systemd/system/sagemaker-exporter.service",
         "/etc/systemd/system/sagemaker-exporter.timer",
         "sagemaker-exporter.yaml",
         "dags/sagemaker_exporter.py",
         ".github/workflows/sagemaker-exporter.yml",
         "sagemaker-exporter.rules.yml",
-        "watch",
-        "upgrade",
-        "rollback",
+        # test_commands_run_as_written.py runs the shell lines and the crontab.
+        *("shell", "watch", "upgrade", "rollback", "/etc/cron.d/sagemaker-exporter"),
         # It installs a wheel, as `make release-check` does.
         "/usr/local/sbin/install-sagemaker-exporter",
     }
