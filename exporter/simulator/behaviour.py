@@ -66,8 +66,8 @@ class Behaviour:
             Terminated. [I]
         pool_quota_zero: Instance types without a quota for pools, `*` for all: their jobs
             end without any WarmPoolStatus. [R]
-        failed_without_times: A failed job never gets BillableTimeInSeconds or
-            TrainingStartTime. [I]
+        failed_without_seconds: A failed job never gets BillableTimeInSeconds or
+            TrainingTimeInSeconds. [I]
         new_statuses: Statuses that the model does not have but jobs may show; generated jobs
             show the first as a secondary status. [D: subject to change]
         deleting_seconds: A deleted job is listed as `Deleting` for so long. [I]
@@ -117,7 +117,7 @@ class Behaviour:
     pool_seconds_while_available: PoolSeconds = "growing"
     pool_seconds_late_seconds: float = 0.0
     pool_quota_zero: frozenset[str] = frozenset()
-    failed_without_times: bool = False
+    failed_without_seconds: bool = False
     new_statuses: tuple[str, ...] = ()
     deleting_seconds: float = 0.0
     missing_job_error: Literal["ValidationException", "ResourceNotFound"] = "ValidationException"
