@@ -106,8 +106,7 @@ class SyncOptions:
     lock_timeout: float = lock_timeout("another sync, or for a reader of the file")
     snapshot: Path | None = option(
         None,
-        "Publish a copy for readers to this file, in one step, after each sync that changed "
-        "something.",
+        "Publish a copy for readers to this file, in one step, after each sync.",
         PATH,
     )
     snapshot_mode: int = option(0o444, "Permissions of that copy, in octal.", MODE)

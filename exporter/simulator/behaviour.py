@@ -71,8 +71,8 @@ class Behaviour:
         pool_without_quota: What a job shows whose pool found no room: no WarmPoolStatus, or
             Terminated without seconds. [R/I]
         pool_taken: Which of several pools that match a job takes. [I]
-        failed_without_times: A failed job never gets BillableTimeInSeconds or
-            TrainingStartTime. [I]
+        failed_without_seconds: A failed job never gets BillableTimeInSeconds or
+            TrainingTimeInSeconds. [I]
         new_statuses: Statuses that the model does not have but jobs may show; generated jobs
             show the first as a secondary status. [D: subject to change]
         deleting_seconds: A deleted job is listed as `Deleting` for so long. [I]
@@ -124,7 +124,7 @@ class Behaviour:
     pool_quotas: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     pool_without_quota: PoolWithoutQuota = "absent"
     pool_taken: PoolTaken = "expires last"
-    failed_without_times: bool = False
+    failed_without_seconds: bool = False
     new_statuses: tuple[str, ...] = ()
     deleting_seconds: float = 0.0
     missing_job_error: Literal["ValidationException", "ResourceNotFound"] = "ValidationException"

@@ -101,9 +101,8 @@ def finished(
     }
     if status == "Failed" and failure_reason is None:
         changes["failure_reason"] = _FAILURE
-    if status == "Failed" and behaviour.failed_without_times:
-        changes["training_start_time"] = None
-    elif began is not None or billable_seconds is not None:
+    without = status == "Failed" and behaviour.failed_without_seconds
+    if not without and (began is not None or billable_seconds is not None):
         ran = max(1, (when - (began or when)) // _SECOND)
         changes["training_seconds"] = max(ran, billable_seconds or 0)
         changes["billable_seconds"] = billable_seconds or ran

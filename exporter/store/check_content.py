@@ -153,11 +153,13 @@ _CONTRADICTIONS: Final[list[_Finding]] = [
         "{}/{} has {} jobs, but its runs inserted {}.",
     ),
     (
+        # Not the latest watermark: a Date that was ahead is taken back. And not the latest time of
+        # this machine, whose clock may have gone back.
         """
         SELECT account_id, region, watermark, last_watermark
         FROM sync_scopes
         JOIN (
-            SELECT account_id, region, max(watermark_after) AS last_watermark
+            SELECT account_id, region, arg_max(watermark_after, rowid) AS last_watermark
             FROM sync_runs WHERE outcome = 'complete' GROUP BY ALL
         ) USING (account_id, region)
         WHERE watermark IS DISTINCT FROM last_watermark

@@ -83,10 +83,14 @@ def deleted_jobs(
 
 
 def unseen_jobs(
-    connection: sa.Connection, key: ScopeKey, began_at: datetime, first: datetime | None
+    connection: sa.Connection,
+    key: ScopeKey,
+    began_at: datetime,
+    until: datetime,
+    first: datetime | None,
 ) -> list[Row]:
-    """Return jobs created from `first` to `began_at` and not verified since `began_at`."""
-    values = {**key._asdict(), "began_at": began_at, "first": first}
+    """Return jobs created from `first` to `began_at` and not verified from then to `until`."""
+    values = {**key._asdict(), "began_at": began_at, "until": until, "first": first}
     return _rows(connection, f"{_JOBS} {_OF_SCOPE} {_UNSEEN} {_OLDEST}", values)
 
 
@@ -223,7 +227,7 @@ _OF_SCOPE: Final = (
 _OLDEST: Final = "ORDER BY j.creation_time, j.training_job_arn"
 
 _UNSEEN: Final = """
-    AND (j.verified_at IS NULL OR j.verified_at < :began_at)
+    AND (j.verified_at IS NULL OR j.verified_at NOT BETWEEN :began_at AND :until)
     AND j.creation_time < :began_at
     AND (CAST(:first AS TIMESTAMPTZ) IS NULL OR j.creation_time >= :first)
 """

@@ -76,9 +76,9 @@ WHERE outcome <> 'running'
     AND coalesce(jobs_inserted, 0) + coalesce(jobs_changed, 0) + coalesce(jobs_deleted, 0) = 0
     AND run_id NOT IN (SELECT run_id FROM training_job_changes)
     AND run_id NOT IN (
-        SELECT arg_max(run_id, run_id) FROM sync_runs GROUP BY account_id, region
+        SELECT arg_max(run_id, rowid) FROM sync_runs GROUP BY account_id, region
         UNION ALL
-        SELECT arg_max(run_id, run_id) FROM sync_runs
+        SELECT arg_max(run_id, rowid) FROM sync_runs
         WHERE outcome = 'complete' GROUP BY account_id, region
     )
 """

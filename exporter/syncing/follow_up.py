@@ -229,7 +229,8 @@ class FollowUp:
         """Describe the jobs that a full listing did not show: AWS may have deleted them."""
         if listing.began_at is None:
             return
-        unseen = self.scope.jobs.unseen(listing.began_at, listing.created_after)
+        until = self.scope.server_time() + plan.TOLERANCE
+        unseen = self.scope.jobs.unseen(listing.began_at, until, listing.created_after)
         for group in _groups(unseen, self.scope.sizes.lookup_rows):
             self._commit()
             requests = [LookupRequest(item, open=True, authoritative=True) for item in group]

@@ -89,8 +89,9 @@ class ListingReader:
     def pages(self, listing: Listing) -> Iterator[ListedPage]:
         """Yield the pages of a listing.
 
-        After several pages by token, the pages of their re-lists come first. They carry the
-        listing as it was before: an interruption resumes there, and lists the range again.
+        They come in the order of their calls, because a later answer replaces an earlier one.
+        Several pages by token end with the pages of their re-lists. Until the last of these, the
+        listing stays where it was: an interruption resumes there, and lists the range again.
 
         Raises:
             ExporterError: The service failed past all retries, or broke its protocol.
@@ -101,10 +102,12 @@ class ListingReader:
                 shown.clear()
             shown.update(row.key.folded for row in step.page.rows)
             uncertain = plan.range_to_relist(step.reached, step.request, step.following)
+            last = step.page
             if uncertain is not None:
                 for page in self._relist(uncertain, shown):
-                    yield ListedPage(step.listing, page)
-            yield ListedPage(step.reached, step.page)
+                    yield ListedPage(step.listing, last)
+                    last = page
+            yield ListedPage(step.reached, last)
 
     def _steps(self, listing: Listing) -> Iterator[_Step]:
         request: ListRequest | None = plan.first_request(listing)

@@ -191,13 +191,17 @@ def _status_after(known: JobRow, shown: JobRow, *, takes: bool) -> dict[str, Any
         return {}
     newer, older = (shown, known) if takes else (known, shown)
     runs_again = _status_rank(newer) < _status_rank(older)
+    modified = newer.last_modified_time or older.last_modified_time
+    if same and _are_close(known.last_modified_time, shown.last_modified_time):
+        # The first spelling stays. A finer one of the same moment would be a state of its own.
+        modified = known.last_modified_time
     return {
         "training_job_status": newer.training_job_status,
         "secondary_status": newer.secondary_status or (older.secondary_status if same else None),
         "training_end_time": _finer(
             newer.training_end_time, None if runs_again else older.training_end_time
         ),
-        "last_modified_time": _finer(newer.last_modified_time, older.last_modified_time),
+        "last_modified_time": modified,
     }
 
 
@@ -243,16 +247,20 @@ def _pool_rank(job: JobRow) -> int:
 
 def _is_later(moment: datetime | None, than: datetime | None) -> bool:
     """Return whether a time is later than another, not only rounded differently."""
-    return moment is not None and than is not None and moment > than and not _close(moment, than)
+    if moment is None or than is None:
+        return False
+    return moment > than and not _are_close(moment, than)
 
 
 def _finer(moment: datetime | None, before: datetime | None) -> datetime | None:
     """Return a time, or the one before if this one is missing or only rounded."""
     if moment is None or before is None:
         return moment or before
-    return before if moment.microsecond == 0 and _close(moment, before) else moment
+    return before if moment.microsecond == 0 and _are_close(moment, before) else moment
 
 
-def _close(one: datetime, other: datetime) -> bool:
+def _are_close(one: datetime | None, other: datetime | None) -> bool:
     """Return whether one of two times may be the other in whole seconds."""
+    if one is None or other is None:
+        return False
     return abs(one - other) < _SECOND and 0 in (one.microsecond, other.microsecond)

@@ -200,18 +200,6 @@ def _run_json(run: Run) -> dict[str, Any]:
     }
 
 
-def has_news(results: Sequence[ScopeResult]) -> bool:
-    """Return whether the sync changed the database; a watermark that moved counts."""
-    return any(
-        run.jobs_inserted
-        or run.jobs_changed
-        or run.jobs_deleted
-        or run.watermark_after != run.watermark_before
-        for result in results
-        for run in result.runs
-    )
-
-
 def judge_regions(results: Sequence[ScopeResult]) -> list[ScopeResult]:
     """Return the results with skipped regions as failed if their account has no other region.
 

@@ -170,10 +170,13 @@ class Records:
         with self._guard, self._database.reading() as connection:
             return [_stored(row) for row in jobs.deleted_jobs(connection, key, since, limit)]
 
-    def unseen(self, key: ScopeKey, began_at: datetime, first: datetime | None) -> list[Stored]:
-        """Return jobs created from `first` to `began_at` and not verified since `began_at`."""
+    def unseen(
+        self, key: ScopeKey, began_at: datetime, until: datetime, first: datetime | None
+    ) -> list[Stored]:
+        """Return jobs created from `first` to `began_at` and not verified from then to `until`."""
         with self._guard, self._database.reading() as connection:
-            return [_stored(row) for row in jobs.unseen_jobs(connection, key, began_at, first)]
+            rows = jobs.unseen_jobs(connection, key, began_at, until, first)
+            return [_stored(row) for row in rows]
 
     def living(self, key: ScopeKey, size: int) -> Iterator[list[JobKey]]:
         """Yield keys of all jobs that AWS has not deleted, oldest first, in groups."""

@@ -20,7 +20,7 @@ from exporter.store.database import Database
 from exporter.store.locks import sync_lock
 from exporter.store.scopes import ScopeKey, ScopeState
 from exporter.syncing import plan
-from exporter.syncing.outcome import ScopeResult, SyncReport, has_news, judge_regions
+from exporter.syncing.outcome import ScopeResult, SyncReport, judge_regions
 from exporter.syncing.pool import WorkerPool
 from exporter.syncing.progress import Clock, Notices, Progress, Quiet
 from exporter.syncing.quotas import DAILY
@@ -163,7 +163,7 @@ class _Run:
             pool = WorkerPool(self._records, worker, self._stop, self._clock)
             results = [*targets.failed, *pool.run(targets.found)]
             self._refresh_prices(targets.found, results)
-            self._publish_snapshot(news=has_news(results))
+            self._publish_snapshot()
         return results
 
     def _prepare(self) -> None:
@@ -237,8 +237,9 @@ class _Run:
         except ExporterError as error:
             self._notify(f"{error} Prices stay as they are; the next attempt is in a day.")
 
-    def _publish_snapshot(self, *, news: bool) -> None:
+    def _publish_snapshot(self) -> None:
+        # Also after a sync that found nothing: it has written the ledger, and perhaps prices.
         target = self._options.snapshot
-        if target is not None and (news or not target.exists()):
+        if target is not None:
             snapshot.publish(self._database, target, self._options.snapshot_mode)
             _log.info("snapshot", extra={"file": target})

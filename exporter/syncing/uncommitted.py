@@ -80,13 +80,20 @@ class Uncommitted:
         ]
         return sorted(found, key=lambda job: (job.job.creation_time, job.job.training_job_arn))
 
-    def unseen(self, began_at: datetime, first: datetime | None) -> list[Stored]:
-        """Return jobs created from `first` to `began_at` and not verified since `began_at`."""
-        rows = self.records.unseen(self.scope, began_at, first)
+    def unseen(self, began_at: datetime, until: datetime, first: datetime | None) -> list[Stored]:
+        """Return jobs created from `first` to `began_at` and not verified from then to `until`.
+
+        Args:
+            began_at: When a full listing began.
+            until: Now. An answer with a Date ahead of it verified the job at some earlier time.
+            first: The earliest creation time; None = any.
+        """
+        rows = self.records.unseen(self.scope, began_at, until, first)
         return [
             job
             for job in self._overlay(rows)
-            if job.deleted_at is None and (job.verified_at is None or job.verified_at < began_at)
+            if job.deleted_at is None
+            and (job.verified_at is None or not began_at <= job.verified_at <= until)
         ]
 
     def take(self) -> list[Merged]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.simulator import Scope, Simulator, World
+from tests.support.files import content
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
@@ -29,6 +30,15 @@ def test_a_sync_prints_one_line_and_the_next_finds_nothing_new(command: Command)
     found = json.loads(third.out)
     assert (found["version"], found["exit_code"], found["jobs_inserted"]) == (1, 0, 0)
     assert command("status", "--max-age", "520w").code == 0
+
+
+def test_a_snapshot_follows_every_sync(command: Command) -> None:
+    """Also one that finds nothing new: it has written the ledger."""
+    snapshot = command.directory / "snapshot.duckdb"
+    for options in ([], ["--name-contains", "zz"], []):
+        sync = command("sync", "--max-rps", "0", "--snapshot", str(snapshot), *options)
+        assert sync.code == 0
+        assert content(snapshot) == content(command.directory / "sagemaker.duckdb")
 
 
 def test_the_configuration_reaches_the_database(command: Command) -> None:

@@ -78,7 +78,7 @@ def habits(chance: Random, kinds: Collection[str]) -> Behaviour:
         pool_status_late_seconds=90.0 if late else 0.0,
         pool_seconds_late_seconds=late_seconds if late else 0.0,
         deleting_seconds=120.0 if late else 0.0,
-        failed_without_times=chance.random() < 0.3,
+        failed_without_seconds=chance.random() < 0.3,
         new_statuses=chance.choice([(), ("Hibernating",)]),
         missing_job_error=chance.choice(["ValidationException", "ResourceNotFound"]),
         search_lag_seconds=60.0 if "lag" in kinds else 0.0,

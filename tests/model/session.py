@@ -540,8 +540,6 @@ class Session:
             lines += truth.jobs(full=full)
             lines += truth.details(all_jobs=full, tags=full or not self.tagged)
             lines += truth.ledger(lies=bool({"describe", "nothing"} & {*self.kinds}))
-            # The history keeps the states of a record that was odd for some time.
-            truth = replace(truth, unknowable=frozenset(self.ever_odd))
             lines += truth.history()
             lines += self.service.shown.never(truth.histories(), cut=truth.cut)
             if not self.dates_were_wrong:
@@ -585,6 +583,7 @@ class Session:
             lag=61 if grows and lags else 0,
             cut=bool(self.habits.whole_seconds),
             unknowable=frozenset(self.odd),
+            once_odd=frozenset(self.ever_odd),
         )
 
     def _jobs_of_service(self) -> dict[Identity, str]:

@@ -84,6 +84,7 @@ def test_an_odd_record_changes_no_other(
     usual, odd = answers
     assert odd[:3] != usual[:3]
     assert odd[3] == usual[3]
+    assert (b"\xff" in odd[0]) == (kind == "bad_byte")
     for before, after in zip(usual[:2], odd[:2], strict=True):
         assert _of_usual(after) == _of_usual(before) != []
 

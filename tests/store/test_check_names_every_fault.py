@@ -195,6 +195,17 @@ def test_a_scope_that_is_ahead_of_the_clock_is_named(filled: Database, column: s
     )
 
 
+def test_a_watermark_that_a_later_run_took_back_is_no_fault(filled: Database) -> None:
+    """A Date was ahead in one run, and the clock of this machine went back before the next."""
+    change(
+        filled,
+        "UPDATE sync_runs SET watermark_after = '2036-11-01 12:00Z' WHERE mode = 'backfill'",
+        "UPDATE sync_runs SET started_at = '2001-01-01 00:00Z', ended_at = '2001-01-01 00:00Z' "
+        "WHERE mode = 'incremental'",
+    )
+    assert check(filled).faults == []
+
+
 def test_a_file_without_its_revision_is_refused(filled: Database) -> None:
     change(filled, "DROP TABLE settings")
     assert "The table settings is missing." in check(filled).faults

@@ -67,6 +67,8 @@ _JSON: Final = frozenset(
 _STATUS: Final = {"Completed": 2, "Failed": 2, "Stopped": 2, "Stopping": 1, "Deleting": 3}
 _POOL: Final = {None: 0, "InUse": 1, "Available": 2, "Reused": 3, "Terminated": 3}
 _SECOND: Final = timedelta(seconds=1)
+#: How long Search may not show a new job.
+SEARCH_LAG: Final = timedelta(minutes=2)
 
 
 def identity(arn: str, created: datetime) -> Identity:
@@ -89,6 +91,7 @@ class Truth:
         lag: Search may have shown the growing seconds of a waiting pool this many seconds late.
         cut: Some operation cuts times to seconds, so either time is right.
         unknowable: Names of jobs whose stored rows may be wrong or missing.
+        once_odd: Names of jobs whose records were odd for some time, whatever they are now.
     """
 
     scope: Scope
@@ -96,6 +99,7 @@ class Truth:
     lag: float = 0
     cut: bool = False
     unknowable: Collection[str] = ()
+    once_odd: Collection[str] = ()
 
     def jobs(
         self, *, full: bool = False, but: Collection[str] = (), missing: bool = True
@@ -146,7 +150,13 @@ class Truth:
             there = described(self.scope, job)
             # An open job may pass on to another secondary status without a trace in a listing.
             but = set() if row["open_reason"] is None else {"status_transitions"}
-            but |= set() if tags else {"tags"}
+            # Search shows no job of the future, and the tags of others are read when they end.
+            future = job.creation_time > self.scope.clock.now() - SEARCH_LAG
+            if not tags or (future and row["open_reason"] is not None):
+                but.add("tags")
+            # What an answer omits erases nothing, so the text of an odd record stays.
+            if there["failure_reason"] is None and job.name in self.once_odd:
+                but.add("failure_reason")
             lines += self._unequal(job.name, DETAILS, row, there, but)
             serverless = job.spec.serverless_job_config is not None
             if row["serverless"] not in (None, serverless):
@@ -177,7 +187,7 @@ class Truth:
         return lines + [
             f"{row['training_job_name']} has a row without history"
             for key, row in current.items()
-            if key not in histories and row["training_job_name"] not in self.unknowable
+            if key not in histories and row["training_job_name"] not in self.once_odd
         ]
 
     def ledger(self, *, lies: bool = False) -> list[str]:
@@ -207,7 +217,7 @@ class Truth:
         lines = []
         for key, row in self._stored(("training_job_name", "deleted_at")).items():
             marked = row["deleted_at"]
-            if marked is None or row["training_job_name"] in self.unknowable:
+            if marked is None or row["training_job_name"] in self.once_odd:
                 continue
             if key not in ends:
                 lines.append(f"{row['training_job_name']} is marked as deleted, but exists")
@@ -247,13 +257,13 @@ class Truth:
 
     def histories(self) -> dict[Identity, list[Values]]:
         found: dict[Identity, list[Values]] = {}
-        unknowable = {name.lower() for name in self.unknowable}
+        odd = {name.lower() for name in self.once_odd}
         for arn, created, *values in self.query(
             f"SELECT training_job_arn, creation_time, {', '.join(f'c.{name}' for name in STATE)} "
             "FROM training_job_changes AS c JOIN training_jobs USING "
             f"(training_job_arn, creation_time) WHERE {self._where()} ORDER BY c.rowid"
         ):
-            if arn.rpartition("/")[2].lower() in unknowable:
+            if arn.rpartition("/")[2].lower() in odd:
                 continue
             states = found.setdefault(identity(arn, created), [])
             states.append(dict(zip(STATE, values, strict=True)))

@@ -447,6 +447,28 @@ def test_a_job_that_deletions_hide_twice_is_found_by_the_next_relist(
     assert len(syncer.stored("true")) == 9
 
 
+def test_a_relist_is_later_than_the_pages_that_it_repeats(
+    syncer: Syncer, world: World, scope: Scope
+) -> None:
+    """A job of the last page by token starts, and only the re-list shows it."""
+    syncer.sizes = Sizes(page=3)
+    jobs = [scope.create_job(f"sweep-{number}", lives=False) for number in range(9)]
+    pages = count(1)
+
+    def start_one(operation: str) -> None:
+        if operation == "ListTrainingJobs" and next(pages) == 3:
+            world.clock.advance(5)
+            scope.start(jobs[8])
+
+    syncer.sync(Hooks(after_call=start_one), details=False)
+    assert differences(syncer.stored(), scope) == []
+    states = syncer.query(
+        "SELECT secondary_status FROM training_job_changes "
+        "WHERE training_job_arn LIKE '%sweep-8' ORDER BY rowid"
+    )
+    assert states == [("Starting",), ("Training",)]
+
+
 def test_a_job_that_a_shifted_token_hid_does_not_count_as_deleted(
     syncer: Syncer, world: World, scope: Scope
 ) -> None:

@@ -63,6 +63,17 @@ def merge_all(known: Stored | None, *answers: Observed) -> Merged:
             listed(replace(RUNNING, last_modified_time=after(1)), 10),
             replace(RUNNING, last_modified_time=after(1.01)),
         ),
+        (
+            replace(RUNNING, last_modified_time=after(1)),
+            listed(replace(RUNNING, last_modified_time=after(1.01)), 10),
+            replace(RUNNING, last_modified_time=after(1)),
+        ),
+        # A new status brings a time of its own, however close.
+        (
+            replace(RUNNING, last_modified_time=after(0.5)),
+            listed(replace(ENDED, last_modified_time=after(1)), 10),
+            replace(ENDED, last_modified_time=after(1)),
+        ),
         # An unknown status is kept as it is.
         (
             RUNNING,

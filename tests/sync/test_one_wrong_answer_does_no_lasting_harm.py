@@ -10,7 +10,7 @@ import pytest
 
 from exporter.sagemaker.failures import NotFound
 from exporter.sagemaker.service import SEARCH_LAG
-from exporter.simulator import Behaviour, Job, Scope, Simulator, World
+from exporter.simulator import Behaviour, Fault, Job, Scope, Simulator, World
 from exporter.store.database import Database
 from exporter.store.scopes import Run
 from exporter.syncing.merge import Merged
@@ -113,6 +113,20 @@ def test_times_in_whole_seconds_are_no_news(syncer: Syncer, world: World, scope:
     assert syncer.query("SELECT t::VARCHAR FROM training_jobs AS t ORDER BY ALL") == before
     assert len(syncer.query(HISTORY)) == 3
     assert differences(syncer.stored(), scope) == []
+
+
+def test_full_finds_a_deletion_although_a_date_was_ahead(
+    syncer: Syncer, world: World, scope: Scope, simulator: Simulator
+) -> None:
+    """The job seems to be verified in ten years, long after the listing that does not show it."""
+    scope.finish(scope.start(scope.create_job("nightly-1", lives=False)))
+    simulator.inject(Fault("wrong_date", times=None, seconds=10 * 365 * 86_400.0))
+    syncer.sync()
+    simulator.clear_faults()
+    world.clock.advance(timedelta(hours=1))
+    scope.delete_job("nightly-1")
+    syncer.sync(full=True)
+    assert syncer.query(DELETED) == [("nightly-1",)]
 
 
 def bury(syncer: Syncer, world: World, scope: Scope) -> None:
