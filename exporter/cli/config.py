@@ -96,7 +96,8 @@ def init(ctx: click.Context, wanted: InitOptions, output: Json) -> None:
     tables = {
         name: _entries(command)
         for name, command in commands(root).items()
-        if not name.startswith("config-")
+        # `doctor` takes what it does not find in its own options from those of `sync`.
+        if not name.startswith("config-") and name != "doctor"
     }
     global_options = [entry for entry in _entries(root.command) if entry.key != "config"]
     text = template.write(global_options, tables)

@@ -107,7 +107,7 @@ def _check(connection: sa.Connection, database: Database, found: str, now: datet
         if is_installed:
             damage += check_schema.view_faults(connection)
             views = len(view_files.views())
-            if not faults:
+            if not damage:
                 remarks += check_content.stale_rates(connection)
         else:
             remarks.append(

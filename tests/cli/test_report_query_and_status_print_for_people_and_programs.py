@@ -47,7 +47,7 @@ def test_every_format_has_the_same_money(command: Command, tmp_path: Path) -> No
     assert found["totals"]["times_training"] == Decimal("0.2")
     assert [note["code"] for note in found["notes"]] == ["unpriced", "as_of"]
     answer = command(*POOLS, "--format", "csv")
-    assert answer.out.splitlines()[1] == "2026-10,ml.m5.xlarge,1,1,,1,1,5,0.2"
+    assert answer.out.splitlines()[1] == "2026-10,ml.m5.xlarge,1,1,,1,,1,5,0.2"
     assert "there is no price" in answer.err
     assert command(*POOLS, "--format", "csv", "--quiet").err == ""
     path = tmp_path / "pools.parquet"

@@ -7,7 +7,6 @@
 -- instance_type: Instance type
 -- valid_from: First UTC day
 -- valid_to: as in rates
--- storage: Component of the storage
 -- usd_per_hour: Price of an instance hour in compute_currency; NULL = none
 -- hour_quotient: That price in units of 1e-12, divided by 3600: the whole part
 -- hour_remainder: The rest of that division
@@ -15,6 +14,7 @@
 -- compute_source: Source of that price
 -- compute_estimated: True before the first known date
 -- has_storage: True: charged for ML storage, as the type has no local NVMe storage
+-- storage: Component of the storage
 -- usd_per_gb_month: Price of a GB-month in storage_currency; NULL = none
 -- picousd_per_gb_month: That price in units of 1e-12
 -- storage_currency: Currency of that price
