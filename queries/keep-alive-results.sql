@@ -44,4 +44,65 @@
 -- two replays of the same jobs: a mistake that both make cancels out. Where the replay of what was
 -- set explains less than 90 % of the observed reuse, nothing is said.
 WITH
-/*part job_histories*/;
+/*part pool_jobs*/,
+
+-- One row per specification in which a family has several periods; most have not.
+changed AS (
+    SELECT DISTINCT account_id, region, specification
+    FROM (
+        SELECT account_id, region, specification
+        FROM job
+        WHERE specification IS NOT NULL
+        GROUP BY account_id, region, specification, family
+        HAVING min(keep_alive_seconds) < max(keep_alive_seconds)
+    )
+),
+
+-- One row per job of these, with the time that it waited for its start.
+started_job AS (
+    SELECT
+        priced_job.* EXCLUDE (start_seconds),
+        epoch(/*part training_began_at*/) - priced_job.created AS start_seconds
+    FROM priced_job
+    INNER JOIN pool_job ON priced_job.job_id = pool_job.job_id
+    SEMI JOIN changed
+        ON
+            priced_job.account_id = changed.account_id
+            AND priced_job.region = changed.region
+            AND priced_job.specification = changed.specification
+    LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
+)
+
+-- One row per specification, with a list entry per job in the order of creation.
+SELECT
+    job.account_id, job.region, job.specification,
+    any_value(job.instance_type) AS instance_type,
+    max(job.keep_alive_seconds) AS longest_keep_alive,
+    coalesce(
+        bool_and(job.usd_per_second IS NOT NULL) FILTER (WHERE job.pool_from IS NOT NULL), TRUE
+    ) AS is_priced,
+    any_value(saving.saved_seconds) AS saved_seconds,
+    any_value(epoch(bounds.since_at)) AS since_seconds,
+    any_value(epoch(bounds.until_at)) AS until_seconds,
+    list(
+        {
+            'family': job.family,
+            'taken_from': job.taken_from,
+            'pool_from': job.pool_from,
+            'keep_alive': job.keep_alive_seconds,
+            'usd_per_second': coalesce(job.usd_per_second, 0),
+            'created': job.created,
+            'ended': job.ended,
+            -- A start before the creation is a mistake of the clock: not known.
+            'start_seconds': CASE WHEN job.start_seconds >= 0 THEN job.start_seconds END,
+            'pool_usd': job.usd,
+            'is_unpriced': job.is_unpriced,
+            'had_pool': job.had_pool,
+            'was_reused': job.had_pool AND job.warm_pool_status = 'Reused'
+        }
+        ORDER BY job.created, job.job_id
+    ) AS jobs
+FROM started_job AS job
+CROSS JOIN bounds
+LEFT JOIN saving ON job.instance_type = saving.instance_type
+GROUP BY job.account_id, job.region, job.specification;

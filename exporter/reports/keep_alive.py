@@ -17,12 +17,10 @@ from exporter.reports.replay import (
     GRID,
     Job,
     Outcome,
-    Outcomes,
     Specification,
     Window,
     events_of,
-    replay,
-    scaled,
+    fitting,
 )
 from exporter.reports.values import period
 
@@ -108,7 +106,7 @@ class _History:
 
     @cached_property
     def replayed(self) -> Specification:
-        """The replay, in the order of pools that explains the observed reuse much better."""
+        """The replay, in the order of pools that fits the observed reuse."""
         row = self.row
         columns = ("family", "created", "ended", "keep_alive", "usd_per_second", "counts")
         events = events_of(map(Job, *(row[column] or () for column in columns)))
@@ -118,23 +116,8 @@ class _History:
             for name, family in self.families.items()
             if family.replayed_ends
         }
-        last = Specification(events, window, row["longest"], scales=scales)
-        unexplained = self._unexplained(last.current)
-        reused = sum(family.reused for family in self.families.values())
-        if unexplained <= reused * 0.02:
-            return last
-        first = scaled(replay(events, {}, window, expires_first=True), scales)
-        if self._unexplained(first) >= unexplained / 2:
-            return last
-        return Specification(events, window, row["longest"], scales=scales, expires_first=True)
-
-    def _unexplained(self, current: Outcomes) -> float:
-        """Return the reuses that a replay of the current settings has too many or too few."""
-        return sum(
-            abs(family.reused - current.get(name, Outcome()).reuses)
-            for name, family in self.families.items()
-            if family.pools
-        )
+        reused = {name: family.reused for name, family in self.families.items() if family.pools}
+        return fitting(events, window, row["longest"], reused, scales)
 
     def has_ends(self, name: str) -> bool:
         """Return whether jobs of a family could leave a pool."""

@@ -1,12 +1,13 @@
 """The rows of keep-alive-results: what changes of keep-alive periods did, from replays.
 
-SQL gives one row per specification (views/parts/job_histories.sql). The module is pure: rows in,
-rows out. Times are seconds since 1970.
+SQL gives one row per specification in which a family has several periods. The module is pure: rows
+in, rows out. Times are seconds since 1970.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,7 +15,15 @@ from itertools import groupby, pairwise
 from typing import Any, Final, NamedTuple
 
 from exporter.reports.keep_alive import EXPLAINED
-from exporter.reports.replay import GRID, Job, Outcome, Specification, Window
+from exporter.reports.replay import (
+    GRID,
+    Job,
+    Outcome,
+    Specification,
+    Window,
+    events_of,
+    fitting,
+)
 from exporter.reports.values import period
 
 Row = Mapping[str, Any]
@@ -24,23 +33,34 @@ _IN_A_ROW: Final = 3
 
 
 class Ran(NamedTuple):
-    """What was observed of one job, besides its times for the replay.
+    """What was observed of one job.
 
     Attributes:
-        job: Its times, for the replay.
-        stopped: When it ended; None = it runs.
+        job: Its times for the replay: when it can take and when it can leave a pool.
+        created: When it was created.
+        ended: When it ended; None = it runs.
         start_seconds: From its creation to its training; None = not known.
         pool_usd: Known cost of its pool in the period; None = no pool, or not known.
         is_unpriced: Whether a part of that cost is not known.
+        had_pool: Whether it left a pool.
         was_reused: Whether a job took its pool.
     """
 
     job: Job
-    stopped: float | None
+    created: float
+    ended: float | None
     start_seconds: float | None
     pool_usd: Decimal | None
     is_unpriced: bool
+    had_pool: bool
     was_reused: bool
+
+    @classmethod
+    def read(cls, entry: Row) -> Ran:
+        """Read the entry of a job."""
+        columns = ("family", "taken_from", "pool_from", "keep_alive", "usd_per_second")
+        job = Job(*(entry[name] for name in columns))
+        return cls(job, *(entry[name] for name in cls._fields[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +75,7 @@ class Change:
     until: float
 
 
-def changes_of(family: str, jobs: Iterable[Job], since: float, until: float) -> Iterator[Change]:
+def changes_of(family: str, jobs: Iterable[Ran], since: float, until: float) -> Iterator[Change]:
     """Yield the changes of a family's period.
 
     Args:
@@ -65,7 +85,7 @@ def changes_of(family: str, jobs: Iterable[Job], since: float, until: float) -> 
         until: End of the period of the report.
     """
     settings: list[tuple[int, float]] = []
-    for keep_alive, group in groupby(jobs, key=lambda job: job.keep_alive):
+    for keep_alive, group in groupby(jobs, key=lambda ran: ran.job.keep_alive):
         members = list(group)
         is_new = not settings or settings[-1][0] != keep_alive
         if is_new and len(members) >= _IN_A_ROW:
@@ -95,13 +115,16 @@ class _Side(NamedTuple):
         return _decimal(sum(self.waited) / len(self.waited) / 60) if self.waited else None
 
 
-def _observed(jobs: Iterable[Ran], window: Window) -> _Side:
-    ended = [
-        ran
-        for ran in jobs
-        if ran.stopped is not None and window.since <= ran.stopped < window.until
+def _ended(jobs: Iterable[Ran], window: Window) -> list[Ran]:
+    """Return the jobs that ended in a window."""
+    return [
+        ran for ran in jobs if ran.ended is not None and window.since <= ran.ended < window.until
     ]
-    created = [ran for ran in jobs if window.since <= ran.job.created < window.until]
+
+
+def _observed(jobs: Sequence[Ran], window: Window) -> _Side:
+    ended = _ended(jobs, window)
+    created = [ran for ran in jobs if window.since <= ran.created < window.until]
     return _Side(
         len(ended),
         sum((ran.pool_usd for ran in ended if ran.pool_usd is not None), Decimal()),
@@ -119,24 +142,13 @@ class _History:
         self.minute_usd = float(minute_usd)
         saved = row["saved_seconds"]
         self.saved_minutes = None if saved is None else max(0.0, saved) / 60
-        rates = (usd or 0.0 for usd in row["usd_per_second"])
-        keep_alive = (max(0, seconds) for seconds in row["keep_alive"])
-        times = (row[name] for name in ("families", "created", "ended"))
-        jobs = map(Job, *times, keep_alive, rates)
-        columns = ("stopped", "start_seconds", "pool_usd", "is_unpriced", "was_reused")
-        self.jobs = list(map(Ran, jobs, *(row[name] for name in columns)))
-        self.jobs.sort(key=lambda ran: ran.job.created)
-        self.longest = max(*GRID, *(ran.job.keep_alive for ran in self.jobs))
-        self.is_priced = all(
-            usd is not None
-            for usd, ended in zip(row["usd_per_second"], row["ended"], strict=True)
-            if ended is not None
-        )
+        self.jobs = [Ran.read(entry) for entry in row["jobs"]]
+        self.longest = max(GRID[-1], row["longest_keep_alive"])
 
     def changes(self) -> Iterator[Change]:
         """Yield the changes of all families."""
         for family in dict.fromkeys(ran.job.family for ran in self.jobs):
-            jobs = [ran.job for ran in self.jobs if ran.job.family == family]
+            jobs = [ran for ran in self.jobs if ran.job.family == family]
             yield from changes_of(
                 family, jobs, self.row["since_seconds"], self.row["until_seconds"]
             )
@@ -146,10 +158,14 @@ class _History:
         near = (
             ran.job
             for ran in self.jobs
-            if ran.job.created < window.until + self.longest
-            and (ran.stopped is None or ran.stopped >= window.since - self.longest)
+            if ran.created < window.until + self.longest
+            and (ran.ended is None or ran.ended >= window.since - self.longest)
         )
-        return Specification(near, window, self.longest)
+        reused: Counter[str] = Counter()
+        for ran in _ended(self.jobs, window):
+            if ran.had_pool:
+                reused[ran.job.family] += ran.was_reused
+        return fitting(events_of(near), window, self.longest, reused)
 
     def result(self, change: Change) -> dict[str, Any]:
         """Return the row of a change."""
@@ -159,7 +175,7 @@ class _History:
         replays = [self._replay(window) for window in windows]
         replayed = replays[1].current.get(change.family, Outcome()).reuses
         most = max(after.reuses, replayed)
-        explained = Decimal(min(after.reuses, replayed)) / most if most else Decimal(1)
+        explained = _decimal(min(after.reuses, replayed) / most) if most else Decimal(1)
         # With the other setting on each side of the change.
         predicted = self._gain(
             _total(replays[0], {}), _total(replays[0], {change.family: change.new})
@@ -208,12 +224,12 @@ class _History:
     def _reason(self, before: _Side, after: _Side, explained: Decimal) -> str | None:
         if not before.ends or not after.ends:
             return "no job has ended on one side of the change"
-        if not (self.is_priced and before.is_priced and after.is_priced):
+        if not (self.row["is_priced"] and before.is_priced and after.is_priced):
             return "the cost of the pools is not known"
         if explained < EXPLAINED:
             return f"the replay explains only {explained:.0%} of the observed reuse"
         if self.saved_minutes is None and before.reuses + after.reuses:
-            return "no warm start in the period: the minutes that a pool saves are not known"
+            return "no cold start in the period: the minutes that a pool saves are not known"
         return None
 
 
@@ -233,14 +249,6 @@ def _total(replayed: Specification, plan: Mapping[str, int]) -> Outcome:
     return Outcome(sum(each.reuses for each in outcomes), sum(each.usd for each in outcomes))
 
 
-def _can_change(row: Row) -> bool:
-    """Return whether a family of the specification has several periods; most have not."""
-    if row["specification"] is None:
-        return False
-    settings = set(zip(row["families"], row["keep_alive"], strict=True))
-    return len(settings) > len({family for family, _ in settings})
-
-
 def results(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of keep-alive-results, the latest change first, and the total.
 
@@ -250,7 +258,7 @@ def results(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, An
     """
     found = [
         history.result(change)
-        for history in (_History(row, values["minute_usd"]) for row in rows if _can_change(row))
+        for history in (_History(row, values["minute_usd"]) for row in rows)
         for change in history.changes()
     ]
     found.sort(key=lambda row: (row["family"], row["account_id"], row["region"]))

@@ -288,9 +288,11 @@ class Gaps:
         outcome.usd = self._idle[taken] + (self._rates[-1] - self._rates[taken]) * keep_alive
         for pool, taken_at in self._crossing:
             expiry = pool.started + keep_alive
-            is_taken = taken_at is not None and taken_at <= expiry
-            outcome.usd += self._window.usd(pool, taken_at if taken_at and is_taken else expiry)
-            outcome.reuses += self._window.reuses(pool) if is_taken else 0
+            if taken_at is not None and taken_at <= expiry:
+                outcome.usd += self._window.usd(pool, taken_at)
+                outcome.reuses += self._window.reuses(pool)
+            else:
+                outcome.usd += self._window.usd(pool, expiry)
         return outcome
 
 
@@ -418,6 +420,39 @@ class Specification:
         if stride > 1:
             best = _improved(best, families, lambda now: _near(now, periods), value)
         return _refined(best, families, periods, value)
+
+
+def fitting(
+    events: Sequence[Event],
+    window: Window,
+    longest: int,
+    reused: Mapping[str, int],
+    scales: Mapping[str, float] | None = None,
+) -> Specification:
+    """Return the specification in the order of pools that explains the observed reuse much better.
+
+    Args:
+        events: As for `Specification`.
+        window: The period.
+        longest: The longest keep-alive period that will be tried, in seconds.
+        reused: Observed reuses of each family that left a pool.
+        scales: As for `Specification`.
+    """
+
+    def unexplained(current: Outcomes) -> float:
+        """Return the reuses that a replay of the current settings has too many or too few."""
+        return sum(
+            abs(number - current.get(family, Outcome()).reuses) for family, number in reused.items()
+        )
+
+    last = Specification(events, window, longest, scales=scales)
+    missed = unexplained(last.current)
+    if missed <= sum(reused.values()) * 0.02:
+        return last
+    first = scaled(replay(events, {}, window, expires_first=True), scales or {})
+    if unexplained(first) >= missed / 2:
+        return last
+    return Specification(events, window, longest, scales=scales, expires_first=True)
 
 
 #: Events of shared pools that the search looks at first. It looks at all of them for the periods

@@ -163,8 +163,10 @@ def _replayed(
     found = map(dict, answer.mappings())
     computed: Iterable[Mapping[str, Any]]
     if report.reads:
+        # All rows first: the connection drops those of the statement before.
+        own = list(found)
         others = _rows_of(connection, report.reads, request, values)
-        computed = summary.summarise(list(found), others, {"now": request.now})
+        computed = summary.summarise(own, others, {"now": request.now})
     else:
         functions = {
             "advise": keep_alive.advise,

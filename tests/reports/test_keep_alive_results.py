@@ -186,7 +186,7 @@ def test_absurd_values_fail_nothing(world: World) -> None:
             record["ResourceConfig"]["KeepAlivePeriodInSeconds"] = -300
     records[0]["TrainingEndTime"] = START - HOUR
     records[1]["TrainingStartTime"] = START - HOUR
-    records[2]["ResourceConfig"]["KeepAlivePeriodInSeconds"] = 2**62
+    records[2]["ResourceConfig"]["KeepAlivePeriodInSeconds"] = 2**31 - 1
     world.put(records)
     (row,) = results(world)
     assert (row["old_seconds"], row["new_seconds"], row["new_keep_alive"]) == (1800, 0, "none")

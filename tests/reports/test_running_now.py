@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from benchmarks.running_now import judge
+from exporter.prices import rows as prices
+from exporter.prices.rows import Price
 from tests.support.cases import ACCOUNT, REGION, Record, World, job
 
 SEEN = datetime(2026, 10, 20, 12, tzinfo=UTC)
@@ -144,10 +146,9 @@ def test_the_month_ends_before_the_limit(world: World) -> None:
     assert (row["usd_by_now"], row["month_end_usd"]) == (3, 5)
     assert row["at_most_usd"] == 24 + 1 + round(Decimal(120) / 3600, 6)
     # A pool can cost more an hour than training: then the worst is that it waits for its hour.
-    world.connection.exec_driver_sql(
-        "INSERT INTO prices (region, component, instance_type, usd_per_unit, unit, effective_from, "
-        f"source) VALUES ('{REGION}', 'Training Warm Pool', '{TYPE}', 3, 'Hrs', '2026-01-01', "
-        "'import')"
+    prices.write(
+        world.connection,
+        [Price(REGION, "Training Warm Pool", TYPE, Decimal(3), "Hrs", date(2026, 1, 1), "import")],
     )
     assert by_job(world, now=seen)["a-1"]["month_end_usd"] == 3 + 1 + 3
 
@@ -339,7 +340,7 @@ def test_no_cost_is_above_at_most_and_likely_ranges_hold(tmp_path: Path) -> None
 
 
 def test_absurd_values_fail_nothing(world: World) -> None:
-    huge = 2**62
+    huge = 2**31 - 1  # the largest integer that a sync stores
     world.price("1")
     later = SEEN + timedelta(days=9)
     world.put(

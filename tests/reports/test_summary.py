@@ -19,11 +19,9 @@ from tests.support.cases import ACCOUNT, REGION, Record, World, job
 
 #: A Monday.
 NOW = datetime(2026, 11, 16, 9, tzinfo=UTC)
-#: The jobs never used a pool, so nobody knows what one would save.
-NO_ADVICE = (
-    "no change of a keep-alive period is worth money; 1 row of `keep-alive-advice` without a "
-    "suggestion"
-)
+NO_CHANGE = "no change of a keep-alive period is worth money"
+#: Without a price, nobody knows what a pool would cost.
+NO_ADVICE = f"{NO_CHANGE}; 1 row of `keep-alive-advice` without a suggestion"
 PRICED = "the cost of every job of this month is known"
 
 
@@ -90,7 +88,7 @@ def test_the_first_of_a_month_covers_the_whole_month_before(world: World) -> Non
             "month before",
             "62",
         ),
-        line("changes", NO_ADVICE),
+        line("changes", NO_CHANGE),
         line("waste", "no known cost of a pool that no job reused"),
         line("not known", PRICED),
     ]
@@ -108,14 +106,26 @@ def test_a_database_without_jobs(world: World) -> None:
             "end of month",
             "not known: a projection needs 3 whole weeks of known costs",
         ),
-        line("changes", "no change of a keep-alive period is worth money"),
+        line("changes", NO_CHANGE),
         line("waste", "no known cost of a pool that no job reused"),
         line("not known", PRICED),
     ]
 
 
-@pytest.mark.parametrize("currency", [None, "CNY"])
-def test_costs_without_a_price_in_usd_are_not_zero(world: World, currency: str | None) -> None:
+@pytest.mark.parametrize(
+    ("currency", "reason"),
+    [
+        (None, "there is no price (run `report coverage`, then `prices import FILE`)"),
+        (
+            "CNY",
+            "it is in CNY or EUR (see other_currencies in `report training-cost` and `report "
+            "warm-pool-cost`)",
+        ),
+    ],
+)
+def test_costs_without_a_price_in_usd_are_not_zero(
+    world: World, currency: str | None, reason: str
+) -> None:
     world.connection.execute(sa.text("DELETE FROM prices"))
     if currency:
         price = Price(
@@ -136,11 +146,7 @@ def test_costs_without_a_price_in_usd_are_not_zero(world: World, currency: str |
         line("end of month", "not known: a projection needs 3 whole weeks of known costs"),
         line("changes", NO_ADVICE),
         line("waste", "no known cost of a pool that no job reused"),
-        line(
-            "not known",
-            "no cost for all or part of 15 jobs: there is no price (run `report coverage`, then "
-            "`prices import FILE`)",
-        ),
+        line("not known", f"no cost for all or part of 15 jobs: {reason}"),
     ]
 
 
