@@ -13,7 +13,7 @@ from unittest.mock import patch
 import sqlalchemy as sa
 
 from exporter.config.model import Source, SyncOptions
-from exporter.simulator import Clock, Scope, Simulator, World
+from exporter.simulator import Behaviour, Clock, Scope, Simulator, World
 from exporter.simulator.job import JobSpec, JobState
 from exporter.store.database import Database
 from exporter.syncing.run import run_sync
@@ -24,6 +24,8 @@ ACCOUNT: Final = "111122223333"
 REGION: Final = "eu-west-1"
 JOBS: Final = 2_000
 _LATER: Final = timedelta(hours=6)
+#: An instance type whose quota for pools is so small that some jobs get none.
+_SCARCE: Final = "ml.g4dn.xlarge"
 
 #: Server times that depend on how long a call took. They are rounded to the minute, so that every
 #: run writes the same pages.
@@ -37,8 +39,10 @@ _ROUNDED: Final = {
 
 def make(path: Path) -> Database:
     """Sync one year of jobs into a new file, let six hours pass, and sync again."""
-    world = World(Clock(NOW - _LATER), seed=2051)
+    behaviour = Behaviour(pool_quotas={_SCARCE: 1})
+    world = World(Clock(NOW - _LATER), seed=2051, behaviour=behaviour)
     scope = world.scope(ACCOUNT, REGION)
+    scope.quotas[f"{_SCARCE} for training warm pool usage"] = 1
     world.generate(jobs=JOBS, scopes=[scope])
     _change_a_keep_alive(scope)
     database = Database(path)

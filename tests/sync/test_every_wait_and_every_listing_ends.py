@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
-from types import MappingProxyType
 from typing import Any
 
 import boto3

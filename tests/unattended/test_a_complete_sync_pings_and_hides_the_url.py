@@ -21,7 +21,7 @@ def test_a_complete_sync_pings_once(sync: Sync, listener: Listener) -> None:
 
 
 def test_a_failed_sync_sends_no_ping(sync: Sync, listener: Listener) -> None:
-    sync.simulator.inject(Fault("wrong_type", "ListTrainingJobs", times=None))
+    sync.simulator.inject(Fault("no_list", "ListTrainingJobs", times=None))
     assert sync("--ping-url", listener.url)[0] == 7
     assert listener.requests == []
 

@@ -74,7 +74,7 @@ def test_a_failed_sync_names_its_error_and_keeps_the_watermark(sync: Sync, tmp_p
     path = tmp_path / "exporter.prom"
     sync("--metrics-file", str(path))
     before = read(path.read_text())
-    sync.simulator.inject(Fault("wrong_type", "ListTrainingJobs", times=None))
+    sync.simulator.inject(Fault("no_list", "ListTrainingJobs", times=None))
     assert sync("--metrics-file", str(path))[0] == 7
     found = read(path.read_text())
     assert one(found, "last_sync_exit_code") == 7
