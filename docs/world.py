@@ -24,7 +24,7 @@ ACCOUNT: Final = "111122223333"
 REGION: Final = "eu-west-1"
 JOBS: Final = 2_000
 _LATER: Final = timedelta(hours=6)
-#: An instance type whose quota for pools is so small that some jobs get none.
+#: An instance type whose quota for pools is 0, the default of AWS, so its jobs get none.
 _SCARCE: Final = "ml.g4dn.xlarge"
 
 #: Server times that depend on how long a call took. They are rounded to the minute, so that every
@@ -39,10 +39,10 @@ _ROUNDED: Final = {
 
 def make(path: Path) -> Database:
     """Sync one year of jobs into a new file, let six hours pass, and sync again."""
-    behaviour = Behaviour(pool_quotas={_SCARCE: 1})
+    behaviour = Behaviour(pool_quotas={_SCARCE: 0})
     world = World(Clock(NOW - _LATER), seed=2051, behaviour=behaviour)
     scope = world.scope(ACCOUNT, REGION)
-    scope.quotas[f"{_SCARCE} for training warm pool usage"] = 1
+    scope.quotas[f"{_SCARCE} for training warm pool usage"] = 0
     world.generate(jobs=JOBS, scopes=[scope])
     _change_a_keep_alive(scope)
     database = Database(path)
