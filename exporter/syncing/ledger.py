@@ -153,14 +153,19 @@ class RunLedger:
             # The run has waited for the file already; closing it is not worth as long a wait.
             self._records.limit_waiting(0)
         text = error.text if isinstance(error, ExporterError) else type(error).__name__
-        run = replace(
+        self.runs[-1] = run = replace(
             self._with_counts(self.run),
             outcome="interrupted" if interrupted else "failed",
             ended_at=self._now(),
             error="interrupted" if interrupted else text,
         )
-        self.runs[-1] = run
         try:
+            committed = self._records.run(run.run_id)
+            if committed is not None:
+                # A commit that was interrupted may have taken: what is in the file counts.
+                self.runs[-1] = run = _with_jobs_of(committed, run)
+            if run.outcome == "complete":
+                return
             state = None
             if run.mode != "filter" and not interrupted:
                 state = self._failed_state(error, text)
@@ -184,3 +189,15 @@ class RunLedger:
             throttles=tally.throttles,
             odd_records=json.dumps(tally.by_member(), sort_keys=True),
         )
+
+
+def _with_jobs_of(committed: Run, run: Run) -> Run:
+    """Return a run that ends, with the jobs that its commits have written."""
+    if committed.outcome == "complete":
+        return committed
+    return replace(
+        run,
+        jobs_inserted=committed.jobs_inserted,
+        jobs_changed=committed.jobs_changed,
+        jobs_deleted=committed.jobs_deleted,
+    )

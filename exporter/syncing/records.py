@@ -131,6 +131,11 @@ class Records:
                 with self._database.writing() as connection:
                     scopes.close_running(connection, now)
 
+    def run(self, run_id: str) -> Run | None:
+        """Return a run as it was committed last; None if it never was."""
+        with self._guard, self._database.reading() as connection:
+            return scopes.read_run(connection, run_id)
+
     def scope(self, key: ScopeKey) -> ScopeView:
         """Return how far a scope has been read, and what else a plan needs."""
         return self.scopes([key])[key]

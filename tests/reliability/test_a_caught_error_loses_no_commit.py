@@ -139,3 +139,20 @@ def test_an_error_before_any_statement_of_a_commit_leaves_nothing_of_it(
             break
     assert at > 4
     assert everything() != before
+
+
+def test_an_error_after_a_commit_does_not_take_back_its_counts(
+    database: Database, simulator: Simulator, scope: Scope
+) -> None:
+    """The sync dies before it knows that the commit has taken; then it closes its ledger."""
+    scope.create_job("job", keep_alive_seconds=60)
+    syncer = Syncer(database, scope, simulator)
+
+    def stop(_: Commit) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        syncer.sync(Hooks(after_commit=stop))
+    assert len(syncer.stored()) == 1
+    ended = "SELECT outcome, jobs_inserted FROM sync_runs"
+    assert syncer.query(ended) == [("interrupted", 1)]

@@ -397,7 +397,10 @@ def _goes_back(one: Values, following: Values, created: datetime, *, cut: bool) 
         return "status"
     if _POOL[following["warm_pool_status"]] < _POOL[one["warm_pool_status"]]:
         return "pool status"
-    if (following["warm_pool_retained_seconds"] or 0) < (one["warm_pool_retained_seconds"] or 0):
+    # AWS may report the seconds of a pool later than that it has settled.
+    settles = following["warm_pool_status"] != one["warm_pool_status"]
+    before, after = one["warm_pool_retained_seconds"], following["warm_pool_retained_seconds"]
+    if (after or 0) < (before or 0) and not (settles and after is None):
         return "pool seconds"
     if one["warm_pool_reused_by_job"] and not following["warm_pool_reused_by_job"]:
         return "ReusedByJob"
