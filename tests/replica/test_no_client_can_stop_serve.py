@@ -170,8 +170,11 @@ def test_an_idle_connection_makes_room_and_a_busy_one_does_not() -> None:
         idle = socket.create_connection(address, timeout=20)
         idle.sendall(HEAD + b"\r\n")
         assert b" 200 " in idle.recv(4_096)
-        busy = [socket.create_connection(address, timeout=20) for _ in range(2)]
-        for each in busy:
+        busy = []
+        for _ in range(2):
+            # One after the other: until its head comes, a connection is idle as well.
+            each = socket.create_connection(address, timeout=20)
+            busy.append(each)
             each.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
             assert b" 100 " in each.recv(4_096)
         assert idle.recv(1) == b""

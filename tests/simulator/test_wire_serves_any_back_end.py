@@ -68,14 +68,14 @@ def test_a_call_carries_what_a_back_end_needs() -> None:
 
 
 def test_an_answer_that_the_model_does_not_allow_is_not_sent(
-    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with (
         Server(Front(OneJob()).handle) as server,
         pytest.raises(ClientError, match="InternalFailure"),
     ):
         client(server, "let-me-in").list_training_jobs(NameContains="broken")
-    assert "trainingJobArn" in capfd.readouterr().err
+    assert "trainingJobArn" in caplog.text
 
 
 def test_tokens_are_bound_to_a_key() -> None:
