@@ -163,6 +163,19 @@ def test_a_client_that_does_not_read_is_dropped(fast: Server) -> None:
     assert received < 10 << 20
 
 
+def _busy_connection(address: tuple[str, int]) -> socket.socket:
+    """Return a connection in the middle of a request.
+
+    A connection that has just been answered is idle only when its thread says so, a moment later.
+    """
+    while True:
+        connection = socket.create_connection(address, timeout=20)
+        connection.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        if b" 100 " in connection.recv(4_096):
+            return connection
+        connection.close()
+
+
 def test_an_idle_connection_makes_room_and_a_busy_one_does_not() -> None:
     patient = Limits(connections=2, idle=60, request=60, response=60)
     with Server(lambda _: Response(200, {}, b""), limits=patient) as server:
@@ -170,13 +183,8 @@ def test_an_idle_connection_makes_room_and_a_busy_one_does_not() -> None:
         idle = socket.create_connection(address, timeout=20)
         idle.sendall(HEAD + b"\r\n")
         assert b" 200 " in idle.recv(4_096)
-        busy = []
-        for _ in range(2):
-            # One after the other: until its head comes, a connection is idle as well.
-            each = socket.create_connection(address, timeout=20)
-            busy.append(each)
-            each.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-            assert b" 100 " in each.recv(4_096)
+        # One after the other: until its head comes, a connection is idle as well.
+        busy = [_busy_connection(address) for _ in range(2)]
         assert idle.recv(1) == b""
         with socket.create_connection(address, timeout=20) as refused:
             assert b" 503 " in refused.recv(4_096)
