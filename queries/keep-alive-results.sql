@@ -97,8 +97,8 @@ SELECT
             'start_seconds': CASE WHEN job.start_seconds >= 0 THEN job.start_seconds END,
             'pool_usd': job.usd,
             'is_unpriced': job.is_unpriced,
-            'had_pool': job.had_pool,
-            'was_reused': job.had_pool AND job.warm_pool_status = 'Reused'
+            'had_pool': coalesce(job.had_pool, FALSE),
+            'was_reused': coalesce(job.warm_pool_status = 'Reused', FALSE)
         }
         ORDER BY job.created, job.job_id
     ) AS jobs

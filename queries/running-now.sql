@@ -77,8 +77,7 @@ waiting_job AS MATERIALIZED (
     WHERE
         job.training_end_time IS NOT NULL
         AND job.deleted_at IS NULL
-        -- InUse remains from the time of the training: if the job is closed, it got no pool.
-        AND (job.open_reason IS NOT NULL OR job.warm_pool_status <> 'InUse')
+        AND (/*part had_pool*/) IS NOT FALSE
         AND coalesce(job.warm_pool_status NOT IN ('Reused', 'Terminated'), TRUE)
         AND (job.warm_pool_status IS NOT NULL OR detail.keep_alive_seconds > 0)
         -- Until the next sync, the database does not know that such a pool has ended.
@@ -204,8 +203,7 @@ run AS MATERIALIZED (
         job.account_id,
         coalesce(job.job_family, job.training_job_name) AS family,
         job.creation_time,
-        CASE WHEN job.warm_pool_retained_seconds >= 0 THEN job.warm_pool_retained_seconds END
-            AS idle_seconds,
+        /*part retained_seconds*/ AS idle_seconds,
         CASE
             WHEN job.training_end_time >= detail.training_start_time
                 THEN epoch(job.training_end_time) - epoch(detail.training_start_time)

@@ -120,8 +120,8 @@ SELECT
     TRUE AS is_total,
     count(*) || ' of ' || (SELECT count(*) FROM running_chain) AS family,
     CAST(sum(jobs) AS BIGINT) AS jobs,
-    CAST(sum(busy_seconds) AS BIGINT) AS busy_seconds,
-    CAST(sum(idle_seconds) AS BIGINT) AS idle_seconds,
+    TRY_CAST(sum(busy_seconds) AS BIGINT) AS busy_seconds,
+    TRY_CAST(sum(idle_seconds) AS BIGINT) AS idle_seconds,
     sum(training_cost_usd) AS training_usd,
     sum(idle_cost_usd) AS idle_usd
     /*notes*/ /*end*/

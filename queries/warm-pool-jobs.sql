@@ -72,8 +72,7 @@ SELECT
     CAST(shown.cost_usd AS DOUBLE) / nullif(CAST(every_pool.all_usd AS DOUBLE), 0) AS share,
     shown.training_usd,
     shown.warm_pool_status AS pool,
-    CASE WHEN shown.warm_pool_retained_seconds >= 0 THEN shown.warm_pool_retained_seconds END
-        AS idle_seconds,
+    /*part retained_seconds*/ AS idle_seconds,
     detail.keep_alive_seconds,
     shown.warm_pool_reused_by_job AS reused_by,
     shown.creation_time AS created_at

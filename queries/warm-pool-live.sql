@@ -31,7 +31,10 @@ live AS (
         pool.cost_basis,
         NULL::VARCHAR AS price_source,
         pool.pool_started_at AS waits_since,
-        pool.pool_started_at + to_seconds(detail.keep_alive_seconds) AS ends_by,
+        -- No absurd period may fail the report.
+        pool.pool_started_at + to_seconds(
+            CASE WHEN abs(detail.keep_alive_seconds) <= 1000000000 THEN detail.keep_alive_seconds END
+        ) AS ends_by,
         coalesce(greatest(job.verified_at, scope.watermark), job.updated_at) AS seen_at,
         'aws sagemaker update-training-job --region ' || pool.region
             || ' --training-job-name ' || pool.training_job_name

@@ -90,8 +90,7 @@ known_job AS MATERIALIZED (
         -- Negative periods and seconds are not known. No absurd one may fail the report.
         least(greatest(coalesce(detail.keep_alive_seconds, 0), 0), 1000000000)
             AS keep_alive_seconds,
-        least(greatest(coalesce(pool_job.warm_pool_retained_seconds, 0), 0), 1000000000)
-            AS retained_seconds,
+        coalesce(/*part retained_seconds*/, 0) AS retained_seconds,
         pool_job.warm_pool_status, pool_job.warm_pool_reused_by_job IS NOT NULL AS is_reused,
         pool_job.training_plan_arn IS NULL
         AND detail.managed_spot IS NOT TRUE
@@ -100,8 +99,8 @@ known_job AS MATERIALIZED (
             WHEN pool_job.training_plan_arn IS NULL
                 THEN /*part specification*/
         END AS specification,
-        coalesce(pool_job.warm_pool_status IN ('Available', 'Reused'), FALSE)
-        OR retained_seconds > 0 AS had_pool,
+        /*part had_pool*/ AS is_kept,
+        coalesce(is_kept, FALSE) AS had_pool,
         coalesce(
             pool_job.training_job_status = 'Completed'
             OR (
@@ -113,15 +112,7 @@ known_job AS MATERIALIZED (
                 AND regexp_matches(detail.failure_reason, '^(AlgorithmError|ClientError)')
             ),
             FALSE
-        ) AS keeps_a_pool,
-        -- Sync closes a job an hour after its end at the earliest if the status of its pool, or the
-        -- seconds, do not come. A deleted job is closed at once.
-        pool_job.open_reason IS NULL
-        AND (
-            pool_job.deleted_at IS NULL
-            OR pool_job.verified_at >= pool_job.training_end_time + INTERVAL 1 HOUR
-        )
-        AND coalesce(pool_job.warm_pool_status IN ('InUse', 'Terminated'), TRUE) AS is_judged
+        ) AS keeps_a_pool
     FROM pool_job
     INNER JOIN training_job_details AS detail USING (training_job_arn, creation_time)
     CROSS JOIN bounds
@@ -144,7 +135,7 @@ job AS MATERIALIZED (
         is_asked
         AND ended_at >= bounds.since_at
         AND ended_at < bounds.until_at AS is_asked_here,
-        is_asked_here AND is_judged AND NOT had_pool AS is_missing
+        is_asked_here AND is_kept IS FALSE AS is_missing
     FROM known_job
     CROSS JOIN bounds
 ),

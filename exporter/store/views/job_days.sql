@@ -24,7 +24,7 @@
 -- from_time: Earliest start: creation of the job or, for a pool, end of training
 -- until_us: End of training, or the last observation, microseconds since 1970
 -- training_end_time: TrainingEndTime
--- retained_seconds: ResourceRetainedBillableTimeInSeconds; NULL = none, or negative
+-- retained_seconds: ResourceRetainedBillableTimeInSeconds; NULL = none, or absurd
 WITH
 -- The first day of training that ended: nearly all rows of this view. Each condition, and
 -- usage_date, uses one column only. Then DuckDB filters by day in the scan, and skips row groups by
@@ -60,7 +60,7 @@ first_pool_day AS (
                 -- greatest skips NULL.
                 greatest(
                     epoch_us(job.training_end_time)
-                    + job.warm_pool_retained_seconds * 1000000 - 1,
+                    + /*part retained_seconds*/ * 1000000 - 1,
                     epoch_us(job.training_end_time)
                 )
             ) AS DATE
@@ -95,7 +95,7 @@ ended_span AS (
         CAST(make_timestamp(epoch_us(training_end_time)) AS DATE) AS first_date,
         CAST(
             make_timestamp(
-                epoch_us(training_end_time) + warm_pool_retained_seconds * 1000000 - 1
+                epoch_us(training_end_time) + /*part retained_seconds*/ * 1000000 - 1
             ) AS DATE
         ) AS latest_date
     FROM training_jobs
@@ -198,7 +198,7 @@ open_pool AS (
         -- observation, or longer if AWS reports more.
         greatest(
             CASE WHEN NOT is_over THEN until_us END,
-            epoch_us(from_time) + pool.warm_pool_retained_seconds * 1000000 - 1
+            epoch_us(from_time) + /*part retained_seconds*/ * 1000000 - 1
         ) AS latest_us
     FROM open_pool_job AS pool
     LEFT JOIN sync_scopes AS scope USING (account_id, region)
@@ -254,6 +254,5 @@ SELECT
     deleted_at IS NOT NULL AS is_deleted,
     component, usage_date, latest_date, within_a_day, is_over, from_time, until_us,
     training_end_time,
-    CASE WHEN warm_pool_retained_seconds >= 0 THEN warm_pool_retained_seconds END
-        AS retained_seconds
+    /*part retained_seconds*/ AS retained_seconds
 FROM day

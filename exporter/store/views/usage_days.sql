@@ -110,10 +110,11 @@ detailed_day AS (
         coalesce(detail.instance_type, grouped_type.instance_type) AS instance_type,
         coalesce(detail.instance_count, grouped_type.instance_count) AS instance_count,
         detail.volume_size_gb,
-        -- Negative seconds are not known.
-        CASE WHEN detail.keep_alive_seconds >= 0 THEN detail.keep_alive_seconds END
-            AS known_keep_alive_seconds,
-        CASE WHEN detail.billable_seconds >= 0 THEN detail.billable_seconds END
+        -- Negative seconds, and more than 32 bits, are not known.
+        CASE
+            WHEN detail.keep_alive_seconds BETWEEN 0 AND 2147483647 THEN detail.keep_alive_seconds
+        END AS known_keep_alive_seconds,
+        CASE WHEN detail.billable_seconds BETWEEN 0 AND 2147483647 THEN detail.billable_seconds END
             AS known_billable_seconds,
         coalesce(detail.serverless, FALSE) AS serverless,
         job.is_over AND (is_pool OR known_billable_seconds IS NOT NULL) AS settled,

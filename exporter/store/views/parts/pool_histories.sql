@@ -46,7 +46,7 @@ family AS (
                 WHERE is_ended_here AND had_pool AND warm_pool_status = 'Reused'
             ),
             'denied': count(*) FILTER (
-                WHERE is_ended_here AND keep_alive_seconds > 0 AND NOT had_pool
+                WHERE is_ended_here AND keep_alive_seconds > 0 AND had_pool IS FALSE
             ),
             'ends': count(*) FILTER (WHERE is_ended_here AND pool_from IS NOT NULL),
             'replayed_ends': count(*) FILTER (

@@ -20,7 +20,7 @@ pool_job AS NOT MATERIALIZED (
         AND (
             creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 6 HOUR
             OR training_end_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 6 HOUR
-            OR training_end_time + to_seconds(warm_pool_retained_seconds)
+            OR training_end_time + to_seconds(/*part retained_seconds*/)
             >= CAST(:since_at AS TIMESTAMPTZ)
             OR warm_pool_status IN ('Available', 'InUse')
         )
@@ -76,11 +76,7 @@ job AS MATERIALIZED (
             AND pool_job.training_end_time < bounds.until_at,
             FALSE
         ) AS is_ended_here,
-        coalesce(
-            pool_job.warm_pool_status IN ('Available', 'InUse', 'Reused')
-            OR pool_job.warm_pool_retained_seconds > 0,
-            FALSE
-        ) AS had_pool,
+        /*part had_pool*/ AS had_pool,
         CASE
             -- Of many jobs, every n-th one tells as much for the medians.
             WHEN
