@@ -159,12 +159,15 @@ class Merged:
     def write_job(self) -> bool:
         """Whether its row in training_jobs has to be written.
 
-        A later `seen_until` alone is not written: a sync without news writes nothing.
+        A later `seen_until` alone is not written: a sync without news writes nothing. An earlier
+        one is, because the one before was in the future.
         """
         if self.before is None:
             return True
         if self.stored is self.before:
             return False
+        if self.stored.seen_until < self.before.seen_until:
+            return True
         same = {"details": None, "seen_until": self.before.seen_until}
         return replace(self.stored, **same) != replace(self.before, **same)  # type: ignore[arg-type]
 

@@ -563,8 +563,8 @@ def lookup_requests(
         answers = item.job.key in answered and (dated or not closes)
         needs_answer = item.open_reason is not None and not answers
         if needs_answer or (item.details_due and details):
-            # A Date was ahead, so verified_at is in the future. Search would count as older.
-            ahead = item.verified_at is not None and item.verified_at > now + TOLERANCE
+            # A Date, or this machine without one, was ahead. Search would count as older.
+            ahead = item.seen_until > now + TOLERANCE
             requests.append(LookupRequest(item, needs_answer, needs_answer and (closes or ahead)))
     return requests
 

@@ -80,8 +80,8 @@ def test_a_call_that_hangs_is_left(
     until(lambda: hangs(simulator))
     ended = stop(process, signal.SIGINT)
     assert (ended.code, ended.out, ended.err) == (130, "", SAID)
-    assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 28, None)]
-    assert len(stored(database)) == 28
+    assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 40, None)]
+    assert len(stored(database)) == 40
 
     simulator.clear_faults()
     assert start().wait().code == 0
@@ -101,7 +101,7 @@ def test_a_wait_between_two_attempts_is_left(
     # Two throttles: it waits for half a second and more now.
     until(lambda: sum(call.fault == "throttle" for call in simulator.calls) > 1)
     assert stop(process, signal.SIGTERM).code == 143
-    assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 28, None)]
+    assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 40, None)]
 
 
 def test_a_wait_of_the_pacer_is_left(
@@ -143,7 +143,7 @@ def test_a_wait_for_a_reader_is_left(
 ) -> None:
     """The ledger cannot be closed then; the next run closes it."""
     opened = threading.Event()
-    # The first commit comes after three pages, so the fourth one is held back until there is a
+    # The first commit comes after two pages, so the fourth one is held back until there is a
     # reader, and the next commit waits for it.
     simulator.on_answer = lambda _: pages(simulator) > 3 and opened.wait(60)
     process = start("--lock-timeout", "60")
@@ -156,7 +156,7 @@ def test_a_wait_for_a_reader_is_left(
     assert ended.err == (
         f"Waiting for the database {database.path}, held by python3.11 (PID {reader.pid}).\n{SAID}"
     ).replace("python3.11", reader_name())
-    assert ledger(database) == [("backfill", "running", None, False, 28, None)]
+    assert ledger(database) == [("backfill", "running", None, False, 20, None)]
     assert start().wait().code == 0
     assert ledger(database)[0] == (
         "backfill", "interrupted", "the process died", True, 28, None

@@ -10,6 +10,7 @@ import pytest
 from exporter.config.model import SyncOptions
 from exporter.sagemaker.service import ListRequest, Page
 from exporter.store.scopes import ScopeState
+from exporter.syncing.merge import Merged, observe
 from exporter.syncing.plan import (
     Capabilities,
     Listing,
@@ -25,7 +26,7 @@ from exporter.syncing.plan import (
     range_to_relist,
     without_search,
 )
-from tests.sync.builders import after, job, stored
+from tests.sync.builders import POLICY, after, job, listed, stored
 
 NEW = ScopeState("111122223333", "eu-west-1")
 SYNCED = replace(NEW, watermark=after(60), discovered_to=after(50), last_complete_at=after(61))
@@ -403,6 +404,15 @@ def test_a_lookup_needs_an_authoritative_answer_if_only_that_can_close_the_job()
         [LookupRequest(waiting, open=True)],
         [LookupRequest(waiting, open=True, authoritative=True)],
     )
+
+
+def test_a_job_seen_in_the_future_is_described_until_the_file_has_a_credible_time() -> None:
+    """Search would count as older than a state of the future."""
+    ahead = stored(job(), open_reason="running", details_due=False, seen_until=after(10_000))
+    asked = LookupRequest(ahead, open=True, authoritative=True)
+    assert lookup_requests([ahead], set(), after(0), details=True) == [asked]
+    merged = observe(Merged(ahead, ahead), listed(job(), 1), POLICY)
+    assert (merged.stored.seen_until, merged.write_job) == (after(1), True)
 
 
 def test_a_job_that_waits_is_described_even_if_a_listing_without_a_date_showed_it() -> None:
