@@ -159,7 +159,7 @@ def test_a_wait_for_a_reader_is_left(
     assert ledger(database) == [("backfill", "running", None, False, 20, None)]
     assert start().wait().code == 0
     assert ledger(database)[0] == (
-        "backfill", "interrupted", "the process died", True, 28, None
+        "backfill", "interrupted", "the process died", True, 20, None
     )  # fmt: skip
     assert differences(stored(database), jobs) == []
 
