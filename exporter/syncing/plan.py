@@ -313,9 +313,10 @@ def _unlisted_from(state: ScopeState, options: SyncOptions) -> datetime:
     if seen is None:
         raise ValueError("nothing has been listed yet")
     ended = state.last_complete_at
-    if ended is not None and seen > ended + TOLERANCE and state.listing_mode is None:
-        # Written before creation times had to be credible: no listing sees jobs of its future.
-        seen = min(state.watermark or ended, ended)
+    if ended is not None and seen > ended and state.listing_mode is None:
+        # No listing sees jobs of its future. Before creation times had to be credible, it seemed so.
+        far = seen > ended + TOLERANCE
+        seen = min(state.watermark or ended, ended) if far else ended
     return _earlier(seen, timedelta(seconds=options.overlap))
 
 
@@ -357,11 +358,9 @@ def advance(
     time may have skipped jobs. So the listing begins again, by token from then on.
     """
     listing = _with_start(listing, page)
-    if _is_before(page.date, listing.modified_after):
-        # The filter lies in the service's future, because an earlier Date was ahead. It would hide
-        # jobs that changed since, so the whole window is listed instead.
-        listing = replace(listing, modified_after=None, position=None)
-        return listing, first_request(listing)
+    believed = _without_future(listing, page)
+    if believed is not listing:
+        return believed, first_request(believed)
     if not listing.unsorted and _goes_back(listing, request, page):
         beginning = first_request(replace(listing, position=None))
         listing = replace(listing, unsorted=True, position=None)
@@ -396,6 +395,21 @@ def _with_start(listing: Listing, page: Page) -> Listing:
         listing = replace(listing, began_at=page.as_of, started=True)
     if page.date is None or _is_before(page.date, listing.began_at):
         listing = replace(listing, began_at=None)
+    return listing
+
+
+def _without_future(listing: Listing, page: Page) -> Listing:
+    """Return the listing without bounds that lie in the service's future; the same if it has none.
+
+    They would hide jobs that have changed or were created since.
+    """
+    if _is_before(page.date, listing.modified_after):
+        # An earlier Date was ahead.
+        return replace(listing, modified_after=None, position=None)
+    if listing.mode == "incremental" and _is_before(page.date, listing.created_after):
+        # This machine's clock was ahead in a sync to which the service sent no Date, and a job from
+        # the future seemed to be the last one. Nobody knows what has been listed: list everything.
+        return replace(listing, created_after=None, position=None)
     return listing
 
 

@@ -443,3 +443,18 @@ def test_without_search_open_jobs_come_first_and_then_the_newest_that_lack_detai
     ]
     chosen = without_search(requests, limit=2)
     assert [request.key.creation_time for request in chosen] == [after(3), after(2), after(4)]
+
+
+def test_a_bound_in_the_future_of_the_service_hides_no_job() -> None:
+    """A sync without Date, on a machine whose clock is ahead, believed a job from the future."""
+    ahead = replace(SYNCED, discovered_to=after(600), last_complete_at=after(10**6))
+    listing = next_listing(ahead, SyncOptions(overlap=300), [], Capabilities())
+    assert listing.created_after == after(595)
+    again, request = advance(listing, first_request(listing), page(date=after(100)))
+    assert (again.created_after, again.position) == (None, None)
+    assert request == ListRequest(modified_after=listing.modified_after)
+    # A window that somebody asked for may lie in the future.
+    one_off = Listing("filter", created_after=after(595))
+    assert advance(one_off, first_request(one_off), page(token=None))[0] == replace(
+        one_off, began_at=after(100) - timedelta(seconds=1), started=True
+    )
