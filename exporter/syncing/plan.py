@@ -314,7 +314,7 @@ def _unlisted_from(state: ScopeState, options: SyncOptions) -> datetime:
         raise ValueError("nothing has been listed yet")
     ended = state.last_complete_at
     if ended is not None and seen > ended and state.listing_mode is None:
-        # No listing sees jobs of its future. Before creation times had to be credible, it seemed so.
+        # No listing sees jobs of its future. It seemed so before such times were ignored.
         far = seen > ended + TOLERANCE
         seen = min(state.watermark or ended, ended) if far else ended
     return _earlier(seen, timedelta(seconds=options.overlap))
