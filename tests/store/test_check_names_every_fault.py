@@ -180,7 +180,7 @@ def test_history_that_is_doubled_or_differs_from_its_job_is_named(filled: Databa
 
 @pytest.mark.parametrize("column", ["watermark", "discovered_to"])
 def test_a_scope_that_is_ahead_of_the_clock_is_named(filled: Database, column: str) -> None:
-    change(filled, f"UPDATE sync_scopes SET {column} = '2026-11-05 12:00Z'")
+    change(filled, f"UPDATE sync_scopes SET {column} = '2026-11-05 12:00:00Z'")
     (fault,) = [
         each for each in check(filled, now=lambda: NOW).faults if "in the future" in each
     ]  # fmt: skip
@@ -199,8 +199,8 @@ def test_a_watermark_that_a_later_run_took_back_is_no_fault(filled: Database) ->
     """A Date was ahead in one run, and the clock of this machine went back before the next."""
     change(
         filled,
-        "UPDATE sync_runs SET watermark_after = '2036-11-01 12:00Z' WHERE mode = 'backfill'",
-        "UPDATE sync_runs SET started_at = '2001-01-01 00:00Z', ended_at = '2001-01-01 00:00Z' "
+        "UPDATE sync_runs SET watermark_after = '2036-11-01 12:00:00Z' WHERE mode = 'backfill'",
+        "UPDATE sync_runs SET started_at = '2001-01-01 00:00:00Z', ended_at = '2001-01-01 00:00:00Z' "
         "WHERE mode = 'incremental'",
     )
     assert check(filled).faults == []
