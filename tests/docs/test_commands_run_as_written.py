@@ -39,6 +39,7 @@ _SERVES = "it serves until somebody ends it; tests/replica runs it"
 #: Lines that are only shown, with the reason.
 _SHOWN = {
     "make demo": "it installs first; quick-start-sql.md runs the demo",
+    "make test": "it is what runs this test",
     "make wheel": _INSTALLS,
     "pipx install .            # or: uv tool install .": _INSTALLS,
     "pipx install dist/*.whl   # or: uv tool install dist/*.whl": _INSTALLS,
