@@ -1,0 +1,46 @@
+"""A lake that three collectors share, made once and copied for each test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporter.simulator import Behaviour, Clock, Simulator, World
+from exporter.store.database import Database
+from tests.conftest import ACCOUNT, NOON, REGION
+from tests.publish.support import filled
+from tests.support import lakes
+from tests.support.lakes import Collectors
+
+
+@pytest.fixture(scope="session")
+def made(
+    migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Collectors, Path]]:
+    """Three collectors after their first publish, and their lake; not to be changed."""
+    folder = tmp_path_factory.mktemp("collectors")
+    database = Database(Path(shutil.copy(migrated_file, folder / "synced.duckdb")))
+    world = World(Clock(NOON), seed=7, behaviour=Behaviour())
+    world.scope(ACCOUNT, REGION)
+    with Simulator(world) as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in running.environment().items():
+            patch.setenv(name, value)
+        filled(database, world)
+    three = lakes.collectors(database.path, folder)
+    three.publish(folder / "lake")
+    yield three, folder / "lake"
+
+
+@pytest.fixture
+def three(made: tuple[Collectors, Path], tmp_path: Path) -> Collectors:
+    """Three collectors after their first publish."""
+    return made[0].copy(tmp_path)
+
+
+@pytest.fixture
+def lake(made: tuple[Collectors, Path], tmp_path: Path) -> Path:
+    """Their lake."""
+    return Path(shutil.copytree(made[1], tmp_path / "lake"))
