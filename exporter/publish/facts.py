@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import sqlalchemy as sa
 
 from exporter.publish import layout, plan
@@ -136,7 +137,8 @@ class Facts:
     """
 
     def __init__(self, connection: sa.Connection, spill: Path) -> None:
-        self._raw: Any = connection.connection.driver_connection
+        raw: Any = connection.connection.driver_connection
+        self._raw: duckdb.DuckDBPyConnection = raw
         self._raw.execute(f"SET memory_limit = '{_MEMORY}'")
         self._raw.execute(f"SET temp_directory = {literal(str(spill))}")
         # The order of rows means nothing in a lake.
@@ -241,10 +243,16 @@ class Facts:
 
             held = {each: now[each] for each in batch if each in now}
             yield Step(members, frozenset(batch), held, rows)
+            # As literals, so that they get into the scan.
+            ((first, last),) = self._all(
+                f"SELECT min(creation_time)::VARCHAR, max(creation_time)::VARCHAR {chosen}"
+            )
             self._compute_days(
                 f"day.job_id IN (SELECT job_id {chosen}) "
-                f"AND day.creation_time >= (SELECT min(creation_time) {chosen}) "
-                f"AND day.creation_time <= (SELECT max(creation_time) {chosen})"
+                f"AND day.creation_time >= TIMESTAMPTZ {literal(first)} "
+                f"AND day.creation_time <= TIMESTAMPTZ {literal(last)}"
+                if first
+                else "FALSE"
             )
             yield from self._of_days([chains.name], batch, sources)
 

@@ -37,6 +37,7 @@ from exporter.publish.storage import Place
 from exporter.store import copies, migrate
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
+from exporter.text import counted
 
 #: Rows in a commit, unless one partition has more.
 ROWS: Final = 250_000
@@ -272,7 +273,7 @@ def _commit(run: _Publish, step: Step, commit: Change, facts: Facts) -> None:
     months = {each.month for each in commit.partitions if each.month}
     what = f"{step.table.name}{' ' + min(months) if months else ''}"
     rows = sum(content.rows for content in commit.replaced.values())
-    run.notify(f"{what}: {len(commit.partitions)} partitions, {rows:,} rows")
+    run.notify(f"{what}: {counted(len(commit.partitions), 'partition')}, {counted(rows, 'row')}")
     if not run.options.dry_run:
         writer = _begin(run, facts)
         run.lake.replace(step.table, commit.partitions, step.rows(commit), writer)
