@@ -125,7 +125,7 @@ def rows(lake: Path) -> int:
 def measure(file: Path, lake: Path) -> None:
     """Publish in this process, and print its figures as JSON."""
     wall, cpu = time.perf_counter(), time.process_time()
-    done = run.publish(Database(file), storage.place(str(lake)), run.Options("benchmark"))
+    done = run.publish(Database(file), storage.place(str(lake)), run.Options())
     took = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     took["megabytes"] = peak / (1e6 if sys.platform == "darwin" else 1e3)

@@ -23,7 +23,7 @@ from exporter import files
 from exporter.publish import identity, layout, plan, storage
 from exporter.publish.delta import PUBLISHED, Lake, Writer
 from exporter.publish.facts import Facts, Step
-from exporter.publish.layout import LAYOUT, Owner
+from exporter.publish.layout import LAYOUT, Owner, Table
 from exporter.publish.plan import (
     PRICES,
     Change,
@@ -230,23 +230,30 @@ def _distrust(run: _Publish) -> None:
     """Forget what cannot be trusted: what a killed publish wrote, and what is newly owned."""
     unlisted = run.new | (run.known.unfinished & set(run.claims))
     for table in layout.tables():
-        contents = run.known.of(table.name)
-        last = run.lake.last_sequence(table, run.collector)
-        if last is None:
-            run.missing.add(table.name)
-        lost = not last and contents
-        if lost:
-            # Somebody has removed the table. All of it is computed again.
-            contents.clear()
-            run.known.inputs.clear()
-        unknown: set[Partition] = set()
-        if last is not None and (unlisted or lost):
-            unknown = run.lake.partitions(table, run.claims if lost else unlisted)
-        if last is not None and last > run.known.sequence:
-            unknown |= run.lake.written_since(table, run.collector, run.known.sequence)
-        contents.update({each: plan.UNKNOWN for each in unknown if each.scope in run.claims})
+        unknown = _unknown(run, table, unlisted)
+        run.known.of(table.name).update(
+            {each: plan.UNKNOWN for each in unknown if each.scope in run.claims}
+        )
     for scope in unlisted:
         run.known.distrust(scope)
+
+
+def _unknown(run: _Publish, table: Table, unlisted: set[Scope]) -> set[Partition]:
+    """Return the partitions of a table of which `_published` may not tell the truth."""
+    contents = run.known.of(table.name)
+    last = run.lake.last_sequence(table, run.collector)
+    if not last and contents:
+        # Somebody has removed the table. All of it is computed again.
+        contents.clear()
+        run.known.inputs.clear()
+        unlisted = set(run.claims)
+    if last is None:
+        run.missing.add(table.name)
+        return set()
+    unknown = run.lake.partitions(table, unlisted) if unlisted else set()
+    if last > run.known.sequence:
+        unknown |= run.lake.written_since(table, run.collector, run.known.sequence)
+    return unknown
 
 
 def _take(run: _Publish, step: Step, facts: Facts) -> None:

