@@ -34,9 +34,10 @@ from exporter.publish.plan import (
     Scope,
 )
 from exporter.publish.storage import Place
-from exporter.store import copies, migrate
+from exporter.store import copies, install, migrate
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
+from exporter.store.revision import read_revision
 from exporter.text import counted
 
 #: Rows in a commit, unless one partition has more.
@@ -200,9 +201,16 @@ def _facts(database: Database, folder: Path) -> Iterator[Facts]:
     path = folder / "copy.duckdb"
     copies.copy(database, path)
     copied = Database(path)
-    migrate.upgrade(copied)  # installs this version's views
+    if not _is_current(copied):
+        migrate.upgrade(copied)  # installs this version's views
     with copied.reading() as connection:
         yield Facts(connection, folder)
+
+
+def _is_current(copied: Database) -> bool:
+    """Return whether a copy has the schema and the views of this version."""
+    with copied.reading(check_schema=False) as connection:
+        return read_revision(connection) == copied.revision and install.is_installed(connection)
 
 
 def _check(run: _Publish) -> None:
