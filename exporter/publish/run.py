@@ -165,7 +165,7 @@ def publish(
     lake = lake or Lake(where, storage.Options(where))
     with (
         sync_lock(database.path, database.lock_timeout, what="publish", notify=notify),
-        files.temporary(near=where.folder) as folder,
+        files.temporary(near=_near(where)) as folder,
     ):
         run = _Publish(
             database,
@@ -193,6 +193,13 @@ def publish(
         tuple(run.done.values()),
         removed,
     )
+
+
+def _near(where: Place) -> Path | None:
+    """Return where a copy can be if the system has no temporary folder."""
+    if where.folder is None or where.folder.is_dir():
+        return where.folder
+    return where.folder.parent
 
 
 @contextmanager
@@ -260,7 +267,8 @@ def _unknown(run: _Publish, table: Table, unlisted: set[Scope]) -> set[Partition
         return set()
     unknown = run.lake.partitions(table, unlisted) if unlisted else set()
     if last > run.known.sequence:
-        unknown |= run.lake.written_since(table, run.collector, run.known.sequence)
+        written = run.lake.written_since(table, run.collector, run.known.sequence)
+        unknown |= run.lake.partitions(table, run.claims) if written is None else written
     return unknown
 
 

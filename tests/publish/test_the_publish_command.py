@@ -19,7 +19,7 @@ from tests.support.lakes import Collectors
 
 
 def publish(three: Collectors, capfd: Any, lake: Path, *more: str) -> tuple[int, str, str]:
-    database = str(three.each["one"].path)
+    database = str(three.one.path)
     return command(capfd, "--db", database, "publish", str(lake), *more)
 
 
@@ -30,7 +30,7 @@ def test_the_command_prints_what_it_replaced(
     assert (code, out) == (0, "")
     assert err == f"publish: nothing changed in {lake}, collector one\n"
 
-    three.execute("UPDATE sync_scopes SET watermark = watermark + INTERVAL 1 SECOND")
+    three.change("UPDATE sync_scopes SET watermark = watermark + INTERVAL 1 SECOND")
     before = lakes.versions(lake)
     code, out, err = publish(three, capfd, lake, "--dry-run", "--json")
     printed = json.loads(out)
@@ -70,19 +70,17 @@ def test_exit_codes(
     monkeypatch.delenv("SAGEMAKER_EXPORTER_PUBLISH_RETENTION")
     assert publish(three, capfd, lake / "no" / "where")[0] == 8
     # boto3 finds no credentials in the environment of the tests.
-    code, _, err = command(
-        capfd, "--db", str(three.each["one"].path), "publish", "s3://bucket/lake"
-    )
+    code, _, err = command(capfd, "--db", str(three.one.path), "publish", "s3://bucket/lake")
     assert (code, "no usable AWS credentials for the lake" in err) == (5, True)
 
 
 def test_progress_is_logged(three: Collectors, lake: Path, caplog: Any) -> None:
     from exporter.publish import run
 
-    three.execute("UPDATE sync_scopes SET failing_runs = 3")
+    three.change("UPDATE sync_scopes SET failing_runs = 3")
     with caplog.at_level(logging.INFO):
         lines: list[str] = []
-        run.publish(three.each["one"], storage.place(str(lake)), run.Options(), notify=lines.append)
+        run.publish(three.one, storage.place(str(lake)), run.Options(), notify=lines.append)
     assert lines == ["sync_scopes: 1 partition, 1 row"]
 
 
