@@ -19,6 +19,7 @@ from exporter import logs
 from exporter.config.file import ConfigFile
 
 if TYPE_CHECKING:
+    from exporter.publish.reading import Lake
     from exporter.store.database import Database
     from exporter.syncing.progress import Progress
 
@@ -62,6 +63,22 @@ class App:
         from exporter.store.database import Database
 
         return Database(Database.parse(self.db), lock_timeout=lock_timeout, notify=self.notify)
+
+    def source(self, lake: str | None, *, row_ids: bool = True) -> Database | Lake:
+        """Return what a command reads: the lake of --lake, else the database file of --db.
+
+        Args:
+            lake: The value of --lake; None = not given.
+            row_ids: See `Lake`.
+
+        Raises:
+            UsageError: --lake or --db is another kind of URL, or the extra `lake` is missing.
+        """
+        if lake is None:
+            return self.database()
+        from exporter.publish import reading
+
+        return reading.lake(lake, row_ids=row_ids)
 
     def notify(
         self,
