@@ -21,6 +21,7 @@ from exporter.reports.replay import (
     Window,
     events_of,
     fitting,
+    in_order,
 )
 from exporter.reports.values import period
 
@@ -71,7 +72,7 @@ class _Family:
             denied=row["denied"],
             ends=row["ends"],
             replayed_ends=row["replayed_ends"],
-            keep_alive=row["keep_alive"] or {},
+            keep_alive={each["seconds"]: each["jobs"] for each in row["keep_alive"] or ()},
             usd=row["usd"] if row["kept"] else Decimal(),
             wasted_usd=row["wasted_usd"] if row["wasted"] else Decimal(),
             unpriced=row["unpriced"],
@@ -109,7 +110,9 @@ class _History:
         """The replay, in the order of pools that fits the observed reuse."""
         row = self.row
         columns = ("family", "created", "ended", "keep_alive", "usd_per_second", "counts")
-        events = events_of(map(Job, *(row[column] or () for column in columns)))
+        jobs = map(Job, *(row[column] or () for column in columns))
+        # Each engine lists the jobs in an order of its own.
+        events = events_of(sorted(jobs, key=in_order))
         window = Window(row["since_seconds"], row["until_seconds"])
         scales = {
             name: family.ends / family.replayed_ends
