@@ -65,7 +65,7 @@ def dashboard(app: App, wanted: DashboardOptions) -> None:
 
     period = figures.choose_period(since=wanted.since, until=wanted.until, today=app.now.date())
     with target(wanted.output) as stream:
-        with app.source(wanted.lake).reading() as connection:
+        with app.reading(wanted.lake) as connection:
             found = figures.read(connection, period, app.now, wanted.minute_usd)
         stream.write(page.render(found).encode())
     app.notify(f"Wrote {wanted.output}.")

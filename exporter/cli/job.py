@@ -63,7 +63,7 @@ def job(app: App, name: str, wanted: JobOptions, output: JobOutput) -> None:
     """
     from exporter.reports import job as jobs
 
-    with app.source(wanted.lake).reading() as connection:
+    with app.reading(wanted.lake) as connection:
         found = jobs.read(connection, name, account=wanted.account, region=wanted.region)
     if output.style == "json":
         print_json({"jobs": [each.to_json() for each in found]})

@@ -167,7 +167,7 @@ def _source(app: App, wanted: JobsOptions, stack: ExitStack) -> tuple[Source, Se
 
     if wanted.lake is None:
         return FileSource(app.database()), ()
-    connection = stack.enter_context(app.source(wanted.lake).reading())
+    connection = stack.enter_context(app.reading(wanted.lake))
     silent = notes.of_collectors(connection, app.now, wanted.account, wanted.region)
     return ConnectionSource(connection, notes.state(connection)), tuple(silent)
 

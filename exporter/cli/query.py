@@ -45,8 +45,7 @@ def query(app: App, sql: str, wanted: QueryOptions, output: Output) -> None:
     from exporter.reports import adhoc
 
     text = _text(sql)
-    source = app.source(wanted.lake, row_ids=False)
-    with printing(app, output) as show, source.reading() as connection:
+    with printing(app, output) as show, app.reading(wanted.lake, row_ids=False) as connection:
         show(adhoc.run(connection, text))
 
 

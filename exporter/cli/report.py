@@ -270,13 +270,10 @@ def _without_unsupported_defaults(
 
 
 def _run(app: App, chosen: Report, request: Request, wanted: ReportOptions) -> Result:
-    from exporter.prices.basis import LIST, use_list_prices
     from exporter.reports import running
 
     running.statement(chosen, request)  # raises for a wrong option before the file is opened
-    with app.source(wanted.lake).reading() as connection:
-        if wanted.basis == LIST:
-            use_list_prices(connection)
+    with app.reading(wanted.lake, basis=wanted.basis) as connection:
         return running.run(connection, chosen, request)
 
 

@@ -56,6 +56,20 @@ class Objects(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
         """Return the path if it is a file; patterns find nothing."""
         return [path] if _below(path) in self._sizes else []
 
+    def info(self, path: str, **_: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+        """Return what is known of a file.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+        """
+        if _below(path) not in self._sizes:
+            raise FileNotFoundError(path)
+        return {"name": path, "type": "file", "size": self._sizes[_below(path)]}
+
+    def ls(self, path: str, **_: Any) -> list[str]:  # noqa: ANN401, ARG002 - as above
+        """Return the files of a folder: none, as DuckDB knows all that it may read."""
+        return []
+
     def size(self, path: str) -> int:
         """Return the size of a file."""
         return self._sizes[_below(path)]

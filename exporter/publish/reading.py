@@ -37,6 +37,7 @@ from exporter.errors import (
     UsageError,
 )
 from exporter.extras import extra
+from exporter.prices.basis import LIST, NET, compute_at_list_prices
 from exporter.publish import layout, relations
 from exporter.publish.delta import PUBLISHED, facts
 from exporter.publish.layout import LAYOUT, Table
@@ -90,14 +91,14 @@ _DENIED: Final = ("403", "401", "AccessDenied", "InvalidAccessKeyId", "Signature
 Owners = Mapping[tuple[str, ...], tuple[str, int]]
 
 
-def lake(uri: str, *, row_ids: bool = True) -> Lake:
+def lake(uri: str, *, row_ids: bool = True, costs: str = NET) -> Lake:
     """Return the lake that a user named.
 
     Raises:
         UsageError: The text names no place where a lake can be.
     """
     where = place(uri)
-    return Lake(where, Options(where), row_ids=row_ids)
+    return Lake(where, Options(where), row_ids=row_ids, costs=costs)
 
 
 class Lake:
@@ -108,17 +109,25 @@ class Lake:
         options: Returns the storage options, with valid credentials.
         row_ids: Show `rowid` in `training_jobs`, by which the program's queries join. Without it,
             every relation has the columns of a file, as users expect them.
+        costs: Their basis: NET, as they were published, or LIST. At list prices, the costs
+            are computed from the jobs, as over a file, and take as long.
 
     Attributes:
         objects: The files of the last connection: what was opened, and how many bytes were read.
     """
 
     def __init__(
-        self, where: Place, options: Callable[[], dict[str, str]], *, row_ids: bool = True
+        self,
+        where: Place,
+        options: Callable[[], dict[str, str]],
+        *,
+        row_ids: bool = True,
+        costs: str = NET,
     ) -> None:
         self.where = where
         self._options = options
         self._row_ids = row_ids
+        self._costs = costs
         self.objects: Objects | None = None
 
     @contextmanager
@@ -147,10 +156,12 @@ class Lake:
                 tables = pool.map(lambda each: self._snapshot(each, owners, options), layout.tables())
             for snapshot in tables:
                 objects.add(snapshot.files)
-                for statement in relations.table(snapshot):
+                for statement in relations.table(snapshot, by_month=self._costs == NET):
                     raw.execute(statement)
             for statement in relations.views(row_ids=self._row_ids):
                 raw.execute(statement)
+            if self._costs == LIST:
+                compute_at_list_prices(connection)
             yield connection
 
     def _published(self, options: Mapping[str, str]) -> list[File]:

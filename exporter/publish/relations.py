@@ -31,6 +31,8 @@ _JSON: Final = frozenset(
     for column in each.columns
     if isinstance(column.type, sa.JSON)
 )
+#: Months with a scan of their own; the years before them have one each, so that plans stay short.
+_SINGLE_MONTHS: Final = 15
 #: The prefix of paths in the file system that DuckDB reads (objects.py).
 SCHEME: Final = "lake://"
 
@@ -108,52 +110,70 @@ def collectors(files: Iterable[File]) -> str:
     """
 
 
-def table(snapshot: Snapshot) -> Iterator[str]:
-    """Yield the SQL that creates `lake.NAME`, a table of the lake as it is."""
-    yield "CREATE SCHEMA IF NOT EXISTS lake"
+def table(snapshot: Snapshot, *, by_month: bool = True) -> Iterator[str]:
+    """Yield the SQL that creates `lake.NAME`, a table of the lake as it is.
+
+    Args:
+        snapshot: The table.
+        by_month: Let filters by time remove months. It takes longer to plan, once for each use.
+    """
     name = snapshot.table.name
-    types = {**snapshot.types, **dict.fromkeys(snapshot.table.partitions, "VARCHAR")}
+    yield "CREATE SCHEMA IF NOT EXISTS lake"
     if not snapshot.files:
+        types = {**snapshot.types, **dict.fromkeys(snapshot.table.partitions, "VARCHAR")}
         columns = ", ".join(f"CAST(NULL AS {kind}) AS {each}" for each, kind in types.items())
         yield f"CREATE VIEW lake.{name} AS SELECT {columns} WHERE FALSE"
         return
-    months: dict[str, list[File]] = defaultdict(list)
-    for file in snapshot.files:
-        months[file.month].append(file)
     # In variables, because DuckDB would evaluate the long texts again for each use of a view.
-    yield f"SET VARIABLE {_schema(name)} = MAP {{{', '.join(_entries(snapshot.types))}}}"
-    for month, files in months.items():
+    yield f"SET VARIABLE {name}_columns = MAP {{{', '.join(_entries(snapshot.types))}}}"
+    scans = []
+    for number, (files, condition) in enumerate(_spans(snapshot, by_month=by_month)):
         paths = ", ".join(literal(SCHEME + file.path) for file in files)
-        yield f"SET VARIABLE {_files(name, month)} = [{paths}]"
-    union = "\nUNION ALL\n".join(_month(snapshot, month) for month in sorted(months))
+        yield f"SET VARIABLE {name}_files_{number} = [{paths}]"
+        scans.append(_scan(snapshot, number) + condition)
+    union = "\nUNION ALL\n".join(scans)
     yield f"CREATE VIEW lake.{name} AS\n{union}"
 
 
-def _month(snapshot: Snapshot, month: str) -> str:
-    """Return SQL for the rows of a month."""
+def _scan(snapshot: Snapshot, number: int) -> str:
+    """Return SQL for the rows of one list of files."""
     table = snapshot.table
     listed = ", ".join(
         f"CAST({name} AS JSON) AS {name}" if name in _JSON else name
         for name in (*snapshot.types, *table.partitions)
     )
-    options = f"schema = getvariable('{_schema(table.name)}')"
+    options = f"schema = getvariable('{table.name}_columns')"
     if table.partitions:
         kinds = ", ".join(f"{name}: VARCHAR" for name in table.partitions)
         options += f", hive_partitioning = true, hive_types = {{{kinds}}}"
-    files = f"getvariable('{_files(table.name, month)}')"
-    guard = _guard(snapshot, month)
-    return f"SELECT {listed} FROM read_parquet({files}, {options}){guard and f' WHERE {guard}'}"  # noqa: S608 - our own names
+    files = f"getvariable('{table.name}_files_{number}')"
+    return f"SELECT {listed} FROM read_parquet({files}, {options})"  # noqa: S608 - our own names
 
 
-def _guard(snapshot: Snapshot, month: str) -> str:
-    """Return the condition that rows lie in their month; empty = no column tells."""
+def _spans(snapshot: Snapshot, *, by_month: bool) -> Iterator[tuple[list[File], str]]:
+    """Yield lists of files, each with the condition that holds for their rows; empty = none.
+
+    The newest months have a list each, the years before them as well.
+    """
     column = snapshot.table.dated_by.rpartition(".")[2]
     kind = snapshot.types.get(column)
     midnight = {"DATE": "", "TIMESTAMPTZ": " 00:00:00+00"}.get(kind or "")
-    if not month or midnight is None:
-        return ""
-    first, following = (f"{kind} '{each}-01{midnight}'" for each in (month, _following(month)))
-    return f"{column} >= {first} AND {column} < {following}"
+    if midnight is None or not by_month:
+        yield list(snapshot.files), ""
+        return
+    months = sorted({file.month for file in snapshot.files}, reverse=True)
+    spans: dict[tuple[str, str], list[File]] = defaultdict(list)
+    bounds = {
+        month: (month, _following(month))
+        if month in months[:_SINGLE_MONTHS]
+        else (f"{month[:4]}-01", min(f"{int(month[:4]) + 1:04}-01", months[_SINGLE_MONTHS - 1]))
+        for month in months
+    }
+    for file in snapshot.files:
+        spans[bounds[file.month]].append(file)
+    for (first, following), files in sorted(spans.items()):
+        begin, end = (f"{kind} '{month}-01{midnight}'" for month in (first, following))
+        yield files, f" WHERE {column} >= {begin} AND {column} < {end}"
 
 
 def _following(month: str) -> str:
@@ -167,10 +187,3 @@ def _entries(types: Mapping[str, str]) -> Iterator[str]:
         quoted = literal(name)
         yield f"{quoted}: {{name: {quoted}, type: {literal(kind)}, default_value: NULL}}"
 
-
-def _schema(name: str) -> str:
-    return f"{name}_columns"
-
-
-def _files(name: str, month: str) -> str:
-    return f"{name}_files_{month.replace('-', '_')}"
