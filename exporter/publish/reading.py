@@ -39,7 +39,7 @@ from exporter.errors import (
 from exporter.extras import extra
 from exporter.prices.basis import LIST, NET, compute_at_list_prices
 from exporter.publish import layout, relations
-from exporter.publish.delta import PUBLISHED, facts
+from exporter.publish.delta import PUBLISHED, of_commit
 from exporter.publish.layout import LAYOUT, Table
 from exporter.publish.objects import Objects
 from exporter.publish.relations import SCHEME, File, Snapshot
@@ -181,7 +181,11 @@ class Lake:
             "SELECT account_id, region, collector, sequence, layout FROM collectors"
         ).fetchall()
         _check_layout(self.where, [row[-1] for row in rows])
-        return {(account, region): (name, number) for account, region, name, number, _ in rows}
+        last: dict[str, int] = {}
+        for _, _, name, number, _ in rows:
+            last[name] = max(number, last.get(name, 0))
+        # A publish that changes nothing in a scope leaves its number there.
+        return {(account, region): (name, last[name]) for account, region, name, _, _ in rows}
 
     def _snapshot(self, table: Table, owners: Owners, options: Mapping[str, str]) -> Snapshot:
         """Return what each collector's last whole publish left in a table."""
@@ -270,7 +274,7 @@ def undone(
     first = 0
     changed: set[tuple[str, ...]] = set()
     for commit in commits:
-        ours = facts(commit)
+        ours = of_commit(commit)
         if ours.get("collector") != collector:
             continue
         if ours["sequence"] <= sequence:

@@ -104,7 +104,9 @@ def collectors(files: Iterable[File]) -> str:
     paths = ", ".join(literal(SCHEME + file.path) for file in files)
     return f"""
         CREATE TABLE collectors AS
-        SELECT account_id, region, collector, sequence, layout, published_at, usual_seconds
+        SELECT
+            account_id, region, collector, sequence, layout,
+            NULL::TIMESTAMPTZ AS published_at, NULL::BIGINT AS usual_seconds
         FROM read_parquet([{paths}], hive_partitioning = true, union_by_name = true)
         WHERE table_name = {literal(OWNER)}
     """

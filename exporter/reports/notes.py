@@ -222,6 +222,7 @@ def of_collectors(
                     AND (CAST(:region AS VARCHAR) IS NULL OR region = :region)
                 ) AS scopes
             FROM collectors
+            WHERE published_at IS NOT NULL
             GROUP BY collector
             ORDER BY collector
             """
