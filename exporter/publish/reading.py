@@ -39,7 +39,7 @@ from exporter.errors import (
 from exporter.extras import extra
 from exporter.prices.basis import LIST, NET, compute_at_list_prices
 from exporter.publish import layout, relations
-from exporter.publish.delta import PUBLISHED, of_commit
+from exporter.publish.delta import PUBLISHED, facts
 from exporter.publish.layout import LAYOUT, Table
 from exporter.publish.objects import Objects
 from exporter.publish.relations import SCHEME, File, Snapshot
@@ -151,6 +151,8 @@ class Lake:
             raw.register_filesystem(objects)
             # These files are all that SQL reaches once a user's query is closed off.
             raw.execute(f"SET allowed_directories = [{literal(SCHEME)}]")
+            for statement in relations.schemas():
+                raw.execute(statement)
             owners = self._owners(raw, published)
             with ThreadPoolExecutor(_AT_A_TIME) as pool:
                 tables = pool.map(lambda each: self._snapshot(each, owners, options), layout.tables())
@@ -175,10 +177,10 @@ class Lake:
             ) from None
 
     def _owners(self, raw: duckdb.DuckDBPyConnection, published: Iterable[File]) -> Owners:
-        """Create the table `collectors`, and return collector and last whole publish by scope."""
+        """Create the table `internal.collectors`, and return collector and last whole publish by scope."""
         raw.execute(relations.collectors(published))
         rows = raw.execute(
-            "SELECT account_id, region, collector, sequence, layout FROM collectors"
+            "SELECT account_id, region, collector, sequence, layout FROM internal.collectors"
         ).fetchall()
         _check_layout(self.where, [row[-1] for row in rows])
         last: dict[str, int] = {}
@@ -274,7 +276,7 @@ def undone(
     first = 0
     changed: set[tuple[str, ...]] = set()
     for commit in commits:
-        ours = of_commit(commit)
+        ours = facts(commit)
         if ours.get("collector") != collector:
             continue
         if ours["sequence"] <= sequence:

@@ -221,7 +221,7 @@ def of_collectors(
                     WHERE (CAST(:account AS VARCHAR) IS NULL OR account_id = :account)
                     AND (CAST(:region AS VARCHAR) IS NULL OR region = :region)
                 ) AS scopes
-            FROM collectors
+            FROM internal.collectors
             WHERE published_at IS NOT NULL
             GROUP BY collector
             ORDER BY collector
@@ -246,7 +246,7 @@ def of_collectors(
 def state(connection: sa.Connection) -> str:
     """Return a text that changes with every publish that a connection to a lake shows."""
     rows = connection.execute(
-        sa.text("SELECT DISTINCT collector, sequence FROM collectors ORDER BY ALL")
+        sa.text("SELECT DISTINCT collector, sequence FROM internal.collectors ORDER BY ALL")
     )
     return short_hash(repr([tuple(row) for row in rows]))
 

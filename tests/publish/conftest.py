@@ -16,8 +16,9 @@ import sqlalchemy as sa
 
 from exporter.config.model import Configuration, Source, SyncOptions
 from exporter.prices.rows import UNITS, Price, write
-from exporter.publish import run, storage
-from exporter.simulator import Behaviour, Clock, Simulator, World
+from exporter.publish import delta, run, storage
+from exporter.simulator import Behaviour, Clock, Scope, Simulator, World
+from exporter.simulator.job import JobSpec, JobState
 from exporter.store.database import Database
 from exporter.syncing.run import run_sync
 
@@ -28,7 +29,6 @@ COLLECTORS: Final = {
     "one": ((ONE, "eu-west-1"), (ONE, "us-east-1")),
     "other": ((OTHER, "eu-west-1"),),
 }
-_LATER: Final = timedelta(hours=6)
 #: Tables of a file with an account and a region.
 _SCOPED: Final = ("training_jobs", "sync_scopes", "sync_runs", "quotas")
 _OF_JOBS: Final = ("training_job_details", "training_job_changes")
@@ -50,28 +50,70 @@ class Published:
 
 
 @pytest.fixture(scope="session")
-def whole_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sync three accounts and regions twice, and add prices of every kind."""
+def whole_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sync one account and region, copy parts of it to two others, and add prices of every kind."""
     path = tmp_path_factory.mktemp("whole") / "whole.duckdb"
-    world = World(Clock(NOW - _LATER), seed=11, behaviour=Behaviour(pool_quotas={"ml.g4dn.xlarge": 0}))
-    scopes = [world.scope(*scope) for each in COLLECTORS.values() for scope in each]
-    world.generate(jobs=420, scopes=scopes, since=NOW - timedelta(days=120))
-    configuration = Configuration()
+    shutil.copyfile(migrated_file, path)
+    world = World(Clock(NOW), seed=11, behaviour=Behaviour(pool_quotas={"ml.g4dn.xlarge": 0}))
+    scope = world.scope(*COLLECTORS["one"][0])
+    world.generate(jobs=240, scopes=[scope], since=NOW - timedelta(days=120))
+    _change_a_keep_alive(scope)
     database = Database(path)
     with Simulator(world) as service, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_CONFIG_FILE", os.devnull)
-        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-        for step in (timedelta(), _LATER):
-            world.advance(step)
-            for account, regions in ((ONE, ("eu-west-1", "us-east-1")), (OTHER, ("eu-west-1",))):
-                for name, value in service.environment(account, regions[0]).items():
-                    patch.setenv(name, value)
-                options = SyncOptions(max_rps=0)
-                done = run_sync(database, [Source(regions=regions)], options, configuration)
-                assert done.exit_code == 0
+        for name, value in service.environment().items():
+            patch.setenv(name, value)
+        done = run_sync(database, [Source()], SyncOptions(max_rps=0), Configuration())
+    assert done.exit_code == 0
     with database.writing() as connection:
+        _copy(connection, *COLLECTORS["one"][1], keep=3)
+        _copy(connection, *COLLECTORS["other"][0], keep=2)
         _change(connection)
     return path
+
+
+def _copy(connection: sa.Connection, account: str, region: str, *, keep: int) -> None:
+    """Copy every so many jobs of the first account and region to another one."""
+    (first_account, first_region) = COLLECTORS["one"][0]
+    of_first = f"account_id = '{first_account}' AND region = '{first_region}'"
+    arn = (
+        f"replace(training_job_arn, ':{first_region}:{first_account}:', ':{region}:{account}:') "
+        "AS training_job_arn"
+    )
+    place = f"'{account}' AS account_id, '{region}' AS region"
+    some = f"hash(training_job_arn) % {keep} = 0"
+    for table, changed, where in (
+        ("training_jobs", f"{arn}, {place}", f"{of_first} AND {some}"),
+        ("training_job_details", arn, f"training_job_arn LIKE '%:{first_region}:{first_account}:%' AND {some}"),
+        ("training_job_changes", arn, f"training_job_arn LIKE '%:{first_region}:{first_account}:%' AND {some}"),
+        ("sync_scopes", place, of_first),
+        ("quotas", place, of_first),
+        ("sync_runs", f"{place}, run_id || '{account}{region}' AS run_id", of_first),
+    ):
+        connection.exec_driver_sql(
+            f"INSERT INTO {table} SELECT * REPLACE ({changed}) FROM {table} WHERE {where}"
+        )
+
+
+def _change_a_keep_alive(scope: Scope) -> None:
+    """Add a nightly job whose keep-alive period was shortened after a week."""
+    for night in range(12):
+        keep_alive = 1800 if night < 7 else 600
+        start = NOW - timedelta(days=14 - night, hours=14)
+        end = start + timedelta(hours=1)
+        state = JobState(
+            training_job_status="Completed",
+            secondary_status="Completed",
+            last_modified_time=end,
+            training_start_time=start,
+            training_end_time=end,
+            warm_pool_status="Terminated",
+            warm_pool_retained_seconds=keep_alive,
+            warm_pool_changed_at=end + timedelta(seconds=keep_alive),
+            billable_seconds=3600,
+            training_seconds=3600,
+        )
+        spec = JobSpec("ml.g5.2xlarge", keep_alive_seconds=keep_alive)
+        scope.add(f"nightly-{night + 1}", start - timedelta(minutes=4), spec, state, lives=False)
 
 
 def _change(connection: sa.Connection) -> None:
@@ -130,6 +172,9 @@ def part(whole: Path, path: Path, name: str) -> Database:
     return database
 
 
-def publish(database: Database, lake: Path, name: str, **options: object) -> run.Result:
+def publish(
+    database: Database, folder: Path, name: str, lake: delta.Lake | None = None
+) -> run.Result:
     """Publish as a collector of that name."""
-    return run.publish(database, storage.place(str(lake)), run.Options(collector=name, **options))
+    options = run.Options(collector=name)
+    return run.publish(database, storage.place(str(folder)), options, lake=lake)

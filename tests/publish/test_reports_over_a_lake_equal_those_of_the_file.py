@@ -25,6 +25,8 @@ PERIODS = (
     Period(date(2026, 11, 2), date(2026, 11, 9)),
     Period(date(2026, 7, 1), date(2026, 9, 1)),
 )
+#: Every dimension.
+BY = (("day", "instance_type", "region"), ("month", "account", "team"), ("family", "tag:Project"))
 Both = tuple[sa.Connection, sa.Connection]
 
 
@@ -65,8 +67,7 @@ def requests(report: Report, connection: sa.Connection) -> Iterator[running.Requ
     if report.period:
         yield from (replace(first, period=each) for each in PERIODS[1:])
     if report.by:
-        yield from (replace(first, by=(name,)) for name in (*DIMENSIONS, "tag:Project"))
-        yield replace(first, by=("month", "account", "tag:Project"))
+        yield from (replace(first, by=names) for names in BY)
     if "top" in report.parameters:
         yield replace(first, params={"top": "2"})
 
