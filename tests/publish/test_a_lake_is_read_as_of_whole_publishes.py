@@ -16,7 +16,7 @@ from exporter.publish.delta import Writer
 from exporter.publish.layout import Table
 from exporter.publish.plan import Partition
 from exporter.store.database import Database
-from tests.publish.conftest import COLLECTORS, NOW, Published, part, publish
+from tests.support.published import COLLECTORS, NOW, Published, part, publish
 
 Rows = dict[str, list[str]]
 #: What a publish changes: a job that costs more, and one that is not there any more.

@@ -17,7 +17,7 @@ from exporter.reports.catalogue import Report, catalogue
 from exporter.reports.dimensions import DIMENSIONS
 from exporter.reports.periods import Period
 from exporter.reports.result import Result
-from tests.publish.conftest import NOW, Published
+from tests.support.published import NOW, Published
 
 REPORTS = list(catalogue().values())
 PERIODS = (
