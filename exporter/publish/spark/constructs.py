@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from exporter.extras import extra
+from exporter.store.view_files import compose
 
 with extra("spark", "report --remote"):
     from sqlglot import exp
@@ -19,7 +20,7 @@ with extra("spark", "report --remote"):
 #: Stands for DuckDB's 'infinity'; Spark has no such timestamp.
 _FOREVER: Final = "9999-12-31 23:59:59"
 _MICROSECONDS: Final = 1_000_000
-_INTEGERS: Final = {
+INTEGERS: Final = {
     exp.DType.TINYINT,
     exp.DType.SMALLINT,
     exp.DType.INT,
@@ -27,8 +28,14 @@ _INTEGERS: Final = {
     exp.DType.INT128,
     exp.DType.UBIGINT,
 }
+#: Column of training_job_details in a lake -> the SQL of reports that derives it.
+DERIVED: Final = {
+    "training_began_at": compose("/*part training_began_at*/"),
+    "is_interrupted": "list_contains(json_extract_string("
+    "detail.status_transitions, '$[*].Status'), 'Interrupted')",
+}
 _FLOATS: Final = {exp.DType.DOUBLE, exp.DType.FLOAT}
-_TIMESTAMPS: Final = {
+TIMESTAMPS: Final = {
     exp.DType.TIMESTAMP,
     exp.DType.TIMESTAMPTZ,
     exp.DType.TIMESTAMPLTZ,
@@ -48,7 +55,7 @@ def spark_type(kind: exp.DataType) -> str:
         UnknownConstruct: Spark has no such type.
     """
     of = kind.this
-    if of in _TIMESTAMPS:
+    if of in TIMESTAMPS:
         return "TIMESTAMP"  # sessions are in UTC, so those without a zone are the same
     if of in _TEXTS:
         return "STRING"
@@ -140,7 +147,7 @@ def _seconds(node: exp.Expr) -> exp.Expr:
 def _casting(node: exp.Cast) -> exp.Expr:
     source, to = node.this, node.to
     name = "TRY_CAST" if isinstance(node, exp.TryCast) else "CAST"
-    if to.this in _INTEGERS and not isinstance(source, exp.Null):
+    if to.this in INTEGERS and not isinstance(source, exp.Null):
         kind = _known(source, "a cast")
         # DuckDB rounds, and Spark truncates.
         if kind in _FLOATS:
@@ -151,7 +158,7 @@ def _casting(node: exp.Cast) -> exp.Expr:
         kind = _known(source, "a cast to text")
         if kind in _TEXTS:
             return source
-        if kind not in _INTEGERS | {exp.DType.DECIMAL}:
+        if kind not in INTEGERS | {exp.DType.DECIMAL}:
             raise UnknownConstruct(f"text of {kind.value}")
     made = exp.TryCast if name == "TRY_CAST" else exp.Cast
     new = made(this=source, to=exp.DataType.build(spark_type(to), dialect="spark"))
@@ -172,7 +179,7 @@ def _double(node: exp.Expr) -> exp.Expr:
 def _whole_quotient(node: exp.IntDiv) -> exp.Expr:
     """`//` of whole numbers, which Spark's `div` rounds toward zero as well."""
     for side in (node.left, node.right):
-        if _known(side, "//") not in _INTEGERS:
+        if _known(side, "//") not in INTEGERS:
             raise UnknownConstruct("// of other than whole numbers")
     return exp.Anonymous(this="div", expressions=[node.left, node.right])
 
@@ -180,7 +187,7 @@ def _whole_quotient(node: exp.IntDiv) -> exp.Expr:
 def _sum(node: exp.Sum) -> exp.Expr:
     if isinstance(node.this, exp.Distinct):
         raise UnknownConstruct("sum(DISTINCT …)")
-    if _known(node.this, "a sum") in _INTEGERS:
+    if _known(node.this, "a sum") in INTEGERS:
         # DuckDB adds up whole numbers in 128 bits.
         return exp.Sum(this=_cast(node.this, "DECIMAL(38, 0)"))
     return node
@@ -206,14 +213,14 @@ def _moved(node: exp.Add | exp.Sub) -> exp.Expr:
             made = _cast(_call("datediff", left, right), "BIGINT")
             made.type = exp.DataType.build("bigint")
             return made
-        if _is(right, _INTEGERS):
+        if _is(right, INTEGERS):
             number = right if sign > 0 else exp.Neg(this=exp.Paren(this=right))
             made = _call("date_add", left, _cast(number, "INT"))
             made.type = exp.DataType.build("date")
             return made
         raise UnknownConstruct("+ or − of a date and something else")
     for side in (left, right):
-        if _is(side, _TIMESTAMPS):
+        if _is(side, TIMESTAMPS):
             raise UnknownConstruct(f"− of times ({node.sql('duckdb')[:80]}); subtract epoch()")
     return node
 
@@ -269,7 +276,7 @@ def _list(node: exp.ArrayAgg, where: exp.Expr | None) -> exp.Expr:
     for number, order in enumerate(orders):
         value = order.this
         if order.args.get("desc"):
-            if not _is(value, _FLOATS | _INTEGERS):
+            if not _is(value, _FLOATS | INTEGERS):
                 raise UnknownConstruct("list(… ORDER BY text DESC)")
             value = exp.Neg(this=value)
         fields += [_expr(f"order_{number}"), value.copy()]
@@ -288,7 +295,7 @@ def _none_if_empty(array: exp.Expr) -> exp.Expr:
 
 
 def _each(array: exp.Expr, change: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
-    name = exp.to_identifier("step")
+    name = exp.to_identifier("item")
     return _call("transform", array, exp.Lambda(this=change(name.copy()), expressions=[name]))
 
 
@@ -408,8 +415,30 @@ def _one_number(node: exp.Anonymous) -> exp.Expr:
 
 
 def _different(node: exp.NullSafeNEQ) -> exp.Expr:
-    equal = exp.NullSafeEQ(this=node.this, expression=node.expression)
+    """IS DISTINCT FROM; rows are compared field by field, because not every engine compares them."""
+    left, right = node.this, node.expression
+    pairs = [(left, right)]
+    if isinstance(left, exp.Window) and _is_row(left.this.this) and _is_row(right):
+        fields = left.this.this.expressions
+        pairs = [
+            (_over(left, field), other)
+            for field, other in zip(fields, right.expressions, strict=True)
+        ]
+    equal = exp.and_(
+        *(exp.Paren(this=exp.NullSafeEQ(this=one, expression=other)) for one, other in pairs)
+    )
     return exp.Paren(this=exp.Not(this=exp.Paren(this=equal)))
+
+
+def _is_row(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Anonymous) and node.name == "struct"
+
+
+def _over(window: exp.Window, operand: exp.Expr) -> exp.Expr:
+    """Return the same window function of another operand."""
+    made = window.copy()
+    made.this.set("this", operand.copy())
+    return made
 
 
 def _literal(node: exp.Literal) -> exp.Expr:
@@ -529,7 +558,7 @@ _FUNCTIONS: Final[dict[str, Callable[[exp.Anonymous], exp.Expr]]] = {
     "to_seconds": _to_seconds,
     "hash": _one_number,
     "fmod": lambda node: exp.Mod(this=exp.Paren(this=node.expressions[0]), expression=node.expressions[1]),
-    "list_bool_or": lambda node: _call("exists", node.expressions[0], exp.Lambda(this=exp.to_identifier("step"), expressions=[exp.to_identifier("step")])),
+    "list_bool_or": lambda node: _call("exists", node.expressions[0], exp.Lambda(this=exp.to_identifier("item"), expressions=[exp.to_identifier("item")])),
     "list_slice": _slice,
     "row": _renamed("struct"),
 }

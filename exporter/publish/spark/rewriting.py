@@ -70,6 +70,7 @@ def _rewritten(sql: str, relations: Mapping[str, Columns], planner: Planner) -> 
     tree = parse_one(sql, read="duckdb")
     columns = planner.columns_of(sql)
     written = []
+    _read_derived(tree)
     ctes = _take_ctes(tree)
     queries = [tree, *(cte.this for cte in ctes)]
     tables = frozenset(table.name for query in queries for table in query.find_all(exp.Table))
@@ -81,6 +82,15 @@ def _rewritten(sql: str, relations: Mapping[str, Columns], planner: Planner) -> 
     last = _query(tree, planner, columns)
     head = "WITH\n" + ",\n".join(written) + "\n" if written else ""
     return Rewritten(head + last, columns, tables & relations.keys())
+
+
+def _read_derived(tree: exp.Expr) -> None:
+    """Replace what a lake has as a column by that column."""
+    for name, sql in constructs.DERIVED.items():
+        derived = parse_one(sql, read="duckdb")
+        for node in list(tree.find_all(type(derived))):
+            if node == derived:
+                node.replace(exp.column(name, table="detail"))
 
 
 def _refused(construct: str) -> UsageError:
