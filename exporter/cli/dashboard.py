@@ -13,6 +13,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import options
 from exporter.cli.root import Command
 from exporter.config.kinds import NUMBER, PATH, TIME
+from exporter.config.model import lake
 from exporter.config.options import option
 
 EPILOG = """\b
@@ -46,6 +47,7 @@ class DashboardOptions:
         NUMBER,
         "USD",
     )
+    lake: str | None = lake()
 
 
 @click.command(cls=Command, epilog=EPILOG)
@@ -63,7 +65,7 @@ def dashboard(app: App, wanted: DashboardOptions) -> None:
 
     period = figures.choose_period(since=wanted.since, until=wanted.until, today=app.now.date())
     with target(wanted.output) as stream:
-        with app.database().reading() as connection:
+        with app.reading(wanted.lake) as connection:
             found = figures.read(connection, period, app.now, wanted.minute_usd)
         stream.write(page.render(found).encode())
     app.notify(f"Wrote {wanted.output}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -24,11 +25,13 @@ from exporter.config.kinds import (
     one_of,
     whole,
 )
+from exporter.config.model import lake
 from exporter.config.options import option
 
 if TYPE_CHECKING:
     from exporter.replica.found import Found
-    from exporter.reports.result import Result
+    from exporter.replica.sources import Source
+    from exporter.reports.result import Note, Result
 
 EPILOG = """\b
 Examples:
@@ -93,6 +96,7 @@ class JobsOptions:
     max_results: int | None = option(None, "List at most this many jobs. Default: all.", whole(1))
     next_token: str | None = option(None, "Continue where an earlier list ended.", STRING, "TOKEN")
     deleted: bool = option(False, "Include jobs that AWS has deleted.")
+    lake: str | None = lake()
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of ListTrainingJobs, by its own names."""
@@ -135,34 +139,47 @@ def jobs(app: App, wanted: JobsOptions, output: JobsOutput) -> None:
     """
     from exporter.replica import found
 
-    answer = found.find(
-        app.database(),
-        wanted.parameters(),
-        account=wanted.account,
-        region=wanted.region,
-        deleted=wanted.deleted,
-        most=wanted.max_results,
-    )
-    if output.style == "aws":
-        from exporter.reports.output import target
+    with ExitStack() as stack:
+        source, notes = _source(app, wanted, stack)
+        answer = found.find(
+            source,
+            wanted.parameters(),
+            account=wanted.account,
+            region=wanted.region,
+            deleted=wanted.deleted,
+            most=wanted.max_results,
+        )
+        if output.style == "aws":
+            from exporter.reports.output import target
 
-        with target(output.path) as stream:
+            stream = stack.enter_context(target(output.path))
             for part in answer.as_the_aws_cli_prints():
                 stream.write(part.encode())
-        return
-    with printing(app, output) as show:
-        show(_result(answer, deleted=wanted.deleted))
+            return
+        show = stack.enter_context(printing(app, output))
+        show(_result(answer, notes, deleted=wanted.deleted))
 
 
-def _result(answer: Found, *, deleted: bool) -> Result:
+def _source(app: App, wanted: JobsOptions, stack: ExitStack) -> tuple[Source, Sequence[Note]]:
+    """Return what to list, and what to know about it."""
+    from exporter.replica.sources import ConnectionSource, FileSource
+    from exporter.reports import notes
+
+    if wanted.lake is None:
+        return FileSource(app.database()), ()
+    connection = stack.enter_context(app.reading(wanted.lake))
+    silent = notes.of_collectors(connection, app.now, wanted.account, wanted.region)
+    return ConnectionSource(connection, notes.state(connection)), tuple(silent)
+
+
+def _result(answer: Found, notes: Sequence[Note], *, deleted: bool) -> Result:
     from exporter.reports.result import Column, Note, Result
 
     names = [name for name in _COLUMNS if deleted or name != "deleted_at"]
     columns = tuple(Column(name, *_COLUMNS[name]) for name in names)
-    notes: tuple[Note, ...] = ()
     if answer.token is not None:
-        notes = (Note("more", f"There are more jobs: --next-token {answer.token}"),)
-    return Result(columns, _rows(answer, names), notes=notes, report="jobs")
+        notes = (*notes, Note("more", f"There are more jobs: --next-token {answer.token}"))
+    return Result(columns, _rows(answer, names), notes=tuple(notes), report="jobs")
 
 
 def _rows(answer: Found, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -18,6 +18,7 @@ from exporter.cli.options import Value, options
 from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
 from exporter.config.kinds import MONTH, NUMBER, STRING, TEXT, TIME, one_of
+from exporter.config.model import lake
 from exporter.config.options import option
 from exporter.errors import PartialError, UsageError
 
@@ -36,6 +37,7 @@ Examples:
   sagemaker-exporter report job-history my-training-job
   sagemaker-exporter report summary --format markdown
   sagemaker-exporter report warm-pool-cost --sql | duckdb sagemaker.duckdb
+  sagemaker-exporter report warm-pool-cost --lake s3://lake/sagemaker --by account
 """
 
 
@@ -100,6 +102,7 @@ class ReportOptions:
         "URL",
         secret=True,
     )
+    lake: str | None = lake()
     sql: bool = option(False, "Print the SQL with its values, ready to paste.")
     fail_over: Decimal | None = option(
         None,
@@ -171,7 +174,7 @@ def report(
     if wanted.notify:
         _check_receivers(chosen, wanted.notify)
     with printing(app, output) as show:
-        result = _run(app, chosen, request, wanted.basis)
+        result = _run(app, chosen, request, wanted)
         show(result)
     if wanted.notify:
         _send(result, wanted.notify)
@@ -266,14 +269,11 @@ def _without_unsupported_defaults(
     return replace(kept, param=tuple(known))
 
 
-def _run(app: App, chosen: Report, request: Request, basis: str) -> Result:
-    from exporter.prices.basis import LIST, use_list_prices
+def _run(app: App, chosen: Report, request: Request, wanted: ReportOptions) -> Result:
     from exporter.reports import running
 
     running.statement(chosen, request)  # raises for a wrong option before the file is opened
-    with app.database().reading() as connection:
-        if basis == LIST:
-            use_list_prices(connection)
+    with app.reading(wanted.lake, basis=wanted.basis) as connection:
         return running.run(connection, chosen, request)
 
 

@@ -9,7 +9,7 @@ Row numbers mean nothing outside one file. In a lake, `job_id` is a digest of AR
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -17,15 +17,12 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from exporter.sql import literal
 from exporter.store.schema import metadata
 from exporter.store.view_files import View, compose, create_views, views
 
 #: Version of this layout; readers and writers refuse a lake with a higher one. Raise it with each
 #: change of a table, a column or a type: `tests/publish/test_layout.py` asks for it.
 LAYOUT: Final = 1
-#: Partition of tables that one collector writes for all: the owner of the prices.
-EVERYWHERE: Final = "all"
 
 _ID: Final = "16-byte digest of ARN and creation time: identifies a job in a lake"
 _MONTH: Final = "Partition: UTC month, YYYY-MM, of {}"
@@ -86,10 +83,9 @@ class Table:
         """Whether the table has a partition for each month."""
         return "month" in self.partitions
 
-    @property
-    def is_dated_by_usage(self) -> bool:
-        """Whether a row's month is that of its usage, and not of the creation of its job."""
-        return self.dated_by.endswith("usage_date")
+    def expression(self, column: str) -> str:
+        """Return the SQL of a column."""
+        return dict(self.fields)[column]
 
     @property
     def sql(self) -> str:
@@ -145,21 +141,33 @@ def columns(name: str) -> tuple[Column, ...]:
     return _columns()[name]
 
 
-def over_days(name: str, days: str, where: str = "") -> str:
-    """Return the query of a table that costs are read from, over rows of `usage_days` at hand.
+def over(name: str, batch: Mapping[str, str], where: str = "") -> str:
+    """Return the query of a table over rows of its sources that are at hand.
 
-    Computing the days is the expensive step, and several tables need the same ones.
+    Computing the days of usage is the expensive step, and several tables need the same ones.
 
     Args:
         name: The table.
-        days: The relation with these rows.
-        where: SQL over `row`; empty = all rows.
+        batch: SQL of rows by the name of the view that has them, such as `usage_days`.
+        where: SQL over `row` and the joined relations; empty = all rows.
     """
     found = table(name)
-    steps = {each.name: each.sql for each in views()}
-    ctes = [f"usage_days AS (SELECT * FROM {days})"]  # noqa: S608 - our own names
-    ctes += [f"{step} AS (\n{steps[step]}\n)" for step in found.needs]
+    ctes = [f"{view} AS (\n{sql}\n)" for view, sql in batch.items()]
+    ctes += [f"{view} AS (\n{_views()[view].sql}\n)" for view in found.needs]
     return "WITH\n" + ",\n\n".join(ctes) + "\n\n" + found.select(where)
+
+
+def within(moment: str, month: str) -> str:
+    """Return SQL that says whether a date or time lies in a UTC month, for filters in a scan.
+
+    Args:
+        moment: SQL of a DATE or TIMESTAMPTZ.
+        month: YYYY-MM.
+    """
+    year, number = map(int, month.split("-"))
+    ends = f"{year:04}-{number + 1:02}" if number < 12 else f"{year + 1:04}-01"
+    kind, rest = ("DATE", "") if moment.endswith("_date") else ("TIMESTAMPTZ", " 00:00:00+00")
+    return f"{moment} >= {kind} '{month}-01{rest}' AND {moment} < {kind} '{ends}-01{rest}'"
 
 
 @cache
@@ -549,9 +557,3 @@ def _as_in_the_file(found: Table) -> str:
     has = {name for name, _ in found.fields}
     listed = ", ".join(name for name in _names(found.source) if name in has)
     return f"SELECT {listed}\nFROM lake.{found.name}"
-
-
-def of_scopes(scopes: Iterable[tuple[str, str]], alias: str) -> str:
-    """Return SQL that selects the rows of accounts and regions."""
-    pairs = ", ".join(f"({literal(account)}, {literal(region)})" for account, region in scopes)
-    return f"({alias}.account_id, {alias}.region) IN ({pairs})"

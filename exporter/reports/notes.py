@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,11 +19,17 @@ import sqlalchemy as sa
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Note
 from exporter.reports.values import money
-from exporter.text import counted, last_runs
-from exporter.times import format_time
+from exporter.text import counted, last_runs, short_hash
+from exporter.times import format_age, format_time
 
 MARK: Final = "/*notes*/ /*end*/"
 PREFIX: Final = "note_"
+#: A collector that misses this many of its publishes is silent.
+SILENT_AFTER: Final = 3
+#: Whoever publishes every few minutes may pause as long as this.
+_SHORTEST_SILENCE: Final = timedelta(hours=1)
+#: Accounts and regions that a note names.
+_PLACES: Final = 3
 _SEEN: Final = re.compile(r"shipped list: (\d{4}-\d\d-\d\d),")
 
 #: Why a cost is NULL, by its basis.
@@ -183,6 +189,66 @@ def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[N
     times: list[datetime] = [scope.data_as_of for scope in scopes if scope.data_as_of is not None]
     if times and (period is None or min(times) < midnight(period.until)):
         yield Note("as_of", f"Data as of {format_time(min(times).replace(microsecond=0))}.")
+
+
+def of_collectors(
+    connection: sa.Connection,
+    now: datetime,
+    account: str | None = None,
+    region: str | None = None,
+) -> Iterator[Note]:
+    """Yield a note for each collector of a lake that has fallen silent; none for a file.
+
+    A collector is silent if it has published nothing for `SILENT_AFTER` times as long as it usually
+    takes, or as the others usually take if it has published once only.
+
+    Args:
+        connection: A connection to a lake or a file.
+        now: The current time.
+        account: Only collectors of this account; None = of all.
+        region: Only collectors of this region; None = of all.
+    """
+    collectors = connection.execute(
+        sa.text(
+            """
+            SELECT
+                collector,
+                max(published_at) AS published_at,
+                coalesce(
+                    max(usual_seconds), median(max(usual_seconds)) OVER (), 86400
+                ) AS usual_seconds,
+                list(account_id || '/' || region ORDER BY account_id, region) FILTER (
+                    WHERE (CAST(:account AS VARCHAR) IS NULL OR account_id = :account)
+                    AND (CAST(:region AS VARCHAR) IS NULL OR region = :region)
+                ) AS scopes
+            FROM collectors
+            WHERE published_at IS NOT NULL
+            GROUP BY collector
+            ORDER BY collector
+            """
+        ),
+        {"account": account, "region": region},
+    )
+    for each in collectors.all():
+        silent = now - each.published_at
+        usual = timedelta(seconds=each.usual_seconds)
+        if each.scopes and silent > max(SILENT_AFTER * usual, _SHORTEST_SILENCE):
+            places = ", ".join(each.scopes[:_PLACES])
+            if len(each.scopes) > _PLACES:
+                places += f" and {len(each.scopes) - _PLACES:,} more"
+            yield Note(
+                "silent_collector",
+                f"The collector {each.collector} ({places}) has published nothing for "
+                f"{format_age(silent)}; usually it does every {format_age(usual)}.",
+            )
+
+
+def state(connection: sa.Connection) -> str:
+    """Return a text that changes with every publish that a connection to a lake shows."""
+    rows = connection.execute(
+        sa.text("SELECT DISTINCT collector, sequence FROM collectors ORDER BY ALL")
+    )
+    return short_hash(repr([tuple(row) for row in rows]))
 
 
 def _of_no_scope(connection: sa.Connection) -> Note:

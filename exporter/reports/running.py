@@ -137,6 +137,7 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
             *notes.of_minutes(values),
             *(notes.of_prices(connection) if report.prices and body else ()),
             *notes.of_freshness(connection, request.period),
+            *notes.of_collectors(connection, request.now),
         ),
         report=report.name,
         title=report.title,
