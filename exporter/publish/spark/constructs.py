@@ -66,15 +66,22 @@ def spark_type(kind: exp.DataType) -> str:
     if of in (exp.DType.ARRAY, exp.DType.LIST):
         return f"ARRAY<{spark_type(kind.expressions[0])}>"
     if of is exp.DType.STRUCT:
-        fields = ", ".join(f"`{each.name}`: {spark_type(each.args['kind'])}" for each in kind.expressions)
+        fields = ", ".join(
+            f"`{each.name}`: {spark_type(each.args['kind'])}" for each in kind.expressions
+        )
         return f"STRUCT<{fields}>"
     if of is exp.DType.VARBINARY:
         return "BINARY"
     if of in (exp.DType.UNKNOWN, exp.DType.NULL):
         return "INT"
     if of in (
-        exp.DType.BOOLEAN, exp.DType.DATE, exp.DType.DOUBLE,
-        exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT,
+        exp.DType.BOOLEAN,
+        exp.DType.DATE,
+        exp.DType.DOUBLE,
+        exp.DType.TINYINT,
+        exp.DType.SMALLINT,
+        exp.DType.INT,
+        exp.DType.BIGINT,
     ):
         return str(of.value)
     raise UnknownConstruct(f"the type {kind.sql('duckdb')}")
@@ -173,7 +180,9 @@ def _quotient(node: exp.Div) -> exp.Expr:
 
 
 def _double(node: exp.Expr) -> exp.Expr:
-    return node if _is(node, _FLOATS) and not isinstance(node, exp.Literal) else _cast(node, "DOUBLE")
+    return (
+        node if _is(node, _FLOATS) and not isinstance(node, exp.Literal) else _cast(node, "DOUBLE")
+    )
 
 
 def _whole_quotient(node: exp.IntDiv) -> exp.Expr:
@@ -285,7 +294,9 @@ def _list(node: exp.ArrayAgg, where: exp.Expr | None) -> exp.Expr:
     )
     if orders:
         collected = _call("array_sort", collected)
-    return _none_if_empty(_each(collected, lambda step: exp.Dot(this=step, expression=exp.to_identifier("value"))))
+    return _none_if_empty(
+        _each(collected, lambda step: exp.Dot(this=step, expression=exp.to_identifier("value")))
+    )
 
 
 def _none_if_empty(array: exp.Expr) -> exp.Expr:
@@ -320,11 +331,14 @@ def _quantile(node: exp.PercentileDisc, where: exp.Expr | None) -> exp.Expr:
             expression=_call(
                 "floor",
                 exp.Sub(
-                    this=size.copy(), expression=exp.Mul(this=_cast(part, "DOUBLE"), expression=size.copy())
+                    this=size.copy(),
+                    expression=exp.Mul(this=_cast(part, "DOUBLE"), expression=size.copy()),
                 ),
             ),
         )
-        return _call("try_element_at", values.copy(), _cast(_call("greatest", _expr(1), number), "INT"))
+        return _call(
+            "try_element_at", values.copy(), _cast(_call("greatest", _expr(1), number), "INT")
+        )
 
     parts = node.expression
     if isinstance(parts, exp.Literal):
@@ -383,10 +397,17 @@ def _json_value(node: exp.JSONExtractScalar) -> exp.Expr:
     if isinstance(path, exp.JSONPath):
         root, *steps = path.expressions
         match steps:
-            case [exp.JSONPathSubscript(this=exp.JSONPathWildcard()), exp.JSONPathKey(this=str(field))]:
+            case [
+                exp.JSONPathSubscript(this=exp.JSONPathWildcard()),
+                exp.JSONPathKey(this=str(field)),
+            ]:
                 listed = _call("from_json", node.this, f"ARRAY<STRUCT<{field}: STRING>>")
-                return _each(listed, lambda step: exp.Dot(this=step, expression=exp.to_identifier(field)))
-    if not (isinstance(path, exp.Literal) and path.name.startswith("/") and "/" not in path.name[1:]):
+                return _each(
+                    listed, lambda step: exp.Dot(this=step, expression=exp.to_identifier(field))
+                )
+    if not (
+        isinstance(path, exp.Literal) and path.name.startswith("/") and "/" not in path.name[1:]
+    ):
         raise UnknownConstruct(f"json_extract_string({path.sql()})")
     key = path.name[1:].replace("~1", "/").replace("~0", "~")
     return _call("try_element_at", _call("from_json", node.this, "MAP<STRING, STRING>"), key)
@@ -404,7 +425,13 @@ def _grouping(node: exp.Grouping) -> exp.Expr:
     made: exp.Expr | None = None
     for column in node.expressions:
         one = _cast(_call("grouping", column), "BIGINT")
-        made = one if made is None else exp.Add(this=exp.Mul(this=exp.Paren(this=made), expression=_expr(2)), expression=one)
+        made = (
+            one
+            if made is None
+            else exp.Add(
+                this=exp.Mul(this=exp.Paren(this=made), expression=_expr(2)), expression=one
+            )
+        )
     assert made is not None
     return exp.Paren(this=made)
 
@@ -513,7 +540,11 @@ def _windowed(node: exp.Window) -> exp.Expr:
     if not isinstance(node.this, exp.Filter):
         return node
     aggregate, where = node.this.this, node.this.expression
-    (operand,) = _operands(aggregate)[-1:] if not isinstance(aggregate, exp.Anonymous) else aggregate.expressions
+    (operand,) = (
+        _operands(aggregate)[-1:]
+        if not isinstance(aggregate, exp.Anonymous)
+        else aggregate.expressions
+    )
     name = aggregate.name if isinstance(aggregate, exp.Anonymous) else aggregate.sql_name()
     chosen = exp.Case(ifs=[exp.If(this=where.this, true=operand)])
     node.set("this", _call(name, chosen))
@@ -539,13 +570,22 @@ def _grouped(node: exp.Group) -> exp.Expr:
 
 def _adds_up(node: exp.Expr) -> bool:
     return any(
-        isinstance(each, exp.AggFunc) or (isinstance(each, exp.Anonymous) and each.name in _AGGREGATES)
+        isinstance(each, exp.AggFunc)
+        or (isinstance(each, exp.Anonymous) and each.name in _AGGREGATES)
         for each in node.walk()
     )
 
 
 #: Aggregates among the functions that rules write.
-_AGGREGATES: Final = {"bool_and", "bool_or", "collect_list", "collect_set", "max", "max_by", "min_by"}
+_AGGREGATES: Final = {
+    "bool_and",
+    "bool_or",
+    "collect_list",
+    "collect_set",
+    "max",
+    "max_by",
+    "min_by",
+}
 
 
 _COLLECTED: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
@@ -557,14 +597,24 @@ _FUNCTIONS: Final[dict[str, Callable[[exp.Anonymous], exp.Expr]]] = {
     "epoch_us": _renamed("unix_micros"),
     "to_seconds": _to_seconds,
     "hash": _one_number,
-    "fmod": lambda node: exp.Mod(this=exp.Paren(this=node.expressions[0]), expression=node.expressions[1]),
-    "list_bool_or": lambda node: _call("exists", node.expressions[0], exp.Lambda(this=exp.to_identifier("item"), expressions=[exp.to_identifier("item")])),
+    "fmod": lambda node: exp.Mod(
+        this=exp.Paren(this=node.expressions[0]), expression=node.expressions[1]
+    ),
+    "list_bool_or": lambda node: _call(
+        "exists",
+        node.expressions[0],
+        exp.Lambda(this=exp.to_identifier("item"), expressions=[exp.to_identifier("item")]),
+    ),
+    # Of both, the larger is nearer. They order names that a message suggests.
+    "jaro_winkler_similarity": lambda node: exp.Neg(this=_call("levenshtein", *node.expressions)),
     "list_slice": _slice,
     "row": _renamed("struct"),
 }
 _RULES: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
     exp.Add: _moved,
-    exp.AnyValue: lambda node: node if isinstance(node.parent, exp.IgnoreNulls) else _any_value(node),
+    exp.AnyValue: lambda node: (
+        node if isinstance(node.parent, exp.IgnoreNulls) else _any_value(node)
+    ),
     exp.ArgMax: lambda node: _call("max_by", node.this, node.expression),
     exp.ArgMin: lambda node: _call("min_by", node.this, node.expression),
     exp.ArrayAgg: _aggregate,
@@ -600,12 +650,17 @@ _RULES: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
     exp.MD5: _renamed("md5"),
     exp.NullSafeNEQ: _different,
     exp.PercentileDisc: _aggregate,
-    exp.RegexpExtract: lambda node: _call("regexp_extract", node.this, node.expression, node.args["group"]),
+    exp.RegexpExtract: lambda node: _call(
+        "regexp_extract", node.this, node.expression, node.args["group"]
+    ),
     exp.RegexpLike: lambda node: _call("regexp_like", node.this, node.expression),
     exp.RegexpReplace: _replaced_once,
     exp.Select: _select,
     exp.SplitPart: _renamed("split_part"),
-    exp.Struct: lambda node: _call("named_struct", *(part for each in node.expressions for part in (_expr(each.this.name), each.expression))),
+    exp.Struct: lambda node: _call(
+        "named_struct",
+        *(part for each in node.expressions for part in (_expr(each.this.name), each.expression)),
+    ),
     exp.Sub: _moved,
     exp.Sum: _sum,
     exp.TimestampTrunc: _month,
@@ -615,14 +670,81 @@ _RULES: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
     exp.Window: _windowed,
     exp.UnixToTime: lambda node: _call("timestamp_micros", node.this),
 }
-_SAME: Final[frozenset[type[exp.Expr]]] = frozenset({
-    exp.Abs, exp.Alias, exp.And, exp.Array, exp.Between, exp.Boolean, exp.Case, exp.Coalesce,
-    exp.Column, exp.ColumnDef, exp.Count, exp.DataType, exp.DataTypeParam, exp.Distinct, exp.Dot, exp.DPipe, exp.EQ,
-    exp.Exists, exp.Floor, exp.From, exp.Greatest, exp.GroupingSets, exp.GT, exp.GTE,
-    exp.Having, exp.Identifier, exp.If, exp.In, exp.Interval, exp.Is, exp.Lambda, exp.Lag,
-    exp.Lead, exp.Least, exp.Left, exp.Like, exp.Limit, exp.Lower,
-    exp.LT, exp.LTE, exp.Max, exp.Min, exp.Mod, exp.Mul, exp.Neg, exp.NEQ, exp.Not, exp.Null,
-    exp.Nullif, exp.NullSafeEQ, exp.Or, exp.Order, exp.Ordered, exp.Paren,
-    exp.PropertyEQ, exp.Qualify, exp.Rank, exp.Round, exp.RowNumber, exp.Star, exp.Subquery, exp.Table,
-    exp.TableAlias, exp.Tuple, exp.Union, exp.Values, exp.Var, exp.JSONPath, exp.JSONPathKey, exp.JSONPathRoot, exp.JSONPathSubscript, exp.JSONPathWildcard, exp.Where, exp.WindowSpec,
-})
+_SAME: Final[frozenset[type[exp.Expr]]] = frozenset(
+    {
+        exp.Abs,
+        exp.Alias,
+        exp.And,
+        exp.Array,
+        exp.Between,
+        exp.Boolean,
+        exp.Case,
+        exp.Coalesce,
+        exp.Column,
+        exp.ColumnDef,
+        exp.Count,
+        exp.DataType,
+        exp.DataTypeParam,
+        exp.Distinct,
+        exp.Dot,
+        exp.DPipe,
+        exp.EQ,
+        exp.Exists,
+        exp.Floor,
+        exp.From,
+        exp.Greatest,
+        exp.GroupingSets,
+        exp.GT,
+        exp.GTE,
+        exp.Having,
+        exp.Identifier,
+        exp.If,
+        exp.In,
+        exp.Interval,
+        exp.Is,
+        exp.Lambda,
+        exp.Lag,
+        exp.Lead,
+        exp.Least,
+        exp.Left,
+        exp.Like,
+        exp.Limit,
+        exp.Lower,
+        exp.LT,
+        exp.LTE,
+        exp.Max,
+        exp.Min,
+        exp.Mod,
+        exp.Mul,
+        exp.Neg,
+        exp.NEQ,
+        exp.Not,
+        exp.Null,
+        exp.Nullif,
+        exp.NullSafeEQ,
+        exp.Or,
+        exp.Order,
+        exp.Ordered,
+        exp.Paren,
+        exp.PropertyEQ,
+        exp.Qualify,
+        exp.Rank,
+        exp.Round,
+        exp.RowNumber,
+        exp.Star,
+        exp.Subquery,
+        exp.Table,
+        exp.TableAlias,
+        exp.Tuple,
+        exp.Union,
+        exp.Values,
+        exp.Var,
+        exp.JSONPath,
+        exp.JSONPathKey,
+        exp.JSONPathRoot,
+        exp.JSONPathSubscript,
+        exp.JSONPathWildcard,
+        exp.Where,
+        exp.WindowSpec,
+    }
+)

@@ -11,9 +11,9 @@ import socket
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Context, Decimal
+from functools import cache
 from typing import Any, Final, cast
 
 import sqlalchemy as sa
@@ -24,9 +24,10 @@ from sqlalchemy.engine.result import SimpleResultMetaData
 from exporter.errors import ServiceError, UsageError
 from exporter.extras import extra
 from exporter.publish import layout
+from exporter.publish.reading import Lake
 from exporter.publish.spark import constructs
 from exporter.publish.spark.planner import Columns
-from exporter.publish.spark.rewriting import Rewritten, rewrite
+from exporter.publish.spark.rewriting import Rewritten, rewrite, tables_of
 
 with extra("spark", "report --remote"), warnings.catch_warnings():
     # The client warns about new versions of its own dependencies.
@@ -35,6 +36,7 @@ with extra("spark", "report --remote"), warnings.catch_warnings():
     import grpc
     from pyspark.errors import PySparkException
     from pyspark.sql.connect.client.retries import DefaultPolicy
+    from pyspark.sql.connect.dataframe import DataFrame
     from pyspark.sql.connect.session import SparkSession
     from sqlglot import exp
 
@@ -56,21 +58,6 @@ _PATIENCE: Final = 10.0
 _RETRIES: Final = 5
 
 
-@dataclass(frozen=True)
-class Source:
-    """A table of the lake, as the server can read it.
-
-    Attributes:
-        uri: Its folder.
-        version: The version of the Delta table to read; None = read the files.
-        files: The Parquet files of what a reader sees, for a server without Delta.
-    """
-
-    uri: str
-    version: int | None
-    files: Sequence[str]
-
-
 class _Rows(IteratorResult[Any]):
     """Rows with a description, as a cursor of DuckDB has one."""
 
@@ -87,11 +74,21 @@ class _Rows(IteratorResult[Any]):
 class Remote:
     """The relations of a lake on a Spark Connect server."""
 
-    def __init__(self, session: SparkSession, sources: Mapping[str, Source], address: str) -> None:
+    def __init__(
+        self, session: SparkSession, lake: Lake, connection: sa.Connection, address: str
+    ) -> None:
+        """Use a session for the tables of a lake.
+
+        Args:
+            session: The session.
+            lake: The lake.
+            connection: DuckDB's connection to it, for what only small tables know.
+            address: Host and port of the server, for messages.
+        """
         self._session = session
-        self._sources = sources
+        self._lake = lake
+        self._connection = connection
         self._address = address
-        self._relations = relations()
         self._ready: set[str] = set()
         self._knows_delta: bool | None = None
 
@@ -104,13 +101,21 @@ class Remote:
             UsageError: The statement has a construct that cannot be rewritten.
             ServiceError: The server cannot be reached, or failed.
         """
-        written = rewrite(bound(statement, parameters or {}), self._relations)
+        text = bound(statement, parameters or {})
+        if not tables_of(text) & _large():
+            return self._connection.execute(statement, parameters or {})
+        written = rewrite(text, relations())
         with failures(self._address), self._interruptible():
             self._prepare(written)
             table, _ = self._session.sql(written.sql)._to_table()
         rows = converted(table.columns, list(written.columns.values()))
         # Reports read of a result what IteratorResult has, and the description.
         return cast("sa.CursorResult[Any]", _Rows(written.columns, rows))
+
+    def close(self) -> None:
+        """End the session on the server."""
+        with suppress(PySparkException, grpc.RpcError):
+            self._session.stop()
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -133,29 +138,39 @@ class Remote:
                 self._session.sql(view.sql).createOrReplaceTempView(name)
             self._ready.add(name)
 
-    def _load(self, name: str) -> Any:  # noqa: ANN401 - a data frame of any server
-        source = self._sources[name]
-        columns = layout.columns(name)
+    def _load(self, name: str) -> DataFrame:
+        """Return a table of the lake: its Delta table, or the Parquet files that a reader sees."""
+        snapshot = self._lake.snapshots[name]
+        where = self._lake.where
+        folder = where.table(name)
+        if snapshot.version is not None and self._has_delta(folder):
+            reader = self._session.read.format("delta")
+            return reader.option("versionAsOf", str(snapshot.version)).load(folder)
+        types = {**snapshot.types, **dict.fromkeys(snapshot.table.partitions, "VARCHAR")}
         described = ", ".join(
-            f"`{each.name}` {constructs.spark_type(exp.DataType.build(each.type, dialect='duckdb'))}"
-            for each in columns
+            f"`{column}` {constructs.spark_type(exp.DataType.build(kind, dialect='duckdb'))}"
+            for column, kind in types.items()
         )
-        if source.version is not None and self._has_delta(source):
-            reader = self._session.read.format("delta").option("versionAsOf", str(source.version))
-            return reader.load(source.uri)
-        if not source.files:
+        if not snapshot.files:
             return self._session.createDataFrame([], described)
-        reader = self._session.read.schema(described).option("basePath", source.uri)
-        return reader.parquet(*source.files)
+        paths = [_for_spark(where.table(file.path)) for file in snapshot.files]
+        # Account, region and month are in the paths.
+        reader = self._session.read.schema(described).option("basePath", _for_spark(folder))
+        return reader.parquet(*paths)
 
-    def _has_delta(self, source: Source) -> bool:
+    def _has_delta(self, folder: str) -> bool:
         if self._knows_delta is None:
             try:
-                _ = self._session.read.format("delta").load(source.uri).schema
+                _ = self._session.read.format("delta").load(folder).schema
                 self._knows_delta = True
             except PySparkException:
                 self._knows_delta = False
         return self._knows_delta
+
+
+def _for_spark(uri: str) -> str:
+    # Spark itself reads S3 by this scheme only.
+    return re.sub("^s3://", "s3a://", uri)
 
 
 #: Temporary views of the lake's tables, beside those of the relations that reports read.
@@ -168,19 +183,24 @@ def relations() -> Mapping[str, Columns]:
     return {name: view.columns for name, view in _views().items()}
 
 
-_found: dict[str, Rewritten] = {}
-
-
+@cache
 def _views() -> Mapping[str, Rewritten]:
     """Return the relations over the lake's tables, for Spark."""
-    if not _found:
-        tables: dict[str, Columns] = {
-            _PREFIX + each.name: {column.name: column.type for column in layout.columns(each.name)}
-            for each in layout.tables()
-        }
-        for name, sql in _relations().items():
-            _found[name] = rewrite(_LAKE_TABLE.sub(rf"{_PREFIX}\1", sql), tables)
-    return _found
+    tables: dict[str, Columns] = {
+        _PREFIX + each.name: {column.name: column.type for column in layout.columns(each.name)}
+        for each in layout.tables()
+    }
+    return {
+        name.removeprefix("internal."): rewrite(_LAKE_TABLE.sub(rf"{_PREFIX}\1", sql), tables)
+        for name, sql in _relations().items()
+    }
+
+
+@cache
+def _large() -> frozenset[str]:
+    """Return the relations over tables with a partition for each month."""
+    months = {_PREFIX + each.name for each in layout.tables() if each.by_month}
+    return frozenset(name for name, view in _views().items() if view.tables & months)
 
 
 def _relations() -> dict[str, str]:
@@ -192,27 +212,42 @@ def _relations() -> dict[str, str]:
     return found
 
 
-def connect(uri: str, sources: Mapping[str, Source]) -> Remote:
-    """Return a session on a server; `close` ends it.
+@contextmanager
+def opened(uri: str, lake: Lake) -> Iterator[Remote]:
+    """Open a lake on a server.
+
+    Args:
+        uri: `sc://HOST:PORT`, with parameters of Spark Connect after `/;`.
+        lake: The lake, which the server must be able to read as well.
 
     Raises:
         UsageError: This is no URI of a Spark Connect server.
         ServiceError: The server cannot be reached.
     """
     address = address_of(uri)
-    with failures(address):
-        # Spark's client would wait for a server for ten minutes.
-        host, port = address.rsplit(":", 1)
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            session = SparkSession.builder.remote(uri).create()
-        session.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES)])
-        for name, value in _SETTINGS.items():
-            # A server that lacks a setting has no other behaviour to choose.
-            with suppress(PySparkException):
-                session.conf.set(name, value)
-    return Remote(session, sources, address)
+    with lake.reading() as connection:
+        with failures(address):
+            session = _session(uri, address)
+        remote = Remote(session, lake, connection, address)
+        try:
+            yield remote
+        finally:
+            remote.close()
+
+
+def _session(uri: str, address: str) -> SparkSession:
+    # Spark's client would wait for a server for ten minutes.
+    host, port = address.rsplit(":", 1)
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        session = SparkSession.builder.remote(uri).create()
+    session.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES)])
+    for name, value in _SETTINGS.items():
+        # A server that lacks a setting has no other behaviour to choose.
+        with suppress(PySparkException):
+            session.conf.set(name, value)
+    return session
 
 
 def address_of(uri: str) -> str:
@@ -269,9 +304,7 @@ def bound(statement: sa.TextClause, parameters: Mapping[str, Any]) -> str:
     return str(compiled)
 
 
-def converted(
-    columns: Sequence[Any], types: Sequence[str]
-) -> Iterator[tuple[Any, ...]]:
+def converted(columns: Sequence[Any], types: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of Arrow columns with the values that DuckDB gives for these types."""
     read = [
         _column(column.to_pylist(), _converter(exp.DataType.build(kind, dialect="duckdb")))
