@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from exporter.errors import (
@@ -73,6 +73,8 @@ _ENTRY: Final = {
     "fingerprint": "VARCHAR",
     "first_month": "VARCHAR",
     "last_month": "VARCHAR",
+    "published_at": "TIMESTAMP WITH TIME ZONE",
+    "usual_seconds": "BIGINT",
     "account_id": "VARCHAR",
     "region": "VARCHAR",
 }
@@ -193,7 +195,7 @@ class Lake:
             if opened is None or (opened.transaction_version(collector) or 0) <= sequence:
                 return found
             for commit in opened.history(None):
-                ours = _facts(commit)
+                ours = facts(commit)
                 if ours.get("collector") != collector:
                     continue
                 if ours["sequence"] <= sequence:
@@ -472,6 +474,8 @@ def _entry(row: Mapping[str, Any]) -> Entry:
         row["fingerprint"],
         row["first_month"],
         row["last_month"],
+        None if row["published_at"] is None else int(row["published_at"].timestamp()),
+        row["usual_seconds"],
     )
 
 
@@ -487,6 +491,10 @@ def _values(entry: Entry) -> dict[str, Any]:
         "fingerprint": entry.fingerprint,
         "first_month": entry.first,
         "last_month": entry.last,
+        "published_at": None
+        if entry.published_at is None
+        else datetime.fromtimestamp(entry.published_at, UTC),
+        "usual_seconds": entry.usual_seconds,
         "account_id": entry.partition.scope.account_id,
         "region": entry.partition.scope.region,
     }
@@ -497,7 +505,7 @@ def _partition(values: list[str]) -> Partition:
     return Partition(Scope(account, region), month)
 
 
-def _facts(commit: Mapping[str, Any]) -> dict[str, Any]:
+def facts(commit: Mapping[str, Any]) -> dict[str, Any]:
     """Return what one of our commits says of itself; empty for any other commit."""
     text = commit.get(_COMMIT)
     found: dict[str, Any] = json.loads(text) if isinstance(text, str) else {}

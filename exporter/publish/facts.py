@@ -84,7 +84,7 @@ SELECT
     account_id, region, {month_of("day.creation_time")} AS month,
     strftime(min(usage_date), '%Y-%m'),
     strftime(max(latest_date), '%Y-%m')
-FROM job_days AS day
+FROM internal.job_days AS day
 GROUP BY account_id, region, month
 """  # noqa: S608 - our own names
 
@@ -101,7 +101,7 @@ SELECT
         first_job.training_job_arn, first_job.creation_time, job.training_job_arn,
         job.creation_time, member.position
     ) AS mark
-FROM pool_members AS member
+FROM internal.pool_members AS member
 INNER JOIN training_jobs AS job ON member.job_id = job.rowid
 INNER JOIN training_jobs AS first_job ON member.chain = first_job.rowid
 """  # noqa: S608 - our own names
@@ -200,7 +200,7 @@ class Facts:
         sources: Mapping[str, str] | None = None,
     ) -> Iterator[Step]:
         """Yield tables over the days that are computed."""
-        over = {"usage_days": "SELECT * FROM lake_days"} | dict(sources or {})
+        over = {"internal.usage_days": "SELECT * FROM lake_days"} | dict(sources or {})
         for name in names:
             table = layout.table(name)
 
@@ -233,7 +233,7 @@ class Facts:
                 for scope, month in batch
             )
             chosen = f"FROM lake_members WHERE (account_id, region, month) IN ({listed})"
-            sources = {"pool_members": f"SELECT chain, job_id, position {chosen}"}
+            sources = {"internal.pool_members": f"SELECT chain, job_id, position {chosen}"}
 
             def rows(change: Change, sources: Mapping[str, str] = sources) -> Opened:
                 where = _of(members, change.replaced)
@@ -262,12 +262,14 @@ class Facts:
                 yield Partition(Scope(account, region), month)
 
     def _compute_days(self, where: str) -> None:
-        query = f"SELECT day.* FROM usage_days AS day WHERE {where}"  # noqa: S608 - our own names
+        query = f"SELECT day.* FROM internal.usage_days AS day WHERE {where}"  # noqa: S608 - our own names
         self._raw.execute(f"CREATE OR REPLACE TEMP TABLE lake_days AS {query}")
 
     def _read_jobs(self) -> dict[Partition, Span]:
         """Read the fingerprints of jobs, details and changes; return those of the jobs' costs."""
-        details = layout.table("training_job_details").sql + repr(_view("job_specifications"))
+        details = layout.table("training_job_details").sql + repr(
+            _view("internal.job_specifications")
+        )
         found = {}
         for account, region, month, *marks, until in self._all(_JOBS_SQL):
             partition = Partition(Scope(account, region), month)

@@ -9,6 +9,7 @@ Row numbers mean nothing outside one file. In a lake, `job_id` is a digest of AR
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -18,7 +19,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from exporter.store.schema import metadata
-from exporter.store.view_files import View, compose, create_views, views
+from exporter.store.view_files import INTERNAL, View, compose, create_views, views
 
 #: Version of this layout; readers and writers refuse a lake with a higher one. Raise it with each
 #: change of a table, a column or a type: `tests/publish/test_layout.py` asks for it.
@@ -152,9 +153,21 @@ def over(name: str, batch: Mapping[str, str], where: str = "") -> str:
         where: SQL over `row` and the joined relations; empty = all rows.
     """
     found = table(name)
-    ctes = [f"{view} AS (\n{sql}\n)" for view, sql in batch.items()]
-    ctes += [f"{view} AS (\n{_views()[view].sql}\n)" for view in found.needs]
-    return "WITH\n" + ",\n\n".join(ctes) + "\n\n" + found.select(where)
+    steps = dict(batch) | {view: _views()[view].sql for view in found.needs}
+    ctes = ",\n\n".join(f"{_local(view)} AS (\n{sql}\n)" for view, sql in steps.items())
+    return _locally(f"WITH\n{ctes}\n\n{found.select(where)}", steps)
+
+
+def _local(view: str) -> str:
+    """Return a view's name without its schema, which a CTE cannot have."""
+    return view.removeprefix(f"{INTERNAL}.")
+
+
+def _locally(sql: str, names: Iterable[str]) -> str:
+    """Return SQL that reads CTEs in place of views."""
+    for name in names:
+        sql = re.sub(rf"\b{re.escape(name)}\b(?!\.)", _local(name), sql)
+    return sql
 
 
 def within(moment: str, month: str) -> str:
@@ -347,7 +360,7 @@ def _of_scope(
 
 def _of_prices(source: str) -> Table:
     return Table(
-        name=source,
+        name=source.removeprefix(f"{INTERNAL}."),
         comment=_comment(source),
         source=source,
         fields=_fields(_names(source)),
@@ -415,7 +428,7 @@ _TABLES: Final = (
         "training_job_details",
         "training_job_details",
         "row.creation_time",
-        joins=f"{_JOB}\nLEFT JOIN job_specifications AS specification "
+        joins=f"{_JOB}\nLEFT JOIN internal.job_specifications AS specification "
         "USING (training_job_arn, creation_time)",
         owner="job",
         extra=[
@@ -446,7 +459,7 @@ _TABLES: Final = (
     ),
     _monthly(
         "usage_days",
-        "usage_days",
+        "internal.usage_days",
         "row.usage_date",
         names=_DAYS,
         comment="What was used on each UTC day, compute and storage in one row: the source of "
@@ -454,28 +467,28 @@ _TABLES: Final = (
     ),
     _monthly(
         "daily_costs",
-        "cost_lines",
+        "internal.cost_lines",
         "row.usage_date",
         comment="What each job cost on each UTC day, one row per job, day, component, instance "
         "type and price. Pools that were reused at once have a row here, which costs nothing: "
         "is_instant is true",
-        needs=("cost_lines",),
+        needs=("internal.cost_lines",),
     ),
     _monthly(
         "training_job_costs",
         "training_job_costs",
         "row.creation_time",
-        needs=("job_costs", "training_job_costs"),
+        needs=("internal.job_costs", "training_job_costs"),
     ),
     _monthly(
         "warm_pool_costs",
         "warm_pool_costs",
         "row.creation_time",
-        needs=("job_costs", "warm_pool_costs"),
+        needs=("internal.job_costs", "warm_pool_costs"),
     ),
     _monthly(
         "pool_members",
-        "pool_members",
+        "internal.pool_members",
         "first_job.creation_time",
         {"chain": digest("first_job"), "job_id": digest("job")},
         joins="INNER JOIN training_jobs AS job ON row.job_id = job.rowid\n"
@@ -493,12 +506,12 @@ _TABLES: Final = (
         # The name of a chain ends with the creation time of its first job.
         "make_timestamp(CAST(split_part(row.chain_id, '@', -1) AS BIGINT) * 1000)",
         job="",
-        needs=("pool_steps", "warm_pool_chains"),
+        needs=("internal.pool_steps", "warm_pool_chains"),
         dates="creation_time of the first job",
     ),
     _of_scope(
         "rate_card",
-        "rate_card",
+        "internal.rate_card",
         changed={"hour_quotient": "CAST(row.hour_quotient AS BIGINT)"},
         joins=f"{_RATES_OF}\n"
         # A scope has the prices of its own instance types, whatever other scopes the file has.
@@ -517,7 +530,7 @@ _TABLES: Final = (
         owner="scope",
     ),
     _of_scope("quotas", "quotas"),
-    _of_prices("cost_bases"),
+    _of_prices("internal.cost_bases"),
     _of_prices("prices"),
     _of_prices("price_imports"),
     _of_prices("discounts"),
@@ -534,9 +547,7 @@ def relations() -> dict[str, str]:
     Each has the columns that it has in a file. `rowid` of `training_jobs` is the job's identity, so
     the reports join by it as they do in a file.
     """
-    taken = {each.source: each for each in _TABLES}
-    over_days = "WITH usage_days AS (SELECT * FROM lake.usage_days)\n"
-    found = {name: _as_in_the_file(each) for name, each in taken.items()}
+    found = {each.source: _as_in_the_file(each) for each in _TABLES}
     return found | {
         # Each scope has the names of its accounts.
         "accounts": "SELECT account_id, max(account_name) AS account_name\n"
@@ -545,11 +556,16 @@ def relations() -> dict[str, str]:
         "FROM lake.training_jobs",
         "daily_costs": f"SELECT {', '.join(_names('daily_costs'))}\n"
         "FROM lake.daily_costs\nWHERE is_instant IS NOT TRUE",
-        "job_costs": over_days + _views()["job_costs"].sql,
-        "job_specifications": "SELECT training_job_arn, creation_time, specification\n"
+        "internal.job_specifications": "SELECT training_job_arn, creation_time, specification\n"
         "FROM lake.training_job_details",
-        "pool_steps": over_days + _views()["pool_steps"].sql,
+        **{name: _over_days(name) for name in ("internal.job_costs", "internal.pool_steps")},
     }
+
+
+def _over_days(view: str) -> str:
+    """Return SQL for a view that needs nothing but the days of usage, from the lake."""
+    days = "WITH usage_days AS (SELECT * FROM lake.usage_days)\n"
+    return days + _locally(_views()[view].sql, ["internal.usage_days"])
 
 
 def _as_in_the_file(found: Table) -> str:

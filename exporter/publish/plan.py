@@ -22,8 +22,8 @@ JOBS: Final = "_jobs"
 #: Not a table: when the owner of the prices removed old files last, as Unix time in `rows`.
 CLEARED: Final = "_cleared"
 _NO_TABLES: Final = frozenset({OWNER, INPUTS, JOBS, CLEARED})
-#: The sequence of a claim whose publish has not ended.
-_UNFINISHED: Final = 0
+#: The fingerprint of a claim before its first publish has ended.
+_CLAIMED: Final = "claimed"
 
 
 class Scope(NamedTuple):
@@ -62,6 +62,9 @@ class Entry:
         fingerprint: Changes when a row changes.
         first: For JOBS: the first month with usage.
         last: For JOBS: the last month with usage.
+        published_at: For OWNER: when the publish ended, as Unix time; None = none has.
+        usual_seconds: For OWNER: seconds between the collector's publishes, as a rule; None = not
+            known.
     """
 
     collector: str
@@ -74,6 +77,8 @@ class Entry:
     fingerprint: str = ""
     first: str = ""
     last: str = ""
+    published_at: int | None = None
+    usual_seconds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,8 @@ class Known:
         jobs: Its jobs, by month of creation.
         unfinished: Its scopes that no publish has completed since they were claimed.
         cleared: When it removed old files last, as Unix time.
+        published_at: When its last publish ended, as Unix time; None = none has.
+        usual_seconds: Seconds between its publishes, as a rule; None = not known.
     """
 
     sequence: int = 0
@@ -127,6 +134,8 @@ class Known:
     jobs: dict[Partition, Span] = field(default_factory=dict)
     unfinished: set[Scope] = field(default_factory=set)
     cleared: int = 0
+    published_at: int | None = None
+    usual_seconds: int | None = None
 
     def of(self, table: str) -> dict[Partition, Content]:
         """Return what the partitions of a table hold."""
@@ -171,8 +180,11 @@ def known(entries: Iterable[Entry], collector: str, layout: int) -> Known:
         if entry.collector != collector:
             continue
         found.sequence = max(found.sequence, entry.sequence)
-        if entry.table == OWNER and entry.sequence == _UNFINISHED:
+        if entry.table == OWNER and entry.fingerprint == _CLAIMED:
             found.unfinished.add(scope)
+        elif entry.table == OWNER:
+            found.published_at = entry.published_at
+            found.usual_seconds = entry.usual_seconds
         elif entry.table == CLEARED:
             found.cleared = entry.rows
         elif entry.table == INPUTS:
@@ -361,9 +373,29 @@ def commits(change: Change, limit: int) -> Iterator[Change]:
         yield change.of(batch)
 
 
-def claimed(scope: Scope, claim: Claim, layout: int) -> Entry:
-    """Return the row of `_published` that claims a scope, before anything of it is written."""
-    return Entry(claim.collector, _UNFINISHED, claim.epoch, layout, OWNER, Partition(scope))
+def claimed(scope: Scope, claim: Claim, found: Known, layout: int) -> Entry:
+    """Return the row of `_published` that claims a scope, before anything of it is written.
+
+    It has the number of the collector's last whole publish, which knows nothing of the scope.
+    """
+    common = (claim.collector, found.sequence, claim.epoch, layout)
+    return Entry(
+        *common,
+        OWNER,
+        Partition(scope),
+        0,
+        _CLAIMED,
+        published_at=found.published_at,
+        usual_seconds=found.usual_seconds,
+    )
+
+
+def usual_seconds(found: Known, now: int) -> int | None:
+    """Return the usual time between publishes, of which this one is the last; None = not known."""
+    if found.published_at is None:
+        return None
+    seconds = max(now - found.published_at, 0)
+    return seconds if found.usual_seconds is None else (3 * found.usual_seconds + seconds) // 4
 
 
 def entries(
@@ -371,7 +403,13 @@ def entries(
 ) -> Iterator[Entry]:
     """Yield the rows of `_published` of a scope: its owner and all of its fingerprints."""
     common = (claim.collector, sequence, claim.epoch, layout)
-    yield Entry(*common, OWNER, Partition(scope))
+    yield Entry(
+        *common,
+        OWNER,
+        Partition(scope),
+        published_at=found.published_at,
+        usual_seconds=found.usual_seconds,
+    )
     if scope == PRICES and found.cleared:
         yield Entry(*common, CLEARED, Partition(scope), found.cleared)
     if scope in found.inputs:

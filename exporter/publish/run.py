@@ -181,7 +181,7 @@ def publish(
                 _take(run, step, facts)
             _fence(run, facts)
             removed = _clear(run, now())
-            _finish(run, facts)
+            _finish(run, facts, now())
     return Result(
         where.uri,
         run.collector,
@@ -294,7 +294,7 @@ def _begin(run: _Publish, facts: Facts) -> Writer:
         )
         new = plan.new_claims(found, run.claims)
         return Writer(run.collector, run.sequence, run.claims), {
-            scope: [plan.claimed(scope, claim, LAYOUT)] for scope, claim in new.items()
+            scope: [plan.claimed(scope, claim, found, LAYOUT)] for scope, claim in new.items()
         }
 
     run.lake.claim(run.collector, decide)
@@ -323,7 +323,6 @@ def _clear(run: _Publish, now: float) -> int:
         return 0
     removed = sum(run.lake.clear(name, run.options.retention) for name in _all_names())
     run.known.cleared = int(now)
-    run.written.add((PUBLISHED, PRICES))
     return removed
 
 
@@ -332,17 +331,21 @@ def _all_names() -> Iterator[str]:
     yield PUBLISHED
 
 
-def _finish(run: _Publish, facts: Facts) -> None:
-    """Write the fingerprints of the scopes that have changed."""
+def _finish(run: _Publish, facts: Facts, now: float) -> None:
+    """Write the fingerprints. Every scope gets the number of this publish.
+
+    A reader takes that number for the last whole publish of the collector.
+    """
     if run.writer is None:
         return
-    run.known.inputs = dict(facts.inputs)
-    run.known.jobs = dict(facts.jobs)
-    scopes = {scope for _, scope in run.written} | run.new | run.known.unfinished
+    known = run.known
+    known.inputs, known.jobs = dict(facts.inputs), dict(facts.jobs)
+    known.usual_seconds = plan.usual_seconds(known, int(now))
+    known.published_at = int(now)
     run.lake.publish(
         {
-            scope: list(plan.entries(scope, run.claims[scope], run.known, run.sequence, LAYOUT))
-            for scope in scopes & set(run.claims)
+            scope: list(plan.entries(scope, claim, known, run.sequence, LAYOUT))
+            for scope, claim in run.claims.items()
         },
         run.writer,
     )

@@ -20,6 +20,10 @@ from exporter.publish import run, storage
 from exporter.simulator import Behaviour, Clock, Simulator, World
 from exporter.store.database import Database
 from exporter.syncing.run import run_sync
+from tests.conftest import ACCOUNT, NOON, REGION
+from tests.publish.support import filled
+from tests.support import lakes
+from tests.support.lakes import Collectors
 
 NOW: Final = datetime(2026, 11, 20, 15, tzinfo=UTC)
 ONE, OTHER = "111122223333", "444455556666"
@@ -133,3 +137,33 @@ def part(whole: Path, path: Path, name: str) -> Database:
 def publish(database: Database, lake: Path, name: str, **options: object) -> run.Result:
     """Publish as a collector of that name."""
     return run.publish(database, storage.place(str(lake)), run.Options(collector=name, **options))
+
+
+@pytest.fixture(scope="session")
+def made(
+    migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Collectors, Path]]:
+    """Three collectors after their first publish, and their lake; not to be changed."""
+    folder = tmp_path_factory.mktemp("collectors")
+    database = Database(Path(shutil.copy(migrated_file, folder / "synced.duckdb")))
+    world = World(Clock(NOON), seed=7, behaviour=Behaviour())
+    world.scope(ACCOUNT, REGION)
+    with Simulator(world) as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in running.environment().items():
+            patch.setenv(name, value)
+        filled(database, world)
+    three = lakes.collectors(database.path, folder)
+    three.publish(folder / "lake")
+    yield three, folder / "lake"
+
+
+@pytest.fixture
+def three(made: tuple[Collectors, Path], tmp_path: Path) -> Collectors:
+    """Three collectors after their first publish."""
+    return made[0].copy(tmp_path)
+
+
+@pytest.fixture
+def lake(made: tuple[Collectors, Path], tmp_path: Path) -> Path:
+    """Their lake."""
+    return Path(shutil.copytree(made[1], tmp_path / "lake"))

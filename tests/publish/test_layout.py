@@ -37,7 +37,7 @@ def statements(report: Report) -> Iterator[str]:
 def lake() -> Iterator[duckdb.DuckDBPyConnection]:
     """Give an empty lake, with the relations that reports read from it."""
     with in_memory() as connection:
-        connection.execute("CREATE SCHEMA lake")
+        connection.execute("CREATE SCHEMA lake; CREATE SCHEMA internal")
         for table in layout.tables():
             columns = ", ".join(f"{each.name} {each.type}" for each in layout.columns(table.name))
             connection.execute(f"CREATE TABLE lake.{table.name} ({columns})")
