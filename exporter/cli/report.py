@@ -103,6 +103,13 @@ class ReportOptions:
         secret=True,
     )
     lake: str | None = lake()
+    remote: str | None = option(
+        None,
+        "Run the report on this Spark Connect server, over --lake: sc://HOST:PORT.",
+        TEXT,
+        "URI",
+        secret=True,
+    )
     sql: bool = option(False, "Print the SQL with its values, ready to paste.")
     fail_over: Decimal | None = option(
         None,
@@ -273,8 +280,23 @@ def _run(app: App, chosen: Report, request: Request, wanted: ReportOptions) -> R
     from exporter.reports import running
 
     running.statement(chosen, request)  # raises for a wrong option before the file is opened
+    if wanted.remote is not None:
+        return _run_remotely(wanted.remote, chosen, request, wanted)
     with app.reading(wanted.lake, basis=wanted.basis) as connection:
         return running.run(connection, chosen, request)
+
+
+def _run_remotely(uri: str, chosen: Report, request: Request, wanted: ReportOptions) -> Result:
+    if wanted.lake is None:
+        raise UsageError("--remote needs --lake URI: the server reads the lake, not the file.")
+    if wanted.basis != "net":
+        raise UsageError("--basis list needs the jobs of the lake in DuckDB: leave out --remote.")
+    from exporter.publish import reading
+    from exporter.publish.spark import remote
+    from exporter.reports import running
+
+    with remote.opened(uri, reading.lake(wanted.lake)) as source:
+        return running.run(source, chosen, request)
 
 
 def _all_reports() -> Result:

@@ -86,7 +86,14 @@ _OPTIONS: Final = frozenset(
     }
 )
 #: What an object store answers to credentials that it does not accept.
-_DENIED: Final = ("403", "401", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Token")
+_DENIED: Final = (
+    "403",
+    "401",
+    "AccessDenied",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "Token",
+)
 
 Owners = Mapping[tuple[str, ...], tuple[str, int]]
 
@@ -114,6 +121,7 @@ class Lake:
 
     Attributes:
         objects: The files of the last connection: what was opened, and how many bytes were read.
+        snapshots: What this connection sees of each table.
     """
 
     def __init__(
@@ -129,6 +137,7 @@ class Lake:
         self._row_ids = row_ids
         self._costs = costs
         self.objects: Objects | None = None
+        self.snapshots: dict[str, Snapshot] = {}
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -155,8 +164,12 @@ class Lake:
                 raw.execute(statement)
             owners = self._owners(raw, published)
             with ThreadPoolExecutor(_AT_A_TIME) as pool:
-                tables = pool.map(lambda each: self._snapshot(each, owners, options), layout.tables())
+                tables = pool.map(
+                    lambda each: self._snapshot(each, owners, options), layout.tables()
+                )
+            self.snapshots = {}
             for snapshot in tables:
+                self.snapshots[snapshot.table.name] = snapshot
                 objects.add(snapshot.files)
                 for statement in relations.table(snapshot, by_month=self._costs == NET):
                     raw.execute(statement)
@@ -204,12 +217,13 @@ class Lake:
                 "Publish to a new place.",
             )
         types = {each.name: _type(each.type) for each in newest.schema().fields}
-        found = _files(table.name, newest, table.partitions)
+        found = everything = _files(table.name, newest, table.partitions)
         for name, number in sorted(set(owners.values())):
             if (newest.transaction_version(name) or 0) > number:
                 found = self._as_of(newest, table, name, number, found, options)
         known = [file for file in found if file.scope in owners]
-        return Snapshot(table, _without(types, table.partitions), known)
+        version = newest.version() if known == everything else None
+        return Snapshot(table, _without(types, table.partitions), known, version)
 
     def _as_of(
         self,

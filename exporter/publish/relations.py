@@ -76,11 +76,13 @@ class Snapshot:
         table: What the layout says of it.
         types: Column name -> DuckDB type, without the partition columns.
         files: Its files.
+        version: The version of the Delta table with exactly these files; None = there is none.
     """
 
     table: Table
     types: Mapping[str, str]
     files: Sequence[File]
+    version: int | None = None
 
 
 def schemas() -> Iterator[str]:
@@ -194,4 +196,3 @@ def _entries(types: Mapping[str, str]) -> Iterator[str]:
     for name, kind in types.items():
         quoted = literal(name)
         yield f"{quoted}: {{name: {quoted}, type: {literal(kind)}, default_value: NULL}}"
-

@@ -145,7 +145,8 @@ class _History:
         self.saved_minutes = None if saved is None else max(0.0, saved) / 60
         # Each engine lists the jobs in an order of its own.
         self.jobs = sorted(
-            map(Ran.read, row["jobs"]), key=lambda ran: (ran.created, ran.ended or 0.0, *in_order(ran.job))
+            map(Ran.read, row["jobs"]),
+            key=lambda ran: (ran.created, ran.ended or 0.0, *in_order(ran.job)),
         )
         self.longest = max(GRID[-1], row["longest_keep_alive"])
 

@@ -249,9 +249,7 @@ def _replayed(row: Row) -> list[Job]:
     )
     numbers = {job[0]: number for number, job in enumerate(jobs)}
     return [
-        Job(
-            numbers[key], *settings, instances or 0, numbers.get(taker, -1) if had_pool else None
-        )
+        Job(numbers[key], *settings, instances or 0, numbers.get(taker, -1) if had_pool else None)
         for key, *settings, instances, had_pool, taker in jobs
     ]
 

@@ -7,6 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from exporter.errors import UsageError
+from exporter.reports.source import Source
 
 _IS_KNOWN: Final = """
 SELECT EXISTS (
@@ -28,7 +29,7 @@ LIMIT 3
 """
 
 
-def check_job(connection: sa.Connection, name: str) -> None:
+def check_job(connection: Source, name: str) -> None:
     """Check that the database has a job of this name or ARN.
 
     Raises:
@@ -38,7 +39,7 @@ def check_job(connection: sa.Connection, name: str) -> None:
         raise no_such_job(connection, name)
 
 
-def no_such_job(connection: sa.Connection, name: str, where: str | None = None) -> UsageError:
+def no_such_job(connection: Source, name: str, where: str | None = None) -> UsageError:
     """Return the error for a job that is not in the database; it names the nearest jobs.
 
     Args:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Note
+from exporter.reports.source import Source
 from exporter.reports.values import money
 from exporter.text import counted, last_runs, short_hash
 from exporter.times import format_age, format_time
@@ -136,7 +137,7 @@ def of_minutes(values: Mapping[str, Any]) -> Iterator[Note]:
         )
 
 
-def of_prices(connection: sa.Connection) -> Iterator[Note]:
+def of_prices(connection: Source) -> Iterator[Note]:
     """Yield a note if public list prices apply to instance types in use.
 
     Reports with one row per job use this note: their total does not split amounts by price source.
@@ -164,7 +165,7 @@ def of_prices(connection: sa.Connection) -> Iterator[Note]:
         yield Note("list_prices", f"Some amounts use public list prices. {_OWN_RATES}")
 
 
-def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[Note]:
+def of_freshness(connection: Source, period: Period | None) -> Iterator[Note]:
     """Yield notes on scopes that are out of date, failed or incomplete in a period."""
     scopes = connection.execute(
         sa.text(
@@ -192,7 +193,7 @@ def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[N
 
 
 def of_collectors(
-    connection: sa.Connection,
+    connection: Source,
     now: datetime,
     account: str | None = None,
     region: str | None = None,
@@ -243,7 +244,7 @@ def of_collectors(
             )
 
 
-def state(connection: sa.Connection) -> str:
+def state(connection: Source) -> str:
     """Return a text that changes with every publish that a connection to a lake shows."""
     rows = connection.execute(
         sa.text("SELECT DISTINCT collector, sequence FROM internal.collectors ORDER BY ALL")
@@ -251,7 +252,7 @@ def state(connection: sa.Connection) -> str:
     return short_hash(repr([tuple(row) for row in rows]))
 
 
-def _of_no_scope(connection: sa.Connection) -> Note:
+def _of_no_scope(connection: Source) -> Note:
     if connection.execute(sa.text("SELECT EXISTS (FROM training_jobs)")).scalar():
         return Note(
             "one_off",

@@ -17,6 +17,7 @@ from exporter.reports.dimensions import Grouping, grouping
 from exporter.reports.nearest import check_job
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Column, Result, Row
+from exporter.reports.source import Source
 from exporter.reports.values import literal
 from exporter.text import did_you_mean
 
@@ -105,8 +106,8 @@ def statement(report: Report, request: Request, *, with_notes: bool = False) -> 
     return Statement(sql, {name: values[name] for name in sorted(used)}, groups.labels)
 
 
-def run(connection: sa.Connection, report: Report, request: Request) -> Result:
-    """Run a report over a read-only connection, and return its complete result.
+def run(connection: Source, report: Report, request: Request) -> Result:
+    """Run a report, and return its complete result.
 
     Raises:
         UsageError: The report does not take an option, or a value is of the wrong kind.
@@ -154,7 +155,7 @@ def _fetched(answer: sa.CursorResult[Any]) -> tuple[list[str], list[str], list[R
 
 
 def _replayed(
-    connection: sa.Connection, report: Report, request: Request, answer: sa.CursorResult[Any]
+    connection: Source, report: Report, request: Request, answer: sa.CursorResult[Any]
 ) -> tuple[list[str], list[str], list[Row]]:
     """Return names, types and rows of a report whose rows the program computes."""
     # Here, because most reports do not need them.
@@ -186,7 +187,7 @@ def _replayed(
 
 
 def _rows_of(
-    connection: sa.Connection, name: str, request: Request, values: Mapping[str, Any]
+    connection: Source, name: str, request: Request, values: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Return the rows of another report by column name: all of them, over its default period."""
     report = find(name)
@@ -201,7 +202,7 @@ def _rows_of(
     return [dict(zip(names, row, strict=True)) for row in result.rows]
 
 
-def _check_jobs(connection: sa.Connection, report: Report, values: Mapping[str, Any]) -> None:
+def _check_jobs(connection: Source, report: Report, values: Mapping[str, Any]) -> None:
     """Check that jobs which parameters name are in the database."""
     for name, parameter in report.parameters.items():
         if parameter.kind == "job" and values[name] is not None:

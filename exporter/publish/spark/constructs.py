@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from exporter.extras import extra
+from exporter.store.view_files import compose
 
 with extra("spark", "report --remote"):
     from sqlglot import exp
@@ -19,7 +20,7 @@ with extra("spark", "report --remote"):
 #: Stands for DuckDB's 'infinity'; Spark has no such timestamp.
 _FOREVER: Final = "9999-12-31 23:59:59"
 _MICROSECONDS: Final = 1_000_000
-_INTEGERS: Final = {
+INTEGERS: Final = {
     exp.DType.TINYINT,
     exp.DType.SMALLINT,
     exp.DType.INT,
@@ -27,8 +28,14 @@ _INTEGERS: Final = {
     exp.DType.INT128,
     exp.DType.UBIGINT,
 }
+#: Column of training_job_details in a lake -> the SQL of reports that derives it.
+DERIVED: Final = {
+    "training_began_at": compose("/*part training_began_at*/"),
+    "is_interrupted": "list_contains(json_extract_string("
+    "detail.status_transitions, '$[*].Status'), 'Interrupted')",
+}
 _FLOATS: Final = {exp.DType.DOUBLE, exp.DType.FLOAT}
-_TIMESTAMPS: Final = {
+TIMESTAMPS: Final = {
     exp.DType.TIMESTAMP,
     exp.DType.TIMESTAMPTZ,
     exp.DType.TIMESTAMPLTZ,
@@ -48,7 +55,7 @@ def spark_type(kind: exp.DataType) -> str:
         UnknownConstruct: Spark has no such type.
     """
     of = kind.this
-    if of in _TIMESTAMPS:
+    if of in TIMESTAMPS:
         return "TIMESTAMP"  # sessions are in UTC, so those without a zone are the same
     if of in _TEXTS:
         return "STRING"
@@ -59,15 +66,22 @@ def spark_type(kind: exp.DataType) -> str:
     if of in (exp.DType.ARRAY, exp.DType.LIST):
         return f"ARRAY<{spark_type(kind.expressions[0])}>"
     if of is exp.DType.STRUCT:
-        fields = ", ".join(f"`{each.name}`: {spark_type(each.args['kind'])}" for each in kind.expressions)
+        fields = ", ".join(
+            f"`{each.name}`: {spark_type(each.args['kind'])}" for each in kind.expressions
+        )
         return f"STRUCT<{fields}>"
     if of is exp.DType.VARBINARY:
         return "BINARY"
     if of in (exp.DType.UNKNOWN, exp.DType.NULL):
         return "INT"
     if of in (
-        exp.DType.BOOLEAN, exp.DType.DATE, exp.DType.DOUBLE,
-        exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT,
+        exp.DType.BOOLEAN,
+        exp.DType.DATE,
+        exp.DType.DOUBLE,
+        exp.DType.TINYINT,
+        exp.DType.SMALLINT,
+        exp.DType.INT,
+        exp.DType.BIGINT,
     ):
         return str(of.value)
     raise UnknownConstruct(f"the type {kind.sql('duckdb')}")
@@ -140,7 +154,7 @@ def _seconds(node: exp.Expr) -> exp.Expr:
 def _casting(node: exp.Cast) -> exp.Expr:
     source, to = node.this, node.to
     name = "TRY_CAST" if isinstance(node, exp.TryCast) else "CAST"
-    if to.this in _INTEGERS and not isinstance(source, exp.Null):
+    if to.this in INTEGERS and not isinstance(source, exp.Null):
         kind = _known(source, "a cast")
         # DuckDB rounds, and Spark truncates.
         if kind in _FLOATS:
@@ -151,7 +165,7 @@ def _casting(node: exp.Cast) -> exp.Expr:
         kind = _known(source, "a cast to text")
         if kind in _TEXTS:
             return source
-        if kind not in _INTEGERS | {exp.DType.DECIMAL}:
+        if kind not in INTEGERS | {exp.DType.DECIMAL}:
             raise UnknownConstruct(f"text of {kind.value}")
     made = exp.TryCast if name == "TRY_CAST" else exp.Cast
     new = made(this=source, to=exp.DataType.build(spark_type(to), dialect="spark"))
@@ -166,13 +180,15 @@ def _quotient(node: exp.Div) -> exp.Expr:
 
 
 def _double(node: exp.Expr) -> exp.Expr:
-    return node if _is(node, _FLOATS) and not isinstance(node, exp.Literal) else _cast(node, "DOUBLE")
+    return (
+        node if _is(node, _FLOATS) and not isinstance(node, exp.Literal) else _cast(node, "DOUBLE")
+    )
 
 
 def _whole_quotient(node: exp.IntDiv) -> exp.Expr:
     """`//` of whole numbers, which Spark's `div` rounds toward zero as well."""
     for side in (node.left, node.right):
-        if _known(side, "//") not in _INTEGERS:
+        if _known(side, "//") not in INTEGERS:
             raise UnknownConstruct("// of other than whole numbers")
     return exp.Anonymous(this="div", expressions=[node.left, node.right])
 
@@ -180,7 +196,7 @@ def _whole_quotient(node: exp.IntDiv) -> exp.Expr:
 def _sum(node: exp.Sum) -> exp.Expr:
     if isinstance(node.this, exp.Distinct):
         raise UnknownConstruct("sum(DISTINCT …)")
-    if _known(node.this, "a sum") in _INTEGERS:
+    if _known(node.this, "a sum") in INTEGERS:
         # DuckDB adds up whole numbers in 128 bits.
         return exp.Sum(this=_cast(node.this, "DECIMAL(38, 0)"))
     return node
@@ -206,14 +222,14 @@ def _moved(node: exp.Add | exp.Sub) -> exp.Expr:
             made = _cast(_call("datediff", left, right), "BIGINT")
             made.type = exp.DataType.build("bigint")
             return made
-        if _is(right, _INTEGERS):
+        if _is(right, INTEGERS):
             number = right if sign > 0 else exp.Neg(this=exp.Paren(this=right))
             made = _call("date_add", left, _cast(number, "INT"))
             made.type = exp.DataType.build("date")
             return made
         raise UnknownConstruct("+ or − of a date and something else")
     for side in (left, right):
-        if _is(side, _TIMESTAMPS):
+        if _is(side, TIMESTAMPS):
             raise UnknownConstruct(f"− of times ({node.sql('duckdb')[:80]}); subtract epoch()")
     return node
 
@@ -269,7 +285,7 @@ def _list(node: exp.ArrayAgg, where: exp.Expr | None) -> exp.Expr:
     for number, order in enumerate(orders):
         value = order.this
         if order.args.get("desc"):
-            if not _is(value, _FLOATS | _INTEGERS):
+            if not _is(value, _FLOATS | INTEGERS):
                 raise UnknownConstruct("list(… ORDER BY text DESC)")
             value = exp.Neg(this=value)
         fields += [_expr(f"order_{number}"), value.copy()]
@@ -278,7 +294,9 @@ def _list(node: exp.ArrayAgg, where: exp.Expr | None) -> exp.Expr:
     )
     if orders:
         collected = _call("array_sort", collected)
-    return _none_if_empty(_each(collected, lambda step: exp.Dot(this=step, expression=exp.to_identifier("value"))))
+    return _none_if_empty(
+        _each(collected, lambda step: exp.Dot(this=step, expression=exp.to_identifier("value")))
+    )
 
 
 def _none_if_empty(array: exp.Expr) -> exp.Expr:
@@ -288,7 +306,7 @@ def _none_if_empty(array: exp.Expr) -> exp.Expr:
 
 
 def _each(array: exp.Expr, change: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
-    name = exp.to_identifier("step")
+    name = exp.to_identifier("item")
     return _call("transform", array, exp.Lambda(this=change(name.copy()), expressions=[name]))
 
 
@@ -313,11 +331,14 @@ def _quantile(node: exp.PercentileDisc, where: exp.Expr | None) -> exp.Expr:
             expression=_call(
                 "floor",
                 exp.Sub(
-                    this=size.copy(), expression=exp.Mul(this=_cast(part, "DOUBLE"), expression=size.copy())
+                    this=size.copy(),
+                    expression=exp.Mul(this=_cast(part, "DOUBLE"), expression=size.copy()),
                 ),
             ),
         )
-        return _call("try_element_at", values.copy(), _cast(_call("greatest", _expr(1), number), "INT"))
+        return _call(
+            "try_element_at", values.copy(), _cast(_call("greatest", _expr(1), number), "INT")
+        )
 
     parts = node.expression
     if isinstance(parts, exp.Literal):
@@ -376,10 +397,17 @@ def _json_value(node: exp.JSONExtractScalar) -> exp.Expr:
     if isinstance(path, exp.JSONPath):
         root, *steps = path.expressions
         match steps:
-            case [exp.JSONPathSubscript(this=exp.JSONPathWildcard()), exp.JSONPathKey(this=str(field))]:
+            case [
+                exp.JSONPathSubscript(this=exp.JSONPathWildcard()),
+                exp.JSONPathKey(this=str(field)),
+            ]:
                 listed = _call("from_json", node.this, f"ARRAY<STRUCT<{field}: STRING>>")
-                return _each(listed, lambda step: exp.Dot(this=step, expression=exp.to_identifier(field)))
-    if not (isinstance(path, exp.Literal) and path.name.startswith("/") and "/" not in path.name[1:]):
+                return _each(
+                    listed, lambda step: exp.Dot(this=step, expression=exp.to_identifier(field))
+                )
+    if not (
+        isinstance(path, exp.Literal) and path.name.startswith("/") and "/" not in path.name[1:]
+    ):
         raise UnknownConstruct(f"json_extract_string({path.sql()})")
     key = path.name[1:].replace("~1", "/").replace("~0", "~")
     return _call("try_element_at", _call("from_json", node.this, "MAP<STRING, STRING>"), key)
@@ -397,7 +425,13 @@ def _grouping(node: exp.Grouping) -> exp.Expr:
     made: exp.Expr | None = None
     for column in node.expressions:
         one = _cast(_call("grouping", column), "BIGINT")
-        made = one if made is None else exp.Add(this=exp.Mul(this=exp.Paren(this=made), expression=_expr(2)), expression=one)
+        made = (
+            one
+            if made is None
+            else exp.Add(
+                this=exp.Mul(this=exp.Paren(this=made), expression=_expr(2)), expression=one
+            )
+        )
     assert made is not None
     return exp.Paren(this=made)
 
@@ -408,8 +442,30 @@ def _one_number(node: exp.Anonymous) -> exp.Expr:
 
 
 def _different(node: exp.NullSafeNEQ) -> exp.Expr:
-    equal = exp.NullSafeEQ(this=node.this, expression=node.expression)
+    """IS DISTINCT FROM; rows are compared field by field, because not every engine compares them."""
+    left, right = node.this, node.expression
+    pairs = [(left, right)]
+    if isinstance(left, exp.Window) and _is_row(left.this.this) and _is_row(right):
+        fields = left.this.this.expressions
+        pairs = [
+            (_over(left, field), other)
+            for field, other in zip(fields, right.expressions, strict=True)
+        ]
+    equal = exp.and_(
+        *(exp.Paren(this=exp.NullSafeEQ(this=one, expression=other)) for one, other in pairs)
+    )
     return exp.Paren(this=exp.Not(this=exp.Paren(this=equal)))
+
+
+def _is_row(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Anonymous) and node.name == "struct"
+
+
+def _over(window: exp.Window, operand: exp.Expr) -> exp.Expr:
+    """Return the same window function of another operand."""
+    made = window.copy()
+    made.this.set("this", operand.copy())
+    return made
 
 
 def _literal(node: exp.Literal) -> exp.Expr:
@@ -484,7 +540,11 @@ def _windowed(node: exp.Window) -> exp.Expr:
     if not isinstance(node.this, exp.Filter):
         return node
     aggregate, where = node.this.this, node.this.expression
-    (operand,) = _operands(aggregate)[-1:] if not isinstance(aggregate, exp.Anonymous) else aggregate.expressions
+    (operand,) = (
+        _operands(aggregate)[-1:]
+        if not isinstance(aggregate, exp.Anonymous)
+        else aggregate.expressions
+    )
     name = aggregate.name if isinstance(aggregate, exp.Anonymous) else aggregate.sql_name()
     chosen = exp.Case(ifs=[exp.If(this=where.this, true=operand)])
     node.set("this", _call(name, chosen))
@@ -510,13 +570,22 @@ def _grouped(node: exp.Group) -> exp.Expr:
 
 def _adds_up(node: exp.Expr) -> bool:
     return any(
-        isinstance(each, exp.AggFunc) or (isinstance(each, exp.Anonymous) and each.name in _AGGREGATES)
+        isinstance(each, exp.AggFunc)
+        or (isinstance(each, exp.Anonymous) and each.name in _AGGREGATES)
         for each in node.walk()
     )
 
 
 #: Aggregates among the functions that rules write.
-_AGGREGATES: Final = {"bool_and", "bool_or", "collect_list", "collect_set", "max", "max_by", "min_by"}
+_AGGREGATES: Final = {
+    "bool_and",
+    "bool_or",
+    "collect_list",
+    "collect_set",
+    "max",
+    "max_by",
+    "min_by",
+}
 
 
 _COLLECTED: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
@@ -528,14 +597,24 @@ _FUNCTIONS: Final[dict[str, Callable[[exp.Anonymous], exp.Expr]]] = {
     "epoch_us": _renamed("unix_micros"),
     "to_seconds": _to_seconds,
     "hash": _one_number,
-    "fmod": lambda node: exp.Mod(this=exp.Paren(this=node.expressions[0]), expression=node.expressions[1]),
-    "list_bool_or": lambda node: _call("exists", node.expressions[0], exp.Lambda(this=exp.to_identifier("step"), expressions=[exp.to_identifier("step")])),
+    "fmod": lambda node: exp.Mod(
+        this=exp.Paren(this=node.expressions[0]), expression=node.expressions[1]
+    ),
+    "list_bool_or": lambda node: _call(
+        "exists",
+        node.expressions[0],
+        exp.Lambda(this=exp.to_identifier("item"), expressions=[exp.to_identifier("item")]),
+    ),
+    # Of both, the larger is nearer. They order names that a message suggests.
+    "jaro_winkler_similarity": lambda node: exp.Neg(this=_call("levenshtein", *node.expressions)),
     "list_slice": _slice,
     "row": _renamed("struct"),
 }
 _RULES: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
     exp.Add: _moved,
-    exp.AnyValue: lambda node: node if isinstance(node.parent, exp.IgnoreNulls) else _any_value(node),
+    exp.AnyValue: lambda node: (
+        node if isinstance(node.parent, exp.IgnoreNulls) else _any_value(node)
+    ),
     exp.ArgMax: lambda node: _call("max_by", node.this, node.expression),
     exp.ArgMin: lambda node: _call("min_by", node.this, node.expression),
     exp.ArrayAgg: _aggregate,
@@ -571,12 +650,17 @@ _RULES: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
     exp.MD5: _renamed("md5"),
     exp.NullSafeNEQ: _different,
     exp.PercentileDisc: _aggregate,
-    exp.RegexpExtract: lambda node: _call("regexp_extract", node.this, node.expression, node.args["group"]),
+    exp.RegexpExtract: lambda node: _call(
+        "regexp_extract", node.this, node.expression, node.args["group"]
+    ),
     exp.RegexpLike: lambda node: _call("regexp_like", node.this, node.expression),
     exp.RegexpReplace: _replaced_once,
     exp.Select: _select,
     exp.SplitPart: _renamed("split_part"),
-    exp.Struct: lambda node: _call("named_struct", *(part for each in node.expressions for part in (_expr(each.this.name), each.expression))),
+    exp.Struct: lambda node: _call(
+        "named_struct",
+        *(part for each in node.expressions for part in (_expr(each.this.name), each.expression)),
+    ),
     exp.Sub: _moved,
     exp.Sum: _sum,
     exp.TimestampTrunc: _month,
@@ -586,14 +670,81 @@ _RULES: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
     exp.Window: _windowed,
     exp.UnixToTime: lambda node: _call("timestamp_micros", node.this),
 }
-_SAME: Final[frozenset[type[exp.Expr]]] = frozenset({
-    exp.Abs, exp.Alias, exp.And, exp.Array, exp.Between, exp.Boolean, exp.Case, exp.Coalesce,
-    exp.Column, exp.ColumnDef, exp.Count, exp.DataType, exp.DataTypeParam, exp.Distinct, exp.Dot, exp.DPipe, exp.EQ,
-    exp.Exists, exp.Floor, exp.From, exp.Greatest, exp.GroupingSets, exp.GT, exp.GTE,
-    exp.Having, exp.Identifier, exp.If, exp.In, exp.Interval, exp.Is, exp.Lambda, exp.Lag,
-    exp.Lead, exp.Least, exp.Left, exp.Like, exp.Limit, exp.Lower,
-    exp.LT, exp.LTE, exp.Max, exp.Min, exp.Mod, exp.Mul, exp.Neg, exp.NEQ, exp.Not, exp.Null,
-    exp.Nullif, exp.NullSafeEQ, exp.Or, exp.Order, exp.Ordered, exp.Paren,
-    exp.PropertyEQ, exp.Qualify, exp.Rank, exp.Round, exp.RowNumber, exp.Star, exp.Subquery, exp.Table,
-    exp.TableAlias, exp.Tuple, exp.Union, exp.Values, exp.Var, exp.JSONPath, exp.JSONPathKey, exp.JSONPathRoot, exp.JSONPathSubscript, exp.JSONPathWildcard, exp.Where, exp.WindowSpec,
-})
+_SAME: Final[frozenset[type[exp.Expr]]] = frozenset(
+    {
+        exp.Abs,
+        exp.Alias,
+        exp.And,
+        exp.Array,
+        exp.Between,
+        exp.Boolean,
+        exp.Case,
+        exp.Coalesce,
+        exp.Column,
+        exp.ColumnDef,
+        exp.Count,
+        exp.DataType,
+        exp.DataTypeParam,
+        exp.Distinct,
+        exp.Dot,
+        exp.DPipe,
+        exp.EQ,
+        exp.Exists,
+        exp.Floor,
+        exp.From,
+        exp.Greatest,
+        exp.GroupingSets,
+        exp.GT,
+        exp.GTE,
+        exp.Having,
+        exp.Identifier,
+        exp.If,
+        exp.In,
+        exp.Interval,
+        exp.Is,
+        exp.Lambda,
+        exp.Lag,
+        exp.Lead,
+        exp.Least,
+        exp.Left,
+        exp.Like,
+        exp.Limit,
+        exp.Lower,
+        exp.LT,
+        exp.LTE,
+        exp.Max,
+        exp.Min,
+        exp.Mod,
+        exp.Mul,
+        exp.Neg,
+        exp.NEQ,
+        exp.Not,
+        exp.Null,
+        exp.Nullif,
+        exp.NullSafeEQ,
+        exp.Or,
+        exp.Order,
+        exp.Ordered,
+        exp.Paren,
+        exp.PropertyEQ,
+        exp.Qualify,
+        exp.Rank,
+        exp.Round,
+        exp.RowNumber,
+        exp.Star,
+        exp.Subquery,
+        exp.Table,
+        exp.TableAlias,
+        exp.Tuple,
+        exp.Union,
+        exp.Values,
+        exp.Var,
+        exp.JSONPath,
+        exp.JSONPathKey,
+        exp.JSONPathRoot,
+        exp.JSONPathSubscript,
+        exp.JSONPathWildcard,
+        exp.Where,
+        exp.WindowSpec,
+    }
+)

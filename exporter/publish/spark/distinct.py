@@ -1,4 +1,5 @@
 """Counts of distinct values in two levels (placeholder)."""
+
 from __future__ import annotations
 
 from sqlglot import exp

@@ -67,9 +67,10 @@ def rewrite(sql: str, relations: Mapping[str, Columns]) -> Rewritten:
 
 
 def _rewritten(sql: str, relations: Mapping[str, Columns], planner: Planner) -> Rewritten:
-    tree = parse_one(sql, read="duckdb")
-    columns = planner.columns_of(sql)
+    tree = parse(sql)
+    columns = planner.columns_of(tree.sql("duckdb"))
     written = []
+    _read_derived(tree)
     ctes = _take_ctes(tree)
     queries = [tree, *(cte.this for cte in ctes)]
     tables = frozenset(table.name for query in queries for table in query.find_all(exp.Table))
@@ -81,6 +82,29 @@ def _rewritten(sql: str, relations: Mapping[str, Columns], planner: Planner) -> 
     last = _query(tree, planner, columns)
     head = "WITH\n" + ",\n".join(written) + "\n" if written else ""
     return Rewritten(head + last, columns, tables & relations.keys())
+
+
+def parse(sql: str) -> exp.Expr:
+    """Return the tree of a statement of DuckDB, with each relation under its own name alone."""
+    tree = parse_one(sql, read="duckdb")
+    for table in tree.find_all(exp.Table):
+        if table.db == "internal":
+            table.set("db", None)
+    return tree
+
+
+def tables_of(sql: str) -> set[str]:
+    """Return the names of the relations and CTEs that a statement reads."""
+    return {table.name for table in parse(sql).find_all(exp.Table)}
+
+
+def _read_derived(tree: exp.Expr) -> None:
+    """Replace what a lake has as a column by that column."""
+    for name, sql in constructs.DERIVED.items():
+        derived = parse_one(sql, read="duckdb")
+        for node in list(tree.find_all(type(derived))):
+            if node == derived:
+                node.replace(exp.column(name, table="detail"))
 
 
 def _refused(construct: str) -> UsageError:
@@ -152,7 +176,9 @@ def _union(tree: exp.Union, planner: Planner, columns: Columns) -> str:
         ]
         select.set("expressions", items)
         types = dict(zip(names, (kind for _, kind in found), strict=True))
-        wanted = ", ".join(_converted(name, types.get(name), kind) for name, kind in columns.items())
+        wanted = ", ".join(
+            _converted(name, types.get(name), kind) for name, kind in columns.items()
+        )
         branches.append(f"SELECT {wanted} FROM (\n{select.sql('spark', pretty=True)}\n) AS branch")
     united = ("\nUNION\n" if tree.args.get("distinct") else "\nUNION ALL\n").join(branches)
     if (order := tree.args.get("order")) is None:
@@ -183,14 +209,18 @@ def _write_out_asof_joins(tree: exp.Expr, planner: Planner) -> None:
         if not isinstance(last, exp.LTE) or join.side:
             raise constructs.UnknownConstruct("an ASOF join that does not end with <=")
         source = select.args["from_"].this
-        keys = [exp.column(name, table=source.alias_or_name) for name in planner.tables[source.name]]
+        keys = [
+            exp.column(name, table=source.alias_or_name) for name in planner.tables[source.name]
+        ]
         window = exp.Window(
             this=exp.RowNumber(),
             partition_by=keys,
             order=exp.Order(expressions=[exp.Ordered(this=last.expression.copy())]),
         )
         join.set("method", None)
-        select.set("qualify", exp.Qualify(this=exp.EQ(this=window, expression=exp.Literal.number(1))))
+        select.set(
+            "qualify", exp.Qualify(this=exp.EQ(this=window, expression=exp.Literal.number(1)))
+        )
 
 
 def _branches(tree: exp.Expr) -> Iterator[exp.Expr]:
