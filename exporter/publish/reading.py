@@ -5,12 +5,12 @@ two of them. It sees whole publishes all the same, without a lock and without an
 
 1. Each commit carries the name of its collector and the sequence number of its publish. A publish
    commits `_published` last. So the number there is that of the collector's last whole publish.
-2. A reader reads `_published` first, and then each table. A table whose number of a collector is not
-   higher is as that publish left it: the publish is over, and no later one has reached the table.
-3. Where the number is higher, a publish is under way, or was killed, or has ended since step 2. The
+2. A reader reads `_published` first, and then each table. If the collector's number in a table is
+   not higher, the table is as that publish left it: it is over, and no later one has been here.
+3. If the number is higher, a publish is under way, or was killed, or has ended since step 2. The
    reader takes the collector's partitions as they were before it. A commit replaces whole
-   partitions and its files stay for the retention, so the older version is there. Partitions of
-   other collectors are not touched: each partition has one collector.
+   partitions, and its files stay for the retention, so the older version is there. The partitions
+   of other collectors are not touched, because each partition has one collector.
 
 So all tables show a collector as of one publish. Two collectors are independent of each other.
 """
@@ -190,7 +190,7 @@ class Lake:
             ) from None
 
     def _owners(self, raw: duckdb.DuckDBPyConnection, published: Iterable[File]) -> Owners:
-        """Create the table `internal.collectors`, and return collector and last whole publish by scope."""
+        """Create `internal.collectors`; return collector and last whole publish by scope."""
         raw.execute(relations.collectors(published))
         rows = raw.execute(
             "SELECT account_id, region, collector, sequence, layout FROM internal.collectors"

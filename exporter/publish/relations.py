@@ -101,7 +101,8 @@ def views(*, row_ids: bool) -> Iterator[str]:
         yield f"CREATE VIEW {name} AS {sql}"
     if not row_ids:
         names = ", ".join(column.name for column in metadata.tables["training_jobs"].columns)
-        yield f"CREATE OR REPLACE VIEW training_jobs AS SELECT {names} FROM lake.training_jobs"
+        select = f"SELECT {names} FROM lake.training_jobs"  # noqa: S608 - our own names
+        yield f"CREATE OR REPLACE VIEW training_jobs AS {select}"
 
 
 def collectors(files: Iterable[File]) -> str:
@@ -113,12 +114,10 @@ def collectors(files: Iterable[File]) -> str:
     paths = ", ".join(literal(SCHEME + file.path) for file in files)
     return f"""
         CREATE TABLE {INTERNAL}.collectors AS
-        SELECT
-            account_id, region, collector, sequence, layout,
-            published_at, usual_seconds
-        FROM read_parquet([{paths}], hive_partitioning = true, union_by_name = true)
+        SELECT account_id, region, collector, sequence, layout, published_at, usual_seconds
+        FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false)
         WHERE table_name = {literal(OWNER)}
-    """
+    """  # noqa: S608 - quoted
 
 
 def table(snapshot: Snapshot, *, by_month: bool = True) -> Iterator[str]:

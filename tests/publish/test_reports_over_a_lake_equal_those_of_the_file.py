@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from exporter.prices.basis import use_list_prices
 from exporter.publish import reading
-from exporter.reports import periods, running
+from exporter.reports import running
 from exporter.reports.catalogue import Report, catalogue
-from exporter.reports.dimensions import DIMENSIONS
 from exporter.reports.periods import Period
 from exporter.reports.result import Result
 from tests.support.published import NOW, Published

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -75,10 +74,19 @@ def _copy(connection: sa.Connection, account: str, region: str, *, keep: int) ->
     )
     place = f"'{account}' AS account_id, '{region}' AS region"
     some = f"hash(training_job_arn) % {keep} = 0"
+    by_arn = f"training_job_arn LIKE '%:{first_region}:{first_account}:%' AND {some}"
     for table, changed, where in (
         ("training_jobs", f"{arn}, {place}", f"{of_first} AND {some}"),
-        ("training_job_details", arn, f"training_job_arn LIKE '%:{first_region}:{first_account}:%' AND {some}"),
-        ("training_job_changes", arn, f"training_job_arn LIKE '%:{first_region}:{first_account}:%' AND {some}"),
+        (
+            "training_job_details",
+            arn,
+            f"training_job_arn LIKE '%:{first_region}:{first_account}:%' AND {some}",
+        ),
+        (
+            "training_job_changes",
+            arn,
+            f"training_job_arn LIKE '%:{first_region}:{first_account}:%' AND {some}",
+        ),
         ("sync_scopes", place, of_first),
         ("quotas", place, of_first),
         ("sync_runs", f"{place}, run_id || '{account}{region}' AS run_id", of_first),
@@ -148,10 +156,10 @@ def part(whole: Path, path: Path, name: str) -> Database:
     with database.writing() as connection:
         for table in _SCOPED:
             connection.exec_driver_sql(
-                f"DELETE FROM {table} WHERE (account_id, region) NOT IN ({places})"  # noqa: S608
+                f"DELETE FROM {table} WHERE (account_id, region) NOT IN ({places})"
             )
         for table in _OF_JOBS:
-            connection.exec_driver_sql(f"DELETE FROM {table} WHERE {arn} NOT IN ({places})")  # noqa: S608
+            connection.exec_driver_sql(f"DELETE FROM {table} WHERE {arn} NOT IN ({places})")
     return database
 
 
