@@ -39,9 +39,9 @@ from exporter.errors import (
 from exporter.extras import extra
 from exporter.prices.basis import LIST, NET, compute_at_list_prices
 from exporter.publish import layout, relations
-from exporter.publish.delta import PUBLISHED, facts
 from exporter.publish.layout import LAYOUT, Table
 from exporter.publish.objects import Objects
+from exporter.publish.plan import PRICES
 from exporter.publish.relations import SCHEME, File, Snapshot
 from exporter.publish.storage import Options, Place, place
 from exporter.sql import literal
@@ -53,6 +53,9 @@ with extra("lake", "--lake"):
     from deltalake.schema import ArrayType, PrimitiveType
     from obstore.exceptions import BaseError
     from obstore.store import LocalStore, ObjectStore, from_url
+
+    # Here, because it needs the same library, and names another command if it is missing.
+    from exporter.publish.delta import PUBLISHED, facts
 
 #: Tables whose logs are read at a time.
 _AT_A_TIME: Final = 8
@@ -196,6 +199,8 @@ class Lake:
             "SELECT account_id, region, collector, sequence, layout FROM internal.collectors"
         ).fetchall()
         _check_layout(self.where, [row[-1] for row in rows])
+        # The prices are nobody's account and region.
+        raw.execute("DELETE FROM internal.collectors WHERE account_id = $1", PRICES[:1])
         last: dict[str, int] = {}
         for _, _, name, number, _ in rows:
             last[name] = max(number, last.get(name, 0))
