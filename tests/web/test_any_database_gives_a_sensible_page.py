@@ -111,7 +111,7 @@ def test_long_lists_are_cut_and_the_rest_is_counted(world_copy: Database, tmp_pa
            SELECT 'eu-west-1', 'Training', 'ml.x' || n || '.large', 1, 'Hrs', '2020-01-01', 'import'
            FROM range(80) AS r (n)""",
         "DELETE FROM rates",
-        "INSERT INTO rates BY NAME SELECT * FROM rates_from_prices",
+        "INSERT INTO rates BY NAME SELECT * FROM internal.rates_from_prices",
     )
     page = make_page(world_copy.path, tmp_path / "page.html")
     reader = Reader(page.markup)
