@@ -57,7 +57,9 @@ class Published:
 def whole_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sync three accounts and regions twice, and add prices of every kind."""
     path = tmp_path_factory.mktemp("whole") / "whole.duckdb"
-    world = World(Clock(NOW - _LATER), seed=11, behaviour=Behaviour(pool_quotas={"ml.g4dn.xlarge": 0}))
+    world = World(
+        Clock(NOW - _LATER), seed=11, behaviour=Behaviour(pool_quotas={"ml.g4dn.xlarge": 0})
+    )
     scopes = [world.scope(*scope) for each in COLLECTORS.values() for scope in each]
     world.generate(jobs=420, scopes=scopes, since=NOW - timedelta(days=120))
     configuration = Configuration()

@@ -56,9 +56,7 @@ class _NoRows:
 
 def requests(report: Report) -> Iterator[running.Request]:
     """Yield requests with every dimension, and with every parameter given and not given."""
-    needed = {
-        name: VALUES[each.kind] for name, each in report.parameters.items() if each.required
-    }
+    needed = {name: VALUES[each.kind] for name, each in report.parameters.items() if each.required}
     first = running.Request(period=PERIOD if report.period else None, params=needed, now=NOW)
     yield first
     dimensions = [(name,) for name in (*DIMENSIONS, ODD_TAG)] if report.by else []
