@@ -36,7 +36,7 @@ def compute_at_list_prices(connection: Connection) -> None:
     for statement in LIST_PRICES:
         if statement != TEMPORARY:
             connection.exec_driver_sql(statement)
-    install.install_temporarily(connection.exec_driver_sql)
+    install.use_temporarily(connection)
 
 
 def use_list_prices(connection: Connection) -> None:

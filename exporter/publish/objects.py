@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from exporter.errors import UsageError
 from exporter.extras import extra
@@ -66,7 +66,7 @@ class Objects(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
             raise FileNotFoundError(path)
         return {"name": path, "type": "file", "size": self._sizes[_below(path)]}
 
-    def ls(self, path: str, **_: Any) -> list[str]:  # noqa: ANN401, ARG002 - as above
+    def ls(self, path: str, **_: Any) -> list[str]:  # noqa: ANN401 - as above
         """Return the files of a folder: none, as DuckDB knows all that it may read."""
         return []
 
@@ -74,7 +74,7 @@ class Objects(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
         """Return the size of a file."""
         return self._sizes[_below(path)]
 
-    def modified(self, path: str) -> datetime:  # noqa: ARG002 - fsspec's signature
+    def modified(self, path: str) -> datetime:
         """Return one time for all files."""
         return _WRITTEN
 

@@ -5,12 +5,12 @@ two of them. It sees whole publishes all the same, without a lock and without an
 
 1. Each commit carries the name of its collector and the sequence number of its publish. A publish
    commits `_published` last. So the number there is that of the collector's last whole publish.
-2. A reader reads `_published` first, and then each table. A table whose number of a collector is not
-   higher is as that publish left it: the publish is over, and no later one has reached the table.
-3. Where the number is higher, a publish is under way, or was killed, or has ended since step 2. The
+2. A reader reads `_published` first, and then each table. If the collector's number in a table is
+   not higher, the table is as that publish left it: it is over, and no later one has been here.
+3. If the number is higher, a publish is under way, or was killed, or has ended since step 2. The
    reader takes the collector's partitions as they were before it. A commit replaces whole
-   partitions and its files stay for the retention, so the older version is there. Partitions of
-   other collectors are not touched: each partition has one collector.
+   partitions, and its files stay for the retention, so the older version is there. The partitions
+   of other collectors are not touched, because each partition has one collector.
 
 So all tables show a collector as of one publish. Two collectors are independent of each other.
 """
@@ -39,7 +39,7 @@ from exporter.errors import (
 from exporter.extras import extra
 from exporter.prices.basis import LIST, NET, compute_at_list_prices
 from exporter.publish import layout, relations
-from exporter.publish.delta import PUBLISHED, of_commit
+from exporter.publish.delta import PUBLISHED, facts
 from exporter.publish.layout import LAYOUT, Table
 from exporter.publish.objects import Objects
 from exporter.publish.relations import SCHEME, File, Snapshot
@@ -160,6 +160,8 @@ class Lake:
             raw.register_filesystem(objects)
             # These files are all that SQL reaches once a user's query is closed off.
             raw.execute(f"SET allowed_directories = [{literal(SCHEME)}]")
+            for statement in relations.schemas():
+                raw.execute(statement)
             owners = self._owners(raw, published)
             with ThreadPoolExecutor(_AT_A_TIME) as pool:
                 tables = pool.map(
@@ -188,10 +190,10 @@ class Lake:
             ) from None
 
     def _owners(self, raw: duckdb.DuckDBPyConnection, published: Iterable[File]) -> Owners:
-        """Create the table `collectors`, and return collector and last whole publish by scope."""
+        """Create `internal.collectors`; return collector and last whole publish by scope."""
         raw.execute(relations.collectors(published))
         rows = raw.execute(
-            "SELECT account_id, region, collector, sequence, layout FROM collectors"
+            "SELECT account_id, region, collector, sequence, layout FROM internal.collectors"
         ).fetchall()
         _check_layout(self.where, [row[-1] for row in rows])
         last: dict[str, int] = {}
@@ -288,7 +290,7 @@ def undone(
     first = 0
     changed: set[tuple[str, ...]] = set()
     for commit in commits:
-        ours = of_commit(commit)
+        ours = facts(commit)
         if ours.get("collector") != collector:
             continue
         if ours["sequence"] <= sequence:

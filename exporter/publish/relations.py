@@ -24,6 +24,7 @@ from exporter.publish.layout import Table
 from exporter.publish.plan import OWNER, PRICES
 from exporter.sql import literal
 from exporter.store.schema import metadata
+from exporter.store.view_files import INTERNAL
 
 _JSON: Final = frozenset(
     column.name
@@ -84,6 +85,12 @@ class Snapshot:
     version: int | None = None
 
 
+def schemas() -> Iterator[str]:
+    """Yield the SQL that creates the schemas of the relations."""
+    yield "CREATE SCHEMA lake"
+    yield f"CREATE SCHEMA {INTERNAL}"
+
+
 def views(*, row_ids: bool) -> Iterator[str]:
     """Yield the SQL that creates the relations of a database file over the tables of the lake.
 
@@ -94,24 +101,23 @@ def views(*, row_ids: bool) -> Iterator[str]:
         yield f"CREATE VIEW {name} AS {sql}"
     if not row_ids:
         names = ", ".join(column.name for column in metadata.tables["training_jobs"].columns)
-        yield f"CREATE OR REPLACE VIEW training_jobs AS SELECT {names} FROM lake.training_jobs"
+        select = f"SELECT {names} FROM lake.training_jobs"  # noqa: S608 - our own names
+        yield f"CREATE OR REPLACE VIEW training_jobs AS {select}"
 
 
 def collectors(files: Iterable[File]) -> str:
-    """Return the SQL that creates `collectors`, one row per account and region.
+    """Return the SQL that creates `internal.collectors`, one row per account and region.
 
     Args:
         files: The files of `_published`.
     """
     paths = ", ".join(literal(SCHEME + file.path) for file in files)
     return f"""
-        CREATE TABLE collectors AS
-        SELECT
-            account_id, region, collector, sequence, layout,
-            NULL::TIMESTAMPTZ AS published_at, NULL::BIGINT AS usual_seconds
-        FROM read_parquet([{paths}], hive_partitioning = true, union_by_name = true)
+        CREATE TABLE {INTERNAL}.collectors AS
+        SELECT account_id, region, collector, sequence, layout, published_at, usual_seconds
+        FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false)
         WHERE table_name = {literal(OWNER)}
-    """
+    """  # noqa: S608 - quoted
 
 
 def table(snapshot: Snapshot, *, by_month: bool = True) -> Iterator[str]:
@@ -122,7 +128,6 @@ def table(snapshot: Snapshot, *, by_month: bool = True) -> Iterator[str]:
         by_month: Let filters by time remove months. It takes longer to plan, once for each use.
     """
     name = snapshot.table.name
-    yield "CREATE SCHEMA IF NOT EXISTS lake"
     if not snapshot.files:
         types = {**snapshot.types, **dict.fromkeys(snapshot.table.partitions, "VARCHAR")}
         columns = ", ".join(f"CAST(NULL AS {kind}) AS {each}" for each, kind in types.items())

@@ -9,9 +9,11 @@ daily_costs in scope, under their names.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from statistics import median
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -29,6 +31,8 @@ PREFIX: Final = "note_"
 SILENT_AFTER: Final = 3
 #: Whoever publishes every few minutes may pause as long as this.
 _SHORTEST_SILENCE: Final = timedelta(hours=1)
+#: Seconds between two publishes while no collector has published twice.
+_NO_RHYTHM: Final = 86_400
 #: Accounts and regions that a note names.
 _PLACES: Final = 3
 _SEEN: Final = re.compile(r"shipped list: (\d{4}-\d\d-\d\d),")
@@ -209,45 +213,41 @@ def of_collectors(
         account: Only collectors of this account; None = of all.
         region: Only collectors of this region; None = of all.
     """
-    collectors = connection.execute(
+    found = connection.execute(
         sa.text(
-            """
-            SELECT
-                collector,
-                max(published_at) AS published_at,
-                coalesce(
-                    max(usual_seconds), median(max(usual_seconds)) OVER (), 86400
-                ) AS usual_seconds,
-                list(account_id || '/' || region ORDER BY account_id, region) FILTER (
-                    WHERE (CAST(:account AS VARCHAR) IS NULL OR account_id = :account)
-                    AND (CAST(:region AS VARCHAR) IS NULL OR region = :region)
-                ) AS scopes
-            FROM collectors
-            WHERE published_at IS NOT NULL
-            GROUP BY collector
-            ORDER BY collector
-            """
-        ),
-        {"account": account, "region": region},
-    )
-    for each in collectors.all():
-        silent = now - each.published_at
-        usual = timedelta(seconds=each.usual_seconds)
-        if each.scopes and silent > max(SILENT_AFTER * usual, _SHORTEST_SILENCE):
-            places = ", ".join(each.scopes[:_PLACES])
-            if len(each.scopes) > _PLACES:
-                places += f" and {len(each.scopes) - _PLACES:,} more"
+            "SELECT collector, account_id, region, published_at, usual_seconds "
+            "FROM internal.collectors ORDER BY collector, account_id, region"
+        )
+    ).all()
+    collectors: dict[str, list[sa.Row[Any]]] = defaultdict(list)
+    for row in found:
+        collectors[row.collector].append(row)
+    usual = {name: max(row.usual_seconds or 0 for row in rows) for name, rows in collectors.items()}
+    others = median(seconds for seconds in usual.values() if seconds) if any(usual.values()) else 0
+    for name, rows in collectors.items():
+        places = [
+            f"{row.account_id}/{row.region}"
+            for row in rows
+            if account in (None, row.account_id) and region in (None, row.region)
+        ]
+        times = [row.published_at for row in rows if row.published_at is not None]
+        rhythm = timedelta(seconds=usual[name] or others or _NO_RHYTHM)
+        if not places or not times:
+            continue
+        silent = now - max(times)
+        if silent > max(SILENT_AFTER * rhythm, _SHORTEST_SILENCE):
+            more = f" and {len(places) - _PLACES:,} more" if len(places) > _PLACES else ""
             yield Note(
                 "silent_collector",
-                f"The collector {each.collector} ({places}) has published nothing for "
-                f"{format_age(silent)}; usually it does every {format_age(usual)}.",
+                f"The collector {name} ({', '.join(places[:_PLACES])}{more}) has published "
+                f"nothing for {format_age(silent)}; usually it does every {format_age(rhythm)}.",
             )
 
 
 def state(connection: Source) -> str:
     """Return a text that changes with every publish that a connection to a lake shows."""
     rows = connection.execute(
-        sa.text("SELECT DISTINCT collector, sequence FROM collectors ORDER BY ALL")
+        sa.text("SELECT DISTINCT collector, sequence FROM internal.collectors ORDER BY ALL")
     )
     return short_hash(repr([tuple(row) for row in rows]))
 

@@ -14,7 +14,7 @@ from exporter.publish import reading
 from exporter.publish.spark import remote
 from exporter.reports import running
 from exporter.reports.catalogue import Report, catalogue
-from tests.publish.conftest import Published
+from tests.support.published import Published
 from tests.publish.test_reports_over_a_lake_equal_those_of_the_file import found, requests
 from tests.spark.sail import sail
 

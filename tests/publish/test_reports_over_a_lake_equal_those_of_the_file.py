@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from exporter.prices.basis import use_list_prices
 from exporter.publish import reading
-from exporter.reports import periods, running
+from exporter.reports import running
 from exporter.reports.catalogue import Report, catalogue
-from exporter.reports.dimensions import DIMENSIONS
 from exporter.reports.periods import Period
 from exporter.reports.result import Result
-from tests.publish.conftest import NOW, Published
+from tests.support.published import NOW, Published
 
 REPORTS = list(catalogue().values())
 PERIODS = (
@@ -25,6 +23,8 @@ PERIODS = (
     Period(date(2026, 11, 2), date(2026, 11, 9)),
     Period(date(2026, 7, 1), date(2026, 9, 1)),
 )
+#: Every dimension.
+BY = (("day", "instance_type", "region"), ("month", "account", "team"), ("family", "tag:Project"))
 Both = tuple[sa.Connection, sa.Connection]
 
 
@@ -65,8 +65,7 @@ def requests(report: Report, connection: sa.Connection) -> Iterator[running.Requ
     if report.period:
         yield from (replace(first, period=each) for each in PERIODS[1:])
     if report.by:
-        yield from (replace(first, by=(name,)) for name in (*DIMENSIONS, "tag:Project"))
-        yield replace(first, by=("month", "account", "tag:Project"))
+        yield from (replace(first, by=names) for names in BY)
     if "top" in report.parameters:
         yield replace(first, params={"top": "2"})
 
