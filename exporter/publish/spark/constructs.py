@@ -605,8 +605,6 @@ _FUNCTIONS: Final[dict[str, Callable[[exp.Anonymous], exp.Expr]]] = {
         node.expressions[0],
         exp.Lambda(this=exp.to_identifier("item"), expressions=[exp.to_identifier("item")]),
     ),
-    # Of both, the larger is nearer. They order names that a message suggests.
-    "jaro_winkler_similarity": lambda node: exp.Neg(this=_call("levenshtein", *node.expressions)),
     "list_slice": _slice,
     "row": _renamed("struct"),
 }
@@ -628,6 +626,7 @@ _RULES: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
     exp.Bracket: _bracket,
     exp.Cast: _casting,
     exp.TryCast: _casting,
+    exp.Contains: _renamed("contains"),
     exp.ConcatWs: _renamed("concat_ws"),
     exp.Day: _renamed("day"),
     exp.Div: _quotient,
@@ -641,6 +640,10 @@ _RULES: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
     exp.IgnoreNulls: _any_value,
     exp.IntDiv: _whole_quotient,
     exp.Join: _join,
+    # Of both, the larger is nearer. They order names that a message suggests.
+    exp.JarowinklerSimilarity: lambda node: exp.Neg(
+        this=_call("levenshtein", node.this, node.expression)
+    ),
     exp.JSONExtractScalar: _json_value,
     exp.Length: _length,
     exp.Literal: _literal,

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Context, Decimal
 from functools import cache
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import IteratorResult
@@ -24,7 +24,6 @@ from sqlalchemy.engine.result import SimpleResultMetaData
 from exporter.errors import ServiceError, UsageError
 from exporter.extras import extra
 from exporter.publish import layout
-from exporter.publish.reading import Lake
 from exporter.publish.spark import constructs
 from exporter.publish.spark.planner import Columns
 from exporter.publish.spark.rewriting import Rewritten, rewrite, tables_of
@@ -39,6 +38,9 @@ with extra("spark", "report --remote"), warnings.catch_warnings():
     from pyspark.sql.connect.dataframe import DataFrame
     from pyspark.sql.connect.session import SparkSession
     from sqlglot import exp
+
+if TYPE_CHECKING:
+    from exporter.publish.reading import Lake
 
 #: What makes Spark compute as DuckDB does.
 _SETTINGS: Final = {

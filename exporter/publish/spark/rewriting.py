@@ -29,7 +29,7 @@ with extra("spark", "report --remote"):
 
 
 #: CTEs that a lake has as a table, because no two engines agree on recursion.
-_IN_LAKE: Final = {"pool_member": "SELECT chain, job_id, position FROM pool_members"}
+_IN_LAKE: Final = {"pool_member": "pool_members"}
 
 
 @dataclass(frozen=True)
@@ -57,38 +57,39 @@ def rewrite(sql: str, relations: Mapping[str, Columns]) -> Rewritten:
     Raises:
         UsageError: The statement has a construct that is not known.
     """
-    with Planner(relations) as planner:
-        try:
-            return _rewritten(sql, relations, planner)
-        except constructs.UnknownConstruct as error:
-            raise _refused(str(error)) from error
-        except (SqlglotError, duckdb.Error) as error:
-            raise _refused(str(error).splitlines()[0]) from error
+    try:
+        tree = parse(sql)
+        read = {each.name for each in tree.find_all(exp.Table)} | set(_IN_LAKE.values())
+        known = {name: relations[name] for name in relations.keys() & read}
+        with Planner(known) as planner:
+            return _rewritten(tree, planner)
+    except constructs.UnknownConstruct as error:
+        raise _refused(str(error)) from error
+    except (SqlglotError, duckdb.Error) as error:
+        raise _refused(str(error).splitlines()[0]) from error
 
 
-def _rewritten(sql: str, relations: Mapping[str, Columns], planner: Planner) -> Rewritten:
-    tree = parse(sql)
+def _rewritten(tree: exp.Expr, planner: Planner) -> Rewritten:
+    relations = set(planner.tables)
     columns = planner.columns_of(tree.sql("duckdb"))
-    written = []
     _read_derived(tree)
     ctes = _take_ctes(tree)
     queries = [tree, *(cte.this for cte in ctes)]
-    tables = frozenset(table.name for query in queries for table in query.find_all(exp.Table))
+    tables = {table.name for query in queries for table in query.find_all(exp.Table)}
+    written = []
     for cte in ctes:
-        body = cte.this
-        found = planner.columns_of(body.sql("duckdb"))
-        written.append(f"{_name(cte.alias)} AS (\n{_query(body, planner, found)}\n)")
+        found = planner.columns_of(cte.this.sql("duckdb"))
+        written.append(f"{_name(cte.alias)} AS (\n{_query(cte.this, planner, found)}\n)")
         planner.add(cte.alias, found)
-    last = _query(tree, planner, columns)
     head = "WITH\n" + ",\n".join(written) + "\n" if written else ""
-    return Rewritten(head + last, columns, tables & relations.keys())
+    return Rewritten(head + _query(tree, planner, columns), columns, frozenset(tables & relations))
 
 
 def parse(sql: str) -> exp.Expr:
     """Return the tree of a statement of DuckDB, with each relation under its own name alone."""
     tree = parse_one(sql, read="duckdb")
     for table in tree.find_all(exp.Table):
-        if table.db == "internal":
+        if table.db in ("internal", "main"):
             table.set("db", None)
     return tree
 
@@ -128,7 +129,8 @@ def _take_ctes(tree: exp.Expr) -> list[exp.CTE]:
     read = {table.name for table in tree.find_all(exp.Table)}
     for cte in reversed(found.expressions):
         if cte.alias in _IN_LAKE:
-            cte.set("this", parse_one(_IN_LAKE[cte.alias], read="duckdb"))
+            table = _IN_LAKE[cte.alias]
+            cte.set("this", exp.select("chain", "job_id", "position").from_(table))
         if cte.alias in read:
             tables = {table.name for table in cte.this.find_all(exp.Table)}
             if cte.alias in tables:
@@ -154,7 +156,10 @@ def _query(tree: exp.Expr, planner: Planner, columns: Columns) -> str:
 def _select(tree: exp.Expr, planner: Planner) -> exp.Expr:
     if nested := next((u for u in tree.find_all(exp.SetOperation) if u.args.get("by_name")), None):
         raise constructs.UnknownConstruct(f"UNION BY NAME in a subquery ({nested.sql()[:60]})")
-    schema = MappingSchema(planner.tables, dialect="duckdb")
+    read = {table.name for table in tree.find_all(exp.Table)}
+    schema = MappingSchema(
+        {name: planner.tables[name] for name in read & planner.tables.keys()}, dialect="duckdb"
+    )
     # No names for catalog and schema: the server's temporary views have none.
     _write_out_asof_joins(tree, planner)
     tree = qualify(tree, dialect="duckdb", schema=schema)
