@@ -352,9 +352,12 @@ def draw(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any]]
         rows: One row per specification.
         values: `minute_usd`, `family`, and `top`, the number of specifications to show.
     """
+    histories = _histories(rows, values["minute_usd"])
+    # Several accounts and regions can have the same specification.
+    histories.sort(key=lambda history: (history.row["account_id"], history.row["region"]))
     curves = [
         list(history.curve(values["family"]))
-        for history in _histories(rows, values["minute_usd"])
+        for history in histories
         if history.has_ends(values["family"])
     ]
     curves.sort(key=lambda curve: (-curve[0]["ends"], curve[0]["specification"]))
