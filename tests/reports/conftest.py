@@ -43,6 +43,10 @@ VIEWS = {
         reused_by_job VARCHAR, pool_started_at TIMESTAMPTZ, pool_ended_at TIMESTAMPTZ
     """,
     "internal.cost_bases": "rank TINYINT, cost_basis VARCHAR, meaning VARCHAR",
+    "internal.collectors": """
+        account_id VARCHAR, region VARCHAR, collector VARCHAR, sequence BIGINT,
+        published_at TIMESTAMPTZ, usual_seconds BIGINT
+    """,
     "data_as_of": """
         account_id VARCHAR, account_name VARCHAR, region VARCHAR, data_as_of TIMESTAMPTZ,
         discovered_from TIMESTAMPTZ, discovered_to TIMESTAMPTZ, last_complete_at TIMESTAMPTZ,
