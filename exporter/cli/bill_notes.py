@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from exporter.reconcile import Export, Reconciliation
+from exporter.bills import Export, Reconciliation
 from exporter.reports.result import Note
 from exporter.text import counted
 

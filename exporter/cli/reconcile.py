@@ -21,9 +21,9 @@ from exporter.text import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.reconcile import Job, Line, Reconciliation
-    from exporter.reconcile.keeping import Kept
-    from exporter.reconcile.net import NetRates
+    from exporter.bills import Job, Line, Reconciliation
+    from exporter.bills.keeping import Kept
+    from exporter.bills.net import NetRates
     from exporter.reports.result import Column, Note, Result
 
 #: A terminal of this width shows all columns.
@@ -84,8 +84,8 @@ class ReconcileOptions:
 @pass_app
 def reconcile(app: App, file: Path, wanted: ReconcileOptions, output: Output) -> None:
     """Compare a bill with the database: hours and GB-months first, then money."""
-    from exporter.reconcile import rates_csv
-    from exporter.reconcile import reconcile as compare
+    from exporter.bills import rates_csv
+    from exporter.bills import reconcile as compare
     from exporter.reports.output import target
 
     if wanted.credits and not wanted.keep:
@@ -127,8 +127,8 @@ def _lines(found: Reconciliation, *, every: bool) -> list[Line]:
 
 
 def _keep(app: App, net: NetRates, name: str) -> Kept:
+    from exporter.bills.keeping import keep
     from exporter.cli.prices import locked
-    from exporter.reconcile.keeping import keep
 
     with locked(app) as database, database.writing() as connection:
         return keep(connection, net, name, app.now)
@@ -335,7 +335,7 @@ def _job_notes(lines: list[Line], *, jobs: bool) -> Iterator[Note]:
 
 
 def _item(line: Line) -> str:
-    from exporter.reconcile.classify import ON_DEMAND
+    from exporter.bills.classify import ON_DEMAND
 
     bought = "" if line.purchase == ON_DEMAND else line.purchase
     return " ".join(filter(None, (_SHORT[line.component], line.instance_type, bought)))

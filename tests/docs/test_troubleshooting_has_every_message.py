@@ -19,7 +19,7 @@ _COMPUTED = {
     ("cli/report.py", "reason"): "NAME is N USD, over the limit of N USD.",
     ("config/file.py", "…: … …."): "FILE: TABLE REASON.",
     ("publish/lake.py", "… is …."): "FOLDER is WHAT.",
-    ("reconcile/parts.py", "…: …."): "FILE: REASON.",
+    ("bills/parts.py", "…: …."): "FILE: REASON.",
     ("sagemaker/failures.py", "_sentence(error)"): "REASON.",
     ("sagemaker/sessions.py", "…."): "REASON.",
     ("syncing/lookup.py", "…: … …"): "ACCOUNT: MESSAGE WHAT-HAPPENS-INSTEAD",
