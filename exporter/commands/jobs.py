@@ -19,6 +19,7 @@ from exporter.config.kinds import (
     whole,
 )
 from exporter.config.options import option
+from exporter.spelling import named
 
 if TYPE_CHECKING:
     from exporter.replica.found import Found
@@ -121,7 +122,7 @@ def result(answer: Found, *, deleted: bool) -> Result:
     columns = tuple(Column(name, *_COLUMNS[name]) for name in names)
     notes: tuple[Note, ...] = ()
     if answer.token is not None:
-        notes = (Note("more", f"There are more jobs: --next-token {answer.token}"),)
+        notes = (Note("more", f"There are more jobs: {named('next_token', answer.token)}"),)
     return Result(columns, _rows(answer, names), notes=notes, report="jobs")
 
 
