@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +14,6 @@ from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
 from exporter.config.kinds import PATH
 from exporter.config.options import option
-from exporter.errors import UsageError
 from exporter.text import counted
 
 if TYPE_CHECKING:
@@ -83,8 +82,7 @@ def reconcile(app: App, file: Path, wanted: ReconcileOptions, output: Output) ->
     from exporter.bills import reconcile as compare
     from exporter.commands import reconcile as commands
 
-    if wanted.credits and not wanted.keep:
-        raise UsageError("--credits needs --keep.")
+    commands.check_options(keep=wanted.keep, with_credits=wanted.credits)
     with printing(app, output) as show:
         with app.database().reading() as connection:
             found = compare(connection, file, with_credits=wanted.credits)
@@ -96,8 +94,7 @@ def reconcile(app: App, file: Path, wanted: ReconcileOptions, output: Output) ->
             show(_compact(found, every=wanted.every, jobs=wanted.jobs))
         else:
             as_data = output.style in ("json", "parquet")
-            result = commands.result(found, every=wanted.every, as_data=as_data)
-            show(replace(result, more={"kept": commands.kept_as_json(kept)}) if kept else result)
+            show(commands.result(found, every=wanted.every, as_data=as_data, kept=kept))
     if kept:
         _notify_of(app, kept)
     if wanted.rates is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,17 +13,24 @@ from exporter import bills
 from exporter.bills import Job, Line, Reconciliation
 from exporter.bills.keeping import Kept, keep
 from exporter.commands.bill_notes import all_notes
-from exporter.errors import PartialError
+from exporter.errors import PartialError, UsageError
 from exporter.prices.effects import as_json
 from exporter.reports.output import target
 from exporter.reports.periods import Period
 from exporter.reports.result import Column, Note, Result
+from exporter.spelling import named
 from exporter.store import migrate
 from exporter.store.database import Database
 from exporter.text import counted
 
 #: The jobs that a text names for each difference.
 _JOBS: Final = 5
+
+
+def check_options(*, keep: bool, with_credits: bool) -> None:
+    """Raise UsageError if the options of `reconcile` contradict each other."""
+    if with_credits and not keep:
+        raise UsageError(f"{named('credits', True)} needs {named('keep', True)}.")
 
 
 def keep_bill(
@@ -42,7 +49,7 @@ def keep_bill(
         return keep(connection, found.net, file.resolve().name, now)
 
 
-def kept_as_json(kept: Kept) -> dict[str, Any]:
+def _kept_as_json(kept: Kept) -> dict[str, Any]:
     """Return the documented object of what was kept."""
     net = kept.net
     return {
@@ -77,13 +84,16 @@ def check(found: Reconciliation) -> None:
         )
 
 
-def result(found: Reconciliation, *, every: bool, as_data: bool) -> Result:
+def result(
+    found: Reconciliation, *, every: bool, as_data: bool, kept: Kept | None = None
+) -> Result:
     """Return all columns.
 
     Args:
         found: The comparison.
         every: Also the lines that agree.
         as_data: The jobs of a line are objects; otherwise a text names the first ones.
+        kept: What was kept of the bill; it is in `more` of the result.
     """
     lines = lines_of(found, every=every)
     columns = (
@@ -108,9 +118,9 @@ def result(found: Reconciliation, *, every: bool, as_data: bool) -> Result:
         Column("currency", wide=True, note="the currency of the bill"),
         Column("billed_cost", "DECIMAL(38,12)", wide=True, note="in that currency"),
     )
-    return as_result(
-        found, columns, [_row(line, as_data=as_data) for line in lines], _totals(found), lines
-    )
+    rows = [_row(line, as_data=as_data) for line in lines]
+    compared = as_result(found, columns, rows, _totals(found), lines)
+    return replace(compared, more={"kept": _kept_as_json(kept)}) if kept else compared
 
 
 def _row(line: Line, *, as_data: bool) -> tuple[Any, ...]:
