@@ -140,13 +140,14 @@ class Table:
     def __repr__(self) -> str:
         from exporter.reports import table
 
-        shown = replace(self._result, rows=self._rows[:_SHOWN], notes=tuple(self._all_notes()))
-        return table.render(shown, width=shutil.get_terminal_size().columns).rstrip()
+        first = replace(self._result, rows=self._shown(), notes=tuple(self._all_notes()))
+        return table.render(first, width=shutil.get_terminal_size().columns).rstrip()
 
     def _repr_html_(self) -> str:
         """Return the first rows as an HTML table for a notebook, with total, period and notes."""
         result = self._result
         title = f"{result.title}, {result.period}" if result.period else result.title
+        caption = f"<caption>{escape(title)}</caption>" if title else ""
         names = "".join(_heading(column) for column in result.columns)
         lines = [f"<tr>{''.join(map(_cell, row, result.columns))}</tr>" for row in self._shown()]
         total = ""
@@ -156,7 +157,7 @@ class Table:
             total = f"<tfoot><tr>{texts}</tr></tfoot>"
         notes = "".join(f"<p>{escape(note.text)}</p>" for note in self._all_notes())
         return (
-            f"<table><caption>{escape(title)}</caption><thead><tr>{names}</tr></thead>"
+            f"<table>{caption}<thead><tr>{names}</tr></thead>"
             f"<tbody>{''.join(lines)}</tbody>{total}</table>{notes}"
         )
 

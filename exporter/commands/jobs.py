@@ -115,15 +115,16 @@ def find(database: Database, wanted: JobsOptions) -> Found:
 
 
 def result(answer: Found, *, deleted: bool) -> Result:
-    """Return the jobs as rows; a note has the token if more jobs follow."""
+    """Return the jobs as rows; a note and `more` have the token if more jobs follow."""
     from exporter.reports.result import Column, Note, Result
 
     names = [name for name in _COLUMNS if deleted or name != "deleted_at"]
     columns = tuple(Column(name, *_COLUMNS[name]) for name in names)
-    notes: tuple[Note, ...] = ()
-    if answer.token is not None:
-        notes = (Note("more", f"There are more jobs: {named('next_token', answer.token)}"),)
-    return Result(columns, _rows(answer, names), notes=notes, report="jobs")
+    if answer.token is None:
+        return Result(columns, _rows(answer, names), report="jobs")
+    note = Note("more", f"There are more jobs: {named('next_token', answer.token)}")
+    more = {"next_token": answer.token}
+    return Result(columns, _rows(answer, names), notes=(note,), report="jobs", more=more)
 
 
 def _rows(answer: Found, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""`from exporter import client, connect, report, sync`."""
+"""`client`, `connect`, `sync` and `report`: quick to import, and errors as classes."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_sync_raises_the_error_behind_the_exit_code(
     with pytest.raises(CredentialsError):
         sync(tmp_path / "new.duckdb", max_rps=0)
     with pytest.raises(TypeError, match="max_rqs"):
-        sync(tmp_path / "new.duckdb", max_rqs=0)
+        sync(tmp_path / "new.duckdb", max_rqs=0)  # type: ignore[call-arg]  # wrong
     with pytest.raises(TypeError, match="aware"):
         sync(tmp_path / "new.duckdb", since=datetime(2026, 10, 5))
 
