@@ -111,7 +111,7 @@ def sync(
     role_arn: str | None = None,
     external_id: str | None = None,
     config: StrPath | None = None,
-    notify: Callable[[str], None] = lambda _: None,
+    notify: Callable[[str], None] | None = None,
     **options: Unpack[SyncArguments],
 ) -> SyncReport:
     """Fetch what changed, store it, and move the watermark; the first run is a backfill.
@@ -156,6 +156,7 @@ def sync(
     sources = [given] if given != Source() else [*configured.sources] or [given]
     how = read_python(SyncOptions, options)
     database = _database(db, lock_timeout=how.lock_timeout)
+    notify = notify or _ignore
     with reporting(database, how, notify=notify) as record:
         done = run_sync(database, sources, how, configured.configuration, notify=notify)
         record(done)
@@ -391,7 +392,7 @@ def reconcile(
     keep: bool = False,
     credits: bool = False,
     check: bool = False,
-    notify: Callable[[str], None] = lambda _: None,
+    notify: Callable[[str], None] | None = None,
 ) -> Table:
     """Compare a bill with the database: hours and GB-months first, then money.
 
@@ -428,7 +429,7 @@ def reconcile(
         found = compare(connection, path, with_credits=credits)
     kept = None
     if keep:
-        kept = command.keep_bill(database, found, path, datetime.now(UTC), notify)
+        kept = command.keep_bill(database, found, path, datetime.now(UTC), notify or _ignore)
     if output is not None:
         command.write_rates(found, output)
     if check:
@@ -477,6 +478,10 @@ def dashboard(
         now=datetime.now(UTC),
     )
     return path
+
+
+def _ignore(_: str) -> None:
+    """Take a notice that the caller does not want."""
 
 
 def _database(db: StrPath, *, lock_timeout: float = 60.0) -> Database:
