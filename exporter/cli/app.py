@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,33 +65,18 @@ class App:
 
         return Database(Database.parse(self.db), lock_timeout=lock_timeout, notify=self.notify)
 
-    @contextmanager
     def reading(
-        self, lake: str | None, *, row_ids: bool = True, basis: str = "net"
-    ) -> Iterator[sa.Connection]:
+        self, lake: str | None, *, row_ids: bool = True
+    ) -> AbstractContextManager[sa.Connection]:
         """Open what a command reads: the lake of --lake, else the database file of --db.
 
         Args:
             lake: The value of --lake; None = not given.
             row_ids: See `exporter.publish.reading.Lake`.
-            basis: The value of --basis.
-
-        Raises:
-            UsageError: --lake or --db is another kind of URL, or the extra `lake` is missing.
-            StoreError, CredentialsError, ServiceError: It cannot be read.
         """
-        from exporter.prices.basis import LIST, use_list_prices
+        from exporter.commands.sources import reading
 
-        if lake is not None:
-            from exporter.publish import reading
-
-            with reading.lake(lake, row_ids=row_ids, costs=basis).reading() as connection:
-                yield connection
-            return
-        with self.database().reading() as connection:
-            if basis == LIST:
-                use_list_prices(connection)
-            yield connection
+        return reading(self.database(), lake, row_ids=row_ids)
 
     def notify(
         self,

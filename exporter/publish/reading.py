@@ -44,10 +44,11 @@ from exporter.publish.objects import Objects
 from exporter.publish.plan import PRICES
 from exporter.publish.relations import SCHEME, File, Snapshot
 from exporter.publish.storage import Options, Place, place
+from exporter.spelling import named
 from exporter.sql import literal
 from exporter.store.connections import OFFLINE, SESSION
 
-with extra("lake", "--lake"):
+with extra("lake", named("lake")):
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
     from deltalake.schema import ArrayType, PrimitiveType
@@ -189,7 +190,7 @@ class Lake:
         except TableNotFoundError:
             raise DatabaseError(
                 f"There is no lake at {self.where.uri}.",
-                "Run `sagemaker-exporter publish` first, or check --lake.",
+                f"Run `sagemaker-exporter publish` first, or check {named('lake')}.",
             ) from None
 
     def _owners(self, raw: duckdb.DuckDBPyConnection, published: Iterable[File]) -> Owners:
@@ -340,7 +341,7 @@ def _check_duckdb() -> None:
     version = tuple(map(int, duckdb.__version__.split(".")[:2]))
     if version < _OLDEST_DUCKDB:
         raise UsageError(
-            f"--lake needs DuckDB {'.'.join(map(str, _OLDEST_DUCKDB))} or newer; "
+            f"{named('lake')} needs DuckDB {'.'.join(map(str, _OLDEST_DUCKDB))} or newer; "
             f"this is {duckdb.__version__}."
         )
 
