@@ -106,6 +106,7 @@ def test_jobs_are_the_same(command: Command, published: Published, options: list
     over_lake = json.loads(command("jobs", *options, "--lake", str(published.lake))[1])
     if "--max-results" in options:  # each token is another one
         assert [len(each.pop("notes")) for each in (over_file, over_lake)] == [1, 1]
+        assert all(each.pop("next_token") for each in (over_file, over_lake))
     assert code == 0
     assert over_lake == over_file
     assert over_file.get("rows") or over_file.get("TrainingJobSummaries")
