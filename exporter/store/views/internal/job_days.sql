@@ -132,7 +132,7 @@ open_training AS (
         job.rowid AS job_id,
         job.*,
         'Training' AS component,
-        coalesce(job.training_job_status IN ('Completed', 'Failed', 'Stopped'), FALSE) AS is_over,
+        /*part has_ended*/ AS is_over,
         job.creation_time AS from_time,
         epoch_us(
             CASE
@@ -159,10 +159,7 @@ open_pool_job AS (
             warm_pool_status IN ('Reused', 'Terminated')
             OR warm_pool_retained_seconds > 0
             -- While a job runs, InUse means that it uses a pool, not that it left one.
-            OR (
-                warm_pool_status IS NOT NULL
-                AND training_job_status IN ('Completed', 'Failed', 'Stopped')
-            )
+            OR (warm_pool_status IS NOT NULL AND /*part has_ended*/)
         )
     UNION ALL
     SELECT rowid AS job_id, *
