@@ -25,6 +25,7 @@
 -- until_us: End of training, or the last observation, microseconds since 1970
 -- training_end_time: TrainingEndTime
 -- retained_seconds: ResourceRetainedBillableTimeInSeconds; NULL = none, or absurd
+-- had_pool: Whether SageMaker kept a pool after the job; NULL = not known (yet)
 WITH
 -- The first day of training that ended: nearly all rows of this view. Each condition, and
 -- usage_date, uses one column only. Then DuckDB filters by day in the scan, and skips row groups by
@@ -251,5 +252,6 @@ SELECT
     deleted_at IS NOT NULL AS is_deleted,
     component, usage_date, latest_date, within_a_day, is_over, from_time, until_us,
     training_end_time,
-    /*part retained_seconds*/ AS retained_seconds
+    /*part retained_seconds*/ AS retained_seconds,
+    /*part had_pool*/ AS had_pool
 FROM day
