@@ -27,8 +27,9 @@ def test_sql_and_python_agree_on_every_status(ledger: Ledger) -> None:
     ended: dict[str, bool] = {}
     for status, secondary, end in product(STATUSES, SECONDARY, [None, after(hours=1)]):
         name = f"job-{len(ended)}"
-        times = {"secondary_status": secondary, "training_end_time": end}
-        ledger.job(name, training_job_status=status, **times)
+        ledger.job(
+            name, training_job_status=status, secondary_status=secondary, training_end_time=end
+        )
         ended[name] = has_ended(
             JobRow(arn(name), CREATED, name, status, secondary, training_end_time=end)
         )
