@@ -59,8 +59,8 @@ running_job AS MATERIALIZED (
     WHERE
         training_end_time IS NULL
         AND deleted_at IS NULL
-        AND coalesce(training_job_status, '')
-        NOT IN ('Completed', 'Failed', 'Stopped', 'Deleting')
+        AND training_job_status IS DISTINCT FROM 'Deleting'
+        AND NOT /*part has_ended*/
 ),
 
 -- One row per job whose pool had not ended, or was not reported yet.

@@ -75,10 +75,7 @@ known_job AS MATERIALIZED (
         pool_job.creation_time,
         coalesce(
             pool_job.training_end_time,
-            CASE
-                WHEN pool_job.training_job_status IN ('Completed', 'Failed', 'Stopped')
-                    THEN pool_job.last_modified_time
-            END,
+            CASE WHEN /*part has_ended*/ THEN pool_job.last_modified_time END,
             pool_job.deleted_at
         ) AS stopped_at,
         pool_job.training_end_time AS ended_at,
@@ -101,18 +98,7 @@ known_job AS MATERIALIZED (
         END AS specification,
         /*part had_pool*/ AS is_kept,
         coalesce(is_kept, FALSE) AS had_pool,
-        coalesce(
-            pool_job.training_job_status = 'Completed'
-            OR (
-                pool_job.training_job_status = 'Stopped'
-                AND detail.training_start_time IS NOT NULL
-            )
-            OR (
-                pool_job.training_job_status = 'Failed'
-                AND regexp_matches(detail.failure_reason, '^(AlgorithmError|ClientError)')
-            ),
-            FALSE
-        ) AS keeps_a_pool
+        /*part keeps_pool*/ AS keeps_a_pool
     FROM pool_job
     INNER JOIN training_job_details AS detail USING (training_job_arn, creation_time)
     CROSS JOIN bounds

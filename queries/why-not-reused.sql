@@ -38,6 +38,7 @@ wasted AS (
         AND day.warm_pool_status = 'Terminated'
         -- Without a pool there is nothing to reuse.
         AND day.retained_seconds IS DISTINCT FROM 0
+        AND day.had_pool IS NOT FALSE
         AND CASE
             WHEN CAST(:job AS VARCHAR) IS NOT NULL
                 THEN day.training_job_name = CAST(:job AS VARCHAR)

@@ -141,7 +141,7 @@ def test_pools_without_reuse_are_wasted(bench: Bench) -> None:
         ("c-1", "Terminated", None),
         ("c-2", "Reused", "2"),
     ):
-        bench.job(name, warm_pool_status=status)
+        bench.job(name, warm_pool_status=status, warm_pool_retained_seconds=7200)
         bench.cost(
             name, POOL, usd, cost_basis="settled" if usd else "no price", instance_hours=Decimal(2)
         )

@@ -197,7 +197,9 @@ def test_a_pool_that_was_ended_early_says_so(world: World) -> None:
 
 
 def test_an_unknown_idle_time_gives_no_reason(world: World) -> None:
-    world.put([pool(idle=None), later("next-1", 630)])
+    early = START + timedelta(minutes=5)  # deleted before the seconds came
+    world.put([pool(idle=None)], seen=early, deleted=early)
+    world.put([later("next-1", 630)])
 
     assert why(world) == ("next-1", 630, "idle time not known")
 
