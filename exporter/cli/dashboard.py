@@ -58,12 +58,14 @@ def dashboard(app: App, wanted: DashboardOptions) -> None:
     idle pools, keep-alive periods, training cost, and how fresh the data is. Its figures are
     those of the reports.
     """
-    from exporter.reports.output import target
-    from exporter.web import figures, page
+    from exporter.commands.dashboard import write
 
-    period = figures.choose_period(since=wanted.since, until=wanted.until, today=app.now.date())
-    with target(wanted.output) as stream:
-        with app.database().reading() as connection:
-            found = figures.read(connection, period, app.now, wanted.minute_usd)
-        stream.write(page.render(found).encode())
+    write(
+        app.database(),
+        wanted.output,
+        since=wanted.since,
+        until=wanted.until,
+        minute_usd=wanted.minute_usd,
+        now=app.now,
+    )
     app.notify(f"Wrote {wanted.output}.")

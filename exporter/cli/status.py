@@ -15,8 +15,6 @@ from exporter.cli.results import Json, print_json, print_table
 from exporter.cli.root import Command
 from exporter.config.kinds import AGE, whole
 from exporter.config.options import option
-from exporter.config.sources import leads_to
-from exporter.errors import PartialError
 from exporter.text import last_runs
 from exporter.times import format_age
 
@@ -51,27 +49,21 @@ def status(app: App, wanted: StatusOptions, output: Json) -> None:
     A scope is an account and a region. Its age is the time since its data was last known to be
     complete, so it grows while syncs fail.
     """
-    from exporter.config import stored
-    from exporter.reports import status as figures
+    from exporter.commands import status as commands
 
-    sources = app.config_file.sources
-    regions = app.defaults.get("sync", {}).get("region", ())
-    with app.database().reading() as connection:
-        reached = stored.reached_accounts(connection)
-        found = figures.read(
-            connection,
-            app.now,
-            runs=wanted.runs,
-            is_configured=lambda account, region: leads_to(
-                sources, reached, account, region, regions
-            ),
-        )
+    found = commands.read(
+        app.database(),
+        app.config_file.sources,
+        app.defaults.get("sync", {}).get("region", ()),
+        now=app.now,
+        runs=wanted.runs,
+    )
     if output.wanted:
         print_json({"database": app.db, **found.to_json()})
     else:
         _show(found)
-    if wanted.max_age is not None and (stale := found.stale(wanted.max_age)):
-        raise PartialError(f"Older than {format_age(wanted.max_age)}: {'; '.join(stale)}.")
+    if wanted.max_age is not None:
+        commands.check_age(found, wanted.max_age)
 
 
 def _show(found: Status) -> None:

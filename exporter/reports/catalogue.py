@@ -39,6 +39,7 @@ from typing import Final
 from exporter.errors import UsageError
 from exporter.reports.result import Column
 from exporter.resources import folder
+from exporter.spelling import command, param
 from exporter.store.view_files import compose
 from exporter.text import did_you_mean
 
@@ -81,7 +82,8 @@ class Parameter:
         except ValueError:
             wanted = "a whole number of at least 0" if self.kind == "integer" else "a number"
             raise UsageError(
-                f"--param {self.name}={text!r}: expected {wanted}.", f"{self.name}: {self.note}"
+                f"{param(self.name, repr(text))}: expected {wanted}.",
+                f"{self.name}: {self.note}",
             ) from None
 
 
@@ -140,7 +142,7 @@ def find(name: str) -> Report:
     if name not in reports:
         raise UsageError(
             f"There is no report {name!r}.{did_you_mean(name, reports)}",
-            "`sagemaker-exporter report` lists the reports.",
+            f"{command('report')} lists the reports.",
         )
     return reports[name]
 

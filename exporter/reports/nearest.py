@@ -7,6 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from exporter.errors import UsageError
+from exporter.spelling import command
 
 _IS_KNOWN: Final = """
 SELECT EXISTS (
@@ -51,7 +52,7 @@ def no_such_job(connection: sa.Connection, name: str, where: str | None = None) 
     place = f" in {where}" if where else ""
     return UsageError(
         f"The database has no job {name!r}{place}.",
-        f"Nearest: {names}. `jobs --name-contains TEXT` lists more."
+        f"Nearest: {names}. {command('jobs', name_contains='TEXT')} lists more."
         if names
-        else "It has no jobs yet. Run `sagemaker-exporter sync`.",
+        else f"It has no jobs yet. Run {command('sync')}.",
     )

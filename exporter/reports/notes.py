@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Note
 from exporter.reports.values import money
+from exporter.spelling import is_python, named, param
 from exporter.text import counted, last_runs
 from exporter.times import format_time
 
@@ -125,8 +126,8 @@ def of_minutes(values: Mapping[str, Any]) -> Iterator[Note]:
         yield Note(
             "minute_usd",
             f"Counts a minute that nobody has to wait as {money(values['minute_usd'])} USD. "
-            "To change it, use `--param minute_usd=USD`, or `param` in [report] of the "
-            "configuration.",
+            f"To change it, use `{param('minute_usd', 'USD')}`"
+            f"{'' if is_python() else ', or `param` in [report] of the configuration'}.",
         )
 
 
@@ -207,5 +208,5 @@ def _of_scope(scope: Any, period: Period | None) -> Iterator[Note]:  # noqa: ANN
         yield Note(
             "late_start",
             f"{scope.scope} has no jobs from before {format_time(scope.discovered_from)}. "
-            "To add them, run `sync` with an earlier `--since`.",
+            f"To add them, run `sync` with an earlier `{named('since')}`.",
         )

@@ -18,6 +18,7 @@ from exporter.reports.nearest import check_job
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Column, Result, Row
 from exporter.reports.values import literal
+from exporter.spelling import named, param
 from exporter.text import did_you_mean
 
 #: Bound parameters as SQLAlchemy finds them (TextClause in sqlalchemy.sql.elements).
@@ -84,7 +85,7 @@ def statement(report: Report, request: Request, *, with_notes: bool = False) -> 
     """
     values = _values(report, request) | {"now": request.now}
     if request.by and not report.by:
-        raise UsageError(f"The report {report.name} takes no --by.")
+        raise UsageError(f"The report {report.name} takes no {named('by')}.")
     groups = grouping(request.by or report.by) if report.by else Grouping((), ())
     values.update(groups.values)
     sql = groups.fill(report.sql)
@@ -224,7 +225,7 @@ def _values(report: Report, request: Request) -> dict[str, Any]:
         if not report.argument:
             raise UsageError(
                 f"The report {report.name} takes no argument: {request.argument!r}.",
-                "Use --param NAME=VALUE for its parameters.",
+                f"Use {param('NAME', 'VALUE')} for its parameters.",
             )
         values[report.argument] = report.parameters[report.argument].read(request.argument)
     for name, value in values.items():

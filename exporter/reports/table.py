@@ -18,6 +18,7 @@ from rich.cells import cell_len, chop_cells
 from exporter.reports.rendering import is_numeric, total_cells
 from exporter.reports.result import Result
 from exporter.reports.values import heading, shown
+from exporter.spelling import is_python
 from exporter.text import visible
 
 #: Widths are in columns of the terminal: a wide character takes two.
@@ -102,7 +103,8 @@ class _Table:
         hidden = [index for index in every if index not in widths and not self._is_empty(index)]
         if hidden:
             names = ", ".join(self._names[index] for index in hidden)
-            yield f"Hidden: {names} (terminal too narrow; use --format json)."
+            see = "see rows" if is_python() else "use --format json"
+            yield f"Hidden: {names} (terminal too narrow; {see})."
 
     def _title(self) -> str:
         period = self._result.period

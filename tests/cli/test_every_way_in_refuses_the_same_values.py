@@ -57,5 +57,5 @@ def test_python_gives_texts_or_values() -> None:
     assert read_python(SyncOptions, texts) == values
     named = {field.name: getattr(values, field.name) for field, _ in declared(SyncOptions)}
     assert read_python(SyncOptions, named) == values
-    with pytest.raises(UsageError, match="max_rps: -1 is not a number of at least 0"):
+    with pytest.raises(UsageError, match="max_rps=-1 is not a number of at least 0"):
         read_python(SyncOptions, {"max_rps": -1})
