@@ -11,6 +11,7 @@
 -- specification: as in usage_days
 -- is_pool: True: idle time of a warm pool; false: training
 -- is_over: as in usage_days
+-- is_first_day: as in usage_days
 -- is_instant: True: another job reused the pool after 0 seconds, which cost nothing
 -- is_storage: True: storage; false: instances
 -- component: Training, Training Warm Pool, or either with ' ML storage'
@@ -30,6 +31,7 @@ SELECT
     day.retained_seconds, day.keep_alive_seconds, day.tags, day.specification,
     day.component <> 'Training' AS is_pool,
     day.is_over,
+    day.is_first_day,
     day.seconds = 0 AS is_instant,
     part.is_storage,
     CASE WHEN part.is_storage THEN day.component || ' ML storage' ELSE day.component END
