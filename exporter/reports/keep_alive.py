@@ -220,9 +220,7 @@ class _History:
             "wasted_usd": family.wasted_usd,
             "unpriced_jobs": family.unpriced,
             "current_idle_usd": self._monthly(usd),
-            "current_wasted_usd": self._monthly(
-                None if family.wasted_usd is None else float(family.wasted_usd)
-            ),
+            "current_wasted_usd": self._monthly(family.wasted_usd),
             "current_reuses": family.reused,
             "suggested_keep_alive_seconds": seconds,
             "suggested_idle_usd": None if reason else self._monthly(then_usd),
@@ -251,8 +249,8 @@ class _History:
             remarks.append("no warm start was seen: one is assumed to take 30 seconds")
         return "; ".join(remarks) or None
 
-    def _monthly(self, amount: float | None) -> Decimal | None:
-        return None if amount is None else _decimal(amount * self.months)
+    def _monthly(self, amount: float | Decimal | None) -> Decimal | None:
+        return None if amount is None else _decimal(float(amount) * self.months)
 
     def _net(self, reuses: float, usd: float | None) -> Decimal | None:
         if usd is None or self.saved_minutes is None:
@@ -361,7 +359,7 @@ def _curve(history: _History, name: str) -> list[dict[str, Any]]:
 
 
 def total(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the total row of keep-alive-advice. Without a suggestion, a family goes on as it is."""
+    """Return the total row of keep-alive-advice; without a suggestion, a family goes on as now."""
     sums: dict[str, Any] = {"is_total": True}
     for name in ("jobs", "pools", "unpriced_jobs"):
         sums[name] = sum(row[name] for row in rows)

@@ -143,7 +143,7 @@ def _whole(amount: Decimal | int | None) -> int:
     return int(amount.scaleb(12)) if isinstance(amount, Decimal) else amount or 0
 
 
-def _added(figures: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+def _added(figures: Mapping[str, Any], row: sa.RowMapping) -> dict[str, Any]:
     """Return the figures of the notes with those of a further part: sums, and the oldest price."""
     found = dict(figures)
     for name, value in row.items():

@@ -220,6 +220,7 @@ function lastMonths(until) {
 }
 
 function monthText(last, now, before) {
+  if (now === null) return last.label + ": unknown";
   const text = last.label + ": " + usd(now);
   if (before === null) return text;
   if (!before) return text + "; nothing for " + last.labelBefore;
@@ -250,7 +251,7 @@ function project(costs, today, until) {
 }
 
 function headingText(chosen, amount, last, now) {
-  if (last.until === null) return "";
+  if (last.until === null || now === null) return "";
   const costs = new Map();
   for (const cell of chosen) {
     const day = dayNumber(cell.bucket);
@@ -364,21 +365,24 @@ function showTiles(chosen, total, until) {
   const before = last.before && add(chosen, ...last.before);
   const ended = total.reused + total.wasted;
   const tiles = {
-    all: [(sums) => sums.training + pools(sums), total.unknownTraining + total.unknownPools,
+    all: [(sums) => sums.training + pools(sums),
+      (sums) => sums.unknownTraining + sums.unknownPools,
       known(total.training, total.unknownTraining) + " training, "
       + known(pools(total), total.unknownPools) + " warm pools"],
-    pools: [pools, total.unknownPools, total.training
+    pools: [pools, (sums) => sums.unknownPools, total.training
       ? factor(pools(total), total.training) + " the cost of training"
       : "no known cost of training to compare with"],
-    wasted: [(sums) => sums.wasted, unknownWasted(total), ended
+    wasted: [(sums) => sums.wasted, unknownWasted, ended
       ? share(total.wasted, ended) + " of the cost of ended pools"
       : "no pool with a known cost has ended"],
   };
   for (const [code, [amount, unknown, note]] of Object.entries(tiles)) {
-    const value = known(amount(total), unknown);
+    const value = known(amount(total), unknown(total));
+    const knownOf = (sums) => (!sums || (!amount(sums) && unknown(sums)) ? null : amount(sums));
+    const amountNow = knownOf(now);
     showTile(code, value === "unknown" ? value : value + " USD", exact(amount(total)), note,
-      monthText(last, amount(now), before && amount(before)),
-      headingText(chosen, amount, last, amount(now)));
+      monthText(last, amountNow, knownOf(before)),
+      headingText(chosen, amount, last, amountNow));
   }
   showReuse(total, last, now, before);
 }
@@ -402,7 +406,7 @@ function showTile(code, value, exactValue, note, month, headed) {
   byId("heading-" + code).textContent = headed;
 }
 
-// Advice: places of the filters, [pools, reused pools, is a change], and five amounts.
+// Advice: places of the filters, [pools, reused pools, is a change], and four amounts.
 const advice = data.advice.map(([places, counts, amounts]) => ({
   places, counts,
   amounts: amounts.map((amount) => (amount === null ? null : BigInt(amount))),

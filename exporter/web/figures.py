@@ -76,6 +76,11 @@ class Figures:
     notes: Sequence[Note]
 
     @property
+    def accounts(self) -> dict[str, str | None]:
+        """The names of the accounts by id."""
+        return {scope.account_id: scope.account_name for scope in self.status.scopes}
+
+    @property
     def data_as_of(self) -> datetime | None:
         """The time up to which every synced scope is complete; None if no scope is."""
         known = [scope.watermark for scope in self.status.scopes if scope.watermark is not None]

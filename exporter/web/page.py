@@ -49,13 +49,17 @@ def render(figures: Figures) -> str:
     rows = list(enumerate(figures.advice.rows))
     changes = [pair for pair in rows if is_change(pair[1])]
     others = [*changes[MOST_CHANGES:], *(pair for pair in rows if not is_change(pair[1]))]
-    template = _environment().get_template("dashboard.html" if figures.status.scopes else "empty.html")
+    template = _environment().get_template(
+        "dashboard.html" if figures.status.scopes else "empty.html"
+    )
     return template.render(
         policy=_POLICY.format(script=_digest(script), style=_digest(style)),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file, named by the policy
         figures=figures,
-        view=view.view(figures.cells, selection, figures.period, figures.now.date()),
+        view=view.view(
+            figures.cells, selection, figures.period, figures.now.date(), figures.accounts
+        ),
         names=names.shown(),
         data=payload(figures, names),
         changes=changes[:MOST_CHANGES],
@@ -169,6 +173,7 @@ def _environment() -> jinja2.Environment:
         view.share,
         view.factor,
         view.pools_usd,
+        view.unknown_wasted,
         values.shown,
         values.digits,
         values.period,
@@ -211,5 +216,3 @@ def _finalize(value: object) -> object:
 def _digest(text: str) -> str:
     """Return the hash by which the policy allows a script or style."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-

@@ -24,8 +24,9 @@ _AMOUNTS: Final = (
     "current_wasted_usd",
     "suggested_idle_usd",
     "gained_minutes",
-    "net_usd",
 )
+_CURRENT: Final = _AMOUNTS.index("current_idle_usd")
+_SUGGESTED: Final = _AMOUNTS.index("suggested_idle_usd")
 
 
 class Names:
@@ -33,9 +34,7 @@ class Names:
 
     def __init__(self, figures: Figures) -> None:
         """Collect the values of all cells."""
-        self._accounts = {
-            scope.account_id: scope.account_name for scope in figures.status.scopes
-        }
+        self._accounts = figures.accounts
         self.values: dict[str, list[str | None]] = {
             code: sorted(
                 {getattr(key, code) for key, _ in figures.cells},
@@ -60,14 +59,9 @@ class Names:
     def shown(self) -> dict[str, list[str]]:
         """Return the names of all values by dimension; accounts have their names, too."""
         return {
-            code: [self._shown(code, value) for value in values]
+            code: [visible(named(value, code, self._accounts)) for value in values]
             for code, values in self.values.items()
         }
-
-    def _shown(self, code: str, value: str | None) -> str:
-        text = visible(named(value, code))
-        name = self._accounts.get(value or "") if code == "account" else None
-        return f"{visible(name)} ({text})" if name else text
 
 
 def payload(figures: Figures, names: Names) -> dict[str, Any]:
@@ -99,25 +93,31 @@ def payload(figures: Figures, names: Names) -> dict[str, Any]:
 
 
 def advice(rows: Sequence[Mapping[str, Any]], names: Names) -> list[list[Any]]:
-    """Return the filter values and amounts of each row; rows beyond the most are added up."""
-    found: list[list[Any]] = []
-    rest: dict[str, list[Any]] = {}
-    for place, row in enumerate(rows):
-        amounts = [_pico(row[name]) for name in _AMOUNTS]
-        counts = [row["pools"], row["current_reuses"], int(is_change(row))]
-        line = [row_places(row, names), counts, amounts]
-        if place < MOST_ADVICE:
-            found.append(line)
-            continue
-        before = rest.setdefault(repr(line[0]), [line[0], [0, 0, 0], [0, 0, 0, 0, 0]])
-        if amounts[2] is None:  # without a suggestion, it goes on as it is
-            amounts[2] = amounts[0]
-        before[1] = [sum(pair) for pair in zip(before[1], counts, strict=True)]
-        before[2] = [one + (two or 0) for one, two in zip(before[2], amounts, strict=True)]
+    """Return the filter values, counts and amounts of each row; rows beyond the most are added up.
+
+    The counts are pools, reused pools, and 1 for a change.
+    """
+    found = [_advice(row, names) for row in rows[:MOST_ADVICE]]
+    rest: dict[str, tuple[list[Any], list[int], list[int | None]]] = {}
+    for row in rows[MOST_ADVICE:]:
+        places, counts, amounts = _advice(row, names)
+        if amounts[_SUGGESTED] is None:  # without a suggestion, it goes on as it is
+            amounts[_SUGGESTED] = amounts[_CURRENT]
+        _, counts_before, before = rest.get(repr(places), (places, [0] * 3, [0] * len(_AMOUNTS)))
+        rest[repr(places)] = (
+            places,
+            [one + two for one, two in zip(counts_before, counts, strict=True)],
+            [(one or 0) + (two or 0) for one, two in zip(before, amounts, strict=True)],
+        )
     return [
         [places, counts, [None if amount is None else _number(amount) for amount in amounts]]
         for places, counts, amounts in (*found, *rest.values())
     ]
+
+
+def _advice(row: Mapping[str, Any], names: Names) -> tuple[list[Any], list[int], list[int | None]]:
+    counts = [row["pools"], row["current_reuses"], int(is_change(row))]
+    return row_places(row, names), counts, [_pico(row[name]) for name in _AMOUNTS]
 
 
 def row_places(row: Mapping[str, Any], names: Names) -> list[Any]:

@@ -7,11 +7,11 @@ whole numbers of 10^-12 USD. Shares are exact fractions, rounded half up.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from exporter.reports import periods, values
 from exporter.reports.periods import DAY, Period
@@ -95,7 +95,13 @@ class View:
     total: Sums
 
 
-def view(cells: Cells, selection: Selection, page: Period, today: date) -> View:
+def view(
+    cells: Cells,
+    selection: Selection,
+    page: Period,
+    today: date,
+    accounts: Mapping[str, str | None] | None = None,
+) -> View:
     """Return what the page says of a selection.
 
     Args:
@@ -103,13 +109,15 @@ def view(cells: Cells, selection: Selection, page: Period, today: date) -> View:
         selection: What the filters choose.
         page: The days that the page covers.
         today: The UTC day on which the page was made.
+        accounts: The names of accounts by id; None = they have none.
     """
+    names = {} if accounts is None else accounts
     chosen = {place: sums for place, sums in cells.items() if selection.has(place[0])}
     since, until = selection.period.since, selection.period.until
     total = added(_buckets(chosen), since, until)
-    groups = [_group(chosen, selection.period, code) for code in DIMENSIONS]
+    groups = [_group(chosen, selection.period, code, names) for code in DIMENSIONS]
     return View(
-        headline=headline(total, _ranked(chosen, selection.period, "family")),
+        headline=headline(total, _ranked(chosen, selection.period, "family", {})),
         tiles=tiles(chosen, total, selection.period, page, today),
         months=[
             Line(_month_name(month, today), added(_buckets(chosen), month.since, month.until))
@@ -143,30 +151,34 @@ def pools_usd(sums: Sums) -> int:
     return sums.reused + sums.wasted + sums.idle
 
 
-def named(value: str | None, code: str) -> str:
-    """Return the name of a value of a dimension."""
+def named(value: str | None, code: str, accounts: Mapping[str, str | None]) -> str:
+    """Return the name of a value of a dimension; accounts have their id in brackets."""
     if value == OTHERS:
         return f"other {_PLURALS.get(code, DIMENSIONS[code] + 's')}"
-    return value or f"no {DIMENSIONS[code]}"
+    name = accounts.get(value or "") if code == "account" else None
+    return f"{name} ({value})" if name else value or f"no {DIMENSIONS[code]}"
 
 
-def _ranked(cells: Cells, period: Period, code: str) -> list[Line]:
+def _ranked(
+    cells: Cells, period: Period, code: str, accounts: Mapping[str, str | None]
+) -> list[Line]:
     """Return a row for each value of a dimension, most wasted money first."""
     by_value: dict[str | None, list[tuple[date, Sums]]] = defaultdict(list)
     for (key, bucket), sums in cells.items():
         if period.since <= bucket < period.until:
             by_value[getattr(key, code)].append((bucket, sums))
     lines = [
-        Line(named(value, code), added(found, period.since, period.until))
+        Line(named(value, code, accounts), added(found, period.since, period.until))
         for value, found in by_value.items()
     ]
     return sorted(
-        lines, key=lambda line: (-line.sums.wasted, -pools_usd(line.sums), -line.sums.training, line.name)
+        lines,
+        key=lambda line: (-line.sums.wasted, -pools_usd(line.sums), -line.sums.training, line.name),
     )
 
 
-def _group(cells: Cells, period: Period, code: str) -> Group:
-    lines = _ranked(cells, period, code)
+def _group(cells: Cells, period: Period, code: str, accounts: Mapping[str, str | None]) -> Group:
+    lines = _ranked(cells, period, code, accounts)
     # A rest of one row is that row.
     shown = lines if len(lines) == MOST_ROWS + 1 else lines[:MOST_ROWS]
     rest = Sums()
@@ -229,26 +241,32 @@ def headline(total: Sums, families: Sequence[Line]) -> list[Text]:
     if not ended:
         return [Text(_without_cost(total))]
     if not total.wasted:
-        return [Text(f"No money for warm pools was wasted: other jobs reused all {usd(ended)} of it")]
-    percent = _half_up(total.wasted * 100, ended)
-    part = f"{percent} %"
+        return [
+            Text(f"No money for warm pools was wasted: other jobs reused all {usd(ended)} of it")
+        ]
+    found = [Text(f"{_part(total)} of {usd(ended)} for warm pools bought nothing")]
+    return [*found, *_worst(total, families)] if len(families) > 1 else found
+
+
+def _part(total: Sums) -> str:
+    """Return the wasted share in whole percent; it is 0 or 100 only if that is exact."""
+    percent = _half_up(total.wasted * 100, total.reused + total.wasted)
     if percent == 100 and total.reused:
-        part = "More than 99 %"
-    elif not percent:
-        part = "Less than 1 %"
-    found = [Text(f"{part} of {usd(ended)} for warm pools bought nothing")]
+        return "More than 99 %"
+    return f"{percent} %" if percent else "Less than 1 %"
+
+
+def _worst(total: Sums, families: Sequence[Line]) -> Iterator[Text]:
+    """Yield the end of the sentence: the families that waste most, and their share."""
     worst = [line for line in families if line.sums.wasted]
-    if len(families) > 1:
-        top = worst[:_NAMED]
-        percent = _half_up(sum(line.sums.wasted for line in top) * 100, total.wasted)
-        verb = "are" if len(top) > 1 else "is"
-        found.append(Text("; "))
-        for place, line in enumerate(top):
-            found.append(Text(line.name, is_name=True))
-            last = place == len(top) - 2
-            found.append(Text(" and " if last else ", " if place < len(top) - 1 else ""))
-        found.append(Text(f" {verb} {'all' if len(top) == len(worst) else f'{percent} %'} of it"))
-    return found
+    top = worst[:_NAMED]
+    yield Text("; ")
+    for place, line in enumerate(top):
+        yield Text(line.name, is_name=True)
+        yield Text(" and " if place == len(top) - 2 else ", " if place < len(top) - 1 else "")
+    percent = _half_up(sum(line.sums.wasted for line in top) * 100, total.wasted)
+    share_of_it = "all" if len(top) == len(worst) else f"{percent} %"
+    yield Text(f" {'are' if len(top) > 1 else 'is'} {share_of_it} of it")
 
 
 def _without_cost(total: Sums) -> str:
@@ -289,7 +307,11 @@ def last_months(period: Period, page: Period, today: date) -> Months:
     whole = periods.of_month(first)
     before = whole.before
     if first < running or whole.until <= today:
-        now, compared, until = Period(max(first, page.since), min(whole.until, page.until)), before, None
+        now, compared, until = (
+            Period(max(first, page.since), min(whole.until, page.until)),
+            before,
+            None,
+        )
         label, label_before = f"{first:%B %Y}", f"{before.since:%B}"
         is_comparable = now == whole
     else:
@@ -303,9 +325,24 @@ def last_months(period: Period, page: Period, today: date) -> Months:
     return Months(now, compared if is_comparable else None, label, label_before, until)
 
 
-def tiles(
-    cells: Cells, total: Sums, period: Period, page: Period, today: date
-) -> list[Tile]:
+def _all_unknown(sums: Sums) -> int:
+    return sums.unknown_training + sums.unknown_pools
+
+
+def unknown_wasted(sums: Sums) -> int:
+    """Return the cost lines without a known cost that can be of wasted pools."""
+    return sums.unknown_pools if sums.pools > sums.reused_pools else 0
+
+
+#: The tiles of amounts: their names, the amount, and the lines of it without a known cost.
+_AMOUNTS: Final[Mapping[str, tuple[str, Callable[[Sums], int], Callable[[Sums], int]]]] = {
+    "all": ("Training and warm pools", lambda sums: sums.training + pools_usd(sums), _all_unknown),
+    "pools": ("Warm pools", pools_usd, lambda sums: sums.unknown_pools),
+    "wasted": ("Wasted: never reused", lambda sums: sums.wasted, unknown_wasted),
+}
+
+
+def tiles(cells: Cells, total: Sums, period: Period, page: Period, today: date) -> list[Tile]:
     """Return the four figures of a selection."""
     last = last_months(period, page, today)
     if last.now.since >= last.now.until:
@@ -313,11 +350,6 @@ def tiles(
     buckets = _buckets(cells)
     now = added(buckets, last.now.since, last.now.until)
     before = None if last.before is None else added(buckets, last.before.since, last.before.until)
-    amounts = {
-        "all": lambda sums: sums.training + pools_usd(sums),
-        "pools": pools_usd,
-        "wasted": lambda sums: sums.wasted,
-    }
     notes = {
         "all": f"{money(total.training, total.unknown_training)} training, "
         f"{money(pools_usd(total), total.unknown_pools)} warm pools",
@@ -328,31 +360,36 @@ def tiles(
         if total.reused + total.wasted
         else "no pool with a known cost has ended",
     }
-    names = {"all": "Training and warm pools", "pools": "Warm pools", "wasted": "Wasted: never reused"}
-    unknown = {
-        "all": total.unknown_training + total.unknown_pools,
-        "pools": total.unknown_pools,
-        "wasted": total.unknown_pools if total.pools > total.reused_pools else 0,
-    }
     found = []
-    for code, amount in amounts.items():
-        value = money(amount(total), unknown[code])
+    for code, (name, amount, unknown) in _AMOUNTS.items():
+        value = money(amount(total), unknown(total))
         found.append(
             Tile(
                 code,
-                names[code],
+                name,
                 value if value == "unknown" else f"{value} USD",
                 exact(amount(total)),
                 notes[code],
-                _month(last, amount(now), None if before is None else amount(before)),
-                _heading(buckets, amount, last, amount(now), today),
+                _month(
+                    last,
+                    _known(amount(now), unknown(now)),
+                    None if before is None else _known(amount(before), unknown(before)),
+                ),
+                _heading(buckets, amount, last, _known(amount(now), unknown(now)), today),
             )
         )
     return [*found, _reuse(total, last, now, before)]
 
 
-def _month(last: Months, now: int, before: int | None) -> str:
+def _known(amount: int, unknown: int) -> int | None:
+    """Return an amount; None if nothing of it is known."""
+    return None if not amount and unknown else amount
+
+
+def _month(last: Months, now: int | None, before: int | None) -> str:
     """Return what the last month cost, compared with the one before."""
+    if now is None:
+        return f"{last.label}: unknown"
     text = f"{last.label}: {usd(now)}"
     if before is None:
         return text
@@ -361,14 +398,20 @@ def _month(last: Months, now: int, before: int | None) -> str:
     percent = _half_up(abs(now - before) * 100, before)
     if not percent:
         return f"{text}, as much as for {last.label_before}"
-    return f"{text}, {percent:,} % {'more' if now > before else 'less'} than for {last.label_before}"
+    return (
+        f"{text}, {percent:,} % {'more' if now > before else 'less'} than for {last.label_before}"
+    )
 
 
 def _heading(
-    buckets: Sequence[tuple[date, Sums]], amount: Any, last: Months, now: int, today: date  # noqa: ANN401
+    buckets: Sequence[tuple[date, Sums]],
+    amount: Callable[[Sums], int],
+    last: Months,
+    now: int | None,
+    today: date,
 ) -> str:
-    """Return what the running month is heading for; empty = it is over, or too little is known."""
-    if last.until is None:
+    """Return what the running month is heading for; empty = it is over, or its cost is unknown."""
+    if last.until is None or now is None:
         return ""
     costs: dict[date, float] = defaultdict(float)
     for bucket, sums in buckets:
