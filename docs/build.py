@@ -118,9 +118,9 @@ def schema() -> str:
             views = _catalogue(connection, "duckdb_views()", "view_name")
             columns = _columns(connection)
             keys = _keys(connection)
-    names = view_files.public_views()
-    public = {name: text for name, text in views.items() if name in names}
-    internal = {name: text for name, text in views.items() if name not in names}
+    prefix = f"{view_files.INTERNAL}."
+    public = {name: text for name, text in views.items() if not name.startswith(prefix)}
+    internal = {name: text for name, text in views.items() if name.startswith(prefix)}
     parts = [
         _HEADER,
         "\n# Tables and views\n\nTimes are TIMESTAMPTZ in UTC. Money is DECIMAL(38,12) in USD. "
@@ -132,7 +132,11 @@ def schema() -> str:
     for title, found in (
         ("## Views: query these first", public),
         ("## Tables", tables),
-        ("## Internal views\n\nOther views read these. They can change in any version.", internal),
+        (
+            "## Internal views\n\nOther views and the reports read these. They live in the schema "
+            "`internal`, and can change in any version.",
+            internal,
+        ),
     ):
         parts.append(f"{title}\n")
         for name, comment in found.items():
@@ -147,15 +151,20 @@ def schema() -> str:
 
 def _catalogue(connection: sa.Connection, source: str, name: str) -> dict[str, str]:
     rows = connection.exec_driver_sql(
-        f"SELECT {name}, comment FROM {source} "  # noqa: S608 - fixed names, from schema()
-        f"WHERE NOT internal AND {name} <> 'alembic_version' ORDER BY {name}"
+        f"SELECT {_in_sql(name)} AS name, comment FROM {source} "  # noqa: S608 - fixed names, from schema()
+        f"WHERE NOT internal AND {name} <> 'alembic_version' ORDER BY name"
     ).all()
     return {str(row[0]): str(row[1]) for row in rows}
 
 
+def _in_sql(name: str) -> str:
+    """Return an expression for a name as SQL needs it, with the schema unless that is `main`."""
+    return f"if(schema_name = 'main', '', schema_name || '.') || {name}"
+
+
 def _columns(connection: sa.Connection) -> dict[str, list[tuple[str, str, str]]]:
     rows = connection.exec_driver_sql(
-        "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
+        f"SELECT {_in_sql('table_name')}, column_name, data_type, comment FROM duckdb_columns() "  # noqa: S608 - a fixed name
         "WHERE NOT internal ORDER BY table_name, column_index"
     ).all()
     found: dict[str, list[tuple[str, str, str]]] = {}

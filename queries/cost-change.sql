@@ -46,7 +46,7 @@ every_line AS (
         line.job_id AS job,
         coalesce(line.instance_hours, line.gb_months) AS quantity,
         line.cost_usd, line.cost_basis, line.price_source
-    FROM cost_lines AS line
+    FROM internal.cost_lines AS line
     LEFT JOIN scope ON line.account_id = scope.account_id AND line.region = scope.region
     WHERE line.usage_date >= CAST(:before AS DATE) AND line.usage_date < CAST(:until AS DATE)
 ),

@@ -31,7 +31,7 @@ costs AS (
         job_id AS job,
         instance_hours,
         cost_usd
-    FROM cost_lines
+    FROM internal.cost_lines
     WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
 ),
 
@@ -71,7 +71,7 @@ remedied AS (
             WHEN summed.price = 'list prices' THEN 'prices import: these are public prices'
         END AS remedy
     FROM summed
-    INNER JOIN cost_bases ON summed.basis = cost_bases.cost_basis
+    INNER JOIN internal.cost_bases ON summed.basis = cost_bases.cost_basis
     WHERE NOT summed.is_total
     UNION ALL BY NAME
     SELECT

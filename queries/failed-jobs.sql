@@ -25,7 +25,7 @@ costs AS (
         ) AS reason,
         job_id AS job,
         training_job_name, is_pool, instance_hours, cost_usd, cost_basis, price_source
-    FROM cost_lines
+    FROM internal.cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)

@@ -89,7 +89,7 @@ part AS MATERIALIZED (
     SELECT
         job_id, FALSE AS is_pool, instance_type, instance_count, started_at, cost_usd,
         greatest(compute_rank, storage_rank) AS cost_rank
-    FROM job_costs
+    FROM internal.job_costs
     WHERE
         component = 'Training'
         AND training_end_time IS NULL
@@ -98,7 +98,7 @@ part AS MATERIALIZED (
     SELECT
         job_id, TRUE, instance_type, instance_count, from_time, cost_usd,
         greatest(compute_rank, storage_rank)
-    FROM job_costs
+    FROM internal.job_costs
     WHERE
         component = 'Training Warm Pool'
         AND training_end_time IS NOT NULL
@@ -109,7 +109,7 @@ part AS MATERIALIZED (
     -- AWS has not reported the pool yet: its cost by now is not known.
     SELECT
         job.job_id, TRUE, detail.instance_type, detail.instance_count, job.training_end_time, NULL,
-        (SELECT rank FROM cost_bases WHERE cost_basis = 'unknown seconds')
+        (SELECT rank FROM internal.cost_bases WHERE cost_basis = 'unknown seconds')
     FROM waiting_job AS job
     INNER JOIN training_job_details AS detail USING (training_job_arn, creation_time)
     WHERE job.warm_pool_status IS NULL
@@ -131,7 +131,7 @@ price AS (
         CASE
             WHEN any_value(has_storage) THEN CAST(max(usd_per_gb_month) AS DOUBLE) / 86400
         END AS most_gb_usd
-    FROM rate_card
+    FROM internal.rate_card
     CROSS JOIN clock
     WHERE valid_to > today
     GROUP BY account_id, region, component, instance_type
@@ -299,9 +299,9 @@ SELECT
     family.* EXCLUDE (account_id, family)
 FROM open_thing AS thing
 LEFT JOIN priced ON thing.job_id = priced.job_id AND thing.is_pool = priced.is_pool
-LEFT JOIN cost_bases AS basis ON priced.cost_rank = basis.rank
+LEFT JOIN internal.cost_bases AS basis ON priced.cost_rank = basis.rank
 LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
-LEFT JOIN job_specifications AS specification USING (training_job_arn, creation_time)
+LEFT JOIN internal.job_specifications AS specification USING (training_job_arn, creation_time)
 LEFT JOIN sync_scopes AS scope
     ON thing.account_id = scope.account_id AND thing.region = scope.region
 LEFT JOIN family

@@ -32,8 +32,8 @@ spot_day AS (
         day.compute_cost_usd AS cost_usd,
         cost_bases.cost_basis,
         day.compute_source AS price_source
-    FROM usage_days AS day
-    INNER JOIN cost_bases ON day.compute_rank = cost_bases.rank
+    FROM internal.usage_days AS day
+    INNER JOIN internal.cost_bases ON day.compute_rank = cost_bases.rank
     INNER JOIN training_job_details AS detail USING (training_job_arn, creation_time)
     LEFT JOIN accounts USING (account_id)
     WHERE

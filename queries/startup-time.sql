@@ -66,7 +66,7 @@ start_or_cost AS (
         usage_date, account_id, account_name, region, job_family, team, tags, instance_type,
         job_id AS job,
         cost_usd, cost_basis, price_source
-    FROM cost_lines
+    FROM internal.cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)

@@ -27,7 +27,7 @@ costs AS (
                 'month', CAST(CAST(:now AS TIMESTAMPTZ) AT TIME ZONE 'UTC' AS DATE) - 1
             ) AS DATE
         ) AS is_this_month
-    FROM cost_lines
+    FROM internal.cost_lines
     WHERE
         usage_date < CAST(CAST(:now AS TIMESTAMPTZ) AT TIME ZONE 'UTC' AS DATE)
         AND usage_date >= CAST(

@@ -21,7 +21,7 @@ costs AS (
         job_id AS job,
         is_storage, instance_hours, cost_usd, cost_basis, price_source, currency,
         cost AS other_cost
-    FROM cost_lines
+    FROM internal.cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)

@@ -25,7 +25,7 @@ costs AS (
         CASE WHEN team IS NULL THEN cost_usd END AS cost_usd,
         CASE WHEN team IS NULL THEN cost_basis END AS cost_basis,
         price_source
-    FROM cost_lines
+    FROM internal.cost_lines
     WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
 ),
 

@@ -52,7 +52,7 @@ pool_step AS (
         SELECT
             *,
             usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE) AS is_counted
-        FROM pool_steps
+        FROM internal.pool_steps
         WHERE
             creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
             AND coalesce(training_end_time, 'infinity')
@@ -77,7 +77,7 @@ running_chain AS (
         NULL::VARCHAR AS price_source
     FROM pool_chain
     INNER JOIN pool_job AS first_job ON pool_chain.chain = first_job.job_id
-    LEFT JOIN cost_bases ON pool_chain.idle_rank = cost_bases.rank
+    LEFT JOIN internal.cost_bases ON pool_chain.idle_rank = cost_bases.rank
     WHERE
         pool_chain.first_date < CAST(:until AS DATE)
         AND pool_chain.last_date >= CAST(:since AS DATE)

@@ -29,7 +29,7 @@ costs AS (
         CASE WHEN is_pool THEN cost_basis END AS cost_basis,
         price_source, currency,
         CASE WHEN is_pool THEN cost END AS other_cost
-    FROM cost_lines
+    FROM internal.cost_lines
     WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
 )
 

@@ -30,7 +30,7 @@ pools AS (
         -- The columns that notes read: why a part of the cost is not known.
         max(cost_basis) FILTER (WHERE is_pool AND cost_usd IS NULL) AS cost_basis,
         NULL::VARCHAR AS price_source
-    FROM cost_lines
+    FROM internal.cost_lines
     WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
     GROUP BY job_id
     HAVING bool_or(is_pool)

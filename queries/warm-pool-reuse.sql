@@ -24,7 +24,7 @@ lines AS (
         warm_pool_status = 'Reused' AS is_reused,
         retained_seconds AS idle_seconds,
         keep_alive_seconds, cost_usd, cost_basis, price_source
-    FROM cost_lines
+    FROM internal.cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)

@@ -24,7 +24,7 @@ costs AS (
         CASE WHEN warm_pool_status = 'Terminated' THEN cost_usd END AS cost_usd,
         CASE WHEN warm_pool_status = 'Terminated' THEN cost_basis END AS cost_basis,
         price_source
-    FROM cost_lines
+    FROM internal.cost_lines
     WHERE
         usage_date >= CAST(:since AS DATE)
         AND usage_date < CAST(:until AS DATE)

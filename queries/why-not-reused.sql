@@ -32,7 +32,7 @@ wasted AS (
         any_value(day.ended_at) AS pool_ended_at,
         sum(day.cost_usd) AS cost_usd,
         max(greatest(day.compute_rank, day.storage_rank)) AS rank
-    FROM usage_days AS day
+    FROM internal.usage_days AS day
     WHERE
         day.component = 'Training Warm Pool'
         AND day.warm_pool_status = 'Terminated'
@@ -54,7 +54,7 @@ priced AS (
         cost_bases.cost_basis,
         NULL::VARCHAR AS price_source
     FROM wasted
-    INNER JOIN cost_bases ON wasted.rank = cost_bases.rank
+    INNER JOIN internal.cost_bases ON wasted.rank = cost_bases.rank
 ),
 
 -- One row per pool to show.

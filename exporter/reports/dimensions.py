@@ -10,7 +10,7 @@ from typing import Final
 from exporter.errors import UsageError
 from exporter.text import did_you_mean
 
-#: The columns of each dimension: an expression over `cost_lines`, and a name.
+#: The columns of each dimension: an expression over `internal.cost_lines`, and a name.
 DIMENSIONS: Final = {
     "day": (("usage_date", "day"),),
     "month": (("strftime(usage_date, '%Y-%m')", "month"),),

@@ -46,7 +46,7 @@ ORDER BY job.creation_time DESC, job.account_id, job.region
 #: One row: the specification of a job.
 _SPECIFICATION: Final = """
 SELECT specification
-FROM job_specifications
+FROM internal.job_specifications
 WHERE training_job_arn = :arn AND creation_time = :created
 """
 
@@ -71,7 +71,7 @@ WITH
 -- One row per job that ran on a pool.
 member AS MATERIALIZED (
     SELECT chain, job_id, position
-    FROM pool_members
+    FROM internal.pool_members
 )
 
 SELECT member.job_id, member.position
@@ -89,7 +89,7 @@ cost AS (
         job_id,
         sum(cost_usd) FILTER (WHERE NOT is_pool) AS training_usd,
         sum(cost_usd) FILTER (WHERE is_pool) AS idle_usd
-    FROM cost_lines
+    FROM internal.cost_lines
     WHERE job_id IN :jobs
     GROUP BY job_id
 )
@@ -112,7 +112,7 @@ WHERE job.rowid IN :jobs
 ORDER BY job.creation_time, job.rowid
 """
 
-_MEANINGS: Final = "SELECT cost_basis, meaning FROM cost_bases"
+_MEANINGS: Final = "SELECT cost_basis, meaning FROM internal.cost_bases"
 
 #: Fact -> its unit (catalogue.UNITS), in the order in which people read them.
 _FACTS: Final = {

@@ -181,9 +181,9 @@ _STALE_RATES: Final[list[_Finding]] = [
         """
         SELECT count(*)
         FROM (
-            (FROM rates EXCEPT ALL FROM rates_from_prices)
+            (FROM rates EXCEPT ALL FROM internal.rates_from_prices)
             UNION ALL
-            (FROM rates_from_prices EXCEPT ALL FROM rates)
+            (FROM internal.rates_from_prices EXCEPT ALL FROM rates)
         )
         HAVING count(*) > 0
         """,

@@ -97,5 +97,6 @@ _KEYS: Final = (
     f"WHERE constraint_type = 'PRIMARY KEY' AND {_OURS}"
 )
 _VIEWS: Final = (
-    "SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND NOT internal"
+    "SELECT if(schema_name = 'main', '', schema_name || '.') || view_name FROM duckdb_views() "
+    "WHERE database_name = current_database() AND NOT internal"
 )

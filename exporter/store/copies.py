@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 from exporter import files
 from exporter.errors import BusyError, DatabaseError, UsageError
-from exporter.store.database import Database
+from exporter.store.database import Database, check_name
 
 _ATTEMPTS: Final = 50
 _MAGIC: Final = b"DUCK"
@@ -73,9 +73,11 @@ def check_target(source: Path, target: Path) -> None:
     """Raise if a copy of the source must not or cannot replace the target.
 
     Raises:
-        UsageError: The target is the source, a directory, or a file of another kind.
+        UsageError: The target is the source, a directory, a file of another kind, or has a name
+            that a database cannot have.
         DatabaseError: The target cannot be read, or its directory is missing.
     """
+    check_name(target)
     if target.is_dir():
         raise UsageError(f"{target} is a directory.", "Name a file.")
     if not target.parent.is_dir():

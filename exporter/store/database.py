@@ -40,6 +40,7 @@ from exporter.store.failures import (
 )
 from exporter.store.recovery import recover
 from exporter.store.revision import SCHEMA_REVISION, check_revision, read_revision
+from exporter.store.view_files import INTERNAL
 
 #: Format of new files. Every DuckDB since 1.4 opens it.
 STORAGE_VERSION: Final = "v1.4.0"
@@ -66,6 +67,9 @@ class Database:
         path: The file, with links resolved.
         lock_timeout: Seconds to wait while another process has the file open.
         revision: The schema that this program knows.
+
+    Raises:
+        UsageError: A database cannot have the name of the file.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Database:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = _resolve(path)
+        check_name(self.path)
         self.lock_timeout = lock_timeout
         self.revision = revision
         self._notify = notify
@@ -141,7 +146,7 @@ class Database:
                 self._views_are_installed = install.is_installed(connection)
                 self._schema_is_checked = True
             if check_schema and not self._views_are_installed:
-                install.install_temporarily(connection.exec_driver_sql)
+                install.use_temporarily(connection)
             yield connection
 
     @contextmanager
@@ -274,6 +279,21 @@ class Database:
             f"for longer than {self.lock_timeout:g} s.",
             "Nothing is lost. Close that program, or let readers use a --snapshot.",
         ) from error
+
+
+def check_name(path: Path) -> None:
+    """Raise if DuckDB would call the database as one of its schemas is called.
+
+    DuckDB names a database after its file. With two things called `internal`, no view would bind.
+
+    Raises:
+        UsageError: The file has that name.
+    """
+    if path.name.partition(".")[0].lower() == INTERNAL:
+        raise UsageError(
+            f"A database cannot be named {path.name}: a schema in it is named {INTERNAL}.",
+            "Choose another name.",
+        )
 
 
 def check_is_file(path: Path) -> None:

@@ -8,7 +8,7 @@ temporary views of its connection.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -35,11 +35,28 @@ def install(connection: sa.Connection) -> None:
 def install_temporarily(execute: Callable[[str], object]) -> None:
     """Create every view and the rates for one connection, which may be read-only.
 
-    DuckDB resolves names to temporary views and tables first, in queries and in views alike.
+    DuckDB resolves names to temporary views and tables first, in queries and in views alike. It
+    does so for names in the schema main only: `internal.NAME` still names the view in the file.
     """
     for view in view_files.views():
-        execute(f"CREATE OR REPLACE TEMP VIEW {view.name} AS\n{view.sql}")
-    execute(rates.TEMPORARY)
+        sql = view_files.temporarily(view.sql)
+        # Without `temp.`, which DuckDB 1.4 does not accept here.
+        execute(f"CREATE OR REPLACE TEMP VIEW {view.short_name} AS\n{sql}")
+    execute(view_files.temporarily(rates.TEMPORARY))
+
+
+def use_temporarily(connection: sa.Connection) -> None:
+    """Create every view and the rates for one connection, and let its SQL read them.
+
+    Reports name the internal views with their schema, so each statement is rewritten.
+    """
+
+    def rewrite(*call: Any) -> tuple[str, Any]:  # noqa: ANN401 - as SQLAlchemy calls it
+        _, _, statement, parameters, *_ = call
+        return view_files.temporarily(statement), parameters
+
+    install_temporarily(connection.exec_driver_sql)
+    sa.event.listen(connection, "before_cursor_execute", rewrite, retval=True)
 
 
 def is_installed(connection: sa.Connection) -> bool:

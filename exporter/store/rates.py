@@ -1,4 +1,4 @@
-"""Keeps the table `rates` equal to the view `rates_from_prices`.
+"""Keeps the table `rates` equal to the view `internal.rates_from_prices`.
 
 The rules for prices take many steps, and every report needs their result. Prices change a few times
 a month at most, so whatever changes prices or discounts computes the table again, in the same
@@ -12,9 +12,9 @@ from typing import Final
 from sqlalchemy import Connection
 
 #: SQL that makes one connection, which may be read-only, use the rates of its own prices.
-TEMPORARY: Final = "CREATE OR REPLACE TEMP TABLE rates AS SELECT * FROM rates_from_prices"
+TEMPORARY: Final = "CREATE OR REPLACE TEMP TABLE rates AS SELECT * FROM internal.rates_from_prices"
 _DELETE: Final = "DELETE FROM rates"
-_INSERT: Final = "INSERT INTO rates BY NAME SELECT * FROM rates_from_prices"
+_INSERT: Final = "INSERT INTO rates BY NAME SELECT * FROM internal.rates_from_prices"
 
 
 def refresh(connection: Connection) -> None:

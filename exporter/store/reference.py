@@ -18,7 +18,8 @@ from exporter.store.schema import metadata
 from exporter.text import did_you_mean
 
 _TYPES: Final = """
-SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? AND NOT internal
+SELECT column_name, data_type FROM duckdb_columns()
+WHERE ? IN (table_name, schema_name || '.' || table_name) AND NOT internal
 """
 
 
@@ -27,7 +28,7 @@ class Relation:
     """A table or a view.
 
     Attributes:
-        name: Its name in SQL.
+        name: Its name in SQL; that of an internal view has its schema, `internal.cost_lines`.
         kind: `view`, `table` or `internal view`.
         comment: What a row of it is.
         columns: A pair of name and comment for each column.
@@ -43,10 +44,9 @@ class Relation:
 
 def relations() -> tuple[Relation, ...]:
     """Return the public views, then the tables, then the internal views, each sorted by name."""
-    names = view_files.public_views()
     ordered = sorted(view_files.views(), key=lambda view: view.name)
-    public = [_view(each, "view") for each in ordered if each.name in names]
-    internal = [_view(each, "internal view") for each in ordered if each.name not in names]
+    public = [_view(each, "view") for each in ordered if not each.is_internal]
+    internal = [_view(each, "internal view") for each in ordered if each.is_internal]
     return (*public, *_tables(), *internal)
 
 
@@ -71,6 +71,7 @@ def types(relation: Relation) -> dict[str, str]:
         for table in metadata.tables.values():
             columns = ", ".join(f"{each.name} {duckdb_type(each.type)}" for each in table.columns)
             connection.execute(f"CREATE TABLE {table.name} ({columns})")
+        connection.execute(f"CREATE SCHEMA {view_files.INTERNAL}")
         for view in view_files.views():
             connection.execute(f"CREATE VIEW {view.name} AS {view.sql}")
         found = connection.execute(_TYPES, [relation.name]).fetchall()

@@ -7,7 +7,12 @@ gives several columns the comments that they have in a view it needs, or in a ta
 indented further continues the line before it. The rest of the file is the query, see `compose`.
 
 Views are plain views on purpose: they work for everybody who opens or attaches the file, without
-this program and in a session of any time zone.
+this program and in a session of any time zone. The views of `views/` are for users. Those of
+`views/internal/` live in the schema `internal` and are read as `internal.NAME`. Inside of them,
+a table is `main.NAME`: if the file is attached, DuckDB looks for other names in `internal` only.
+
+The tables stay in `main`, also those that few users need, because a temporary table hides a table
+of `main` only: so a report counts with other prices (prices/basis.py).
 """
 
 from __future__ import annotations
@@ -26,8 +31,8 @@ from exporter.sql import literal
 from exporter.store.schema import metadata
 from exporter.text import short_hash
 
-#: Public views that other views read.
-_PUBLIC_INPUTS: Final = frozenset({"daily_costs", "data_as_of"})
+#: The schema of the views that only this program reads.
+INTERNAL: Final = "internal"
 _FOLDER: Final = resources.files(__package__).joinpath("views")
 _COLUMN: Final = re.compile(
     r"(?P<names>[a-z_][a-z0-9_]*(?:, [a-z_][a-z0-9_]*)*): (?P<comment>\S.*)"
@@ -43,7 +48,7 @@ class View:
     """A view.
 
     Attributes:
-        name: Name of the view.
+        name: Name of the view in SQL: `daily_costs`, or `internal.cost_lines`.
         needs: Names of the views that it reads.
         comment: Its COMMENT.
         columns: A pair of name and COMMENT for each column.
@@ -56,6 +61,16 @@ class View:
     columns: tuple[tuple[str, str], ...]
     sql: str
 
+    @property
+    def short_name(self) -> str:
+        """Its name without the schema."""
+        return self.name.removeprefix(f"{INTERNAL}.")
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether only this program reads the view."""
+        return self.name.startswith(f"{INTERNAL}.")
+
 
 @cache
 def views() -> tuple[View, ...]:
@@ -64,17 +79,12 @@ def views() -> tuple[View, ...]:
     Raises:
         ValueError: A file is malformed, or a view needs one that does not exist.
     """
-    files = [entry for entry in _FOLDER.iterdir() if entry.name.endswith(".sql")]
     return _ordered(
-        parse(entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8")) for entry in files
+        parse(prefix + entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8"))
+        for prefix, folder in (("", _FOLDER), (f"{INTERNAL}.", _FOLDER.joinpath(INTERNAL)))
+        for entry in folder.iterdir()
+        if entry.name.endswith(".sql")
     )
-
-
-@cache
-def public_views() -> frozenset[str]:
-    """Return the names of the views for users: those that no other view reads, and a few more."""
-    needed = {name for view in views() for name in view.needs}
-    return frozenset(view.name for view in views()) - needed | _PUBLIC_INPUTS
 
 
 def parse(name: str, text: str) -> View:
@@ -137,6 +147,7 @@ def create_views(connection: Connection) -> None:
 
     A user's own views stay as they are, even those that read ours.
     """
+    connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {INTERNAL}")
     for view in views():
         # exec_driver_sql: the colons in the queries are not bind parameters.
         connection.exec_driver_sql(f"CREATE OR REPLACE VIEW {view.name} AS\n{view.sql}")
@@ -145,6 +156,14 @@ def create_views(connection: Connection) -> None:
             connection.exec_driver_sql(
                 f"COMMENT ON COLUMN {view.name}.{column} IS {literal(comment)}"
             )
+
+
+def temporarily(sql: str) -> str:
+    """Return SQL that reads the temporary views of a connection in place of the internal ones.
+
+    DuckDB has no temporary schema, so all temporary views live in `temp`.
+    """
+    return _internal_names().sub(r"temp.\1", sql)
 
 
 def _nested(sql: str) -> str:
@@ -172,8 +191,14 @@ def _nested(sql: str) -> str:
 
 
 @cache
+def _internal_names() -> re.Pattern[str]:
+    names = [view.short_name for view in views() if view.is_internal]
+    return re.compile(rf"\b{INTERNAL}\.({'|'.join(names)})\b")
+
+
+@cache
 def _ranks() -> Mapping[str, str]:
-    text = _FOLDER.joinpath("cost_bases.sql").read_text(encoding="utf-8")
+    text = _FOLDER.joinpath(INTERNAL, "cost_bases.sql").read_text(encoding="utf-8")
     return {found["basis"]: found["rank"] for found in _BASIS.finditer(text)}
 
 
@@ -207,7 +232,7 @@ def _with_inherited_comments(view: View, others: Mapping[str, View]) -> View:
         for table in metadata.tables.values()
         for column in table.columns
     } | {
-        (column, f"as in {name}"): comment
+        (column, f"as in {others[name].short_name}"): comment
         for name in view.needs
         for column, comment in others[name].columns
     }

@@ -26,7 +26,7 @@ line AS (
         NOT is_storage AND (is_first_day OR usage_date = bucket) AS is_first,
         NOT is_first_day AS is_carried,
         cost_usd IS NULL AS is_unknown
-    FROM cost_lines
+    FROM internal.cost_lines
     WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
 )
 

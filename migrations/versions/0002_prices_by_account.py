@@ -109,6 +109,20 @@ _LIMITS: Final = (
     "ALTER TABLE training_job_details ADD COLUMN max_wait_seconds BIGINT",
 )
 
+#: The internal views of schema 0001. Installing the views creates them in the schema internal.
+_VIEWS: Final = tuple(
+    f"DROP VIEW IF EXISTS {name}"
+    for name in (
+        "cost_bases",
+        "cost_lines",
+        "job_costs",
+        "job_days",
+        "pool_members",
+        "pool_steps",
+        "rate_card",
+        "usage_days",
+    )
+)
 #: Service quotas by account, region and instance type.
 _QUOTAS: Final = (
     """
@@ -154,5 +168,5 @@ _RATES: Final = (
 def upgrade() -> None:
     """Add the columns and tables of this schema."""
     tables = (*_IMPORTS, *_PRICES, *_RATES, *_SCOPES, *_RUNS, *_SEEN, *_HISTORY, *_LIMITS, *_QUOTAS)
-    for statement in tables:
+    for statement in (*tables, *_VIEWS):
         op.execute(statement)

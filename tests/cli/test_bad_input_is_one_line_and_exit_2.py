@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         (["report", "warm-pool-cost", "arg"], "takes no argument: 'arg'"),
         (["report", "warm-pool-cost", "--fail-over", "lots"], "'lots' is not a number"),
         (["--db", "postgresql://u:secret@host/db", "status"], "is not a DuckDB file"),
+        (["--db", "Internal.duckdb", "status"], "A database cannot be named Internal.duckdb"),
         (["--log-format", "xml", "status"], "'xml' is not one of text, json"),
         (["--config", "none.toml", "status"], "Cannot read the configuration none.toml"),
         (["status", "--max-age", "soon"], "'soon' is not an age"),

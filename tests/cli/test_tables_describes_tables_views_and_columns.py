@@ -22,7 +22,7 @@ def test_tables_needs_no_database_and_creates_none(command: Command) -> None:
     kinds = {row["name"]: row["kind"] for row in found["rows"]}
     assert kinds["daily_costs"] == kinds["data_as_of"] == "view"
     assert kinds["training_jobs"] == "table"
-    assert "job_days" not in kinds
+    assert not [name for name in kinds if name.startswith("internal.")]
     assert list(command.directory.iterdir()) == []
 
 
@@ -32,7 +32,8 @@ def test_every_column_has_the_type_and_the_comment_of_a_real_database(
     with database.reading() as connection:
         rows = connection.execute(
             sa.text(
-                "SELECT table_name, column_name, comment, "
+                "SELECT if(schema_name = 'main', '', schema_name || '.') || table_name, "
+                "column_name, comment, "
                 "replace(data_type, 'TIMESTAMP WITH TIME ZONE', 'TIMESTAMPTZ') "
                 "FROM duckdb_columns() WHERE NOT internal AND table_name <> 'alembic_version' "
                 "ORDER BY table_name, column_index"
@@ -42,7 +43,7 @@ def test_every_column_has_the_type_and_the_comment_of_a_real_database(
     for table, column, comment, kind in rows:
         row = {"column": column, "type": kind, "comment": comment}
         expected.setdefault(table, []).append(row)
-    for name in ("daily_costs", "training_jobs", "data_as_of", "job_days"):
+    for name in ("daily_costs", "training_jobs", "data_as_of", "internal.job_days"):
         assert json.loads(command("tables", name, "--json").out)["rows"] == expected[name]
     listed = {row["name"] for row in json.loads(command("tables", "--json").out)["rows"]}
     assert listed <= expected.keys()
@@ -51,8 +52,18 @@ def test_every_column_has_the_type_and_the_comment_of_a_real_database(
 def test_a_table_names_its_primary_key(command: Command) -> None:
     answer = command("tables", "Training_Jobs")
     assert "Primary key: training_job_arn, creation_time." in answer.out
-    notes = json.loads(command("tables", "job_days", "--json").out)["notes"]
+
+
+def test_an_internal_view_is_described_with_a_warning(command: Command) -> None:
+    answer = command("tables", "INTERNAL.job_days")
+    assert answer.out.startswith("internal.job_days (internal view): Step 1 of the costs")
+    assert "This view is internal: it can change in any version." in answer.out
+    notes = json.loads(command("tables", "internal.job_days", "--json").out)["notes"]
     assert [note["code"] for note in notes] == ["internal"]
+    # Without its schema, SQL does not find the view.
+    answer = command("tables", "job_days")
+    assert (answer.code, answer.out) == (2, "")
+    assert "Did you mean 'internal.job_days'?" in answer.err
 
 
 @pytest.mark.parametrize("style", ["csv", "markdown"])

@@ -123,7 +123,9 @@ def test_every_column_in_the_text_exists() -> None:
 
 def test_the_concepts_explain_every_basis(database: Database) -> None:
     with database.reading() as connection:
-        rows = connection.exec_driver_sql("SELECT cost_basis FROM cost_bases ORDER BY rank").all()
+        rows = connection.exec_driver_sql(
+            "SELECT cost_basis FROM internal.cost_bases ORDER BY rank"
+        ).all()
     page = read("docs/concepts.md")
     assert re.findall(r"^\| `([a-z ]+)` \|", page, re.MULTILINE) == [row[0] for row in rows]
     drawing = read("docs/pictures/basis.svg")

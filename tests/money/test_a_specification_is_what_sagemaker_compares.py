@@ -18,7 +18,7 @@ DETAILS = {
     "keep_alive_seconds": 600,
 }
 LABEL = "ml.g5.xlarge × 1 · role train · 30 GB"
-VIEWS = ("job_specifications", "warm_pool_costs", "training_job_costs", "daily_costs")
+VIEWS = ("internal.job_specifications", "warm_pool_costs", "training_job_costs", "daily_costs")
 
 
 def specification(ledger: Ledger, details: dict[str, Any], **job: Any) -> str | None:

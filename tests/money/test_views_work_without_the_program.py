@@ -12,6 +12,7 @@ import pytest
 
 from exporter.prices.shipped import load_shipped
 from exporter.store import view_files
+from exporter.store.schema import metadata
 from tests.money.conftest import Ledger, engine
 from tests.money.december import put_december
 
@@ -121,12 +122,15 @@ def test_columns_have_the_promised_names_order_and_types(ledger: Ledger, view: s
 
 
 def test_every_view_and_every_column_has_its_comment(ledger: Ledger) -> None:
-    found = ledger.read("SELECT view_name, comment FROM duckdb_views() WHERE NOT internal")
+    in_sql = "if(schema_name = 'main', '', schema_name || '.')"
+    found = ledger.read(
+        f"SELECT {in_sql} || view_name AS view_name, comment FROM duckdb_views() WHERE NOT internal"
+    )
     assert {row["view_name"]: row["comment"] for row in found} == {
         view.name: view.comment for view in view_files.views()
     }
-    columns = ledger.read("""
-        SELECT table_name, column_name, comment FROM duckdb_columns()
+    columns = ledger.read(f"""
+        SELECT {in_sql} || table_name AS table_name, column_name, comment FROM duckdb_columns()
         WHERE table_name IN (SELECT view_name FROM duckdb_views() WHERE NOT internal)
         ORDER BY table_name, column_index
     """)
@@ -162,7 +166,7 @@ def test_an_incomplete_header_is_an_error() -> None:
 
 
 def test_a_rank_is_the_number_in_cost_bases_and_an_unknown_basis_an_error(ledger: Ledger) -> None:
-    for basis in ledger.read("SELECT * FROM cost_bases"):
+    for basis in ledger.read("SELECT * FROM internal.cost_bases"):
         composed = view_files.compose(f"SELECT rank_of('{basis['cost_basis']}')")
         assert composed == f"SELECT {basis['rank']}"
     with pytest.raises(ValueError, match="has no basis 'free'"):
@@ -206,25 +210,36 @@ def test_another_program_in_another_zone_sees_the_same_rows(
         ledger = Ledger(connection)
         load_shipped(connection)
         put_december(ledger)
-        expected = _all(connection.connection.driver_connection, "")
+    with duckdb.connect(str(path), read_only=True) as own:
+        expected = _all(own, "")
     with duckdb.connect() as other:
+        # This database has other tables and views of the same names.
+        other.execute("CREATE SCHEMA internal")
+        for name in (*expected, *metadata.tables):
+            other.execute(f"CREATE TABLE {name} (other INTEGER)")
         other.execute(f"ATTACH '{path}' AS jobs (READ_ONLY)")
         other.execute(f"SET TimeZone = '{zone}'")
         assert _all(other, "jobs.") == expected
         assert len(expected["daily_costs"]) > 100
 
 
+def test_no_temporary_view_would_hide_a_table() -> None:
+    """Another version's file is read through temporary views, which have no schema."""
+    names = [view.short_name for view in view_files.views()]
+    assert len({*names, *metadata.tables}) == len(names) + len(metadata.tables)
+
+
 def _all(connection: Any, prefix: str) -> dict[str, list[tuple[Any, ...]]]:
     """Return every row of every view, times in UTC because a session shows them in its zone."""
     return {
-        view: sorted(
+        view.name: sorted(
             (
                 tuple(
                     value.astimezone(UTC) if isinstance(value, datetime) else value for value in row
                 )
-                for row in connection.execute(f"SELECT * FROM {prefix}{view}").fetchall()
+                for row in connection.execute(f"SELECT * FROM {prefix}{view.name}").fetchall()
             ),
             key=repr,
         )
-        for view in CONTRACT
+        for view in view_files.views()
     }

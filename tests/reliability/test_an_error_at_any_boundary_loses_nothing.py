@@ -23,9 +23,9 @@ from exporter.store.database import Database
 from exporter.syncing.sizes import Sizes
 from tests.support.syncing import COLUMNS, Hooks, Killed, Row, Syncer, differences
 
-#: The suite takes every fifth boundary, the release all of them:
+#: The suite takes every seventh boundary, the release all of them:
 #: EXPORTER_EVERY=1 pytest tests/reliability -k any_boundary
-EVERY = int(os.environ.get("EXPORTER_EVERY", "5"))
+EVERY = int(os.environ.get("EXPORTER_EVERY", "7"))
 NO_SEARCH = Behaviour(denied=frozenset({(None, None, "Search")}))
 
 

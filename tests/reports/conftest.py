@@ -42,7 +42,7 @@ VIEWS = {
         storage_basis VARCHAR, cost_basis VARCHAR, warm_pool_status VARCHAR,
         reused_by_job VARCHAR, pool_started_at TIMESTAMPTZ, pool_ended_at TIMESTAMPTZ
     """,
-    "cost_bases": "rank TINYINT, cost_basis VARCHAR, meaning VARCHAR",
+    "internal.cost_bases": "rank TINYINT, cost_basis VARCHAR, meaning VARCHAR",
     "data_as_of": """
         account_id VARCHAR, account_name VARCHAR, region VARCHAR, data_as_of TIMESTAMPTZ,
         discovered_from TIMESTAMPTZ, discovered_to TIMESTAMPTZ, last_complete_at TIMESTAMPTZ,
@@ -53,7 +53,7 @@ VIEWS = {
 
 #: A view over these tables: daily_costs with more columns of the job.
 COST_LINES = """
-CREATE VIEW cost_lines AS
+CREATE VIEW internal.cost_lines AS
 SELECT
     coalesce(
         job.rowid, -CAST(hash(cost.training_job_arn, cost.creation_time) >> 1 AS BIGINT)
@@ -214,6 +214,7 @@ def empty_database() -> Iterator[sa.Connection]:
     with engine.connect() as connection:
         connection.exec_driver_sql("SET TimeZone = 'UTC'")
         metadata.create_all(connection)
+        connection.exec_driver_sql("CREATE SCHEMA internal")
         for name, columns in VIEWS.items():
             connection.exec_driver_sql(f"CREATE TABLE {name} ({columns})")
         connection.exec_driver_sql(COST_LINES)

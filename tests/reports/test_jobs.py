@@ -272,7 +272,7 @@ def test_jobs_without_a_team_come_by_cost(bench: Bench) -> None:
 
 def test_coverage_names_each_basis_and_its_remedy(bench: Bench) -> None:
     bench.put(
-        "cost_bases",
+        "internal.cost_bases",
         {"rank": 1, "cost_basis": "settled"},
         {"rank": 3, "cost_basis": "estimated"},
         {"rank": 4, "cost_basis": "no price"},

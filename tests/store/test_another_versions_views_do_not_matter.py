@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 
 import exporter
 from exporter.publish import run as publishing
@@ -18,18 +19,30 @@ from exporter.store.view_files import views
 
 
 def make_views_differ(path: Path) -> None:
-    """Drop one view, and give another one different columns and values."""
+    """Drop one view, and give two others different columns and values."""
     with duckdb.connect(str(path)) as connection:
-        connection.execute("DROP VIEW pool_steps")
-        connection.execute("CREATE OR REPLACE VIEW daily_costs AS SELECT 7 AS cost_usd")
+        connection.execute("DROP VIEW internal.pool_steps")
+        for name in ("daily_costs", "internal.cost_lines"):
+            connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT 7 AS cost_usd")
         connection.execute("UPDATE settings SET value = 'older' WHERE name = 'views'")
 
 
-def everything(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
+def everything(connection: sa.Connection) -> dict[str, list[Any]]:
     return {
-        view.name: connection.execute(f"FROM {view.name} ORDER BY ALL").fetchall()
+        view.name: [
+            tuple(row) for row in connection.exec_driver_sql(f"FROM {view.name} ORDER BY ALL").all()
+        ]
         for view in views()
     }
+
+
+def public(path: Path) -> dict[str, list[Any]]:
+    with exporter.connect(path) as connection:
+        return {
+            view.name: connection.execute(f"FROM {view.name} ORDER BY ALL").fetchall()
+            for view in views()
+            if not view.is_internal
+        }
 
 
 @pytest.fixture
@@ -39,16 +52,15 @@ def with_other_views(filled: Database) -> Database:
 
 
 def test_readers_get_the_views_of_this_version(filled: Database) -> None:
-    with exporter.connect(filled.path) as connection:
-        ours = everything(connection)
+    with filled.reading() as read:
+        ours = everything(read)
     assert len(ours["training_job_costs"]) == 6
+    ours_in_python = public(filled.path)
     make_views_differ(filled.path)
     before = filled.path.read_bytes()
-    with exporter.connect(filled.path) as connection:
-        assert everything(connection) == ours
-    with filled.reading() as read:
-        raw: Any = read.connection.driver_connection
-        assert everything(raw) == ours
+    assert public(filled.path) == ours_in_python
+    with Database(filled.path).reading() as read:
+        assert everything(read) == ours
     assert filled.path.read_bytes() == before
 
 

@@ -82,7 +82,7 @@ def test_a_backup_overwrites_only_databases(filled: Database, folder: Path) -> N
     letter = folder / "letter.txt"
     letter.write_text("Dear reader, this is longer than a header.")
     (folder / "link").symlink_to(filled.path)
-    for target in (letter, folder, filled.path, folder / "link"):
+    for target in (letter, folder, filled.path, folder / "link", folder / "internal.db"):
         with pytest.raises(UsageError):
             backup(filled, target)
     with pytest.raises(DatabaseError, match="There is no directory"):

@@ -20,6 +20,7 @@ from exporter.store.check import check
 from exporter.store.database import Database
 from exporter.store.migrate import upgrade_locked
 from exporter.store.revision import SCHEMA_REVISION
+from exporter.store.view_files import views
 from tests.support.files import content
 from tests.support.processes import environment
 
@@ -118,6 +119,13 @@ def test_a_kill_in_the_migration_of_prices_leaves_schema_0001(at: str, tmp_path:
     assert {name: [row[: len(old)] for row, old in zip(after[name], before[name], strict=True)]
             for name in kept} == {name: before[name] for name in kept}  # fmt: skip
     assert [row[:7] for row in after["prices"]] == before["prices"]
+    # The internal views of schema 0001 are no longer beside those for users.
+    with duckdb.connect(str(database.path), read_only=True) as connection:
+        found = connection.execute("""
+            SELECT if(schema_name = 'main', '', schema_name || '.') || view_name
+            FROM duckdb_views() WHERE NOT internal ORDER BY ALL
+        """).fetchall()
+    assert [name for (name,) in found] == sorted(view.name for view in views())
 
 
 def test_an_older_duckdb_reads_views_that_a_newer_one_created(tmp_path: Path) -> None:

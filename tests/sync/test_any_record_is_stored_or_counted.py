@@ -297,7 +297,9 @@ def test_each_record_is_stored_repaired_or_skipped_and_counted(
         f"({', '.join(sorted(by_list['skipped']))}). Jobs may be missing."
     ]
     # Every view and every report can be read.
-    for (view,) in syncer.query("SELECT view_name FROM duckdb_views() WHERE NOT internal"):
+    for (view,) in syncer.query(
+        "SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal"
+    ):
         syncer.query(f"SELECT count(COLUMNS(*)) FROM {view}")
 
 

@@ -2,7 +2,7 @@
 -- instance type and price. If seconds or details are not known, the row has NULL and the day on
 -- which the job ended (else started, else was created).
 --
--- needs: cost_lines
+-- needs: internal.cost_lines
 --
 -- training_job_arn, creation_time, usage_date, account_id, account_name, region: as in cost_lines
 -- training_job_name, job_family, team, tags, component, instance_type: as in cost_lines
@@ -14,5 +14,5 @@ SELECT
     line.component, line.instance_type, line.instance_hours, line.gb_months, line.usd_per_unit,
     line.price_source, line.cost_usd, line.cost_basis, line.specification, line.currency,
     line.cost
-FROM cost_lines AS line
+FROM internal.cost_lines AS line
 WHERE line.is_instant IS NOT TRUE

@@ -2,7 +2,7 @@
 -- type of its instance groups. Amounts are sums of its rows in daily_costs. What is not known is
 -- NULL, and the basis says why.
 --
--- needs: job_costs, cost_bases
+-- needs: internal.job_costs, internal.cost_bases
 --
 -- training_job_arn, creation_time, account_id, region, training_job_name: as in job_costs
 -- job_family, team, instance_type, instance_count: as in job_costs
@@ -26,9 +26,9 @@ SELECT
     cost.started_at AS training_started_at,
     cost.ended_at AS training_ended_at,
     cost.specification
-FROM job_costs AS cost
-INNER JOIN cost_bases AS compute ON cost.compute_rank = compute.rank
-INNER JOIN cost_bases AS storage ON cost.storage_rank = storage.rank
-INNER JOIN cost_bases AS total
+FROM internal.job_costs AS cost
+INNER JOIN internal.cost_bases AS compute ON cost.compute_rank = compute.rank
+INNER JOIN internal.cost_bases AS storage ON cost.storage_rank = storage.rank
+INNER JOIN internal.cost_bases AS total
     ON greatest(cost.compute_rank, cost.storage_rank) = total.rank
 WHERE cost.component = 'Training'

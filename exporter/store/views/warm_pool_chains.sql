@@ -2,7 +2,7 @@
 -- other, and the idle time between and after them. The links are the names in ReusedByJob. Amounts
 -- are sums of what is known.
 --
--- needs: pool_members, pool_steps
+-- needs: internal.pool_members, internal.pool_steps
 --
 -- chain_id: ARN of the first job, '@', its creation time in milliseconds since 1970
 -- account_id: AWS account
@@ -27,13 +27,13 @@ WITH
 -- One row per job that ran on a pool.
 pool_member AS MATERIALIZED (
     SELECT chain, job_id, position
-    FROM pool_members
+    FROM internal.pool_members
 ),
 
 -- One row per job, instance type and UTC day.
 pool_step AS (
     SELECT *
-    FROM pool_steps
+    FROM internal.pool_steps
 ),
 
 /*part pool_chains*/,

@@ -2,7 +2,7 @@
 -- training. Amounts are sums of its rows in daily_costs. What is not known is NULL, and the basis
 -- says why.
 --
--- needs: job_costs, cost_bases
+-- needs: internal.job_costs, internal.cost_bases
 --
 -- training_job_arn: ARN of the job before the idle time
 -- creation_time, account_id, region, training_job_name, job_family, team: as in job_costs
@@ -29,9 +29,9 @@ SELECT
     cost.from_time AS pool_started_at,
     cost.ended_at AS pool_ended_at,
     cost.specification
-FROM job_costs AS cost
-INNER JOIN cost_bases AS compute ON cost.compute_rank = compute.rank
-INNER JOIN cost_bases AS storage ON cost.storage_rank = storage.rank
-INNER JOIN cost_bases AS total
+FROM internal.job_costs AS cost
+INNER JOIN internal.cost_bases AS compute ON cost.compute_rank = compute.rank
+INNER JOIN internal.cost_bases AS storage ON cost.storage_rank = storage.rank
+INNER JOIN internal.cost_bases AS total
     ON greatest(cost.compute_rank, cost.storage_rank) = total.rank
 WHERE cost.component = 'Training Warm Pool'

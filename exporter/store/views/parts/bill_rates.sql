@@ -4,6 +4,6 @@ bill_rate AS (
         account_id, region, component, instance_type,
         valid_from AS usage_date,
         usd_per_unit, picousd_per_unit, price_source, currency
-    FROM rates
+    FROM main.rates
     WHERE is_bill
 )

@@ -36,7 +36,7 @@ pool_cost AS (
         sum(cost_usd) AS usd,
         -- A training plan is paid for: its pools have no cost that could become known.
         bool_or(cost_usd IS NULL AND cost_basis <> 'training plan') AS is_unpriced
-    FROM cost_lines
+    FROM internal.cost_lines
     WHERE
         is_pool
         AND usage_date >= CAST(:since AS DATE)
@@ -124,7 +124,7 @@ saving AS (
 -- The prices, once: their views take longer to plan than to read.
 card AS MATERIALIZED (
     SELECT *
-    FROM rate_card
+    FROM internal.rate_card
 ),
 
 /*part bill_rates*/,

@@ -3,5 +3,5 @@ priced_account AS (
     SELECT '' AS account_id
     UNION
     SELECT account_id
-    FROM rates
+    FROM main.rates
 )

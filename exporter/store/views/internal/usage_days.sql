@@ -5,7 +5,7 @@
 -- n = d·a + b; then n·p ÷ d = a·p + b·p ÷ d. A figure beyond 64 bits counts as not known, so that
 -- one absurd row does not fail every report.
 --
--- needs: job_days, rate_card
+-- needs: internal.job_days, internal.rate_card
 --
 -- job_id, training_job_arn, creation_time, account_id, region, training_job_name: as in job_days
 -- job_family, team, training_job_status: as in job_days
@@ -59,7 +59,7 @@ instance_group AS (
                 '[{"InstanceType": "VARCHAR", "InstanceCount": "BIGINT"}]'
             )
         ) AS member
-    FROM training_job_details AS detail
+    FROM main.training_job_details AS detail
     WHERE detail.instance_type IS NULL AND detail.instance_groups IS NOT NULL
 ),
 
@@ -87,7 +87,7 @@ job_rate AS (
         effective_from AS usage_date,
         usd_per_unit, currency, source,
         CAST(usd_per_unit * 1000000000000 AS BIGINT) AS picousd_per_unit
-    FROM prices
+    FROM main.prices
     WHERE training_job_arn <> '' AND usd_per_unit >= 0 AND usd_per_unit < 1000000
     QUALIFY row_number() OVER (
         PARTITION BY training_job_arn, component, instance_type, effective_from
@@ -150,10 +150,10 @@ detailed_day AS (
                 known_billable_seconds, greatest(0, job.until_us - start_us) // 1000000
             )
         END AS total_seconds
-    FROM job_days AS job
+    FROM internal.job_days AS job
     -- ARN and creation time identify a job. Comparing the creation time and a 64-bit hash of the
     -- ARN is safe, and halves the time and memory of this join, the largest one.
-    LEFT JOIN training_job_details AS detail
+    LEFT JOIN main.training_job_details AS detail
         ON
             job.creation_time = detail.creation_time
             AND job.arn_hash = hash(detail.training_job_arn)
@@ -300,7 +300,7 @@ priced_day AS (
         AND card.storage_estimated AS storage_estimated
     FROM spent_day AS day
     LEFT JOIN priced_account ON day.account_id = priced_account.account_id
-    LEFT JOIN rate_card AS card
+    LEFT JOIN internal.rate_card AS card
         ON
             day.instance_type = card.instance_type
             AND day.component = card.component

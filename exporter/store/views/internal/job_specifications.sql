@@ -11,5 +11,5 @@ SELECT
         WHEN job.training_plan_arn IS NULL
             THEN /*part specification*/
     END AS specification
-FROM training_job_details AS detail
-INNER JOIN training_jobs AS job USING (training_job_arn, creation_time)
+FROM main.training_job_details AS detail
+INNER JOIN main.training_jobs AS job USING (training_job_arn, creation_time)

@@ -44,7 +44,7 @@ first_training_day AS (
         TRUE AS is_over,
         job.creation_time AS from_time,
         epoch_us(job.training_end_time) AS until_us
-    FROM training_jobs AS job
+    FROM main.training_jobs AS job
     WHERE job.training_end_time IS NOT NULL
 ),
 
@@ -69,7 +69,7 @@ first_pool_day AS (
         TRUE AS is_over,
         job.training_end_time AS from_time,
         NULL::BIGINT AS until_us
-    FROM training_jobs AS job
+    FROM main.training_jobs AS job
     WHERE
         job.training_end_time IS NOT NULL
         -- IS TRUE, because with a bare IN, DuckDB would apply no filter in the scan.
@@ -85,7 +85,7 @@ ended_span AS (
         epoch_us(training_end_time) AS until_us,
         CAST(make_timestamp(epoch_us(creation_time)) AS DATE) AS first_date,
         CAST(make_timestamp(until_us) AS DATE) AS latest_date
-    FROM training_jobs
+    FROM main.training_jobs
     UNION ALL
     SELECT
         rowid AS job_id,
@@ -98,7 +98,7 @@ ended_span AS (
                 epoch_us(training_end_time) + /*part retained_seconds*/ * 1000000 - 1
             ) AS DATE
         ) AS latest_date
-    FROM training_jobs
+    FROM main.training_jobs
     WHERE warm_pool_status IN ('Reused', 'Terminated')
 ),
 
@@ -144,15 +144,15 @@ open_training AS (
             END
         ) AS until_us,
         until_us AS latest_us
-    FROM training_jobs AS job
-    LEFT JOIN sync_scopes AS scope USING (account_id, region)
+    FROM main.training_jobs AS job
+    LEFT JOIN main.sync_scopes AS scope USING (account_id, region)
     WHERE job.training_end_time IS NULL
 ),
 
 -- One row per job with a pool that has not settled, or without an end of training.
 open_pool_job AS (
     SELECT rowid AS job_id, *
-    FROM training_jobs
+    FROM main.training_jobs
     WHERE
         training_end_time IS NULL
         AND (
@@ -166,14 +166,14 @@ open_pool_job AS (
         )
     UNION ALL
     SELECT rowid AS job_id, *
-    FROM training_jobs
+    FROM main.training_jobs
     WHERE
         training_end_time IS NOT NULL
         AND warm_pool_status <> 'Reused'
         AND warm_pool_status <> 'Terminated'
     UNION ALL
     SELECT rowid AS job_id, *
-    FROM training_jobs
+    FROM main.training_jobs
     WHERE
         training_end_time IS NOT NULL
         AND warm_pool_status IS NULL
@@ -201,7 +201,7 @@ open_pool AS (
             epoch_us(from_time) + /*part retained_seconds*/ * 1000000 - 1
         ) AS latest_us
     FROM open_pool_job AS pool
-    LEFT JOIN sync_scopes AS scope USING (account_id, region)
+    LEFT JOIN main.sync_scopes AS scope USING (account_id, region)
 ),
 
 -- One row per job and component that is open, or whose end is not known.
@@ -238,7 +238,7 @@ day AS (
         job.rowid AS job_id,
         job.*,
         later_day.* EXCLUDE (job_id)
-    FROM training_jobs AS job
+    FROM main.training_jobs AS job
     INNER JOIN later_day ON job.rowid = later_day.job_id
     UNION ALL BY NAME
     SELECT * FROM open_day

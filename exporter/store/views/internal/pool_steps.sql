@@ -1,7 +1,7 @@
 -- What each job did on its pool: its training and the idle time after it, one row per job,
 -- component, instance type and UTC day.
 --
--- needs: usage_days
+-- needs: internal.usage_days
 --
 -- job_id, creation_time, training_end_time: as in usage_days
 -- usage_date: as in usage_days
@@ -41,4 +41,4 @@ SELECT
         ELSE 'open'
     END AS ended_by,
     day.specification
-FROM usage_days AS day
+FROM internal.usage_days AS day

@@ -1,7 +1,7 @@
 -- The rows of daily_costs with more columns of their jobs and a short key to count jobs by, so that
 -- no report joins jobs by their ARNs again. Pools that were reused at once have a row here only.
 --
--- needs: usage_days, cost_bases
+-- needs: internal.usage_days, internal.cost_bases
 --
 -- job_id, training_job_arn, creation_time, usage_date, account_id: as in usage_days
 -- account_name: Name of the account in the configuration; NULL = none
@@ -45,11 +45,11 @@ SELECT
     basis.cost_basis,
     CASE WHEN part.is_storage THEN day.storage_currency ELSE day.compute_currency END AS currency,
     CASE WHEN part.is_storage THEN day.storage_cost ELSE day.compute_cost END AS cost
-FROM usage_days AS day
+FROM internal.usage_days AS day
 CROSS JOIN (VALUES (FALSE), (TRUE)) AS part (is_storage)
-INNER JOIN cost_bases AS basis
+INNER JOIN internal.cost_bases AS basis
     ON basis.rank = CASE WHEN part.is_storage THEN day.storage_rank ELSE day.compute_rank END
-LEFT JOIN accounts ON day.account_id = accounts.account_id
+LEFT JOIN main.accounts ON day.account_id = accounts.account_id
 WHERE
     (
         day.seconds IS DISTINCT FROM 0

@@ -1,7 +1,7 @@
 -- Step 3 of the costs: the days of step 2 added up, one row per job, component and instance type.
 -- Amounts are sums of what is known; a rank says whether something is missing.
 --
--- needs: usage_days
+-- needs: internal.usage_days
 --
 -- job_id, training_job_arn, creation_time, account_id, region, training_job_name: as in usage_days
 -- job_family, team, component, instance_type, instance_count, warm_pool_status: as in usage_days
@@ -21,7 +21,7 @@ SELECT
     CASE WHEN day.compute_currency = 'USD' THEN day.usd_per_hour END AS usd_per_hour,
     day.compute_cost_usd,
     day.storage_cost_usd, day.compute_rank, day.storage_rank, day.cost_usd, day.specification
-FROM usage_days AS day
+FROM internal.usage_days AS day
 WHERE day.within_a_day
 UNION ALL
 SELECT
@@ -56,7 +56,7 @@ SELECT
     max(day.storage_rank),
     sum(day.cost_usd),
     any_value(day.specification)
-FROM usage_days AS day
+FROM internal.usage_days AS day
 WHERE NOT day.within_a_day
 -- The job decides its times and status; as keys, they let filters reach the scan.
 GROUP BY

@@ -24,11 +24,11 @@ WITH
 -- One row per instance type in use.
 used_type AS (
     SELECT instance_type
-    FROM training_job_details
+    FROM main.training_job_details
     WHERE instance_type IS NOT NULL
     UNION
     SELECT unnest(instance_groups->>'$[*].InstanceType') AS instance_type
-    FROM training_job_details
+    FROM main.training_job_details
     WHERE
         instance_type IS NULL
         AND instance_groups IS NOT NULL
@@ -38,7 +38,7 @@ used_type AS (
 -- One row per region in use.
 used_region AS (
     SELECT DISTINCT region
-    FROM training_jobs
+    FROM main.training_jobs
 ),
 
 /*part priced_accounts*/,
@@ -57,14 +57,14 @@ priced_thing AS (
             ('Training Warm Pool', 'Training Warm Pool ML storage')
     ) AS component (component, storage)
     CROSS JOIN priced_account
-    LEFT JOIN local_storage_families AS family
+    LEFT JOIN main.local_storage_families AS family
         ON family.family = split_part(used_type.instance_type, '.', 2)
 ),
 
 -- One row per span of a price.
 span AS (
     SELECT *
-    FROM rates
+    FROM main.rates
     WHERE NOT is_bill
 ),
 

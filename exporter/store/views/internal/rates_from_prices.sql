@@ -23,7 +23,7 @@ ranked AS (
             WHEN price.effective_until IS NULL THEN 3
             ELSE 4 -- a kept bill
         END AS source_kind
-    FROM prices AS price
+    FROM main.prices AS price
     WHERE
         -- The rate of one job is in force for that job only, see usage_days.
         price.training_job_arn = ''
@@ -36,10 +36,10 @@ priced_account AS (
     SELECT '' AS account_id
     UNION
     SELECT account_id
-    FROM discounts
+    FROM main.discounts
     UNION
     SELECT account_id
-    FROM prices
+    FROM main.prices
 ),
 
 -- One row per price, component that it could serve, and account that it could serve. A kept bill
@@ -203,7 +203,7 @@ discounted AS (
                 discounts.percent,
                 (discounts.account_id <> '')::INTEGER * 2 + (discounts.component <> '')::INTEGER
             )
-            FROM discounts
+            FROM main.discounts
             WHERE
                 discounts.account_id IN (spans.account_id, '')
                 AND discounts.component IN (spans.billed_component, '')

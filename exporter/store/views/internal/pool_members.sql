@@ -7,7 +7,7 @@ WITH RECURSIVE
 -- One row per job.
 pool_job AS NOT MATERIALIZED (
     SELECT rowid AS job_id, *, TRUE AS may_be_first
-    FROM training_jobs
+    FROM main.training_jobs
 ),
 
 /*part pool_links*/,
