@@ -17,6 +17,7 @@
 -- bar: wasted_usd
 -- limit: idle_usd
 -- column: family: Family of the jobs
+-- column: team wide: Team of the jobs; several if they differ, NULL = none
 -- column: specification wide: What a job must match to take the pools
 -- column: account_id wide: AWS account
 -- column: region wide: AWS region
@@ -30,6 +31,7 @@
 -- column: wasted_usd money wide: The part of idle_usd for pools that ended before a reuse
 -- column: unpriced_jobs count wide: Pools with a part of the cost unknown
 -- column: current_idle_usd money: The same as idle_usd for an average month
+-- column: current_wasted_usd money wide: The same as wasted_usd for an average month
 -- column: current_reuses count wide: Pools that were reused
 -- column: suggested_keep_alive_seconds seconds: The period to set; NULL = see reason
 -- column: suggested_idle_usd money: Cost of the idle time a month with the suggestions

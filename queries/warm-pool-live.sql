@@ -6,7 +6,10 @@
 -- bar: usd_per_hour
 -- limit: usd_per_hour
 -- column: job: Name of the job before the idle time
+-- column: account_id wide: AWS account
 -- column: region wide: Region
+-- column: family wide: Family of the job
+-- column: team wide: Team of the job; NULL = none
 -- column: instance_type: Instance type
 -- column: instances count: Number of instances
 -- column: usd_per_hour rate: Cost of an idle hour in USD, without storage; NULL = no price
@@ -22,7 +25,10 @@ WITH
 live AS (
     SELECT
         pool.training_job_name AS job,
+        pool.account_id,
         pool.region,
+        pool.job_family AS family,
+        pool.team,
         pool.instance_type,
         pool.instance_count AS instances,
         pool.usd_per_hour * pool.instance_count AS usd_per_hour,

@@ -470,7 +470,7 @@ def dashboard(
 
     path: Path = _read("output", PATH, output)
     command.write(
-        _database(db),
+        _database(db).reading,
         path,
         since=_read("since", TIME, since),
         until=_read("until", TIME, until),

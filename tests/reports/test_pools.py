@@ -95,7 +95,10 @@ def test_idle_pools_show_their_hourly_cost_and_the_command_to_end_them(bench: Be
     first, second = bench.rows(result)
     assert first == {
         "job": "a-1",
+        "account_id": "123456789012",
         "region": "eu-west-1",
+        "family": "a",
+        "team": None,
         "instance_type": "ml.m5.xlarge",
         "instances": 2,
         "usd_per_hour": Decimal("0.514"),

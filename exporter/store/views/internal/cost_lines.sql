@@ -12,6 +12,7 @@
 -- had_pool: as in usage_days
 -- is_pool: True: idle time of a warm pool; false: training
 -- is_over: as in usage_days
+-- is_first_day: as in usage_days
 -- is_instant: True: another job reused the pool after 0 seconds, which cost nothing
 -- is_storage: True: storage; false: instances
 -- component: Training, Training Warm Pool, or either with ' ML storage'
@@ -32,6 +33,7 @@ SELECT
     day.had_pool,
     day.component <> 'Training' AS is_pool,
     day.is_over,
+    day.is_first_day,
     day.seconds = 0 AS is_instant,
     part.is_storage,
     CASE WHEN part.is_storage THEN day.component || ' ML storage' ELSE day.component END

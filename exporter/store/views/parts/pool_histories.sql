@@ -40,6 +40,7 @@ family AS (
         account_id, region, specification,
         {
             'name': family,
+            'team': string_agg(DISTINCT team, ', ' ORDER BY team),
             'jobs': count(*) FILTER (WHERE is_ended_here),
             'pools': count(*) FILTER (WHERE is_ended_here AND had_pool),
             'reused': count(*) FILTER (

@@ -49,6 +49,7 @@ job AS MATERIALIZED (
     SELECT
         pool_job.job_id, pool_job.account_id, pool_job.region,
         coalesce(pool_job.job_family, pool_job.training_job_name) AS family,
+        pool_job.team,
         split_part(pool_job.training_job_arn, ':', 2) AS partition_name,
         epoch(pool_job.creation_time) AS created,
         epoch(pool_job.training_end_time) AS ended,
