@@ -10,12 +10,12 @@
 -- replay: results
 -- param: minute_usd number = 1.00: What a minute that nobody has to wait is worth, in USD
 -- param: top integer = 50: Number of changes to show, the latest first; the total covers all
--- column: family: Family of the jobs
--- column: specification wide: What a job must match to take the pools
--- column: account_id wide: AWS account
--- column: region wide: AWS region
--- column: instance_type: Instance type
--- column: changed_at: Creation of the first job with the new period
+-- column: family key: Family of the jobs
+-- column: specification key aside: What a job must match to take the pools
+-- column: account_id key aside: AWS account
+-- column: region key aside: AWS region
+-- column: instance_type wide: Instance type
+-- column: changed_at time key: Creation of the first job with the new period
 -- column: old_keep_alive: Keep-alive period before
 -- column: new_keep_alive: Keep-alive period since then
 -- column: old_seconds seconds wide: Keep-alive period before
@@ -35,7 +35,7 @@
 -- column: predicted_saved_usd money wide: saved_usd as the jobs before the change promised it
 -- column: predicted_net_usd money: net_usd as the jobs before the change promised it
 -- column: explained percent wide: Observed reuse after the change that the replay explains
--- column: reason wide: Why nothing is said of the savings
+-- column: reason aside: Why nothing is said of the savings
 -- example: --since 90d
 -- example: --since 90d --param minute_usd=0.50
 

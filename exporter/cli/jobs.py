@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -43,23 +43,32 @@ The newest jobs of all accounts and regions in the database come first. The comm
 call to AWS; the list is as fresh as the last sync (see `status`). docs/list-training-jobs.md lists
 what differs from SageMaker.
 """
-#: Column name -> `type`, `unit` and `wide` of its `exporter.reports.result.Column`.
-_COLUMNS: Final = {
-    "training_job_name": ("VARCHAR", "", False),
-    "training_job_status": ("VARCHAR", "", False),
-    "secondary_status": ("VARCHAR", "", True),
-    "creation_time": ("TIMESTAMP WITH TIME ZONE", "", False),
-    "training_end_time": ("TIMESTAMP WITH TIME ZONE", "", True),
-    "last_modified_time": ("TIMESTAMP WITH TIME ZONE", "", True),
-    "warm_pool_status": ("VARCHAR", "", False),
-    "warm_pool_retained_seconds": ("BIGINT", "seconds", True),
-    "warm_pool_reused_by_job": ("VARCHAR", "", True),
-    "training_plan_arn": ("VARCHAR", "", True),
-    "account_id": ("VARCHAR", "", True),
-    "region": ("VARCHAR", "", True),
-    "training_job_arn": ("VARCHAR", "", True),
-    "deleted_at": ("TIMESTAMP WITH TIME ZONE", "", True),
+_TIME: Final = {"type": "TIMESTAMP WITH TIME ZONE", "unit": "time"}
+#: Column name -> the attributes of its `exporter.reports.result.Column`.
+_COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "training_job_name": {"key": True},
+    "training_job_status": {},
+    "secondary_status": {"wide": True},
+    "creation_time": _TIME | {"key": True},
+    "training_end_time": _TIME | {"wide": True},
+    "last_modified_time": _TIME | {"wide": True},
+    "warm_pool_status": {},
+    "warm_pool_retained_seconds": {"type": "BIGINT", "unit": "seconds", "wide": True},
+    "warm_pool_reused_by_job": {"wide": True},
+    "training_plan_arn": {"wide": True},
+    "account_id": {"key": True, "aside": True},
+    "region": {"key": True, "aside": True},
+    "training_job_arn": {"wide": True},
+    "deleted_at": _TIME | {"aside": True},
 }
+#: The columns of a table, with what people look for first. The ARN repeats what is there already,
+#: so it is for programs.
+_TABLE: Final = (
+    *("training_job_name", "training_job_status", "warm_pool_status", "creation_time"),
+    *("training_end_time", "account_id", "region", "deleted_at", "secondary_status"),
+    *("warm_pool_retained_seconds", "warm_pool_reused_by_job", "training_plan_arn"),
+    "last_modified_time",
+)
 
 
 @dataclass(frozen=True)
@@ -150,18 +159,25 @@ def jobs(app: App, wanted: JobsOptions, output: JobsOutput) -> None:
             for part in answer.as_the_aws_cli_prints():
                 stream.write(part.encode())
         return
+    in_table = output.style == "table"
+    # A token is for programs, and for those who go on with one.
+    with_token = not in_table or wanted.next_token is not None
     with printing(app, output) as show:
-        show(_result(answer, deleted=wanted.deleted))
+        names = _TABLE if in_table else tuple(_COLUMNS)
+        show(_result(answer, names, deleted=wanted.deleted, with_token=with_token))
 
 
-def _result(answer: Found, *, deleted: bool) -> Result:
+def _result(answer: Found, names: Sequence[str], *, deleted: bool, with_token: bool) -> Result:
+    """Return the jobs with these columns; `deleted_at` needs `deleted`."""
     from exporter.reports.result import Column, Note, Result
 
-    names = [name for name in _COLUMNS if deleted or name != "deleted_at"]
-    columns = tuple(Column(name, *_COLUMNS[name]) for name in names)
+    names = [name for name in names if deleted or name != "deleted_at"]
+    columns = tuple(Column(name, **_COLUMNS[name]) for name in names)
     notes: tuple[Note, ...] = ()
-    if answer.token is not None:
+    if answer.token is not None and with_token:
         notes = (Note("more", f"There are more jobs: --next-token {answer.token}"),)
+    elif answer.token is not None:
+        notes = (Note("more", "There are more jobs: raise --max-results, or leave it out."),)
     return Result(columns, _rows(answer, names), notes=notes, report="jobs")
 
 

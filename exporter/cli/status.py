@@ -132,8 +132,11 @@ def _runs(found: Status) -> Result:
         ("last_runs", *(["account"] if several_accounts else []), "region", "mode", "outcome"),
         ("calls", "throttled", "new", "changed"),
     )
-    columns = tuple(replace(column, wide=column.name == "throttled") for column in columns)
-    return _result((*columns, *_columns(("took",), ())), rows, None)
+    columns = (*columns, *_columns(("took",), ()))
+    wide = {"calls", "throttled", "took"}
+    return _result(
+        tuple(replace(column, wide=column.name in wide) for column in columns), rows, None
+    )
 
 
 def _remarks(scope: Scope) -> list[str]:

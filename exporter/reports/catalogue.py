@@ -10,7 +10,7 @@ A header is a block of comments at the top of the file:
     -- argument: job              (the parameter that `report NAME ARG` sets)
     -- param: top integer = 20: Number of jobs to show  (`= :` is NULL; without `=` required)
     -- param: job job: Name or ARN of the job           (an error if the database has no such job)
-    -- column: cost_usd money: Meaning of the column    (with `wide`, narrow tables hide it)
+    -- column: cost_usd money: Meaning of the column    (marks follow the unit, see below)
     -- bar: cost_usd              (the column that tables draw as a bar)
     -- limit: cost_usd            (the column of the total that --fail-over checks)
     -- prices: yes                (a note warns about public list prices)
@@ -18,6 +18,10 @@ A header is a block of comments at the top of the file:
     -- reads: keep-alive-advice   (a report whose rows that function needs, too)
     -- prose: yes                 (Markdown is a list of its texts, not a table)
     -- example: --by family
+
+The marks of a column: `key` columns tell the rows apart, so no table hides them; a narrow table
+hides `wide` columns; it moves `aside` columns to lines of their own. A column in the unit `command`
+always stands on a line of its own at a terminal. The dimensions of --by are keys.
 
 The SQL below the header runs unchanged if its `:parameters` are bound. Three marks receive the
 chosen dimensions from dimensions.py: `/*by*/ … /*end*/` their expressions and names,
@@ -43,7 +47,10 @@ from exporter.store.view_files import compose
 from exporter.text import did_you_mean
 
 #: The units of a column; values.shown formats them.
-UNITS: Final = ("money", "rate", "hours", "count", "percent", "factor", "seconds", "text")
+UNITS: Final = (
+    *("money", "rate", "hours", "count", "percent", "factor", "seconds", "time", "text"),
+    "command",
+)
 
 _ENTRY: Final = re.compile(r"-- (?P<key>[a-z]+): (?P<value>.+)")
 _CONTINUATION: Final = re.compile(r"\s*\n--   +")
@@ -51,7 +58,8 @@ _PARAM: Final = re.compile(
     r"(?P<name>\w+) (?P<kind>text|integer|number|job)(?: = ?(?P<default>[^:]*))?: (?P<note>.+)"
 )
 _COLUMN: Final = re.compile(
-    r"(?P<name>\w+)(?: (?P<unit>" + "|".join(UNITS) + r"))?(?P<wide> wide)?: (?P<note>.+)"
+    rf"(?P<name>\w+)(?: (?P<unit>{'|'.join(UNITS)}))?"
+    r"(?:(?P<wide> wide)|(?P<key> key)?(?P<aside> aside)?): (?P<note>.+)"
 )
 
 #: Every parameter is below this, so that it fits into DECIMAL(18, 6) and BIGINT.
@@ -199,9 +207,8 @@ def _column(text: str) -> Column:
     match = _COLUMN.fullmatch(text)
     if match is None:
         raise ValueError(f"cannot read the column {text!r}")
-    return Column(
-        match["name"], unit=match["unit"] or "", wide=bool(match["wide"]), note=match["note"]
-    )
+    marks = {mark: bool(match[mark]) for mark in ("wide", "key", "aside")}
+    return Column(match["name"], unit=match["unit"] or "", note=match["note"], **marks)
 
 
 def _value(kind: str, text: str) -> Value:

@@ -197,7 +197,7 @@ class JobReport:
         rows = [(name, value) for name, value in self.facts.items() if value is not None]
         yield Result(
             (Column("fact"), Column("value")),
-            [(heading(name), shown(value, _FACTS[name])) for name, value in rows],
+            [(heading(name, _FACTS[name]), shown(value, _FACTS[name])) for name, value in rows],
             notes=tuple(Note("unknown", text) for text in self.unknown),
             report="job",
             title=str(self.facts["training_job_name"]),

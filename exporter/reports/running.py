@@ -27,9 +27,11 @@ _TOTAL: Final = "is_total"
 #: Types of computed columns by their unit; others are VARCHAR.
 _TYPES: Final = {
     "money": "DECIMAL(38,12)",
+    "rate": "DECIMAL(38,12)",
     "percent": "DECIMAL(18,6)",
     "count": "DECIMAL(18,6)",
     "seconds": "BIGINT",
+    "time": "TIMESTAMP WITH TIME ZONE",
 }
 
 
@@ -240,6 +242,7 @@ def _pick(row: Row, indexes: Sequence[int]) -> Row:
 
 
 def _column(report: Report, built: Statement, name: str, kind: str) -> Column:
-    described = report.columns.get(name) or Column(built.labels.get(name, name))
+    # What the header does not describe is a dimension.
+    described = report.columns.get(name) or Column(built.labels.get(name, name), key=True)
     unit = described.unit or ("time" if kind.startswith("TIMESTAMP") else "")
     return replace(described, type=kind, unit=unit)

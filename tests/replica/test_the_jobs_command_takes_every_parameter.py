@@ -144,7 +144,7 @@ def test_jobs_are_printed_in_every_format(jobs: Jobs, tmp_path: Path) -> None:
     assert out.startswith("| training_job_name | training_job_status |")
     _, out, _ = jobs("--max-results", "2")
     assert out.splitlines()[2].startswith("job-11")
-    assert "There are more jobs: --next-token" in out
+    assert "There are more jobs: raise --max-results, or leave it out." in out
     path = tmp_path / "jobs.parquet"
     assert jobs("--format", "parquet", "--output", str(path)) == (0, "", "")
     rows = pq.read_table(path).to_pylist()
