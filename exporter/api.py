@@ -166,7 +166,7 @@ def report(
         db: The DuckDB file: a path, or a `duckdb:///` URL.
         name: Such as `warm-pool-cost`; `sagemaker-exporter report` lists the names.
         argument: The argument of a report that takes one, such as a job's name.
-        month: Any day of a calendar month.
+        month: Any day of a calendar month, or `"2026-10"`, `"this"` or `"last"`.
         since: Start date, UTC, inclusive.
         until: End date, UTC, exclusive.
         by: Dimensions such as `family` or `tag:Project`, in place of the report's own.

@@ -299,7 +299,12 @@ def _result(found: InForce, *, every: bool) -> Result:
         ),
         Column("discount_percent", "DECIMAL(9,6)", wide=True),
         Column("currency", aside=True),
-        Column("age_days", "BIGINT", wide=True, note="days from effective_from to --on; negative = later"),
+        Column(
+            "age_days",
+            "BIGINT",
+            wide=True,
+            note="days from effective_from to --on; negative = later",
+        ),
     )
     title = f"Prices in force on {found.on}"
     return Result(columns, rows, notes=tuple(notes), report="prices", title=title)

@@ -18,7 +18,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from exporter.text import did_you_mean
-from exporter.times import EXPECTED_AGE, EXPECTED_TIME, parse_age, parse_time
+from exporter.times import (
+    EXPECTED_AGE,
+    EXPECTED_MONTH,
+    EXPECTED_TIME,
+    parse_age,
+    parse_month,
+    parse_time,
+)
 
 #: The components of the table `prices`.
 COMPONENTS: Final = (
@@ -176,9 +183,7 @@ def _write_age(age: timedelta) -> str:
 
 
 def _month(text: str) -> date:
-    if not re.fullmatch(r"\d{4}-\d{2}", text, re.ASCII):
-        raise ValueError(text)
-    return date.fromisoformat(f"{text}-01")
+    return parse_month(text, datetime.now(UTC))
 
 
 def _decimal(text: str) -> Decimal:
@@ -234,9 +239,7 @@ PATH: Final = Kind("a path", _path, write=str, metavar="FILE", is_text=False)
 URL: Final = Kind("an http or https URL", _url, metavar="URL")
 TIME: Final = Kind(EXPECTED_TIME, _time, toml=(str, date), metavar="TIME")
 AGE: Final = Kind(EXPECTED_AGE, parse_age, write=_write_age, metavar="AGE")
-MONTH: Final = Kind(
-    "a month such as 2026-10", _month, write=lambda value: f"{value:%Y-%m}", metavar="YYYY-MM"
-)
+MONTH: Final = Kind(EXPECTED_MONTH, _month, write=lambda value: f"{value:%Y-%m}", metavar="YYYY-MM")
 NUMBER: Final = Kind("a number", _decimal, toml=(str, int, float), metavar="N")
 PERCENT: Final = replace(NUMBER, expected="a percentage from 0 to 100", parse=_percent)
 MODE: Final = Kind(

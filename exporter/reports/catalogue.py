@@ -9,7 +9,8 @@ A header is a block of comments at the top of the file:
     -- by: month, instance_type   (default dimensions; enables --by)
     -- argument: job              (the parameter that `report NAME ARG` sets)
     -- param: top integer = 20: Number of jobs to show  (`= :` is NULL; without `=` required)
-    -- param: job job: Name or ARN of the job           (an error if the database has no such job)
+    -- param: job job: Name or ARN of the job           (an error if the database has no such job;
+                                                         likewise `family`)
     -- column: cost_usd money: Meaning of the column    (marks follow the unit, see below)
     -- bar: cost_usd              (the column that tables draw as a bar)
     -- limit: cost_usd            (the column of the total that --fail-over checks)
@@ -55,7 +56,8 @@ UNITS: Final = (
 _ENTRY: Final = re.compile(r"-- (?P<key>[a-z]+): (?P<value>.+)")
 _CONTINUATION: Final = re.compile(r"\s*\n--   +")
 _PARAM: Final = re.compile(
-    r"(?P<name>\w+) (?P<kind>text|integer|number|job)(?: = ?(?P<default>[^:]*))?: (?P<note>.+)"
+    r"(?P<name>\w+) (?P<kind>text|integer|number|job|family)"
+    r"(?: = ?(?P<default>[^:]*))?: (?P<note>.+)"
 )
 _COLUMN: Final = re.compile(
     rf"(?P<name>\w+)(?: (?P<unit>{'|'.join(UNITS)}))?"
@@ -70,7 +72,10 @@ Value = str | int | Decimal | None
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter for `--param NAME=VALUE`; `kind` is `text`, `integer`, `number` or `job`."""
+    """A parameter for `--param NAME=VALUE`.
+
+    Its `kind` is `text`, `integer`, `number`, `job` or `family`.
+    """
 
     name: str
     kind: str
@@ -207,12 +212,18 @@ def _column(text: str) -> Column:
     match = _COLUMN.fullmatch(text)
     if match is None:
         raise ValueError(f"cannot read the column {text!r}")
-    marks = {mark: bool(match[mark]) for mark in ("wide", "key", "aside")}
-    return Column(match["name"], unit=match["unit"] or "", note=match["note"], **marks)
+    return Column(
+        match["name"],
+        unit=match["unit"] or "",
+        wide=bool(match["wide"]),
+        note=match["note"],
+        key=bool(match["key"]),
+        aside=bool(match["aside"]),
+    )
 
 
 def _value(kind: str, text: str) -> Value:
-    if kind in ("text", "job"):
+    if kind in ("text", "job", "family"):
         return text
     try:
         number = Decimal(int(text)) if kind == "integer" else Decimal(text)

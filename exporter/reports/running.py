@@ -14,7 +14,7 @@ from exporter.errors import UsageError
 from exporter.reports import notes, periods
 from exporter.reports.catalogue import Report, find
 from exporter.reports.dimensions import Grouping, grouping
-from exporter.reports.nearest import check_job
+from exporter.reports.nearest import check_family, check_job
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Column, Result, Row
 from exporter.reports.values import literal
@@ -128,15 +128,18 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
     ]
     body = [_pick(row, shown) for row in rows if row is not total]
     if not body:
-        _check_jobs(connection, report, values)
+        _check_names(connection, report, values)
     figures = dict(zip(names, total, strict=True)) if total else {}
+    columns = tuple(_column(report, built, names[index], kinds[index]) for index in shown)
+    empty = {column.name for i, column in enumerate(columns) if all(row[i] is None for row in body)}
     return Result(
-        columns=tuple(_column(report, built, names[index], kinds[index]) for index in shown),
+        columns=columns,
         rows=body,
         totals=_pick(total, shown) if total else None,
         notes=(
             *notes.of_total(figures, request.period),
             *notes.of_minutes(values),
+            *notes.of_groups(connection, [name for name in request.by if body and name in empty]),
             *(notes.of_prices(connection) if report.prices and body else ()),
             *notes.of_freshness(connection, request.period),
         ),
@@ -202,11 +205,12 @@ def _rows_of(
     return [dict(zip(names, row, strict=True)) for row in result.rows]
 
 
-def _check_jobs(connection: sa.Connection, report: Report, values: Mapping[str, Any]) -> None:
-    """Check that jobs which parameters name are in the database."""
+def _check_names(connection: sa.Connection, report: Report, values: Mapping[str, Any]) -> None:
+    """Check that the jobs and families which parameters name are in the database."""
+    checks = {"job": check_job, "family": check_family}
     for name, parameter in report.parameters.items():
-        if parameter.kind == "job" and values[name] is not None:
-            check_job(connection, values[name])
+        if parameter.kind in checks and values[name] is not None:
+            checks[parameter.kind](connection, values[name])
 
 
 def _values(report: Report, request: Request) -> dict[str, Any]:

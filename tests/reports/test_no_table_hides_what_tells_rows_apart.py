@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import combinations
+from itertools import combinations, product
 
 import pytest
 
@@ -14,38 +14,41 @@ from exporter.reports.catalogue import catalogue
 from exporter.reports.result import Result, Row
 from tests.support.cases import ACCOUNT, NOW, REGION, Record, World, job
 
-SCOPES = [(account, region) for account in (ACCOUNT, "444455556666") for region in
-          (REGION, "us-east-1")]  # fmt: skip
+SCOPES = list(product((ACCOUNT, "444455556666"), (REGION, "us-east-1")))
 LONG = "multilingual-translation-transformer-large"
 #: The rows whose pairs are compared.
 _ROWS = 6
 
 
 def twins(start: datetime) -> Iterator[Record]:
-    """Yield jobs for a row, at least, in each report; every scope gets the same ones."""
+    """Yield jobs for two rows, at least, in each report; every scope gets the same ones."""
+    other = "ml.p3.2xlarge"
     for number in range(8):
         period = 1800 if number < 4 else 600  # for keep-alive-results
         created = start + timedelta(hours=3 * number)
-        pool = ("Terminated", period)
-        states = [{"Status": status, "StartTime": created} for status in ("Starting", "Training")]
-        more = {"SecondaryStatusTransitions": states}
-        yield job(f"{LONG}-{number}", created, keep_alive=period, pool=pool, **more)
-    pool = {"keep_alive": 3600, "pool": ("Reused", 60)}
-    yield job("taken-1", start, instance_type="ml.p3.2xlarge", taken_by="taken-2", **pool)
-    yield job("taken-2", start + timedelta(seconds=2220), instance_type="ml.p3.2xlarge")
-    yield job("none-1", start, keep_alive=600, instance_type="ml.p3.2xlarge")
-    failed = {"TrainingJobStatus": "Failed", "FailureReason": "AlgorithmError: x"}
-    yield job("broken-1", start, **failed)
-    yield job("broken-2", start, **failed | {"FailureReason": "InternalServerError"})
-    for number, instance_type in enumerate(("ml.g5.xlarge", "ml.p3.2xlarge")):
-        spot = {"EnableManagedSpotTraining": True, "BillableTimeInSeconds": 600}
-        yield job(f"cheap-{number}", start, instance_type=instance_type, **spot)
+        yield job(
+            f"{LONG}-{number}",
+            created,
+            keep_alive=period,
+            pool=("Terminated", period),
+            SecondaryStatusTransitions=[
+                {"Status": status, "StartTime": created} for status in ("Starting", "Training")
+            ],
+        )
+    taken = ("Reused", 60)
+    yield job("t-1", start, keep_alive=600, pool=taken, taken_by="t-2", instance_type=other)
+    yield job("t-2", start + timedelta(seconds=2220), instance_type=other)
+    yield job("none-1", start, keep_alive=600, instance_type=other)
+    for number, reason in enumerate(("AlgorithmError: x", "InternalServerError")):
+        yield job(f"bad-{number}", start, TrainingJobStatus="Failed", FailureReason=reason)
+    for number, kind in enumerate(("ml.g5.xlarge", other)):
+        spot = job(f"cheap-{number}", start, instance_type=kind, EnableManagedSpotTraining=True)
+        yield spot | {"BillableTimeInSeconds": 600}
     now = NOW - timedelta(hours=1)
-    pool = {"keep_alive": 7200, "pool": ("Available", 1)}
-    yield job("waits-1", now, **pool, instance_type="ml.trn1n.32xlarge")
-    unended = dict.fromkeys(("TrainingEndTime", "BillableTimeInSeconds"))
-    running = {"TrainingJobStatus": "InProgress", "SecondaryStatus": "Training"} | unended
-    yield job("runs-1", now, **running)
+    unpriced = "ml.trn1n.32xlarge"
+    yield job("w-1", now, keep_alive=7200, pool=("Available", 1), instance_type=unpriced)
+    running = job("runs-1", now, TrainingEndTime=None, SecondaryStatus="Training")
+    yield running | {"TrainingJobStatus": "InProgress", "BillableTimeInSeconds": None}
 
 
 @pytest.fixture

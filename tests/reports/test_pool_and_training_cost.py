@@ -214,6 +214,26 @@ def test_the_note_on_estimates_says_how_old_the_oldest_list_price_is(bench: Benc
     )
 
 
+def test_a_tag_or_team_that_no_job_has_gets_a_note_on_what_there_is(bench: Bench) -> None:
+    bench.scope()
+    bench.job("a-1", tags='{"Project": "x", "Team": "y"}')
+    bench.job("a-2", tags='{"Project": "z"}')
+    bench.cost("a-1", TRAIN, "1")
+
+    def found(*by: str) -> dict[str, str]:
+        notes = bench.run("training-cost", by=by).notes
+        return {note.code: note.text for note in notes if note.code in {"no_such_tag", "no_teams"}}
+
+    assert found("tag:Projekt", "team") == {
+        "no_such_tag": "No job has the tag 'Projekt'. Did you mean 'Project'? "
+        "Tags of jobs: Project, Team.",
+        "no_teams": "No job has a team. Name the tag that has it with `team_tag`, or write "
+        "[[team]] rules: see docs/configuration.md.",
+    }
+    # A job has this tag, though none that the report covers.
+    assert found("tag:Project", "month") == {}
+
+
 def test_no_dimension_and_no_tag_reaches_the_sql_as_text(bench: Bench) -> None:
     for by in ("job_family; DROP TABLE daily_costs", "familly", "tag:", "1"):
         with pytest.raises(UsageError, match="there is no such dimension"):
