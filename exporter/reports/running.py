@@ -131,7 +131,7 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
         _check_names(connection, report, values)
     figures = dict(zip(names, total, strict=True)) if total else {}
     columns = tuple(_column(report, built, names[index], kinds[index]) for index in shown)
-    empty = {column.name for i, column in enumerate(columns) if all(row[i] is None for row in body)}
+    empty = _empty_groups(columns, body, request.by)
     return Result(
         columns=columns,
         rows=body,
@@ -139,7 +139,7 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
         notes=(
             *notes.of_total(figures, request.period),
             *notes.of_minutes(values),
-            *notes.of_groups(connection, [name for name in request.by if body and name in empty]),
+            *notes.of_groups(connection, empty),
             *(notes.of_prices(connection) if report.prices and body else ()),
             *notes.of_freshness(connection, request.period),
         ),
@@ -203,6 +203,13 @@ def _rows_of(
     )
     names = [column.name for column in result.columns]
     return [dict(zip(names, row, strict=True)) for row in result.rows]
+
+
+def _empty_groups(columns: Sequence[Column], body: Sequence[Row], by: Sequence[str]) -> list[str]:
+    """Return the dimensions of --by in which no row has a value; none if there are no rows."""
+    names = [column.name for column in columns]
+    found = [name for name in by if body and name in names]
+    return [name for name in found if all(row[names.index(name)] is None for row in body)]
 
 
 def _check_names(connection: sa.Connection, report: Report, values: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.text import Text
 
 from exporter.reports.rendering import is_numeric, total_cells
-from exporter.reports.result import Result
+from exporter.reports.result import Column, Result
 from exporter.reports.values import heading, shown
 from exporter.text import visible
 
@@ -90,7 +90,7 @@ class _Table:
             for column in result.columns
         ]
         self._every = range(len(self._names))
-        self._empty = {i for i in self._every if all(row[i] is None for row in self._rows)}
+        self._empty = [i for i in self._every if all(row[i] is None for row in self._rows)]
 
     def render(self) -> str:
         """Return the text, which ends in a line break."""
@@ -188,20 +188,17 @@ class _Table:
 
     def _attempts(self) -> Iterator[tuple[list[int], list[int], list[int], int]]:
         """Yield columns in the row, beside it and in a note, and the width at which texts fold."""
-        columns = self._result.columns
-        shown = [index for index in self._every if index not in self._empty]
-        row = [index for index in self._every if columns[index].unit != "command"]
-        aside = [index for index in shown if columns[index].unit == "command"]
+        commands = [i for i in self._every if self._result.columns[i].unit == "command"]
+        row = [index for index in self._every if index not in commands]
+        aside = [index for index in commands if index not in self._empty]
         common: list[int] = []
-        movable = [index for index in reversed(shown) if columns[index].aside]
+        movable = [i for i in self._marked(lambda column: column.aside) if i not in commands]
         same = [i for i in movable if len({cells[i] for cells in self._cells}) == 1]
+        wide = self._marked(lambda column: column.wide)
+        steps: list[tuple[int, list[int] | None]] = [(i, None) for i in (*self._empty, *wide)]
+        steps += [(index, common) for index in same]
+        steps += [(index, aside) for index in movable if index not in same]
         yield row, aside, common, _TEXT
-        steps = [
-            *((index, None) for index in row if index in self._empty),
-            *((index, None) for index in reversed(shown) if columns[index].wide),
-            *((index, common) for index in same),
-            *((index, aside) for index in movable if index not in same),
-        ]
         for index, target in steps:
             row = [other for other in row if other != index]
             if target is not None:
@@ -209,6 +206,11 @@ class _Table:
             yield row, aside, common, _TEXT
         yield row, aside, common, _NARROW_TEXT
         yield row, aside, common, _NARROWEST_TEXT
+
+    def _marked(self, has_mark: Callable[[Column], bool]) -> list[int]:
+        """Return the columns with values that have a mark, from the right."""
+        shown = [index for index in reversed(self._every) if index not in self._empty]
+        return [index for index in shown if has_mark(self._result.columns[index])]
 
     def _telling_apart(self, layout: _Layout) -> _Layout:
         """Return the layout with hidden columns below the rows that only these tell apart."""
