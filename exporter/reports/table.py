@@ -188,24 +188,28 @@ class _Table:
 
     def _attempts(self) -> Iterator[tuple[list[int], list[int], list[int], int]]:
         """Yield columns in the row, beside it and in a note, and the width at which texts fold."""
-        commands = [i for i in self._every if self._result.columns[i].unit == "command"]
-        row = [index for index in self._every if index not in commands]
-        aside = [index for index in commands if index not in self._empty]
+        row = [i for i in self._every if self._result.columns[i].unit != "command"]
+        aside = self._marked(lambda column: column.unit == "command")
         common: list[int] = []
-        movable = [i for i in self._marked(lambda column: column.aside) if i not in commands]
-        same = [i for i in movable if len({cells[i] for cells in self._cells}) == 1]
-        wide = self._marked(lambda column: column.wide)
-        steps: list[tuple[int, list[int] | None]] = [(i, None) for i in (*self._empty, *wide)]
-        steps += [(index, common) for index in same]
-        steps += [(index, aside) for index in movable if index not in same]
         yield row, aside, common, _TEXT
-        for index, target in steps:
+        for index, target in self._steps(aside, common):
             row = [other for other in row if other != index]
-            if target is not None:
-                target.insert(0, index)
+            target.insert(0, index)
             yield row, aside, common, _TEXT
         yield row, aside, common, _NARROW_TEXT
         yield row, aside, common, _NARROWEST_TEXT
+
+    def _steps(self, aside: list[int], common: list[int]) -> list[tuple[int, list[int]]]:
+        """Return the columns that can leave the row, in this order, and where each goes."""
+        movable = self._marked(lambda column: column.aside and column.unit != "command")
+        same = [i for i in movable if len({cells[i] for cells in self._cells}) == 1]
+        nowhere: list[int] = []
+        return [
+            *((index, nowhere) for index in self._empty),
+            *((index, nowhere) for index in self._marked(lambda column: column.wide)),
+            *((index, common) for index in same),
+            *((index, aside) for index in movable if index not in same),
+        ]
 
     def _marked(self, has_mark: Callable[[Column], bool]) -> list[int]:
         """Return the columns with values that have a mark, from the right."""
