@@ -1,4 +1,4 @@
--- title: Which keep-alive period to set, and what that saves
+-- title: Which keep-alive period to set, and what that saves a month
 -- description: For each family and specification, what its warm pools cost now and which
 --   KeepAlivePeriodInSeconds is worth most. A job takes any waiting pool of its specification,
 --   whatever the family. So the report replays all jobs of a specification, and chooses for its

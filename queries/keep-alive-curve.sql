@@ -1,4 +1,4 @@
--- title: What each keep-alive period would cost and save for one family
+-- title: What each keep-alive period would cost and save a month, for one family
 -- description: Replays the jobs of each specification of a family with a grid of
 --   KeepAlivePeriodInSeconds. The other families keep their current settings. keep-alive-advice
 --   says which period to set and how the replay works. --sql prints the jobs by specification,

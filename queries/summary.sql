@@ -1,4 +1,4 @@
--- title: The week in ten lines
+-- title: The month so far
 -- description: Cost of the month up to yesterday compared with the same days of the month before,
 --   the projected cost of the whole month, the five changes of keep-alive-advice that are worth
 --   most, who wastes most, and what is not known. `--notify URL` sends it. On the first of a month

@@ -9,7 +9,7 @@
 -- column: region key aside: Region
 -- column: instance_type: Instance type
 -- column: instances count wide: Number of instances
--- column: usd_per_hour rate: Cost of an idle hour in USD, without storage; NULL = no price
+-- column: usd_per_hour rate: Cost of an idle hour in USD, with storage; NULL = no price
 -- column: accrued_usd money: Known cost in USD up to the last observation
 -- column: waits_since wide: End of the training
 -- column: ends_by: End of its keep-alive period; a job may reuse it before
@@ -25,10 +25,17 @@ live AS (
         pool.region,
         pool.instance_type,
         pool.instance_count AS instances,
-        -- An hourly price in CNY or EUR is no price in USD.
+        -- An hourly price in CNY or EUR is no price in USD. Storage, as far as its price is known,
+        -- costs the same in each hour of a month.
         CASE
             WHEN pool.compute_basis IS DISTINCT FROM 'other currency'
-                THEN pool.usd_per_hour * pool.instance_count
+                THEN pool.usd_per_hour * pool.instance_count + coalesce(
+                    TRY_CAST(
+                        CAST(pool.storage_cost_usd AS DOUBLE) * 3600
+                        / nullif(pool.retained_seconds, 0) AS DECIMAL(38, 12)
+                    ),
+                    0
+                )
         END AS usd_per_hour,
         pool.cost_usd AS accrued_usd,
         pool.cost_usd,

@@ -101,10 +101,12 @@ def _scopes(found: Status) -> Result:
         for scope in found.scopes
     ]
     texts = ("account", "region", "age")
-    counts = ("jobs", "open_jobs", "open_pools", "no_details", "no_price")
+    counts = ("jobs", "open_jobs", "open_pools", "no_details", "no_hourly_price")
     sums = [sum(int(row[len(texts) + i]) for row in rows) for i in range(len(counts))]
     totals = (None,) * len(texts) + tuple(sums) if len(rows) > 1 else None
     notes = [Note("scope", line) for scope in found.scopes for line in _remarks(scope)]
+    if any(scope.open_jobs for scope in found.scopes):
+        notes.append(Note("open", "Open jobs can still change: they run, or their pool waits."))
     if found.retired:
         notes.append(Note("retired", f"Retired by `db forget`: {', '.join(found.retired)}."))
     return _result(_columns(texts, counts), rows, totals, notes)
