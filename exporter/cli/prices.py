@@ -283,7 +283,12 @@ def _result(found: InForce, *, every: bool) -> Result:
         Column("instance_type", key=True),
         Column("usd_per_unit", "DECIMAL(38,12)", "rate", note="in currency, after the discount"),
         Column("unit"),
-        Column("effective_from", "DATE", note="first day of the price; after --on if estimated"),
+        Column(
+            "effective_from",
+            "DATE",
+            wide=True,
+            note="first day of the price; after --on if estimated",
+        ),
         Column("source", wide=True),
         Column(
             "estimated",
@@ -295,10 +300,9 @@ def _result(found: InForce, *, every: bool) -> Result:
             "account",
             note="account with its own price; NULL = all other accounts",
             key=True,
-            aside=True,
         ),
         Column("discount_percent", "DECIMAL(9,6)", wide=True),
-        Column("currency", aside=True),
+        Column("currency"),
         Column(
             "age_days",
             "BIGINT",

@@ -117,7 +117,7 @@ def _runs(found: Status) -> Result:
     several_accounts = len({*names, *(run.account_id for run in found.runs)}) > 1
     rows = [
         (
-            format_age(found.now - run.started_at),
+            _ago(found.now - run.started_at),
             *([names.get(run.account_id, run.account_id)] if several_accounts else []),
             run.region,
             run.mode,
@@ -131,13 +131,16 @@ def _runs(found: Status) -> Result:
         for run in found.runs
     ]
     columns = _columns(
-        ("last_runs", *(["account"] if several_accounts else []), "region", "mode", "outcome"),
+        ("started", *(["account"] if several_accounts else []), "region", "mode", "outcome"),
         ("calls", "throttled", "new", "changed"),
     )
     columns = (*columns, *_columns(("took",), ()))
     wide = {"calls", "throttled", "took"}
     return _result(
-        tuple(replace(column, wide=column.name in wide) for column in columns), rows, None
+        tuple(replace(column, wide=column.name in wide) for column in columns),
+        rows,
+        None,
+        title="Last runs",
     )
 
 
@@ -147,6 +150,11 @@ def _remarks(scope: Scope) -> list[str]:
         runs = last_runs(scope.failing_runs)
         lines.append(f"{scope.name}: failed in the {runs}: {scope.last_error}")
     return lines
+
+
+def _ago(age: timedelta) -> str:
+    text = format_age(age)
+    return text if age < timedelta() else f"{text} ago"
 
 
 def _age(age: timedelta | None) -> str:
@@ -167,7 +175,8 @@ def _result(
     rows: Sequence[Sequence[Any]],
     totals: Sequence[Any] | None,
     notes: Sequence[Note] = (),
+    title: str = "",
 ) -> Result:
     from exporter.reports.result import Result
 
-    return Result(columns, rows, totals, tuple(notes), report="status")
+    return Result(columns, rows, totals, tuple(notes), report="status", title=title)

@@ -167,11 +167,11 @@ class _Table:
             least = max(least, longest)
         else:
             words = (cell_len(word) for cell in self._texts(index) for word in cell.split())
-            # A longer word, such as the name of a job, takes the rest of its line, unless the
-            # column can leave the row.
-            most = longest if self._result.columns[index].aside else _TEXT
-            whole = max((length for length in words if length <= most), default=1)
-            least = max(least, whole, min(longest, text))
+            # A longer word, such as the name of a job, takes the rest of its line.
+            whole = max((length for length in words if length <= _TEXT), default=1)
+            # What can leave the row is never folded in it.
+            folded = longest if self._result.columns[index].aside else min(longest, text)
+            least = max(least, whole, folded)
         return least, max(longest, cell_len(name))
 
     def _layout(self) -> _Layout | None:
@@ -191,11 +191,13 @@ class _Table:
         row = [i for i in self._every if self._result.columns[i].unit != "command"]
         aside = self._marked(lambda column: column.unit == "command")
         common: list[int] = []
-        yield row, aside, common, _TEXT
+        text = max(_TEXT, (self._width or 0) // 3)
+        yield row, aside, common, text
         for index, target in self._steps(aside, common):
             row = [other for other in row if other != index]
             target.insert(0, index)
-            yield row, aside, common, _TEXT
+            yield row, aside, common, text
+        yield row, aside, common, _TEXT
         yield row, aside, common, _NARROW_TEXT
         yield row, aside, common, _NARROWEST_TEXT
 

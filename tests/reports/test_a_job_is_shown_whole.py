@@ -99,7 +99,7 @@ def test_a_job_shows_its_facts_history_cost_and_chain(world: World) -> None:
         "warm_pool_retained_seconds": 900,
         "warm_pool_reused_by_job": None,
         "why_not_reused": (
-            "4200 s after expiry; volume 100 GB instead of 30 GB (nearest job: c-1)"
+            "1h 10m after expiry; volume 100 GB instead of 30 GB (nearest job: c-1)"
         ),
         "last_modified_time": ended,
         "first_synced_at": NOW,
