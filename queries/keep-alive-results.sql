@@ -15,22 +15,22 @@
 -- column: account_id key aside: AWS account
 -- column: region key aside: AWS region
 -- column: instance_type wide: Instance type
--- column: changed_at time key: Creation of the first job with the new period
+-- column: changed_at time key aside: Creation of the first job with the new period
 -- column: old_keep_alive: Keep-alive period before
 -- column: new_keep_alive: Keep-alive period since then
 -- column: old_seconds seconds wide: Keep-alive period before
 -- column: new_seconds seconds wide: Keep-alive period since then
 -- column: ends_before count wide: Jobs that ended with the old period, since the change before it
 -- column: ends_after count wide: Jobs that ended since the change, up to the next one
--- column: idle_usd_before money: Cost of the pool of a job before, on average, in USD
--- column: idle_usd_after money: The same after
--- column: reuse_before percent: Share of these jobs whose pool was reused
--- column: reuse_after percent: The same after
--- column: waited_minutes_before count: Minutes from creation to training before, on average
--- column: waited_minutes_after count: The same after
+-- column: idle_usd_before money wide: Cost of the pool of a job before, on average, in USD
+-- column: idle_usd_after money wide: The same after
+-- column: reuse_before percent wide: Share of these jobs whose pool was reused
+-- column: reuse_after percent wide: The same after
+-- column: waited_minutes_before count wide: Minutes from creation to training before, on average
+-- column: waited_minutes_after count wide: The same after
 -- column: idle_usd money wide: Cost of the pools after, in USD
 -- column: saved_usd money: What the old period would have cost for the same jobs, minus the new one
--- column: gained_minutes count: Minutes of starting that the change saved; below 0 = lost
+-- column: gained_minutes count wide: Minutes of starting that the change saved; below 0 = lost
 -- column: net_usd money: saved_usd + gained_minutes × minute_usd
 -- column: predicted_saved_usd money wide: saved_usd as the jobs before the change promised it
 -- column: predicted_net_usd money: net_usd as the jobs before the change promised it

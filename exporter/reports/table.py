@@ -41,11 +41,11 @@ _BOLD, _DIM, _CYAN, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[0m"
 def render(result: Result, *, width: int | None, colour: bool = False) -> str:
     """Return the table with its title, total and notes.
 
-    If the table is too wide, the bars are left out first, then empty columns, then those marked
-    `wide`, from the right. Columns marked `aside` leave the rows: for a note if all rows have the
-    same value, else for a line above the rows that share it if they are keys, else for a line
-    below the row. At last texts are folded more. Numbers are never cut: if the rest does not fit,
-    each row becomes a block of lines.
+    If the table is too wide, the bars are left out first, then empty columns. Columns marked
+    `aside` leave the rows for a note if all rows have the same value. Then columns marked `wide`
+    are hidden, from the right. Other columns marked `aside` follow: keys go to a line above the
+    rows that share their value, others to a line below the row. At last texts are folded more.
+    Numbers are never cut: if the rest does not fit, each row becomes a block of lines.
 
     Args:
         result: The result.
@@ -208,8 +208,8 @@ class _Table:
         nowhere: list[int] = []
         return [
             *((index, nowhere) for index in self._empty),
-            *((index, nowhere) for index in self._marked(lambda column: column.wide)),
             *((index, common) for index in same),
+            *((index, nowhere) for index in self._marked(lambda column: column.wide)),
             *((index, aside) for index in movable if index not in same),
         ]
 
