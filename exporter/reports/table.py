@@ -128,7 +128,7 @@ class _Table:
             yield f"All rows: {', '.join(pairs)}."
         if hidden := self._hidden(layout):
             names = ", ".join(self._names[i] for i in hidden)
-            yield f"Hidden: {names} (terminal too narrow; `| less -S` shows all)."
+            yield f"Hidden: {names} (terminal too narrow; a pipe into `less -S` shows all)."
 
     def _hidden(self, layout: _Layout) -> list[int]:
         aside = {*layout.above, *layout.below, *layout.common}

@@ -176,7 +176,9 @@ def test_a_narrow_table_hides_wide_columns_and_names_them() -> None:
     narrow = table.render(result, width=40)
     assert "yyyy" not in narrow
     assert "█" not in narrow
-    assert "Hidden: b (terminal too narrow; `| less -S` shows all)." in narrow.replace("\n", " ")
+    assert "Hidden: b (terminal too narrow; a pipe into `less -S` shows all)." in narrow.replace(
+        "\n", " "
+    )
 
 
 NAME = "pipelines-538b65169d8f-PreprocessorTraining-XGnBvICHhg"
