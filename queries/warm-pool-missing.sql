@@ -14,7 +14,7 @@
 -- column: region key aside: AWS region
 -- column: instance_type key: Instance type
 -- column: job key aside: With jobs=yes, the job that got no pool
--- column: ended_at time key aside: With jobs=yes, when it ended; else the moment of running_then
+-- column: ended_at time wide: With jobs=yes, when it ended; else the moment of running_then
 -- column: asked_jobs count wide: Jobs that asked for a pool and ended in a way that keeps one
 -- column: missing_jobs count: Those that got none
 -- column: running_then count wide: Training instances when a pool was missing, at the worst moment
