@@ -5,7 +5,7 @@ small, and lay out a thousand rows a second at best.
 
 No column that tells rows apart is hidden. Between words texts are folded; a name, a type or a
 command is never broken inside. One that is longer than its column takes the rest of its line, and
-the row goes on below it.
+the row goes on below it. If that is too short, it stands below the row.
 """
 
 from __future__ import annotations
@@ -285,21 +285,24 @@ class _Table:
     def _row(self, cells: Sequence[str], widths: Mapping[int, int]) -> list[str]:
         """Return the lines of a row: more than one if a word is longer than its column."""
         lines: list[str] = []
+        after: list[str] = []
         columns = [[""] for _ in widths]
         start = 0
         length = sum(widths.values()) + len(_GAP) * (len(widths) - 1)
         for place, (index, width) in enumerate(widths.items()):
-            columns[place] = folded = _fold(cells[index], width)
-            longest = max(map(cell_len, folded))
-            if longest > width:
+            text, room = cells[index], length - start
+            columns[place] = _fold(text, width)
+            if _longest(text) > max(width, room):
                 columns[place] = [""]
-                before = list(self._joined(columns, widths))
-                room = length - start
+                after += [_GAP + line for line in _fold(text, length - len(_GAP))]
+            elif _longest(text) > width:
+                columns[place] = [""]
+                before = self._joined(columns, widths)
+                lines += _with_rest(list(before), start, _fold(text, room))
                 columns = [[""] for _ in widths]
-                lines += _with_rest(before, start, _fold(cells[index], room), room)
             start += width + len(_GAP)
         rest = list(self._joined(columns, widths))
-        return [*lines, *(line for line in rest if line or not lines)]
+        return [*lines, *(line for line in rest if line or not lines), *after]
 
     def _facts(self, cells: Sequence[str], indexes: Sequence[int], width: int) -> list[str]:
         """Return the lines beside a row, which name these columns and their values."""
@@ -383,17 +386,19 @@ def _fold(text: str, width: int) -> list[str]:
     return [line.plain.rstrip() for line in lines]
 
 
-def _with_rest(before: Sequence[str], start: int, folded: Sequence[str], room: int) -> list[str]:
-    """Return the lines of a row up to a cell that takes the rest of the line from `start` on.
+def _longest(text: str) -> int:
+    """Return the width of the longest word, which stays whole; wide characters break anywhere."""
+    if cell_len(text) != len(text):
+        return 1
+    return max(map(len, text.split()), default=1)
 
-    A word that is too long even for that takes a line of its own.
-    """
-    if max(map(cell_len, folded)) > room and start:
-        return [*(line for line in before if line), *(_GAP + part for part in folded)]
-    lines = []
-    for line, part in zip_longest(before, folded, fillvalue=""):
-        lines.append((line + " " * (start - cell_len(line)) + part).rstrip())
-    return lines
+
+def _with_rest(before: Sequence[str], start: int, folded: Sequence[str]) -> list[str]:
+    """Return the lines of a row up to a cell that takes the rest of the line from `start` on."""
+    return [
+        (line + " " * (start - cell_len(line)) + part).rstrip()
+        for line, part in zip_longest(before, folded, fillvalue="")
+    ]
 
 
 def _bar_of(share: Decimal) -> str:

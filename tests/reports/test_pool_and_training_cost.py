@@ -214,6 +214,21 @@ def test_the_note_on_estimates_says_how_old_the_oldest_list_price_is(bench: Benc
     )
 
 
+def test_a_type_without_pools_and_without_a_training_cost_has_no_row(bench: Bench) -> None:
+    bench.scope()
+    bench.cost("a-1", POOL, None, instance_type="ml.g5.xlarge", cost_basis="no price")
+    bench.cost("b-1", TRAIN, "3", instance_type="ml.m5.xlarge")
+    bench.cost("c-1", TRAIN, None, instance_type="ml.p5.48xlarge", cost_basis="training plan")
+
+    rows = bench.rows(bench.run("warm-pool-cost", by=["instance_type"]))
+
+    columns = ("instance_type", "jobs", "cost_usd", "training_usd")
+    assert [tuple(row[name] for name in columns) for row in rows] == [
+        ("ml.g5.xlarge", 1, None, None),
+        ("ml.m5.xlarge", 0, None, Decimal(3)),
+    ]
+
+
 def test_a_tag_or_team_that_no_job_has_gets_a_note_on_what_there_is(bench: Bench) -> None:
     bench.scope()
     bench.job("a-1", tags='{"Project": "x", "Team": "y"}')
