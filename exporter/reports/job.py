@@ -326,9 +326,10 @@ def _unknown(
 
 
 def _shown(name: str, value: Any) -> str:  # noqa: ANN401 - a value of any column
-    """Return a fact for a reader. JSON of the database escapes all letters but those of ASCII."""
-    if name in _JSON_FACTS and isinstance(value, str):
-        return shown(json.dumps(json.loads(value), ensure_ascii=False), "")
+    """Return a fact for a reader. JSON keeps the letters of all languages."""
+    if name in _JSON_FACTS:
+        found = json.loads(value) if isinstance(value, str) else value
+        return shown(json.dumps(found, ensure_ascii=False), "")
     return shown(value, _FACTS[name])
 
 
