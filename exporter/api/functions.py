@@ -187,7 +187,7 @@ def report(
         db: The DuckDB file: a path, or a `duckdb:///` URL.
         name: Such as `warm-pool-cost`; None lists the reports.
         argument: The argument of a report that takes one, such as a job's name.
-        month: Any day of a calendar month, or a text such as `2026-10`.
+        month: Any day of a calendar month, or a text: `2026-10`, `this` or `last`.
         since: Start date, UTC, inclusive.
         until: End date, UTC, exclusive.
         by: One dimension or several, such as `family` or `tag:Project`, in place of the report's

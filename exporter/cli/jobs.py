@@ -58,5 +58,8 @@ def jobs(app: App, wanted: JobsOptions, output: JobsOutput) -> None:
             for part in answer.as_the_aws_cli_prints():
                 stream.write(part.encode())
         return
+    in_table = output.style == "table"
+    # A token is for programs, and for those who go on with one.
+    with_token = not in_table or wanted.next_token is not None
     with printing(app, output) as show:
-        show(result(answer, deleted=wanted.deleted))
+        show(result(answer, deleted=wanted.deleted, in_table=in_table, with_token=with_token))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -26,23 +26,32 @@ if TYPE_CHECKING:
     from exporter.reports.result import Result
     from exporter.store.database import Database
 
-#: Column name -> `type`, `unit` and `wide` of its `exporter.reports.result.Column`.
-_COLUMNS: Final = {
-    "training_job_name": ("VARCHAR", "", False),
-    "training_job_status": ("VARCHAR", "", False),
-    "secondary_status": ("VARCHAR", "", True),
-    "creation_time": ("TIMESTAMP WITH TIME ZONE", "", False),
-    "training_end_time": ("TIMESTAMP WITH TIME ZONE", "", True),
-    "last_modified_time": ("TIMESTAMP WITH TIME ZONE", "", True),
-    "warm_pool_status": ("VARCHAR", "", False),
-    "warm_pool_retained_seconds": ("BIGINT", "seconds", True),
-    "warm_pool_reused_by_job": ("VARCHAR", "", True),
-    "training_plan_arn": ("VARCHAR", "", True),
-    "account_id": ("VARCHAR", "", True),
-    "region": ("VARCHAR", "", True),
-    "training_job_arn": ("VARCHAR", "", True),
-    "deleted_at": ("TIMESTAMP WITH TIME ZONE", "", True),
+_TIME: Final = {"type": "TIMESTAMP WITH TIME ZONE", "unit": "time"}
+#: Column name -> the attributes of its `exporter.reports.result.Column`.
+_COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "training_job_name": {"key": True},
+    "training_job_status": {},
+    "secondary_status": {"wide": True},
+    "creation_time": _TIME | {"key": True},
+    "training_end_time": _TIME | {"wide": True},
+    "last_modified_time": _TIME | {"wide": True},
+    "warm_pool_status": {},
+    "warm_pool_retained_seconds": {"type": "BIGINT", "unit": "seconds", "wide": True},
+    "warm_pool_reused_by_job": {"wide": True},
+    "training_plan_arn": {"wide": True},
+    "account_id": {"key": True, "aside": True},
+    "region": {"key": True, "aside": True},
+    "training_job_arn": {"wide": True},
+    "deleted_at": _TIME | {"aside": True},
 }
+#: The columns of a table, with what people look for first. The ARN repeats what is there already,
+#: so it is for programs.
+_TABLE: Final = (
+    *("training_job_name", "training_job_status", "warm_pool_status", "creation_time"),
+    *("training_end_time", "account_id", "region", "deleted_at", "secondary_status"),
+    *("warm_pool_retained_seconds", "warm_pool_reused_by_job", "training_plan_arn"),
+    "last_modified_time",
+)
 
 
 @dataclass(frozen=True)
@@ -114,17 +123,31 @@ def find(database: Database, wanted: JobsOptions) -> Found:
     )
 
 
-def result(answer: Found, *, deleted: bool) -> Result:
-    """Return the jobs as rows; a note and `more` have the token if more jobs follow."""
+def result(
+    answer: Found, *, deleted: bool, in_table: bool = False, with_token: bool = True
+) -> Result:
+    """Return the jobs as rows; `more` has the token if more jobs follow.
+
+    Args:
+        answer: The jobs.
+        deleted: With `deleted_at`.
+        in_table: In the order and with the columns of a table for people.
+        with_token: Let the note that more jobs follow show the token.
+    """
     from exporter.reports.result import Column, Note, Result
 
-    names = [name for name in _COLUMNS if deleted or name != "deleted_at"]
-    columns = tuple(Column(name, *_COLUMNS[name]) for name in names)
+    names = _TABLE if in_table else tuple(_COLUMNS)
+    names = tuple(name for name in names if deleted or name != "deleted_at")
+    columns = tuple(Column(name, **_COLUMNS[name]) for name in names)
     if answer.token is None:
         return Result(columns, _rows(answer, names), report="jobs")
-    note = Note("more", f"There are more jobs: {named('next_token', answer.token)}")
+    text = f"There are more jobs: {named('next_token', answer.token)}"
+    if not with_token:
+        text = "There are more jobs: raise --max-results, or leave it out."
     more = {"next_token": answer.token}
-    return Result(columns, _rows(answer, names), notes=(note,), report="jobs", more=more)
+    return Result(
+        columns, _rows(answer, names), notes=(Note("more", text),), report="jobs", more=more
+    )
 
 
 def _rows(answer: Found, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
