@@ -100,7 +100,6 @@ SELECT
             'had_pool': coalesce(job.had_pool, FALSE),
             'was_reused': coalesce(job.warm_pool_status = 'Reused', FALSE)
         }
-        ORDER BY job.created, job.job_id
     ) AS jobs
 FROM started_job AS job
 CROSS JOIN bounds

@@ -57,6 +57,8 @@ pool_step AS (
             creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
             AND coalesce(training_end_time, 'infinity')
                 >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 30 DAY
+            -- Nothing is used before the job is created. A lake is read by the month of the usage.
+            AND usage_date >= CAST(:since AS DATE) - 90
     ) AS step
 ),
 

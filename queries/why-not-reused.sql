@@ -95,7 +95,9 @@ job AS (
         -- Jobs without a specification are alike in what else a reader can compare.
         coalesce(
             specification,
-            concat_ws(' ', uses_no_pool, detail.instance_type, detail.instance_count)
+            concat_ws(
+                ' ', uses_no_pool, detail.instance_type, CAST(detail.instance_count AS VARCHAR)
+            )
         ) AS kind
     FROM training_jobs AS job
     LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
@@ -115,7 +117,7 @@ pool_and_kind AS (
 
 -- One row per pool and kind of job that came later: its first job, which came nearest.
 candidate AS (
-    SELECT pair.job_id, later.job_id AS next_id
+    SELECT pair.job_id, later.account_id, later.region, later.kind, later.creation_time
     FROM pool_and_kind AS pair
     ASOF INNER JOIN job AS later
         ON
@@ -194,7 +196,12 @@ compared AS (
     FROM candidate
     INNER JOIN shown ON candidate.job_id = shown.job_id
     INNER JOIN job AS mine ON candidate.job_id = mine.job_id
-    INNER JOIN job AS theirs ON candidate.next_id = theirs.job_id
+    INNER JOIN job AS theirs
+        ON
+            candidate.account_id = theirs.account_id
+            AND candidate.region = theirs.region
+            AND candidate.kind = theirs.kind
+            AND candidate.creation_time = theirs.creation_time
 ),
 
 -- One row per pool with a later job: the nearest match.
@@ -216,7 +223,7 @@ nearest AS (
             is_known,
             len(differences),
             next_creation_time,
-            next_id
+            next_job
     ) = 1
 ),
 

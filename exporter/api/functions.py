@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -177,6 +178,8 @@ def report(
     by: str | Sequence[str] = (),
     params: Mapping[str, object] | None = None,
     basis: str = "net",
+    lake: str | None = None,
+    remote: str | None = None,
     fail_over: Decimal | float | str | None = None,
 ) -> Table:
     """Run a canned report.
@@ -194,6 +197,8 @@ def report(
             own.
         params: The report's parameters by name.
         basis: Costs at what was paid (`net`), or at public list prices (`list`).
+        lake: Read this lake in place of the file: a folder, or `s3://BUCKET/PATH`.
+        remote: Run the report on this Spark Connect server, over the lake: `sc://HOST:PORT`.
         fail_over: Raise PartialError if the total, with parts not known, could be over this, USD.
 
     Returns:
@@ -230,7 +235,7 @@ def report(
     prices = _read("basis", one_of(("list", "net")), basis)
     if limit is not None:
         command.check_has_total(chosen)
-    result = command.run(_database(db), chosen, request, basis=prices)
+    result = command.run(_database(db), chosen, request, basis=prices, lake=lake, remote=remote)
     if limit is not None:
         command.check_limit(chosen, result, limit)
     return Table(result)
@@ -255,6 +260,7 @@ def jobs(
     max_results: int | None = None,
     next_token: str | None = None,
     deleted: bool = False,
+    lake: str | None = None,
 ) -> Table:
     """List jobs by the parameters of ListTrainingJobs, from the database.
 
@@ -277,6 +283,7 @@ def jobs(
         max_results: List at most this many jobs; None lists all.
         next_token: Continue where an earlier list ended (`next_token` of its `more`).
         deleted: Include jobs that AWS has deleted, with the column `deleted_at`.
+        lake: Read this lake in place of the file: a folder, or `s3://BUCKET/PATH`.
 
     Raises:
         UsageError: A value does not fit, or the file has no such account or region.
@@ -303,14 +310,21 @@ def jobs(
         "max_results": max_results,
         "next_token": next_token,
         "deleted": deleted,
+        "lake": lake,
     }
     wanted = read_python(command.JobsOptions, given)
-    return Table(command.result(command.find(_database(db), wanted), deleted=wanted.deleted))
+    with command.listing(_database(db), wanted, datetime.now(UTC)) as (found, notes):
+        return Table(command.result(found, notes, deleted=wanted.deleted))
 
 
 @in_python
 def job(
-    db: StrPath, name: str, *, account: str | None = None, region: str | None = None
+    db: StrPath,
+    name: str,
+    *,
+    account: str | None = None,
+    region: str | None = None,
+    lake: str | None = None,
 ) -> list[Job]:
     """Return one job, whole: what it is, its history, cost and pool, and what is not known.
 
@@ -319,6 +333,7 @@ def job(
         name: The name, or the ARN.
         account: Only jobs of this account.
         region: Only jobs in this region.
+        lake: Read this lake in place of the file: a folder, or `s3://BUCKET/PATH`.
 
     Returns:
         The jobs of this name, the newest first. Several share it in other accounts and regions, or
@@ -329,6 +344,7 @@ def job(
         DatabaseError, SchemaNewerError, BusyError: The file cannot be read.
     """
     from exporter.api.table import Job
+    from exporter.commands.source import reading
     from exporter.config.kinds import ACCOUNT, REGION
     from exporter.reports import job as reports
 
@@ -336,7 +352,7 @@ def job(
         "account": _read("account", ACCOUNT, account),
         "region": _read("region", REGION, region),
     }
-    with _database(db).reading() as connection:
+    with reading(_database(db), lake) as connection:
         return [Job(each) for each in reports.read(connection, name, **chosen)]
 
 
@@ -445,8 +461,9 @@ def dashboard(
     since: Time | None = None,
     until: Time | None = None,
     minute_usd: Decimal | float | str | None = None,
+    lake: str | None = None,
 ) -> Path:
-    """Write one HTML page with charts of what warm pools cost and how they are used.
+    """Write one HTML page: who wastes what on warm pools, and which settings to change.
 
     Args:
         db: The DuckDB file: a path, or a `duckdb:///` URL.
@@ -466,11 +483,12 @@ def dashboard(
         TypeError: A value is of a type that does not fit.
     """
     from exporter.commands import dashboard as command
+    from exporter.commands.source import reading
     from exporter.config.kinds import NUMBER, PATH, TIME
 
     path: Path = _read("output", PATH, output)
     command.write(
-        _database(db).reading,
+        partial(reading, _database(db), lake),
         path,
         since=_read("since", TIME, since),
         until=_read("until", TIME, until),

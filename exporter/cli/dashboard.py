@@ -6,6 +6,7 @@ import webbrowser
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import options
 from exporter.cli.root import Command
 from exporter.config.kinds import NUMBER, PATH, TIME
+from exporter.config.model import lake
 from exporter.config.options import option
 from exporter.errors import UsageError
 
@@ -53,6 +55,7 @@ class DashboardOptions:
         NUMBER,
         "USD",
     )
+    lake: str | None = lake()
 
 
 @click.command(cls=Command, epilog=EPILOG)
@@ -71,7 +74,7 @@ def dashboard(app: App, wanted: DashboardOptions) -> None:
     if wanted.open and path is None:
         raise UsageError("--open needs a file: use --output FILE.html.")
     write(
-        app.database().reading,
+        partial(app.reading, wanted.lake),
         path,
         since=wanted.since,
         until=wanted.until,

@@ -18,6 +18,7 @@ from exporter.cli.options import Value, options
 from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
 from exporter.config.kinds import MONTH, NUMBER, STRING, TEXT, TIME, one_of
+from exporter.config.model import lake
 from exporter.config.options import option
 from exporter.errors import UsageError
 
@@ -36,6 +37,7 @@ Examples:
   sagemaker-exporter report job-history my-training-job
   sagemaker-exporter report summary --format markdown
   sagemaker-exporter report warm-pool-cost --sql | duckdb sagemaker.duckdb
+  sagemaker-exporter report warm-pool-cost --lake s3://lake/sagemaker --by account
 """
 
 
@@ -100,6 +102,14 @@ class ReportOptions:
         "Send the report summary to this URL of Apprise (chat, mail, webhook); repeatable.",
         TEXT,
         "URL",
+        secret=True,
+    )
+    lake: str | None = lake()
+    remote: str | None = option(
+        None,
+        "Run the report on this Spark Connect server, over --lake: sc://HOST:PORT.",
+        TEXT,
+        "URI",
         secret=True,
     )
     sql: bool = option(False, "Print the SQL with its values, ready to paste.")
@@ -174,7 +184,14 @@ def report(
     if wanted.notify:
         _check_receivers(chosen, wanted.notify)
     with printing(app, output) as show:
-        result = commands.run(app.database(), chosen, request, basis=wanted.basis)
+        result = commands.run(
+            app.database(),
+            chosen,
+            request,
+            basis=wanted.basis,
+            lake=wanted.lake,
+            remote=wanted.remote,
+        )
         show(result)
     if wanted.notify:
         _send(result, wanted.notify)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.config.kinds import (
@@ -18,12 +20,13 @@ from exporter.config.kinds import (
     one_of,
     whole,
 )
+from exporter.config.model import lake
 from exporter.config.options import option
 from exporter.spelling import named
 
 if TYPE_CHECKING:
     from exporter.replica.found import Found
-    from exporter.reports.result import Result
+    from exporter.reports.result import Note, Result
     from exporter.store.database import Database
 
 _TIME: Final = {"type": "TIMESTAMP WITH TIME ZONE", "unit": "time"}
@@ -85,6 +88,7 @@ class JobsOptions:
     max_results: int | None = option(None, "List at most this many jobs. Default: all.", whole(1))
     next_token: str | None = option(None, "Continue where an earlier list ended.", STRING, "TOKEN")
     deleted: bool = option(False, "Include jobs that AWS has deleted.")
+    lake: str | None = lake()
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of ListTrainingJobs, by its own names."""
@@ -104,32 +108,55 @@ class JobsOptions:
         return {name: value for name, value in named.items() if value is not None}
 
 
-def find(database: Database, wanted: JobsOptions) -> Found:
-    """Return the jobs that the options choose.
+@contextmanager
+def listing(
+    database: Database, wanted: JobsOptions, now: datetime
+) -> Iterator[tuple[Found, Sequence[Note]]]:
+    """Give the jobs that the options choose, and what to know about them.
+
+    The jobs are read while they are iterated, so only inside the block.
 
     Raises:
-        UsageError: SageMaker would refuse a parameter, or the file has no such scope.
-        DatabaseError, BusyError, SchemaNewerError: The file cannot be read.
+        UsageError: SageMaker would refuse a parameter, or there is no such scope.
+        StoreError, CredentialsError, ServiceError: The file or lake cannot be read.
     """
     from exporter.replica import found
+    from exporter.replica.sources import FileSource
 
-    return found.find(
-        database,
-        wanted.parameters(),
+    chosen = partial(
+        found.find,
+        params=wanted.parameters(),
         account=wanted.account,
         region=wanted.region,
         deleted=wanted.deleted,
         most=wanted.max_results,
     )
+    if wanted.lake is None:
+        # Closed between two chunks, so that no sync waits for a pager.
+        yield chosen(FileSource(database)), ()
+        return
+    from exporter.commands.source import reading
+    from exporter.replica.sources import ConnectionSource
+    from exporter.reports import notes
+
+    with reading(database, wanted.lake) as connection:
+        silent = notes.of_collectors(connection, now, wanted.account, wanted.region)
+        yield chosen(ConnectionSource(connection, notes.state(connection))), tuple(silent)
 
 
 def result(
-    answer: Found, *, deleted: bool, in_table: bool = False, with_token: bool = True
+    answer: Found,
+    notes: Sequence[Note] = (),
+    *,
+    deleted: bool,
+    in_table: bool = False,
+    with_token: bool = True,
 ) -> Result:
     """Return the jobs as rows; `more` has the token if more jobs follow.
 
     Args:
         answer: The jobs.
+        notes: What to know about them.
         deleted: With `deleted_at`.
         in_table: In the order and with the columns of a table for people.
         with_token: Let the note that more jobs follow show the token.
@@ -140,13 +167,13 @@ def result(
     names = tuple(name for name in names if deleted or name != "deleted_at")
     columns = tuple(Column(name, **_COLUMNS[name]) for name in names)
     if answer.token is None:
-        return Result(columns, _rows(answer, names), report="jobs")
+        return Result(columns, _rows(answer, names), notes=tuple(notes), report="jobs")
     text = f"There are more jobs: {named('next_token', answer.token)}"
     if not with_token:
         text = "There are more jobs: raise --max-results, or leave it out."
     more = {"next_token": answer.token}
     return Result(
-        columns, _rows(answer, names), notes=(Note("more", text),), report="jobs", more=more
+        columns, _rows(answer, names), notes=(*notes, Note("more", text)), report="jobs", more=more
     )
 
 

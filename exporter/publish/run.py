@@ -1,162 +1,356 @@
-"""Replaces the published tables that differ from the database."""
+"""Publishes a database to a lake: replaces the partitions that differ, and nothing else.
+
+The steps, each of which a kill may end:
+
+1. Copy the database, and read what the lake says of the collector.
+2. Claim the scopes that are new, in one commit: nobody else may write to them from then on.
+3. Replace what differs, table by table, month by month, each in one commit.
+4. Write the fingerprints. Until then, the commits of step 3 say what they have replaced, and the
+   next publish trusts none of these partitions.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
-
 from exporter import files
-from exporter.errors import DatabaseError, UsageError
-from exporter.publish import lake
-from exporter.store import copies, export, migrate
-from exporter.store.batches import Stream
+from exporter.publish import identity, layout, plan, storage
+from exporter.publish.delta import PUBLISHED, Lake, Writer
+from exporter.publish.facts import Facts, Step
+from exporter.publish.layout import LAYOUT, Owner
+from exporter.publish.plan import (
+    PRICES,
+    Change,
+    Claim,
+    Entry,
+    Known,
+    Partition,
+    Scope,
+)
+from exporter.publish.storage import Place
+from exporter.store import copies, migrate
 from exporter.store.database import Database
+from exporter.store.locks import sync_lock
 
-#: Writes one table: folder, name, comment, rows and their fingerprint; returns its version.
-Replace = Callable[[Path, str, str, Stream, str], int]
-#: With these characters in a path, the library panics or writes to a different path.
-_UNWRITABLE: Final = re.compile(r"[\[\]\\^|\x00-\x1f\x7f]|%[0-9a-fA-F]{2}")
+#: Rows in a commit, unless one partition has more.
+ROWS: Final = 250_000
 
 
 @dataclass(frozen=True)
+class Options:
+    """How to publish.
+
+    Attributes:
+        collector: Name of the collector; None = the one that the database keeps, or a new one.
+        owns_prices: Own the tables that one collector writes for all.
+        take_over: Own also what another collector owns, and publish from an older copy.
+        retention: How long to keep files that only older versions need.
+        dry_run: Only say what would be replaced.
+    """
+
+    collector: str | None = None
+    owns_prices: bool = False
+    take_over: bool = False
+    retention: timedelta = timedelta(days=1)
+    dry_run: bool = False
+
+
+@dataclass
 class Published:
     """The result for one table.
 
     Attributes:
-        name: Name of the table and of its folder.
-        rows: Number of rows that readers see now.
-        version: Version of the Delta table that holds them.
-        written: Whether this run wrote the table; False if it held these rows already.
-        files_removed: Number of files removed, of older versions and of killed runs.
+        name: Name of the table.
+        rows: Number of rows in the partitions that were replaced.
+        replaced: Number of partitions that were replaced.
+        removed: Number of partitions that vanished.
+        partitions: Number of the collector's partitions now.
     """
 
     name: str
-    rows: int
-    version: int
-    written: bool
-    files_removed: int
+    rows: int = 0
+    replaced: int = 0
+    removed: int = 0
+    partitions: int = 0
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything changed."""
+        return bool(self.replaced or self.removed)
+
+
+@dataclass
+class Result:
+    """The result of a publish.
+
+    Attributes:
+        uri: Where the lake is.
+        collector: Who published.
+        sequence: Number of the publish; if nothing changed, that of the last one.
+        owns_prices: Whether the collector owns the prices.
+        scopes: The accounts and regions.
+        tables: One result per table.
+        files_removed: Number of files removed, of older versions and of killed runs.
+    """
+
+    uri: str
+    collector: str
+    sequence: int
+    owns_prices: bool
+    scopes: tuple[Scope, ...]
+    tables: tuple[Published, ...] = ()
+    files_removed: int = 0
+
+
+@dataclass
+class _Publish:
+    """A publish while it runs."""
+
+    database: Database
+    lake: Lake
+    options: Options
+    collector: str
+    sequence: int
+    notify: Callable[[str], None]
+    known: Known = field(default_factory=Known)
+    claims: dict[Scope, Claim] = field(default_factory=dict)
+    new: set[Scope] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
+    writer: Writer | None = None
+    written: set[tuple[str, Scope]] = field(default_factory=set)
+    done: dict[str, Published] = field(default_factory=dict)
 
 
 def publish(
     database: Database,
-    target: Path,
+    where: Place,
+    options: Options,
     *,
-    retention: timedelta,
-    notify: Callable[[Published], None] = lambda _: None,
-    names: Sequence[str] = export.NAMES,
-    replace: Replace = lake.replace,
-) -> tuple[Published, ...]:
-    """Publish every table of the database, all as of one moment.
-
-    Each table that differs is replaced in one step; the others are left alone.
+    notify: Callable[[str], None] = lambda _: None,
+    lake: Lake | None = None,
+    now: Callable[[], float] = time.time,
+    new_name: Callable[[], str] = identity.new_name,
+) -> Result:
+    """Bring a lake up to date with a database, as of one moment.
 
     Args:
-        database: The source; open only while its file is copied.
-        target: Folder for the tables' folders; created if its parent exists.
-        retention: How long to keep files that only older versions need.
-        notify: Called with each table's result.
-        names: The tables and views to publish.
-        replace: Writes one table, as `lake.replace` does.
-
-    Returns:
-        One result per table.
+        database: The source; open only while its file is copied and its number goes up.
+        where: The lake.
+        options: How to publish.
+        notify: Called with a line for each step.
+        lake: Writes the lake.
+        now: Returns the Unix time.
+        new_name: Returns a name for a collector that has none.
 
     Raises:
-        UsageError: The target holds other files.
-        BusyError: A writer held the database for longer than its lock timeout, or another
-            program published at the same time.
-        DatabaseError: The database cannot be read, or the target cannot be written.
-        SchemaNewerError: The database has a newer schema than this program.
+        UsageError: Another collector owns a scope, or the place holds other files.
+        BusyError: A writer kept the database or the lake, or another copy of the database
+            publishes.
+        CredentialsError, ServiceError: The bucket cannot be used.
+        DatabaseError: The database cannot be read, or the folder cannot be written.
+        SchemaNewerError: The database or the lake is newer than this program.
     """
-    check_target(target)
-    done = []
-    with database.reading():
-        pass  # raises here, so that the message names the database and not the copy
-    _make(target)
-    with _copy(database, target) as copied, copied.reading() as connection:
-        for source in export.sources(connection, names):
-            folder = target / source.name
-            rows, version, written = _publish_table(connection, source, folder, replace)
-            removed = lake.clear(folder, retention)
-            done.append(Published(source.name, rows, version, written, removed))
-            notify(done[-1])
-    return tuple(done)
-
-
-def check_target(target: Path) -> None:
-    """Raise unless the target is missing, is empty, or holds our tables.
-
-    Raises:
-        UsageError: The target is a file, or holds other files.
-        DatabaseError: The target's parent is missing, or the target cannot be read.
-    """
-    if bad := _UNWRITABLE.search(str(target.absolute())):
-        raise UsageError(
-            f"The Delta Lake library allows no {bad[0]!r} in a path.",
-            "Name another TARGET.",
+    tables = layout.tables()
+    storage.check_folder(where, frozenset({PUBLISHED, *(table.name for table in tables)}))
+    with database.reading() as connection:
+        kept = identity.read(connection)
+    lake = lake or Lake(where, storage.Options(where))
+    with (
+        sync_lock(database.path, database.lock_timeout, what="publish", notify=notify),
+        files.temporary(near=where.folder) as folder,
+    ):
+        run = _Publish(
+            database,
+            lake,
+            options,
+            identity.check_name(options.collector or kept.collector or new_name()),
+            kept.sequence,
+            notify,
         )
-    if target.exists() and not target.is_dir():
-        raise UsageError(f"{target} is not a folder.", "Nothing was changed. Name another TARGET.")
-    if not target.is_dir():
-        if not target.absolute().parent.is_dir():
-            raise DatabaseError(f"There is no directory {target.absolute().parent}.")
-        return
-    try:
-        found = [path.name for path in target.iterdir()]
-    except OSError as error:
-        raise DatabaseError(f"Cannot read {target}: {error.strerror}.") from error
-    if other := _other_file(found):
-        raise UsageError(
-            f"{target} holds other files, such as {other}, and no table of sagemaker-exporter.",
-            "Nothing was changed. Name another TARGET.",
-        )
-    for name in export.NAMES:
-        lake.check(target / name, name)
-
-
-def _other_file(found: Iterable[str]) -> str | None:
-    """Return the first visible name, if no name is one of our tables."""
-    seen = sorted(name for name in found if not name.startswith("."))
-    if not seen or not set(seen).isdisjoint(export.NAMES):
-        return None
-    return seen[0]
-
-
-def _publish_table(
-    connection: sa.Connection, source: export.Source, folder: Path, replace: Replace
-) -> tuple[int, int, bool]:
-    """Return the number of rows, the version that holds them, and whether it was written."""
-    content = export.content(connection, source)
-    last = lake.published(folder)
-    if last is not None and last[1] == content.fingerprint:
-        return content.rows, last[0], False
-    with export.read(connection, source) as rows:
-        version = replace(folder, source.name, source.comment, rows, content.fingerprint)
-    return content.rows, version, True
+        _check(run)
+        with _facts(database, folder) as facts:
+            _claims(run, facts.scopes)
+            _distrust(run)
+            for step in facts.steps(run.known):
+                _take(run, step, facts)
+            _fence(run, facts)
+            removed = _clear(run, now())
+            _finish(run, facts, now())
+    return Result(
+        where.uri,
+        run.collector,
+        run.sequence,
+        PRICES in run.claims,
+        tuple(sorted(facts.scopes)),
+        tuple(run.done.values()),
+        removed,
+    )
 
 
 @contextmanager
-def _copy(database: Database, target: Path) -> Iterator[Database]:
-    """Copy the database, so that syncs may run while its tables are published.
+def _facts(database: Database, folder: Path) -> Iterator[Facts]:
+    """Read a copy of the database, so that syncs may run while it is published."""
+    path = folder / "copy.duckdb"
+    copies.copy(database, path)
+    copied = Database(path)
+    migrate.upgrade(copied)  # installs this version's views
+    with copied.reading() as connection:
+        yield Facts(connection, folder)
 
-    The copy is in the system's temporary folder; if none is writable, it is in the target.
+
+def _check(run: _Publish) -> None:
+    """Read what the lake says, and raise if this publish must not go on."""
+    entries = run.lake.entries(run.collector)
+    run.known = plan.known(entries, run.collector, LAYOUT)
+    if not entries:
+        run.lake.check(layout.tables())
+    plan.check_sequence(run.known, run.sequence, run.collector, take_over=run.options.take_over)
+
+
+def _claims(run: _Publish, scopes: Iterable[Scope]) -> None:
+    run.claims = plan.claims(
+        run.known,
+        # What it owned and no longer has vanishes from the lake.
+        {*scopes, *run.known.scopes(run.collector)},
+        run.collector,
+        owns_prices=run.options.owns_prices,
+        take_over=run.options.take_over,
+    )
+    run.new = set(plan.new_claims(run.known, run.claims))
+
+
+def _distrust(run: _Publish) -> None:
+    """Forget what cannot be trusted: what a killed publish wrote, and what is newly owned."""
+    unlisted = run.new | (run.known.unfinished & set(run.claims))
+    for table in layout.tables():
+        contents = run.known.of(table.name)
+        last = run.lake.last_sequence(table, run.collector)
+        if last is None:
+            run.missing.add(table.name)
+        lost = not last and contents
+        if lost:
+            # Somebody has removed the table. All of it is computed again.
+            contents.clear()
+            run.known.inputs.clear()
+        unknown: set[Partition] = set()
+        if last is not None and (unlisted or lost):
+            unknown = run.lake.partitions(table, run.claims if lost else unlisted)
+        if last is not None and last > run.known.sequence:
+            unknown |= run.lake.written_since(table, run.collector, run.known.sequence)
+        contents.update({each: plan.UNKNOWN for each in unknown if each.scope in run.claims})
+    for scope in unlisted:
+        run.known.distrust(scope)
+
+
+def _take(run: _Publish, step: Step, facts: Facts) -> None:
+    """Write what differs in a part of a table."""
+    table = step.table
+    if table.owner is Owner.PRICES and PRICES not in run.claims:
+        return
+    done = run.done.setdefault(table.name, Published(table.name))
+    contents = run.known.of(table.name)
+    change = plan.change(contents, step.now, step.examined)
+    for commit in plan.commits(change, ROWS):
+        _commit(run, step, commit, facts)
+        done.rows += sum(content.rows for content in commit.replaced.values())
+        done.replaced += len(commit.replaced)
+        done.removed += len(commit.removed)
+        for partition in commit.removed:
+            del contents[partition]
+        contents.update(commit.replaced)
+        run.written |= {(table.name, each.scope) for each in commit.partitions}
+    done.partitions = len(contents)
+
+
+def _commit(run: _Publish, step: Step, commit: Change, facts: Facts) -> None:
+    months = {each.month for each in commit.partitions if each.month}
+    what = f"{step.table.name}{' ' + min(months) if months else ''}"
+    rows = sum(content.rows for content in commit.replaced.values())
+    run.notify(f"{what}: {len(commit.partitions)} partitions, {rows:,} rows")
+    if not run.options.dry_run:
+        writer = _begin(run, facts)
+        run.lake.replace(step.table, commit.partitions, step.rows(commit), writer)
+
+
+def _begin(run: _Publish, facts: Facts) -> Writer:
+    """Raise the number of the publish, and claim the scopes, before the first write."""
+    if run.writer is not None:
+        return run.writer
+    storage.prepare(run.lake.where)
+    at_least = run.known.sequence if run.options.take_over else 0
+    run.sequence = identity.advance(run.database, run.collector, at_least)
+
+    def decide(entries: list[Entry]) -> tuple[Writer, Mapping[Scope, Iterable[Entry]]]:
+        # Again, as another collector may have been faster.
+        found = plan.known(entries, run.collector, LAYOUT)
+        run.claims = plan.claims(
+            found,
+            set(run.claims) - {PRICES},
+            run.collector,
+            owns_prices=run.options.owns_prices,
+            take_over=run.options.take_over,
+        )
+        new = plan.new_claims(found, run.claims)
+        return Writer(run.collector, run.sequence, run.claims), {
+            scope: [plan.claimed(scope, claim, found, LAYOUT)] for scope, claim in new.items()
+        }
+
+    run.lake.claim(run.collector, decide)
+    run.new &= set(run.claims)  # another first collector may own the prices by now
+    run.writer = Writer(run.collector, run.sequence, run.claims)
+    if run.missing:
+        run.lake.create((table, facts.empty(table)) for table in layout.tables())
+    return run.writer
+
+
+def _fence(run: _Publish, facts: Facts) -> None:
+    """Leave the new owner's mark in every table, so that the former one is refused there."""
+    if run.writer is None:
+        return
+    for table in layout.tables():
+        for scope in sorted(run.new):
+            is_its = (table.owner is Owner.PRICES) == (scope == PRICES)
+            if is_its and run.claims[scope].epoch > 1 and (table.name, scope) not in run.written:
+                # Nothing is there, and nothing is to be written.
+                run.lake.replace(table, [Partition(scope)], facts.empty(table), run.writer)
+
+
+def _clear(run: _Publish, now: float) -> int:
+    """Remove files of older versions; the owner of the prices does so once in a retention."""
+    due = now - run.known.cleared >= run.options.retention.total_seconds()
+    if run.writer is None or PRICES not in run.claims or not due:
+        return 0
+    removed = sum(run.lake.clear(name, run.options.retention) for name in _all_names())
+    run.known.cleared = int(now)
+    return removed
+
+
+def _all_names() -> Iterator[str]:
+    yield from (table.name for table in layout.tables())
+    yield PUBLISHED
+
+
+def _finish(run: _Publish, facts: Facts, now: float) -> None:
+    """Write the fingerprints. Every scope gets the number of this publish.
+
+    A reader takes that number for the last whole publish of the collector.
     """
-    with files.temporary(near=target) as folder:
-        path = folder / "copy.duckdb"
-        copies.copy(database, path)
-        migrate.upgrade(Database(path))  # installs this version's views
-        yield Database(path)
-
-
-def _make(target: Path) -> None:
-    try:
-        target.mkdir(exist_ok=True)
-    except OSError as error:
-        raise DatabaseError(f"Cannot create {target}: {error.strerror}.") from error
+    if run.writer is None:
+        return
+    known = run.known
+    known.inputs, known.jobs = dict(facts.inputs), dict(facts.jobs)
+    known.usual_seconds = plan.usual_seconds(known, int(now))
+    known.published_at = int(now)
+    run.lake.publish(
+        {
+            scope: list(plan.entries(scope, claim, known, run.sequence, LAYOUT))
+            for scope, claim in run.claims.items()
+        },
+        run.writer,
+    )

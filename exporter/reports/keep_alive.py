@@ -7,6 +7,7 @@ rows and the parameters of the report. They return rows by column name; the tota
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,6 +22,7 @@ from exporter.reports.replay import (
     Window,
     events_of,
     fitting,
+    in_order,
 )
 from exporter.reports.values import period
 from exporter.text import counted
@@ -67,15 +69,19 @@ class _Family:
     @classmethod
     def observed(cls, row: Row) -> _Family:
         """Read the entry of a family. A sum is NULL only if none of its parts is known."""
+        teams = {each["team"] for each in row["keep_alive"] if each["team"] is not None}
+        keep_alive = Counter[int]()
+        for each in row["keep_alive"]:
+            keep_alive[each["seconds"]] += each["jobs"]
         return cls(
-            team=row["team"],
+            team=", ".join(sorted(teams)) or None,
             jobs=row["jobs"],
             pools=row["pools"],
             reused=row["reused"],
             denied=row["denied"],
             ends=row["ends"],
             replayed_ends=row["replayed_ends"],
-            keep_alive=row["keep_alive"] or {},
+            keep_alive=+keep_alive,
             usd=row["usd"] if row["kept"] else Decimal(),
             wasted_usd=row["wasted_usd"] if row["wasted"] else Decimal(),
             unpriced=row["unpriced"],
@@ -113,7 +119,9 @@ class _History:
         """The replay, in the order of pools that fits the observed reuse."""
         row = self.row
         columns = ("family", "created", "ended", "keep_alive", "usd_per_second", "counts")
-        events = events_of(map(Job, *(row[column] or () for column in columns)))
+        jobs = map(Job, *(row[column] or () for column in columns))
+        # Each engine lists the jobs in an order of its own.
+        events = events_of(sorted(jobs, key=in_order))
         window = Window(row["since_seconds"], row["until_seconds"])
         scales = {
             name: family.ends / family.replayed_ends
@@ -388,9 +396,12 @@ def draw(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any]]
         rows: One row per specification.
         values: `minute_usd`, `family`, and `top`, the number of specifications to show.
     """
+    histories = _histories(rows, values["minute_usd"])
+    # Several accounts and regions can have the same specification.
+    histories.sort(key=lambda history: (history.row["account_id"], history.row["region"]))
     curves = [
         list(history.curve(values["family"]))
-        for history in _histories(rows, values["minute_usd"])
+        for history in histories
         if history.has_ends(values["family"])
     ]
     curves.sort(key=lambda curve: (-curve[0]["ends"], curve[0]["specification"]))

@@ -7,6 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from exporter.errors import UsageError
+from exporter.reports.source import Source
 from exporter.spelling import command
 
 _IS_KNOWN: Final = """
@@ -45,7 +46,7 @@ LIMIT 5
 """
 
 
-def check_family(connection: sa.Connection, name: str) -> None:
+def check_family(connection: Source, name: str) -> None:
     """Check that the database has a family of this name.
 
     Raises:
@@ -60,7 +61,7 @@ def check_family(connection: sa.Connection, name: str) -> None:
     )
 
 
-def check_job(connection: sa.Connection, name: str) -> None:
+def check_job(connection: Source, name: str) -> None:
     """Check that the database has a job of this name or ARN.
 
     Raises:
@@ -70,7 +71,7 @@ def check_job(connection: sa.Connection, name: str) -> None:
         raise no_such_job(connection, name)
 
 
-def no_such_job(connection: sa.Connection, name: str, where: str | None = None) -> UsageError:
+def no_such_job(connection: Source, name: str, where: str | None = None) -> UsageError:
     """Return the error for a job that is not in the database; it names the nearest jobs.
 
     Args:

@@ -17,6 +17,7 @@ from exporter.reports.dimensions import Grouping, grouping
 from exporter.reports.nearest import check_family, check_job
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Column, Result, Row
+from exporter.reports.source import Source
 from exporter.reports.values import literal
 from exporter.spelling import named, param
 from exporter.text import did_you_mean
@@ -108,8 +109,8 @@ def statement(report: Report, request: Request, *, with_notes: bool = False) -> 
     return Statement(sql, {name: values[name] for name in sorted(used)}, groups.labels)
 
 
-def run(connection: sa.Connection, report: Report, request: Request) -> Result:
-    """Run a report over a read-only connection, and return its complete result.
+def run(connection: Source, report: Report, request: Request) -> Result:
+    """Run a report, and return its complete result.
 
     Raises:
         UsageError: The report does not take an option, or a value is of the wrong kind.
@@ -143,6 +144,7 @@ def run(connection: sa.Connection, report: Report, request: Request) -> Result:
             *notes.of_groups(connection, empty),
             *(notes.of_prices(connection) if report.prices and body else ()),
             *notes.of_freshness(connection, request.period),
+            *notes.of_collectors(connection, request.now),
         ),
         report=report.name,
         title=report.title,
@@ -159,7 +161,7 @@ def _fetched(answer: sa.CursorResult[Any]) -> tuple[list[str], list[str], list[R
 
 
 def _replayed(
-    connection: sa.Connection, report: Report, request: Request, answer: sa.CursorResult[Any]
+    connection: Source, report: Report, request: Request, answer: sa.CursorResult[Any]
 ) -> tuple[list[str], list[str], list[Row]]:
     """Return names, types and rows of a report whose rows the program computes."""
     # Here, because most reports do not need them.
@@ -191,7 +193,7 @@ def _replayed(
 
 
 def _rows_of(
-    connection: sa.Connection, name: str, request: Request, values: Mapping[str, Any]
+    connection: Source, name: str, request: Request, values: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Return the rows of another report by column name: all of them, over its default period."""
     report = find(name)
@@ -213,7 +215,7 @@ def _empty_groups(columns: Sequence[Column], body: Sequence[Row], by: Sequence[s
     return [name for name in found if all(row[names.index(name)] is None for row in body)]
 
 
-def _check_names(connection: sa.Connection, report: Report, values: Mapping[str, Any]) -> None:
+def _check_names(connection: Source, report: Report, values: Mapping[str, Any]) -> None:
     """Check that the jobs and families which parameters name are in the database."""
     checks = {"job": check_job, "family": check_family}
     for name, parameter in report.parameters.items():

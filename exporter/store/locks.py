@@ -27,15 +27,17 @@ def sync_lock(
     database: Path,
     timeout: float,
     *,
+    what: str = "sync",
     notify: Callable[[str], None] = lambda _: None,
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[None]:
-    """Hold `<database>.lock` inside the block.
+    """Hold `<database>.lock` inside the block, or `<database>.WHAT.lock` of another command.
 
     Args:
         database: The database file.
         timeout: Seconds to wait for another sync.
+        what: The command that only one process may run at a time.
         notify: Called with one sentence when the lock has to wait.
         sleep: Waits for a number of seconds.
         monotonic: Returns the seconds of a clock that never goes back.
@@ -50,7 +52,7 @@ def sync_lock(
         raise DatabaseError(
             f"There is no directory {database.parent}.", f"Name a file with {named('db')}."
         )
-    path = Path(f"{database}.lock")
+    path = Path(f"{database}.lock" if what == "sync" else f"{database}.{what}.lock")
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o600)
@@ -65,11 +67,11 @@ def sync_lock(
             holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
             if monotonic() >= deadline:
                 raise BusyError(
-                    f"Another sync of {database} is running (PID {holder}).",
+                    f"Another {what} of {database} is running (PID {holder}).",
                     "Nothing is lost; the next run catches up.",
                 )
             if not notified:
-                notify(f"Waiting for another sync of {database} (PID {holder}).")
+                notify(f"Waiting for another {what} of {database} (PID {holder}).")
                 notified = True
             sleep(_PAUSE)
         with suppress(OSError):  # on a full disk the lock works without the PID

@@ -16,6 +16,7 @@ import pytest
 from exporter import client
 from exporter.cli import main
 from exporter.replica.found import find
+from exporter.replica.sources import FileSource
 from exporter.store.database import Database
 from exporter.store.listing import Listed
 from exporter.store.scopes import ScopeKey
@@ -106,7 +107,13 @@ def test_pages_may_have_any_length_and_name_the_next_token(jobs: Jobs) -> None:
 def test_a_long_list_is_read_in_chunks(filled: Database, params: dict[str, str]) -> None:
     def listed(chunk: int) -> list[Listed]:
         found = find(
-            filled, params, account=None, region=None, deleted=False, most=None, chunk=chunk
+            FileSource(filled),
+            params,
+            account=None,
+            region=None,
+            deleted=False,
+            most=None,
+            chunk=chunk,
         )
         assert found.token is None
         return list(found.jobs)

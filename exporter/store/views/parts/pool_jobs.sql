@@ -70,10 +70,12 @@ job AS MATERIALIZED (
         ) AS is_ended_here,
         /*part had_pool*/ AS had_pool,
         CASE
-            -- Of many jobs, every n-th one tells as much for the medians.
+            -- Of many jobs, every n-th one tells as much for the medians. The remainder spreads
+            -- times of whole seconds, too.
             WHEN
                 is_created_here
-                AND hash(pool_job.job_id) % (SELECT 1 + count(*) // 20000 FROM pool_job) = 0
+                AND epoch_us(pool_job.creation_time) % 1000003
+                % (SELECT 1 + count(*) // 20000 FROM pool_job) = 0
                 THEN epoch(/*part training_began_at*/) - created
         END AS start_seconds
     FROM pool_job
@@ -118,6 +120,12 @@ card AS MATERIALIZED (
     FROM internal.rate_card
 ),
 
+-- One row per account with prices of its own; the empty one stands for all others.
+card_account AS (
+    SELECT DISTINCT account_id
+    FROM card
+),
+
 /*part bill_rates*/,
 
 -- The jobs, with the cost of a second of their pools, at the account's own prices on the day on
@@ -159,15 +167,13 @@ priced_job AS (
         ) AS usd_per_second
     FROM job
     LEFT JOIN taken ON job.job_id = taken.job_id
+    LEFT JOIN card_account ON job.account_id = card_account.account_id
     LEFT JOIN card
         ON
             job.instance_type = card.instance_type
             AND job.region = card.region
             AND card.component = 'Training Warm Pool'
-            AND CASE
-                WHEN job.account_id IN (SELECT account_id FROM card) THEN job.account_id
-                ELSE ''
-            END = card.account_id
+            AND coalesce(card_account.account_id, '') = card.account_id
             AND CAST(make_timestamp(CAST(job.ended * 1000000 AS BIGINT)) AS DATE) >= card.valid_from
             AND CAST(make_timestamp(CAST(job.ended * 1000000 AS BIGINT)) AS DATE) < card.valid_to
     LEFT JOIN bill_rate AS paid

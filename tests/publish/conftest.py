@@ -1,0 +1,64 @@
+"""A lake that three collectors share, made once and copied for each test."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from exporter.simulator import Behaviour, Clock, Simulator, World
+from exporter.store.database import Database
+from tests.conftest import ACCOUNT, NOON, REGION
+from tests.publish.support import filled
+from tests.support import lakes
+from tests.support.lakes import Collectors
+from tests.support.published import COLLECTORS, Published, fill, part, publish
+
+
+@pytest.fixture(scope="session")
+def made(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Collectors, Path]:
+    """Three collectors after their first publish, and their lake; not to be changed."""
+    folder = tmp_path_factory.mktemp("collectors")
+    database = Database(Path(shutil.copy(migrated_file, folder / "synced.duckdb")))
+    world = World(Clock(NOON), seed=7, behaviour=Behaviour())
+    world.scope(ACCOUNT, REGION)
+    with Simulator(world) as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in running.environment().items():
+            patch.setenv(name, value)
+        filled(database, world)
+    three = lakes.collectors(database.path, folder)
+    three.publish(folder / "lake")
+    return three, folder / "lake"
+
+
+@pytest.fixture
+def three(made: tuple[Collectors, Path], tmp_path: Path) -> Collectors:
+    """Three collectors after their first publish."""
+    return made[0].copy(tmp_path)
+
+
+@pytest.fixture
+def lake(made: tuple[Collectors, Path], tmp_path: Path) -> Path:
+    """Their lake."""
+    return Path(shutil.copytree(made[1], tmp_path / "lake"))
+
+
+@pytest.fixture(scope="session")
+def whole_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with jobs and prices of every kind; not to be changed."""
+    path = tmp_path_factory.mktemp("whole") / "whole.duckdb"
+    shutil.copyfile(migrated_file, path)
+    fill(Database(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def published(whole_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """The file, and the lake of two collectors that have a part of it each."""
+    folder = tmp_path_factory.mktemp("lake")
+    parts = {name: part(whole_file, folder / f"{name}.duckdb", name) for name in COLLECTORS}
+    lake = folder / "lake"
+    for name, database in parts.items():
+        publish(database, lake, name)
+    return Published(Database(whole_file), lake, parts)

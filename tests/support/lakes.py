@@ -1,0 +1,149 @@
+"""Databases of several collectors, the lake that they share, and what it must hold."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import sqlalchemy as sa
+from deltalake import DeltaTable
+
+from exporter.publish import layout, run, storage
+from exporter.store.database import Database
+
+#: Schema and rows of a table, rows in any one order.
+Content = tuple[list[tuple[str, str]], list[tuple[Any, ...]]]
+#: The scope that the simulator fills, and two more with the same jobs.
+FIRST = ("111122223333", "eu-west-1")
+OTHERS = (("444455556666", "us-east-1"), ("777788889999", "eu-west-1"))
+NAMES = ("one", "two", "three")
+_JOBS = ("training_jobs", "training_job_details", "training_job_changes")
+
+
+def write(database: Database, folder: Path | str, **options: Any) -> run.Result:
+    """Publish a database to a folder or bucket."""
+    return run.publish(database, storage.place(str(folder)), run.Options(**options))
+
+
+@dataclass(frozen=True)
+class Collectors:
+    """One database with three scopes, and three with one each.
+
+    Attributes:
+        whole: The database with all of them.
+        each: The others, by the name of their collector.
+    """
+
+    whole: Database
+    each: dict[str, Database]
+
+    def copy(self, folder: Path) -> Collectors:
+        """Copy the files."""
+        copies = {
+            name: Database(Path(shutil.copy(database.path, folder / f"{name}.duckdb")))
+            for name, database in {"whole": self.whole, **self.each}.items()
+        }
+        return Collectors(copies.pop("whole"), copies)
+
+    def execute(self, *statements: str) -> None:
+        """Change every database in the same way."""
+        for database in (self.whole, *self.each.values()):
+            with database.writing() as connection:
+                for statement in statements:
+                    connection.execute(sa.text(statement))
+
+    def publish(self, lake: Path | str, names: tuple[str, ...] = NAMES) -> dict[str, run.Result]:
+        """Publish one after the other."""
+        return {name: write(self.each[name], lake, collector=name) for name in names}
+
+
+def collectors(synced: Path, folder: Path) -> Collectors:
+    """Make the databases from one that the simulator filled."""
+    whole = Database(Path(shutil.copy(synced, folder / "whole.duckdb")))
+    with whole.writing() as connection:
+        for account, region in OTHERS:
+            for table in (*_JOBS, "sync_scopes", "sync_runs"):
+                connection.exec_driver_sql(_cloned(table, account, region))
+        connection.exec_driver_sql(
+            "INSERT INTO accounts VALUES ('111122223333', 'vision'), ('444455556666', 'speech')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO quotas SELECT account_id, region, 'ml.m5.xlarge', 'warm pool', 4, 'L-1', "
+            "TIMESTAMPTZ '2026-11-01 12:00:00+00' FROM sync_scopes"
+        )
+    each = {}
+    for name, (account, _) in zip(NAMES, (FIRST, *OTHERS), strict=True):
+        each[name] = Database(Path(shutil.copy(whole.path, folder / f"{name}.duckdb")))
+        with each[name].writing() as connection:
+            for table in ("training_job_details", "training_job_changes"):
+                connection.exec_driver_sql(
+                    f"DELETE FROM {table} WHERE split_part(training_job_arn, ':', 5) <> '{account}'"
+                )
+            for table in ("training_jobs", "sync_scopes", "sync_runs", "quotas"):
+                connection.exec_driver_sql(f"DELETE FROM {table} WHERE account_id <> '{account}'")
+    return Collectors(whole, each)
+
+
+def _cloned(table: str, account: str, region: str) -> str:
+    """Return SQL that copies the rows of the first scope to another one."""
+    arn = "training_job_arn"
+    for old, new in zip(FIRST, (account, region), strict=True):
+        arn = f"replace({arn}, '{old}', '{new}')"
+    changed = [f"'{account}' AS account_id", f"'{region}' AS region"]
+    if table in _JOBS:
+        changed = [f"{arn} AS training_job_arn", *(changed if table == "training_jobs" else [])]
+    if table == "sync_runs":
+        changed.append(f"run_id || '{account}' AS run_id")
+    where = "" if table in _JOBS[1:] else "WHERE account_id = '111122223333'"
+    if table in _JOBS[1:]:
+        where = "WHERE split_part(training_job_arn, ':', 5) = '111122223333'"
+    return f"INSERT INTO {table} SELECT * REPLACE ({', '.join(changed)}) FROM {table} {where}"
+
+
+def expected(database: Database) -> dict[str, Content]:
+    """Return what a lake of the database must hold."""
+    with database.reading() as connection:
+        raw: Any = connection.connection.driver_connection
+        return {
+            table.name: _content(raw.sql(table.sql).to_arrow_table()) for table in layout.tables()
+        }
+
+
+def found(lake: Path | str, options: dict[str, str] | None = None) -> dict[str, Content]:
+    """Return what a lake holds."""
+    return {
+        table.name: _content(opened(lake, table.name, options).to_pyarrow_table())
+        for table in layout.tables()
+    }
+
+
+def opened(lake: Path | str, name: str, options: dict[str, str] | None = None) -> DeltaTable:
+    """Open a table of a lake."""
+    return DeltaTable(f"{lake}/{name}", storage_options=options)
+
+
+def versions(lake: Path) -> dict[str, int]:
+    """Return the version of every table, `_published` too."""
+    return {path.name: DeltaTable(path).version() for path in sorted(lake.iterdir())}
+
+
+def check(
+    lake: Path | str, wanted: Database, options: Callable[[], dict[str, str]] | None = None
+) -> None:
+    """Assert that a lake holds what a database has: every row, name and type of every table."""
+    now = found(lake, options() if options else None)
+    for name, content in expected(wanted).items():
+        assert now[name] == content, name
+
+
+def _content(rows: pa.Table) -> Content:
+    with duckdb.connect() as engine:
+        engine.execute("SET TimeZone = 'UTC'")
+        relation = engine.from_arrow(rows)
+        kinds = list(zip(relation.columns, map(str, relation.types), strict=True))
+        return kinds, sorted(relation.fetchall(), key=repr)
