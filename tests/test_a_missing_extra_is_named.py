@@ -26,7 +26,6 @@ sys.exit(main(sys.argv[2:]))
         ("obstore", "lake", ["jobs", "--lake", "lake"]),
         ("apprise", "notify", ["report", "summary", "--notify", "json://127.0.0.1"]),
         ("jinja2", "dashboard", ["dashboard", "--output", "page.html"]),
-        ("vl_convert", "dashboard", ["dashboard", "--output", "page.html"]),
     ],
 )
 def test_it_exits_2_and_writes_nothing(

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -177,8 +178,9 @@ def report(
     by: str | Sequence[str] = (),
     params: Mapping[str, object] | None = None,
     basis: str = "net",
+    lake: str | None = None,
+    remote: str | None = None,
     fail_over: Decimal | float | str | None = None,
-    lake: StrPath | None = None,
 ) -> Table:
     """Run a canned report.
 
@@ -188,15 +190,16 @@ def report(
         db: The DuckDB file: a path, or a `duckdb:///` URL.
         name: Such as `warm-pool-cost`; None lists the reports.
         argument: The argument of a report that takes one, such as a job's name.
-        month: Any day of a calendar month, or a text such as `2026-10`.
+        month: Any day of a calendar month, or a text: `2026-10`, `this` or `last`.
         since: Start date, UTC, inclusive.
         until: End date, UTC, exclusive.
         by: One dimension or several, such as `family` or `tag:Project`, in place of the report's
             own.
         params: The report's parameters by name.
         basis: Costs at what was paid (`net`), or at public list prices (`list`).
+        lake: Read this lake in place of the file: a folder, or `s3://BUCKET/PATH`.
+        remote: Run the report on this Spark Connect server, over the lake: `sc://HOST:PORT`.
         fail_over: Raise PartialError if the total, with parts not known, could be over this, USD.
-        lake: A lake to read in place of the file: a folder, or a URL such as `s3://BUCKET/PATH`.
 
     Returns:
         The rows, perhaps a total, and notes on what the total leaves out.
@@ -204,9 +207,7 @@ def report(
     Raises:
         UsageError: No such report, or the report does not take an argument.
         PartialError: The total could be over the limit.
-        MissingExtra: The extra `lake` is not installed.
-        CredentialsError, ServiceError: The object store of the lake refuses, or fails.
-        DatabaseError, SchemaNewerError, BusyError: The file or the lake cannot be read.
+        DatabaseError, SchemaNewerError, BusyError: The file cannot be read.
         TypeError: A value is of a type that does not fit.
     """
     from exporter.api.table import Table
@@ -234,7 +235,7 @@ def report(
     prices = _read("basis", one_of(("list", "net")), basis)
     if limit is not None:
         command.check_has_total(chosen)
-    result = command.run(_database(db), chosen, request, basis=prices, lake=_lake(lake))
+    result = command.run(_database(db), chosen, request, basis=prices, lake=lake, remote=remote)
     if limit is not None:
         command.check_limit(chosen, result, limit)
     return Table(result)
@@ -259,7 +260,7 @@ def jobs(
     max_results: int | None = None,
     next_token: str | None = None,
     deleted: bool = False,
-    lake: StrPath | None = None,
+    lake: str | None = None,
 ) -> Table:
     """List jobs by the parameters of ListTrainingJobs, from the database.
 
@@ -282,13 +283,11 @@ def jobs(
         max_results: List at most this many jobs; None lists all.
         next_token: Continue where an earlier list ended (`next_token` of its `more`).
         deleted: Include jobs that AWS has deleted, with the column `deleted_at`.
-        lake: A lake to read in place of the file: a folder, or a URL such as `s3://BUCKET/PATH`.
+        lake: Read this lake in place of the file: a folder, or `s3://BUCKET/PATH`.
 
     Raises:
         UsageError: A value does not fit, or the file has no such account or region.
-        MissingExtra: The extra `lake` is not installed.
-        CredentialsError, ServiceError: The object store of the lake refuses, or fails.
-        DatabaseError, SchemaNewerError, BusyError: The file or the lake cannot be read.
+        DatabaseError, SchemaNewerError, BusyError: The file cannot be read.
         TypeError: A value is of a type that does not fit.
     """
     from exporter.api.table import Table
@@ -311,11 +310,11 @@ def jobs(
         "max_results": max_results,
         "next_token": next_token,
         "deleted": deleted,
-        "lake": _lake(lake),
+        "lake": lake,
     }
     wanted = read_python(command.JobsOptions, given)
-    with command.finding(_database(db), wanted, datetime.now(UTC)) as (answer, notes):
-        return Table(command.result(answer, notes, deleted=wanted.deleted))
+    with command.listing(_database(db), wanted, datetime.now(UTC)) as (found, notes):
+        return Table(command.result(found, notes, deleted=wanted.deleted))
 
 
 @in_python
@@ -325,7 +324,7 @@ def job(
     *,
     account: str | None = None,
     region: str | None = None,
-    lake: StrPath | None = None,
+    lake: str | None = None,
 ) -> list[Job]:
     """Return one job, whole: what it is, its history, cost and pool, and what is not known.
 
@@ -334,7 +333,7 @@ def job(
         name: The name, or the ARN.
         account: Only jobs of this account.
         region: Only jobs in this region.
-        lake: A lake to read in place of the file: a folder, or a URL such as `s3://BUCKET/PATH`.
+        lake: Read this lake in place of the file: a folder, or `s3://BUCKET/PATH`.
 
     Returns:
         The jobs of this name, the newest first. Several share it in other accounts and regions, or
@@ -342,12 +341,10 @@ def job(
 
     Raises:
         UsageError: There is no such job.
-        MissingExtra: The extra `lake` is not installed.
-        CredentialsError, ServiceError: The object store of the lake refuses, or fails.
-        DatabaseError, SchemaNewerError, BusyError: The file or the lake cannot be read.
+        DatabaseError, SchemaNewerError, BusyError: The file cannot be read.
     """
     from exporter.api.table import Job
-    from exporter.commands.sources import reading
+    from exporter.commands.source import reading
     from exporter.config.kinds import ACCOUNT, REGION
     from exporter.reports import job as reports
 
@@ -355,7 +352,7 @@ def job(
         "account": _read("account", ACCOUNT, account),
         "region": _read("region", REGION, region),
     }
-    with reading(_database(db), _lake(lake)) as connection:
+    with reading(_database(db), lake) as connection:
         return [Job(each) for each in reports.read(connection, name, **chosen)]
 
 
@@ -464,9 +461,9 @@ def dashboard(
     since: Time | None = None,
     until: Time | None = None,
     minute_usd: Decimal | float | str | None = None,
-    lake: StrPath | None = None,
+    lake: str | None = None,
 ) -> Path:
-    """Write one HTML page with charts of what warm pools cost and how they are used.
+    """Write one HTML page: who wastes what on warm pools, and which settings to change.
 
     Args:
         db: The DuckDB file: a path, or a `duckdb:///` URL.
@@ -475,30 +472,28 @@ def dashboard(
         until: End date, UTC, exclusive.
         minute_usd: What one minute of startup time is worth to you, in USD. With it, the page
             suggests keep-alive periods.
-        lake: A lake to read in place of the file: a folder, or a URL such as `s3://BUCKET/PATH`.
 
     Returns:
         The path of the file.
 
     Raises:
-        MissingExtra: The extra `dashboard`, or `lake`, is not installed.
+        MissingExtra: The extra `dashboard` is not installed.
         UsageError: A value does not fit, or the file cannot be written.
-        CredentialsError, ServiceError: The object store of the lake refuses, or fails.
-        DatabaseError, SchemaNewerError, BusyError: The database or the lake cannot be read.
+        DatabaseError, SchemaNewerError, BusyError: The database cannot be read.
         TypeError: A value is of a type that does not fit.
     """
     from exporter.commands import dashboard as command
+    from exporter.commands.source import reading
     from exporter.config.kinds import NUMBER, PATH, TIME
 
     path: Path = _read("output", PATH, output)
     command.write(
-        _database(db),
+        partial(reading, _database(db), lake),
         path,
         since=_read("since", TIME, since),
         until=_read("until", TIME, until),
         minute_usd=_read("minute_usd", NUMBER, minute_usd),
         now=datetime.now(UTC),
-        lake=_lake(lake),
     )
     return path
 
@@ -511,10 +506,6 @@ def _database(db: StrPath, *, lock_timeout: float = 60.0) -> Database:
     from exporter.store.database import Database
 
     return Database(Database.parse(os.fspath(db)), lock_timeout=lock_timeout)
-
-
-def _lake(lake: StrPath | None) -> str | None:
-    return None if lake is None else os.fspath(lake)
 
 
 def _several(values: str | Sequence[str]) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,18 +65,25 @@ class App:
 
         return Database(Database.parse(self.db), lock_timeout=lock_timeout, notify=self.notify)
 
+    @contextmanager
     def reading(
-        self, lake: str | None, *, row_ids: bool = True
-    ) -> AbstractContextManager[sa.Connection]:
+        self, lake: str | None, *, row_ids: bool = True, basis: str = "net"
+    ) -> Iterator[sa.Connection]:
         """Open what a command reads: the lake of --lake, else the database file of --db.
 
         Args:
             lake: The value of --lake; None = not given.
             row_ids: See `exporter.publish.reading.Lake`.
-        """
-        from exporter.commands.sources import reading
+            basis: The value of --basis.
 
-        return reading(self.database(), lake, row_ids=row_ids)
+        Raises:
+            UsageError: --lake or --db is another kind of URL, or the extra `lake` is missing.
+            StoreError, CredentialsError, ServiceError: It cannot be read.
+        """
+        from exporter.commands.source import reading
+
+        with reading(self.database(), lake, row_ids=row_ids, basis=basis) as connection:
+            yield connection
 
     def notify(
         self,

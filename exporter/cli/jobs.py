@@ -10,7 +10,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import options
 from exporter.cli.results import FORMATS, Output, printing
 from exporter.cli.root import Command
-from exporter.commands.jobs import JobsOptions, finding, result
+from exporter.commands.jobs import JobsOptions, listing, result
 from exporter.config.kinds import one_of
 from exporter.config.options import option
 
@@ -50,7 +50,7 @@ def jobs(app: App, wanted: JobsOptions, output: JobsOutput) -> None:
     Filters apply to all jobs, before --max-results. With --deleted, the list includes jobs that
     AWS has deleted.
     """
-    with finding(app.database(), wanted, app.now) as (answer, notes):
+    with listing(app.database(), wanted, app.now) as (answer, notes):
         if output.style == "aws":
             from exporter.reports.output import target
 
@@ -58,5 +58,12 @@ def jobs(app: App, wanted: JobsOptions, output: JobsOutput) -> None:
                 for part in answer.as_the_aws_cli_prints():
                     stream.write(part.encode())
             return
+
+        in_table = output.style == "table"
+        # A token is for programs, and for those who go on with one.
+        with_token = not in_table or wanted.next_token is not None
+        found = result(
+            answer, notes, deleted=wanted.deleted, in_table=in_table, with_token=with_token
+        )
         with printing(app, output) as show:
-            show(result(answer, notes, deleted=wanted.deleted))
+            show(found)

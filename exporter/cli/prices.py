@@ -127,7 +127,10 @@ def imports_(app: App, output: Output) -> None:
             Column("import_id", "BIGINT", note="for `prices remove`"),
             Column("file"),
             Column(
-                "imported_at", "TIMESTAMP WITH TIME ZONE", note="NULL = before imports had a time"
+                "imported_at",
+                "TIMESTAMP WITH TIME ZONE",
+                "time",
+                note="NULL = before imports had a time",
             ),
             Column("prices", "BIGINT"),
         )
@@ -272,23 +275,37 @@ def _result(found: InForce, *, every: bool) -> Result:
         for price in shown
     ]
     columns = (
-        Column("region"),
-        Column("component"),
-        Column("instance_type"),
+        Column("region", key=True, aside=True),
+        Column("component", key=True),
+        Column("instance_type", key=True),
         Column("usd_per_unit", "DECIMAL(38,12)", "rate", note="in currency, after the discount"),
         Column("unit"),
-        Column("effective_from", "DATE", note="first day of the price; after --on if estimated"),
-        Column("source"),
+        Column(
+            "effective_from",
+            "DATE",
+            wide=True,
+            note="first day of the price; after --on if estimated",
+        ),
+        Column("source", wide=True),
         Column(
             "estimated",
             "BOOLEAN",
             wide=True,
             note="--on is before the first day known, or 180 days after a list price was seen",
         ),
-        Column("account", wide=True, note="account with its own price; NULL = all other accounts"),
+        Column(
+            "account",
+            note="account with its own price; NULL = all other accounts",
+            key=True,
+        ),
         Column("discount_percent", "DECIMAL(9,6)", wide=True),
-        Column("currency", wide=True),
-        Column("age_days", "BIGINT", note="days from effective_from to --on; negative = later"),
+        Column("currency"),
+        Column(
+            "age_days",
+            "BIGINT",
+            wide=True,
+            note="days from effective_from to --on; negative = later",
+        ),
     )
     title = f"Prices in force on {found.on}"
     return Result(columns, rows, notes=tuple(notes), report="prices", title=title)

@@ -154,7 +154,7 @@ def _compact(found: Reconciliation, *, every: bool, jobs: bool) -> Result:
         Column("billed", "DECIMAL(38,12)", "money", wide=True),
         Column("ours", "DECIMAL(38,12)", "money", wide=True),
         Column("ours − billed", "DECIMAL(38,12)", "money"),
-        Column("usd", "DECIMAL(38,12)", "money"),
+        Column("ours − billed USD", "DECIMAL(38,12)", "money"),
         Column("differs", "BOOLEAN"),
         Column("jobs", "BIGINT"),
     )

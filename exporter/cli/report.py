@@ -31,7 +31,7 @@ EPILOG = """\b
 Examples:
   sagemaker-exporter report                      list the reports
   sagemaker-exporter report warm-pool-cost --help
-  sagemaker-exporter report warm-pool-cost --month 2026-10 --by family
+  sagemaker-exporter report warm-pool-cost --month last --by family
   sagemaker-exporter report training-cost --since 30d --by tag:Project
   sagemaker-exporter report warm-pool-cost --by day --fail-over 100
   sagemaker-exporter report job-history my-training-job
@@ -77,8 +77,10 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
 class ReportOptions:
     """The options of `report`, without those that say how to print."""
 
-    month: date | None = option(None, "A calendar month, UTC.", MONTH)
-    since: datetime | None = option(None, "Start date, UTC, inclusive: 2026-10-01, 30d.", TIME)
+    month: date | None = option(None, "A calendar month, UTC: 2026-10, this, last.", MONTH)
+    since: datetime | None = option(
+        None, "Start date, UTC, inclusive: 2026-10-01, 30d, yesterday.", TIME
+    )
     until: datetime | None = option(None, "End date, UTC, exclusive. Default: no end date.", TIME)
     by: tuple[str, ...] = option(
         (),

@@ -93,10 +93,12 @@ def _scopes(found: Status) -> Result:
         for scope in found.scopes
     ]
     texts = ("account", "region", "age")
-    counts = ("jobs", "open_jobs", "open_pools", "no_details", "no_price")
+    counts = ("jobs", "open_jobs", "open_pools", "no_details", "no_hourly_price")
     sums = [sum(int(row[len(texts) + i]) for row in rows) for i in range(len(counts))]
     totals = (None,) * len(texts) + tuple(sums) if len(rows) > 1 else None
     notes = [Note("scope", line) for scope in found.scopes for line in _remarks(scope)]
+    if any(scope.open_jobs for scope in found.scopes):
+        notes.append(Note("open", "Open jobs can still change: they run, or their pool waits."))
     if found.retired:
         notes.append(Note("retired", f"Retired by `db forget`: {', '.join(found.retired)}."))
     return _result(_columns(texts, counts), rows, totals, notes)
@@ -107,7 +109,7 @@ def _runs(found: Status) -> Result:
     several_accounts = len({*names, *(run.account_id for run in found.runs)}) > 1
     rows = [
         (
-            format_age(found.now - run.started_at),
+            _ago(found.now - run.started_at),
             *([names.get(run.account_id, run.account_id)] if several_accounts else []),
             run.region,
             run.mode,
@@ -121,11 +123,17 @@ def _runs(found: Status) -> Result:
         for run in found.runs
     ]
     columns = _columns(
-        ("last_runs", *(["account"] if several_accounts else []), "region", "mode", "outcome"),
+        ("started", *(["account"] if several_accounts else []), "region", "mode", "outcome"),
         ("calls", "throttled", "new", "changed"),
     )
-    columns = tuple(replace(column, wide=column.name == "throttled") for column in columns)
-    return _result((*columns, *_columns(("took",), ())), rows, None)
+    columns = (*columns, *_columns(("took",), ()))
+    wide = {"calls", "throttled", "took"}
+    return _result(
+        tuple(replace(column, wide=column.name in wide) for column in columns),
+        rows,
+        None,
+        title="Last runs",
+    )
 
 
 def _remarks(scope: Scope) -> list[str]:
@@ -134,6 +142,11 @@ def _remarks(scope: Scope) -> list[str]:
         runs = last_runs(scope.failing_runs)
         lines.append(f"{scope.name}: failed in the {runs}: {scope.last_error}")
     return lines
+
+
+def _ago(age: timedelta) -> str:
+    text = format_age(age)
+    return text if age < timedelta() else f"{text} ago"
 
 
 def _age(age: timedelta | None) -> str:
@@ -154,7 +167,8 @@ def _result(
     rows: Sequence[Sequence[Any]],
     totals: Sequence[Any] | None,
     notes: Sequence[Note] = (),
+    title: str = "",
 ) -> Result:
     from exporter.reports.result import Result
 
-    return Result(columns, rows, totals, tuple(notes), report="status")
+    return Result(columns, rows, totals, tuple(notes), report="status", title=title)

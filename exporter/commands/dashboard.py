@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from exporter.commands.sources import reading
+import sqlalchemy as sa
+
 from exporter.reports.output import target
-from exporter.store.database import Database
 from exporter.web import figures, page
 
 
 def write(
-    database: Database,
-    path: Path,
+    reading: Callable[[], AbstractContextManager[sa.Connection]],
+    path: Path | None,
     *,
     since: datetime | None,
     until: datetime | None,
     minute_usd: Decimal | None,
     now: datetime,
-    lake: str | None = None,
 ) -> None:
     """Write the page to a file, which stays as it was if an error occurs.
 
     Args:
-        database: The database.
-        path: The HTML file.
+        reading: Opens what the page shows.
+        path: The HTML file; None = standard output.
         since: A time on the first day; None = the last 12 calendar months.
         until: The end date, exclusive.
         minute_usd: What one minute of startup time is worth, in USD; None = no suggestions.
         now: The current time.
-        lake: A lake to read in place of the database.
 
     Raises:
         MissingExtra: The extra `dashboard` is not installed.
@@ -40,6 +40,6 @@ def write(
     """
     period = figures.choose_period(since=since, until=until, today=now.date())
     with target(path) as stream:
-        with reading(database, lake) as connection:
+        with reading() as connection:
             found = figures.read(connection, period, now, minute_usd)
         stream.write(page.render(found).encode())

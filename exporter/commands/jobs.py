@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from exporter.commands.sources import reading
 from exporter.config.kinds import (
     ACCOUNT,
     JOB_NAME_PART,
@@ -26,27 +26,35 @@ from exporter.spelling import named
 
 if TYPE_CHECKING:
     from exporter.replica.found import Found
-    from exporter.replica.sources import Source
     from exporter.reports.result import Note, Result
     from exporter.store.database import Database
 
-#: Column name -> `type`, `unit` and `wide` of its `exporter.reports.result.Column`.
-_COLUMNS: Final = {
-    "training_job_name": ("VARCHAR", "", False),
-    "training_job_status": ("VARCHAR", "", False),
-    "secondary_status": ("VARCHAR", "", True),
-    "creation_time": ("TIMESTAMP WITH TIME ZONE", "", False),
-    "training_end_time": ("TIMESTAMP WITH TIME ZONE", "", True),
-    "last_modified_time": ("TIMESTAMP WITH TIME ZONE", "", True),
-    "warm_pool_status": ("VARCHAR", "", False),
-    "warm_pool_retained_seconds": ("BIGINT", "seconds", True),
-    "warm_pool_reused_by_job": ("VARCHAR", "", True),
-    "training_plan_arn": ("VARCHAR", "", True),
-    "account_id": ("VARCHAR", "", True),
-    "region": ("VARCHAR", "", True),
-    "training_job_arn": ("VARCHAR", "", True),
-    "deleted_at": ("TIMESTAMP WITH TIME ZONE", "", True),
+_TIME: Final = {"type": "TIMESTAMP WITH TIME ZONE", "unit": "time"}
+#: Column name -> the attributes of its `exporter.reports.result.Column`.
+_COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "training_job_name": {"key": True},
+    "training_job_status": {},
+    "secondary_status": {"wide": True},
+    "creation_time": _TIME | {"key": True},
+    "training_end_time": _TIME | {"wide": True},
+    "last_modified_time": _TIME | {"wide": True},
+    "warm_pool_status": {},
+    "warm_pool_retained_seconds": {"type": "BIGINT", "unit": "seconds", "wide": True},
+    "warm_pool_reused_by_job": {"wide": True},
+    "training_plan_arn": {"wide": True},
+    "account_id": {"key": True, "aside": True},
+    "region": {"key": True, "aside": True},
+    "training_job_arn": {"wide": True},
+    "deleted_at": _TIME | {"aside": True},
 }
+#: The columns of a table, with what people look for first. The ARN repeats what is there already,
+#: so it is for programs.
+_TABLE: Final = (
+    *("training_job_name", "training_job_status", "warm_pool_status", "creation_time"),
+    *("training_end_time", "account_id", "region", "deleted_at", "secondary_status"),
+    *("warm_pool_retained_seconds", "warm_pool_reused_by_job", "training_plan_arn"),
+    "last_modified_time",
+)
 
 
 @dataclass(frozen=True)
@@ -101,51 +109,72 @@ class JobsOptions:
 
 
 @contextmanager
-def finding(
+def listing(
     database: Database, wanted: JobsOptions, now: datetime
 ) -> Iterator[tuple[Found, Sequence[Note]]]:
-    """Find the jobs that the options choose, and what to know of them; read them in the block.
+    """Give the jobs that the options choose, and what to know about them.
+
+    The jobs are read while they are iterated, so only inside the block.
 
     Raises:
         UsageError: SageMaker would refuse a parameter, or there is no such scope.
-        MissingExtra: The extra `lake` is not installed.
-        CredentialsError, ServiceError: The object store of a lake refuses, or fails.
-        DatabaseError, BusyError, SchemaNewerError: The file or the lake cannot be read.
+        StoreError, CredentialsError, ServiceError: The file or lake cannot be read.
     """
     from exporter.replica import found
-    from exporter.replica.sources import ConnectionSource, FileSource
+    from exporter.replica.sources import FileSource
+
+    chosen = partial(
+        found.find,
+        params=wanted.parameters(),
+        account=wanted.account,
+        region=wanted.region,
+        deleted=wanted.deleted,
+        most=wanted.max_results,
+    )
+    if wanted.lake is None:
+        # Closed between two chunks, so that no sync waits for a pager.
+        yield chosen(FileSource(database)), ()
+        return
+    from exporter.commands.source import reading
+    from exporter.replica.sources import ConnectionSource
     from exporter.reports import notes
 
-    with ExitStack() as stack:
-        source: Source = FileSource(database)
-        silent: tuple[Note, ...] = ()
-        if wanted.lake is not None:
-            connection = stack.enter_context(reading(database, wanted.lake))
-            source = ConnectionSource(connection, notes.state(connection))
-            silent = tuple(notes.of_collectors(connection, now, wanted.account, wanted.region))
-        answer = found.find(
-            source,
-            wanted.parameters(),
-            account=wanted.account,
-            region=wanted.region,
-            deleted=wanted.deleted,
-            most=wanted.max_results,
-        )
-        yield answer, silent
+    with reading(database, wanted.lake) as connection:
+        silent = notes.of_collectors(connection, now, wanted.account, wanted.region)
+        yield chosen(ConnectionSource(connection, notes.state(connection))), tuple(silent)
 
 
-def result(answer: Found, notes: Sequence[Note], *, deleted: bool) -> Result:
-    """Return the jobs as rows; a note and `more` have the token if more jobs follow."""
+def result(
+    answer: Found,
+    notes: Sequence[Note] = (),
+    *,
+    deleted: bool,
+    in_table: bool = False,
+    with_token: bool = True,
+) -> Result:
+    """Return the jobs as rows; `more` has the token if more jobs follow.
+
+    Args:
+        answer: The jobs.
+        notes: What to know about them.
+        deleted: With `deleted_at`.
+        in_table: In the order and with the columns of a table for people.
+        with_token: Let the note that more jobs follow show the token.
+    """
     from exporter.reports.result import Column, Note, Result
 
-    names = [name for name in _COLUMNS if deleted or name != "deleted_at"]
-    columns = tuple(Column(name, *_COLUMNS[name]) for name in names)
-    more = {}
-    if answer.token is not None:
-        note = Note("more", f"There are more jobs: {named('next_token', answer.token)}")
-        notes = (*notes, note)
-        more = {"next_token": answer.token}
-    return Result(columns, _rows(answer, names), notes=tuple(notes), report="jobs", more=more)
+    names = _TABLE if in_table else tuple(_COLUMNS)
+    names = tuple(name for name in names if deleted or name != "deleted_at")
+    columns = tuple(Column(name, **_COLUMNS[name]) for name in names)
+    if answer.token is None:
+        return Result(columns, _rows(answer, names), notes=tuple(notes), report="jobs")
+    text = f"There are more jobs: {named('next_token', answer.token)}"
+    if not with_token:
+        text = "There are more jobs: raise --max-results, or leave it out."
+    more = {"next_token": answer.token}
+    return Result(
+        columns, _rows(answer, names), notes=(*notes, Note("more", text)), report="jobs", more=more
+    )
 
 
 def _rows(answer: Found, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
-from exporter.commands.sources import reading
+from exporter.commands.source import reading
 from exporter.errors import PartialError, UsageError
-from exporter.prices.basis import NET
+from exporter.prices.basis import LIST
 from exporter.reports import periods, running
 from exporter.reports.catalogue import Report, catalogue
 from exporter.reports.limits import breach
@@ -48,40 +48,45 @@ def run(
     chosen: Report,
     request: running.Request,
     *,
-    basis: str = NET,
+    basis: str,
     lake: str | None = None,
     remote: str | None = None,
 ) -> Result:
     """Return the complete result of a report.
 
     Args:
-        database: The database.
+        database: The file; with a lake, it is not opened.
         chosen: The report.
         request: Its options.
-        basis: The prices of its costs: NET or LIST.
-        lake: A lake to read in place of the database.
-        remote: A Spark Connect server that reads the lake, `sc://HOST:PORT`.
+        basis: Costs at what was paid (`net`), or at public list prices (`list`).
+        lake: The URI of a lake to read in place of the file; None = the file.
+        remote: The `sc://` URI of a Spark Connect server that reads the lake; None = DuckDB does.
 
     Raises:
-        UsageError: The report does not take an option, or a value is of the wrong kind.
-        MissingExtra: An extra for `lake` or `remote` is not installed.
-        CredentialsError, ServiceError: The object store or the server refuses, or fails.
-        DatabaseError, BusyError, SchemaNewerError: The file or the lake cannot be read.
+        UsageError: The report does not take an option, a value is of the wrong kind, or an extra
+            is missing.
+        StoreError, CredentialsError, ServiceError: The file, lake or server cannot be read.
     """
     running.statement(chosen, request)  # raises for a wrong option before anything is opened
     if remote is not None:
-        return _run_remotely(remote, chosen, request, basis=basis, lake=lake)
+        return _run_remotely(remote, lake, chosen, request, basis)
     with reading(database, lake, basis=basis) as connection:
         return running.run(connection, chosen, request)
 
 
 def _run_remotely(
-    uri: str, chosen: Report, request: running.Request, *, basis: str, lake: str | None
+    uri: str, lake: str | None, chosen: Report, request: running.Request, basis: str
 ) -> Result:
     if lake is None:
-        raise UsageError("--remote needs --lake URI: the server reads the lake, not the file.")
-    if basis != NET:
-        raise UsageError("--basis list needs the jobs of the lake in DuckDB: leave out --remote.")
+        raise UsageError(
+            f"{named('remote')} needs {named('lake', word='URI')}: the server reads the lake, "
+            "not the file."
+        )
+    if basis == LIST:
+        raise UsageError(
+            f"{named('basis', word='list')} needs the jobs of the lake in DuckDB: leave out "
+            f"{named('remote')}."
+        )
     from exporter.publish import reading as lakes
     from exporter.publish.spark import remote
 

@@ -18,7 +18,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from exporter.text import did_you_mean
-from exporter.times import EXPECTED_AGE, EXPECTED_TIME, parse_age, parse_time
+from exporter.times import (
+    EXPECTED_AGE,
+    EXPECTED_MONTH,
+    EXPECTED_TIME,
+    parse_age,
+    parse_month,
+    parse_time,
+)
 
 #: The components of the table `prices`.
 COMPONENTS: Final = (
@@ -219,9 +226,7 @@ def _write_age(age: timedelta) -> str:
 
 
 def _month(text: str) -> date:
-    if not re.fullmatch(r"\d{4}-\d{2}", text, re.ASCII):
-        raise ValueError(text)
-    return date.fromisoformat(f"{text}-01")
+    return parse_month(text, datetime.now(UTC))
 
 
 def _decimal(text: str) -> Decimal:
@@ -287,7 +292,7 @@ AGE: Final = Kind(
     EXPECTED_AGE, parse_age, write=_write_age, metavar="AGE", convert=_of_types(timedelta)
 )
 MONTH: Final = Kind(
-    "a month such as 2026-10",
+    EXPECTED_MONTH,
     _month,
     write=lambda value: f"{value:%Y-%m}",
     metavar="YYYY-MM",

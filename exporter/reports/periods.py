@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from exporter.errors import UsageError
 from exporter.spelling import named
 
-_DAY = timedelta(days=1)
+#: One day.
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Period:
         return Period(self.since - days, self.since)
 
     def __str__(self) -> str:
-        last = self.until - _DAY
+        last = self.until - DAY
         days = f"{self.since}" if last == self.since else f"{self.since} to {last}"
         return f"{days} (UTC days)"
 
@@ -85,7 +86,7 @@ def choose(
     if since is not None:
         start = since.astimezone(UTC).date()
     else:
-        start = _month(_months((end - _DAY).replace(day=1)) - 1)
+        start = _month(_months((end - DAY).replace(day=1)) - 1)
     if start >= end:
         raise UsageError(
             f"The period from {start} to {end} is empty.",
@@ -96,7 +97,7 @@ def choose(
 
 def _ceiling(moment: datetime) -> date:
     moment = moment.astimezone(UTC)
-    return moment.date() + (_DAY if moment.time() > time.min else timedelta())
+    return moment.date() + (DAY if moment.time() > time.min else timedelta())
 
 
 def _months(day: date) -> int:

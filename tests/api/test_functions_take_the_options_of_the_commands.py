@@ -47,7 +47,8 @@ DIFFERENT = {
     "status": (set(), {"config"}),
     "jobs": (set(), set()),
     "job": (set(), set()),
-    "dashboard": (set(), {"output"}),
+    # A notebook opens the page itself.
+    "dashboard": ({"open"}, {"output"}),
 }
 
 

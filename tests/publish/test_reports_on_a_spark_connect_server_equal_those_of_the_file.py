@@ -12,11 +12,10 @@ import sqlalchemy as sa
 
 from exporter.publish import reading
 from exporter.publish.spark import remote
-from exporter.reports import running
 from exporter.reports.catalogue import Report, catalogue
-from tests.support.published import Published
 from tests.publish.test_reports_over_a_lake_equal_those_of_the_file import found, requests
 from tests.spark.sail import sail
+from tests.support.published import Published
 
 REPORTS = list(catalogue().values())
 Both = tuple[sa.Connection, remote.Remote]

@@ -13,8 +13,10 @@ import pytest
 
 from exporter import client, connect, report, sync
 from exporter.errors import BusyError, CredentialsError, DatabaseError, UsageError
+from exporter.reports.periods import of_month
 from exporter.simulator import Scope, Simulator
 from exporter.store.database import Database
+from exporter.times import parse_month
 from tests.replica.support import put, row
 
 
@@ -106,6 +108,9 @@ def test_times_and_files_are_read_as_by_the_command(
     assert str(period) == "2026-10-01 to 2026-10-31 (UTC days)"
     period = report(path, "warm-pool-cost", since="2026-10-02", until="2026-10-04").period
     assert str(period) == "2026-10-02 to 2026-10-03 (UTC days)"
+    # The clock may pass midnight in between, but hardly into another month.
+    last = parse_month("last", datetime.now(UTC))
+    assert report(path, "warm-pool-cost", month="last").period == of_month(last)
     with pytest.raises(UsageError, match="'2026-13' is not a month such as 2026-10"):
         report(path, "warm-pool-cost", month="2026-13")
     with pytest.raises(UsageError, match="'soon' is not an ISO 8601 time"):

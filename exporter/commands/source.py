@@ -4,33 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from exporter.prices.basis import LIST, NET, use_list_prices
-
-if TYPE_CHECKING:
-    from exporter.store.database import Database
+from exporter.store.database import Database
 
 
 @contextmanager
 def reading(
-    database: Database, lake: str | None, *, basis: str = NET, row_ids: bool = True
+    database: Database, lake: str | None, *, row_ids: bool = True, basis: str = NET
 ) -> Iterator[sa.Connection]:
-    """Open a lake for reading if one is named, else the database.
+    """Open a lake if there is one, else the database file.
 
     Args:
-        database: The database.
-        lake: A folder or a URL; None = none is named.
-        basis: The prices of costs: NET, what was paid, or LIST.
+        database: The file; with a lake, it is not opened.
+        lake: The URI of the lake; None = the file.
         row_ids: See `exporter.publish.reading.Lake`.
+        basis: Costs at what was paid (`net`), or at public list prices (`list`).
 
     Raises:
-        MissingExtra: The extra `lake` is not installed.
-        UsageError: No lake can be at such a place.
-        CredentialsError, ServiceError: The object store refuses, or fails.
-        DatabaseError, BusyError, SchemaNewerError: The file or the lake cannot be read.
+        UsageError: The URI is of another kind, or the extra `lake` is missing.
+        StoreError, CredentialsError, ServiceError: The lake or file cannot be read.
     """
     if lake is not None:
         from exporter.publish import reading as lakes
