@@ -22,6 +22,9 @@ class Progress(Protocol):
     def looking_up(self, scope: ScopeKey, done: int, total: int) -> None:
         """Show how many jobs have been looked up by name."""
 
+    def looked_up(self, scope: ScopeKey) -> None:
+        """Show that one more job was looked up."""
+
     def waiting(self, scope: ScopeKey, reason: str, seconds: float) -> None:
         """Show that a call waits because of `reason`: "throttled" or "retry"."""
 
@@ -36,6 +39,9 @@ class Quiet:
         """Show nothing."""
 
     def looking_up(self, scope: ScopeKey, done: int, total: int) -> None:
+        """Show nothing."""
+
+    def looked_up(self, scope: ScopeKey) -> None:
         """Show nothing."""
 
     def waiting(self, scope: ScopeKey, reason: str, seconds: float) -> None:

@@ -13,11 +13,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from exporter.config.labels import LabelRules
 from exporter.config.model import SyncOptions
-from exporter.errors import ExporterError
+from exporter.errors import ExporterError, StoreError
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import RegionNotEnabled
 from exporter.sagemaker.rows import JobKey
@@ -35,7 +36,7 @@ from exporter.syncing.progress import Clock, Progress, Quiet
 from exporter.syncing.quotas import refresh_quotas
 from exporter.syncing.records import Records, ScopeView
 from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
-from exporter.syncing.stopping import Interrupted, Stop
+from exporter.syncing.stopping import STOPPED, Interrupted, Stop
 from exporter.syncing.uncommitted import Uncommitted
 from exporter.text import counted
 
@@ -82,6 +83,7 @@ class Worker:
             self.records,
             run_ids=self.run_ids,
             now=self.clock.now,
+            monotonic=self.clock.monotonic,
             passed_over=self.passed_over,
         )
         self.scope = ScopeContext(
@@ -138,6 +140,8 @@ class Worker:
                     options = replace(options, full=False)
                 view = None
         except BaseException as error:  # also Interrupted, which is not an Exception
+            if isinstance(error, STOPPED):
+                self._keep()
             self.scope.ledger.close(error)
             raise
         finally:
@@ -146,6 +150,12 @@ class Worker:
     def abandon(self) -> None:
         """Close the ledger of an interrupted run whose thread has not done so."""
         self.scope.ledger.close(Interrupted())
+
+    def _keep(self) -> None:
+        """Commit what was looked up before the run was stopped."""
+        with suppress(StoreError):  # what stopped the run is reported
+            if merged := self.scope.jobs.take():
+                self.scope.ledger.commit(None, merged)
 
     def _sync_listing(self, view: ScopeView, listing: Listing, *, is_last: bool) -> None:
         self._begin(view.state, listing)
