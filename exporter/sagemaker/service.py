@@ -204,11 +204,51 @@ def _search_window(
     api: Api, low: datetime, high: datetime, size: int
 ) -> Generator[Found, None, bool]:
     """Yield jobs of a window; return whether the service has more than it showed."""
-    bounds = (
-        ("GreaterThanOrEqualTo", low),
-        ("LessThanOrEqualTo", high),
+    filters = _created((("GreaterThanOrEqualTo", low), ("LessThanOrEqualTo", high)))
+    shown = total = 0
+    for results in _search(api, {"Filters": filters, "Operator": "And"}, size):
+        yield from results.found
+        shown, total = shown + results.shown, max(total, results.total)
+    # A total is only believed after a full page: it may count other jobs as well.
+    return total > shown >= size
+
+
+def count_created(api: Api, first: datetime | None, last: datetime | None) -> int | None:
+    """Return how many jobs were created from `first` to `last`, by the index of Search.
+
+    Args:
+        api: The calls of the scope.
+        first: The earliest creation time; None = any. The filter takes whole seconds.
+        last: The latest creation time; None = any.
+
+    Returns:
+        The number; None if the answer has none, or only a lower bound.
+
+    Raises:
+        ExporterError: Any failure (see `failures`).
+    """
+    bounds = [
+        ("GreaterThanOrEqualTo", first or _LONG_AGO),
+        *([("LessThanOrEqualTo", _whole_second_up(last))] if last else []),
+    ]
+    answer = api.call(
+        "Search",
+        Resource="TrainingJob",
+        SearchExpression={"Filters": _created(bounds), "Operator": "And"},
+        SortBy="CreationTime",
+        SortOrder="Ascending",
+        MaxResults=1,
     )
-    filters = [
+    hits = Record(answer.data, answer.operation).within("TotalHits")
+    if hits.get("Relation", str) != "EqualTo":
+        return None
+    total: int | None = hits.get("Value", int)
+    return total
+
+
+def _created(bounds: Iterable[tuple[str, datetime]]) -> list[dict[str, str]]:
+    """Return filters of Search on the creation time, by operator and bound."""
+    return [
         {
             "Name": "CreationTime",
             "Operator": operator,
@@ -216,12 +256,6 @@ def _search_window(
         }
         for operator, bound in bounds
     ]
-    shown = total = 0
-    for results in _search(api, {"Filters": filters, "Operator": "And"}, size):
-        yield from results.found
-        shown, total = shown + results.shown, max(total, results.total)
-    # A total is only believed after a full page: it may count other jobs as well.
-    return total > shown >= size
 
 
 def may_be_serverless(details: DetailRow) -> bool:

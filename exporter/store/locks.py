@@ -30,7 +30,7 @@ def sync_lock(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[None]:
-    """Hold `<database>.lock` inside the block.
+    """Hold `<database>.lock` inside the block; leave no lock file where there is no database.
 
     Args:
         database: The database file.
@@ -48,17 +48,19 @@ def sync_lock(
     if not database.parent.is_dir():
         raise DatabaseError(f"There is no directory {database.parent}.", "Name a file with --db.")
     path = Path(f"{database}.lock")
-    try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o600)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise DatabaseError(f"{path} is a link.", "Nothing was changed. Remove it.") from None
-        raise DatabaseError(f"Cannot create {path}: {error.strerror}.") from error
+    descriptor = _open(path)
+    is_held = False
     try:
         deadline = monotonic() + timeout
         notified = False
-        while not _try_lock(descriptor, database):
+        while True:
+            if _try_lock(descriptor, database):
+                if _is_at(path, descriptor):
+                    break
+                # Its holder has removed the file, so a third process may lock a new one.
+                stale, descriptor = descriptor, _open(path)
+                os.close(stale)
+                continue
             holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
             if monotonic() >= deadline:
                 raise BusyError(
@@ -69,12 +71,33 @@ def sync_lock(
                 notify(f"Waiting for another sync of {database} (PID {holder}).")
                 notified = True
             sleep(_PAUSE)
+        is_held = True
         with suppress(OSError):  # on a full disk the lock works without the PID
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
+        if is_held and not database.exists():
+            path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DatabaseError(f"{path} is a link.", "Nothing was changed. Remove it.") from None
+        raise DatabaseError(f"Cannot create {path}: {error.strerror}.") from error
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Return whether an open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _try_lock(descriptor: int, database: Path) -> bool:

@@ -92,9 +92,10 @@ class BatchReader:
         previous: Sequence[JobRow] = ()
         try:
             for step in self.scope.reader.pages(listing):
-                self._note(answers, step, previous, listing.position)
+                new = list(_new_rows(step.page.rows, previous, listing.position))
+                self._note(answers, step, new)
                 listing, previous = step.reached, step.page.rows or previous
-                self._show(listing)
+                self._show(first, step, len(new))
                 self._search(answers, self._ready(answers, listing))
                 is_due = self.scope.ledger.seconds_since_commit >= sizes.batch_seconds
                 if len(answers.read) >= sizes.batch_rows or is_due:
@@ -111,14 +112,13 @@ class BatchReader:
         self,
         answers: _Answers,
         step: ListedPage,
-        previous: Sequence[JobRow],
-        position: datetime | None,
+        rows: Sequence[JobRow],
     ) -> None:
-        """Add the rows of a page to the answers."""
+        """Add rows of a page to the answers."""
         as_of = step.page.seen_at
         latest = self.scope.latest(as_of)
         newest = self.scope.jobs.newest
-        for row in _new_rows(step.page.rows, previous, position):
+        for row in rows:
             answers.read.append(Observed(row, as_of, latest))
             is_new = newest is None or row.creation_time - newest > _SECOND
             if self.scope.options.details and (is_new or self.policy.refresh):
@@ -184,9 +184,14 @@ class BatchReader:
     def _merged(self, answers: _Answers) -> list[Stored]:
         return self.scope.jobs.merge(answers.read, self.policy)
 
-    def _show(self, listing: Listing) -> None:
-        run = self.scope.ledger.run
-        self.scope.progress.listing(self.scope.key, listing, run.jobs_seen, run.pages)
+    def _show(self, first: Listing, step: ListedPage, jobs: int) -> None:
+        """Show what is left after a page, and count the jobs first if that is worth a call."""
+        remaining, lookup = self.scope.remaining, self.scope.lookup
+        if step.page.next_token is not None and remaining.wants_total(step.reached):
+            total = lookup.count(first.position or first.created_after, first.created_before)
+            remaining.has_total(total)
+        with_details = self.scope.options.details and lookup.capabilities.search
+        remaining.listed(step.reached, jobs, self.scope.server_time(), with_details=with_details)
 
 
 def _new_rows(

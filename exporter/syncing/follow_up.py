@@ -93,7 +93,7 @@ class FollowUp:
         }
         with_deletions = not result.first.is_one_off
         answered: set[JobKey] = set()
-        self.scope.progress.looking_up(self.scope.key, 0, len(requests))
+        self.scope.remaining.looking_up("details", len(requests))
         for group in _groups(requests, self.scope.sizes.lookup_rows):
             self._commit()
             jobs = self._look_up(group, unlisted, with_deletions=with_deletions)
@@ -186,7 +186,7 @@ class FollowUp:
         try:
             for reply in replies:
                 portion.append(reply)
-                self.scope.progress.looked_up(self.scope.key)
+                self.scope.remaining.looked_up()
                 if self.scope.ledger.seconds_since_commit >= self.scope.sizes.batch_seconds:
                     yield portion
                     self._commit()
@@ -257,6 +257,7 @@ class FollowUp:
             return
         until = self.scope.server_time() + plan.TOLERANCE
         unseen = self.scope.jobs.unseen(listing.began_at, until, listing.created_after)
+        self.scope.remaining.looking_up("deletions", len(unseen))
         for group in _groups(unseen, self.scope.sizes.lookup_rows):
             self._commit()
             requests = [LookupRequest(item, open=True, authoritative=True) for item in group]
@@ -269,7 +270,10 @@ class FollowUp:
                 f"{self.scope.key.account_id}: tags cannot be refreshed without Search."
             )
             return
-        for keys in self.scope.records.living(self.scope.key, self.scope.sizes.batch_rows):
+        living = self.scope.records.living(self.scope.key)
+        self.scope.remaining.looking_up("tags", len(living))
+        for group in _groups(living, self.scope.sizes.batch_rows):
+            keys = [JobKey(*key) for key in group]
             self._commit()
             for answers in self._portions(self.scope.lookup.details_of_window(keys)):
                 self.scope.jobs.merge(answers, self.policy)

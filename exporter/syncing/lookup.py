@@ -97,6 +97,20 @@ class JobLookup:
         except (*UNAVAILABLE, InvalidRequest) as error:
             self._without_search(error)
 
+    def count(self, first: datetime | None, last: datetime | None) -> int | None:
+        """Return how many jobs were created from `first` to `last`; None = nobody knows.
+
+        Raises:
+            ExporterError: The service failed past all retries.
+        """
+        if not self.capabilities.search:
+            return None
+        try:
+            return service.count_created(self._api, first, last)
+        except (*UNAVAILABLE, InvalidRequest) as error:
+            self._without_search(error)
+            return None
+
     def _search(self, requests: Sequence[LookupRequest]) -> Iterator[tuple[Found, LookupRequest]]:
         by_name: dict[str, list[LookupRequest]] = {}
         for request in requests:

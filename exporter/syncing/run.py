@@ -144,9 +144,13 @@ class _Run:
     def run(self, sources: Sequence[Source]) -> list[ScopeResult]:
         """Return a result for each scope, and for each source that led to none."""
         path, timeout = self._database.path, self._options.lock_timeout
+        # A first sync without credentials or a region leaves no file.
+        targets = None if self._database.exists() else find_targets(sources)
+        if targets is not None and not targets.found:
+            return list(targets.failed)
         with sync_lock(path, timeout, notify=self._notify):
             self._prepare()
-            targets = find_targets(sources)
+            targets = targets or find_targets(sources)
             _log.info(
                 "sync",
                 extra={

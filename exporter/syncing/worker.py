@@ -35,6 +35,7 @@ from exporter.syncing.plan import Listing
 from exporter.syncing.progress import Clock, Progress, Quiet
 from exporter.syncing.quotas import refresh_quotas
 from exporter.syncing.records import Records, ScopeView
+from exporter.syncing.remaining import Remaining
 from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
 from exporter.syncing.stopping import STOPPED, Interrupted, Stop
 from exporter.syncing.uncommitted import Uncommitted
@@ -99,7 +100,13 @@ class Worker:
             ),
             ledger=ledger,
             notify=self.notify,
-            progress=self.progress,
+            remaining=Remaining(
+                ledger.key,
+                self.progress,
+                self.clock.monotonic,
+                self._seconds_per_lookup,
+                self.sizes.details_per_run,
+            ),
             clock=self.clock,
             server_time=self.api.time,
             sizes=self.sizes,
@@ -151,6 +158,12 @@ class Worker:
         """Close the ledger of an interrupted run whose thread has not done so."""
         self.scope.ledger.close(Interrupted())
 
+    def _seconds_per_lookup(self) -> float:
+        """Return the seconds between two lookups of details after the listing, by their pace."""
+        if not self.options.details or self.scope.lookup.capabilities.search:
+            return 0.0
+        return self.api.seconds_between("DescribeTrainingJob")
+
     def _keep(self) -> None:
         """Commit what was looked up before the run was stopped."""
         with suppress(StoreError):  # what stopped the run is reported
@@ -160,6 +173,7 @@ class Worker:
     def _sync_listing(self, view: ScopeView, listing: Listing, *, is_last: bool) -> None:
         self._begin(view.state, listing)
         self.scope.jobs.newest = view.newest
+        self.scope.remaining.begin(pending=view.pending)
         policy = MergePolicy(
             account_id=self.scope.key.account_id,
             rules=self.rules,
@@ -216,7 +230,7 @@ class Worker:
                 state = plan.progressed(state, listing)
                 self.scope.ledger.commit(None if listing.is_one_off else state, merged)
         return ListingResult(
-            first, listing, state, frozenset(answered), frozenset(details_due), view.pending
+            first, listing, state, frozenset(answered), frozenset(details_due), view.pending > 0
         )
 
     def _complete(self, result: ListingResult) -> None:
