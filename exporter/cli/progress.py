@@ -74,7 +74,6 @@ class Terminal:
             task,
             state=_state(doing),
             ends_at=ends_at,
-            about="~" if doing.is_estimate else "",
             completed=doing.share or 0.0,
             total=None if doing.share is None else 1.0,
         )
@@ -95,7 +94,7 @@ class Terminal:
         with self._guard:
             if scope not in self._tasks:
                 several = any(other.account_id != scope.account_id for other in self._tasks)
-                self._tasks[scope] = self._progress.add_task("", total=None, state="", ends_at=None, about="")
+                self._tasks[scope] = self._progress.add_task("", total=None, state="", ends_at=None)
                 for key, task in self._tasks.items():
                     self._progress.update(task, description=_name(key, with_account=several))
             return self._tasks[scope]
@@ -110,7 +109,7 @@ class _TimeLeft(ProgressColumn):
         if ends_at is None:
             return Text("")
         left = max(ends_at - time.monotonic(), 1.0)
-        return Text(f"{task.fields['about']}{format_age(timedelta(seconds=left))} left")
+        return Text(f"{format_age(timedelta(seconds=left))} left")
 
 
 def _name(scope: ScopeKey, *, with_account: bool) -> str:
@@ -119,7 +118,7 @@ def _name(scope: ScopeKey, *, with_account: bool) -> str:
 
 
 def _state(doing: Doing) -> str:
-    if doing.total is None or doing.is_estimate:
+    if doing.total is None:
         at = f", at {doing.at:%Y-%m-%d}" if doing.at else ""
         return f"{doing.work}: {doing.done:,}{at}"
     return f"{doing.work}: {doing.done:,} of {doing.total:,}"

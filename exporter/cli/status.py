@@ -53,10 +53,12 @@ def status(app: App, wanted: StatusOptions, output: Json) -> None:
     """
     from exporter.config import stored
     from exporter.reports import status as figures
+    from exporter.store.locks import is_syncing
 
     sources = app.config_file.sources
     regions = app.defaults.get("sync", {}).get("region", ())
-    with app.database().reading() as connection:
+    database = app.database()
+    with database.reading() as connection:
         reached = stored.reached_accounts(connection)
         found = figures.read(
             connection,
@@ -65,6 +67,7 @@ def status(app: App, wanted: StatusOptions, output: Json) -> None:
             is_configured=lambda account, region: leads_to(
                 sources, reached, account, region, regions
             ),
+            is_syncing=is_syncing(database.path),
         )
     if output.wanted:
         print_json({"database": app.db, **found.to_json()})

@@ -213,24 +213,26 @@ def _search_window(
     return total > shown >= size
 
 
-def count_created(api: Api, first: datetime | None, last: datetime | None) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A number of jobs: all that there are, or a lower bound."""
+
+    jobs: int
+    is_exact: bool
+
+
+def count_created(api: Api, first: datetime, last: datetime) -> Total | None:
     """Return how many jobs were created from `first` to `last`, by the index of Search.
 
-    Args:
-        api: The calls of the scope.
-        first: The earliest creation time; None = any. The filter takes whole seconds.
-        last: The latest creation time; None = any.
-
-    Returns:
-        The number; None if the answer has none, or only a lower bound.
+    The filter takes whole seconds. None = the answer has no total.
 
     Raises:
         ExporterError: Any failure (see `failures`).
     """
-    bounds = [
-        ("GreaterThanOrEqualTo", first or _LONG_AGO),
-        *([("LessThanOrEqualTo", _whole_second_up(last))] if last else []),
-    ]
+    bounds = (
+        ("GreaterThanOrEqualTo", first.replace(microsecond=0)),
+        ("LessThanOrEqualTo", _whole_second_up(last)),
+    )
     answer = api.call(
         "Search",
         Resource="TrainingJob",
@@ -240,10 +242,8 @@ def count_created(api: Api, first: datetime | None, last: datetime | None) -> in
         MaxResults=1,
     )
     hits = Record(answer.data, answer.operation).within("TotalHits")
-    if hits.get("Relation", str) != "EqualTo":
-        return None
-    total: int | None = hits.get("Value", int)
-    return total
+    jobs: int | None = hits.get("Value", int)
+    return None if jobs is None else Total(jobs, hits.get("Relation", str) == "EqualTo")
 
 
 def _created(bounds: Iterable[tuple[str, datetime]]) -> list[dict[str, str]]:

@@ -187,11 +187,12 @@ class BatchReader:
     def _show(self, first: Listing, step: ListedPage, jobs: int) -> None:
         """Show what is left after a page, and count the jobs first if that is worth a call."""
         remaining, lookup = self.scope.remaining, self.scope.lookup
-        if step.page.next_token is not None and remaining.wants_total(step.reached):
-            total = lookup.count(first.position or first.created_after, first.created_before)
-            remaining.has_total(total)
+        now = self.scope.server_time()
+        remaining.begins_at(step.page.rows)
+        if step.page.next_token is not None and (window := remaining.to_count(first, now)):
+            remaining.counted(lookup.count(*window))
         with_details = self.scope.options.details and lookup.capabilities.search
-        remaining.listed(step.reached, jobs, self.scope.server_time(), with_details=with_details)
+        remaining.listed(step.reached, jobs, with_details=with_details)
 
 
 def _new_rows(

@@ -17,7 +17,7 @@ from exporter.sagemaker import service
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import UNAVAILABLE, InvalidRequest
 from exporter.sagemaker.rows import JobKey, Unreadable
-from exporter.sagemaker.service import PAGE, Found
+from exporter.sagemaker.service import PAGE, Found, Total
 from exporter.syncing.merge import Missing, Observed, Reply, Stored
 from exporter.syncing.order import has_ended, is_behind
 from exporter.syncing.plan import Capabilities, LookupRequest
@@ -97,7 +97,7 @@ class JobLookup:
         except (*UNAVAILABLE, InvalidRequest) as error:
             self._without_search(error)
 
-    def count(self, first: datetime | None, last: datetime | None) -> int | None:
+    def count(self, first: datetime, last: datetime) -> Total | None:
         """Return how many jobs were created from `first` to `last`; None = nobody knows.
 
         Raises:

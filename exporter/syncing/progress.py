@@ -20,7 +20,6 @@ class Doing:
         work: What is read: `jobs`, `jobs and details`, `details`, `deletions` or `tags`.
         done: Jobs so far.
         total: Jobs in all; None = unknown.
-        is_estimate: Whether the total is an estimate.
         at: Creation time that a listing has reached; None = it has no order, or none is running.
         share: Share of the run that is done, in time, 0 to 1; None = unknown.
         seconds_left: Seconds to the end of the run; None = unknown.
@@ -29,7 +28,6 @@ class Doing:
     work: str
     done: int
     total: int | None = None
-    is_estimate: bool = False
     at: datetime | None = None
     share: float | None = None
     seconds_left: float | None = None

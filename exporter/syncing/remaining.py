@@ -1,22 +1,24 @@
 """Estimates what is left of the run of a scope, and shows it.
 
-ListTrainingJobs has no total. `Search` counts all results of a query (TotalHits), so one call
-more gives the number of jobs, if somebody watches. Without it, the jobs ahead are estimated from
-the creation times: the density of the later half of the jobs that were listed, times the time that
-is left to list. That fails if jobs come in bursts, so it is only shown after a minute.
+ListTrainingJobs has no total, and the density of jobs over time says little about the jobs ahead:
+an account that grows, or trains in bursts, has several times as many as its past suggests. But
+`Search` counts the results of a query (TotalHits), in one call for all jobs. If it only gives a
+lower bound, each half of the window is counted, and so on. So the jobs are counted if somebody
+watches. Without Search, no time is shown before the listing ends.
 
 The rest is arithmetic: jobs ahead by the pace of the last minute, then lookups by theirs.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
+from exporter.sagemaker.rows import JobRow
+from exporter.sagemaker.service import Total
 from exporter.store.scopes import ScopeKey
 from exporter.syncing.plan import Listing
 from exporter.syncing.progress import Doing, Progress
@@ -26,10 +28,12 @@ from exporter.syncing.progress import Doing, Progress
 _RECENT: Final = 60.0
 #: Pages after which the jobs are counted: most syncs have ended by then.
 _COUNT_AFTER: Final = 3
-#: Seconds of a run before an estimate without a count is shown.
-_TOO_EARLY: Final = 60.0
-#: Listings that are long enough to count their jobs first.
+#: Most calls that count jobs, in one listing.
+_MOST_COUNTS: Final = 100
+#: Listings that may be long enough to count their jobs.
 _LONG: Final = frozenset({"backfill", "full", "extend"})
+
+Window = tuple[datetime, datetime]
 
 
 class _Pace:
@@ -59,6 +63,48 @@ class _Pace:
         return jobs * (now - since) / (done - before) if done > before else None
 
 
+@dataclass(eq=False, slots=True)
+class _Count:
+    """The number of jobs in a window of creation times.
+
+    Attributes:
+        windows: Windows to count; None = not begun.
+        jobs: Jobs of the windows that were counted.
+        calls: Calls so far.
+        failed: Nobody knows the number.
+    """
+
+    windows: list[Window] | None = None
+    jobs: int = 0
+    calls: int = 0
+    failed: bool = False
+
+    @property
+    def total(self) -> int | None:
+        """The number; None = not known (yet)."""
+        is_done = self.windows is not None and not self.windows and not self.failed
+        return self.jobs if is_done else None
+
+    def take(self, whole: Window) -> Window | None:
+        """Return the next window to count; None = none is left."""
+        if self.windows is None:
+            self.windows = [whole]
+        return self.windows[-1] if self.windows and not self.failed else None
+
+    def add(self, total: Total | None) -> None:
+        """Note the number of jobs in the window that was taken last."""
+        self.calls += 1
+        if total is None or self.windows is None or self.calls >= _MOST_COUNTS:
+            self.failed = True
+            return
+        low, high = self.windows.pop()
+        if total.is_exact or high - low <= timedelta(seconds=1):
+            self.jobs += total.jobs
+            return
+        middle = low + (high - low) / 2
+        self.windows += [(middle, high), (low, middle)]
+
+
 @dataclass(eq=False)
 class Remaining:
     """Estimates what is left of the runs of one scope.
@@ -79,12 +125,11 @@ class Remaining:
     most_lookups: int
     _began: float = 0.0
     _pages: int = 0
-    _total: int | None = None
-    _is_counted: bool = False
+    _first: datetime | None = None
+    _count: _Count = field(default_factory=_Count)
     _pending: int = 0
     _pace: _Pace = field(default_factory=lambda: _Pace(0.0))
-    _work: str = ""
-    _reached: list[tuple[int, float]] = field(default_factory=list)
+    _lookups: tuple[str, int] = ("", 0)
 
     def begin(self, pending: int) -> None:
         """Begin a listing.
@@ -95,53 +140,47 @@ class Remaining:
         self._began = self.monotonic()
         self._pace = _Pace(self._began)
         self._pages = 0
-        self._total, self._is_counted = None, False
+        self._first = None
+        self._count = _Count()
         self._pending = pending
-        self._reached = []
 
-    def wants_total(self, listing: Listing) -> bool:
-        """Return whether the number of jobs is worth a call now, which is so once per listing."""
-        wants = (
-            self.progress.is_watched
-            and listing.mode in _LONG
-            and self._pages >= _COUNT_AFTER
-            and not self._is_counted
-        )
-        self._is_counted = self._is_counted or wants
-        return wants
+    def begins_at(self, rows: Sequence[JobRow]) -> None:
+        """Note where the listing begins, by its first page with rows."""
+        if self._first is None and rows:
+            self._first = rows[0].creation_time
 
-    def has_total(self, jobs: int | None) -> None:
-        """Note how many jobs this run lists in all; None = nobody knows."""
-        self._total = jobs
+    def to_count(self, listing: Listing, now: datetime) -> Window | None:
+        """Return the window of creation times whose jobs are worth a call of Search now.
 
-    def listed(self, listing: Listing, jobs: int, now: datetime, *, with_details: bool) -> None:
+        Args:
+            listing: The listing before its first page in this run.
+            now: Server time.
+        """
+        is_long = listing.mode in _LONG and self._pages >= _COUNT_AFTER
+        if not (is_long and self.progress.is_watched and self._first is not None):
+            return None
+        return self._count.take((self._first, listing.created_before or now))
+
+    def counted(self, total: Total | None) -> None:
+        """Note how many jobs the window of `to_count` has; None = nobody knows."""
+        self._count.add(total)
+
+    def listed(self, listing: Listing, jobs: int, *, with_details: bool) -> None:
         """Show a page.
 
         Args:
             listing: The listing after the page.
             jobs: Jobs of the page that the page before it did not have.
-            now: Server time.
             with_details: Whether the details come with the listing.
         """
         self._pages += 1
         self._pace.add(self.monotonic(), jobs)
-        done = self._pace.done
-        if listing.position is not None:
-            self._reached.append((done, listing.position.timestamp()))
-        total = self._total
-        if total is None:
-            total = self._by_creation_time(listing, now)
-        left = None if total is None else self._seconds_left(max(total - done, 0))
-        self._show(
-            Doing(
-                "jobs and details" if with_details else "jobs",
-                done,
-                total,
-                is_estimate=self._total is None,
-                at=listing.position,
-                seconds_left=left,
-            )
-        )
+        work, done, total = "jobs and details" if with_details else "jobs", self._pace.done, None
+        left = None
+        if self._count.total is not None:
+            total = max(self._count.total, done)
+            left = self._seconds_left(total - done)
+        self._show(Doing(work, done, total, at=listing.position, seconds_left=left))
 
     def looking_up(self, work: str, total: int) -> None:
         """Begin lookups of jobs by name.
@@ -150,26 +189,16 @@ class Remaining:
             work: What is looked up: `details`, `deletions` or `tags`.
             total: How many jobs.
         """
-        self._work, self._total = work, total
+        self._lookups = work, total
         self._pace = _Pace(self.monotonic())
 
     def looked_up(self) -> None:
         """Show that one more job was looked up."""
         self._pace.add(self.monotonic(), 1)
-        total = max(self._total or 0, self._pace.done)
-        left = self._pace.seconds_for(total - self._pace.done)
-        self._show(Doing(self._work, self._pace.done, total, seconds_left=left))
-
-    def _by_creation_time(self, listing: Listing, now: datetime) -> int | None:
-        """Return an estimate of how many jobs this run lists in all; None = too early."""
-        if self.monotonic() - self._began < _TOO_EARLY or len(self._reached) < 2:
-            return None
-        done, position = self._reached[-1]
-        earlier, since = self._reached[bisect_left(self._reached, (done / 2, 0.0))]
-        if since >= position:
-            return None
-        end = min(listing.created_before or now, now).timestamp()
-        return done + round((done - earlier) / (position - since) * max(end - position, 0.0))
+        work, total = self._lookups
+        done = self._pace.done
+        left = self._pace.seconds_for(max(total - done, 0))
+        self._show(Doing(work, done, max(total, done), seconds_left=left))
 
     def _seconds_left(self, jobs: int) -> float | None:
         """Return the seconds to the end of the run, with so many jobs ahead of the listing."""

@@ -171,7 +171,7 @@ def test_status_prints_for_people_and_for_programs(command: Command, filled: Dat
     for said in (
         "123456789012/us-east-1: never synced completely.",
         "no jobs from before 2026-09-01T00:00:00Z",
-        "the backfill listing stopped at 2026-10-01T00:00:00Z",
+        "the backfill was interrupted at creation time 2026-10-01T00:00:00Z, with 0 jobs; the",
         "failed in the last 3 runs: AccessDenied: no",
         "backfill  complete",
         "1m 30s",

@@ -7,11 +7,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.simulator import Scope, Simulator, World
+from exporter.simulator import Behaviour, Scope, Simulator, World
 from tests.support.files import content
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
+
+
+#: Commands that need a database.
+READERS = [
+    ("status",),
+    ("report", "summary"),
+    ("jobs",),
+    ("job", "a-1"),
+    ("query", "SELECT 1"),
+    ("prices", "list"),
+    ("db", "check"),
+    ("db", "prune"),
+    ("db", "forget", "111122223333/eu-west-1"),
+    ("config", "clear"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -51,13 +66,30 @@ def test_the_configuration_reaches_the_database(command: Command) -> None:
     assert command("query", sql, "--format", "csv").out.splitlines()[1:] == ["prod,everybody"]
 
 
-def test_a_dry_run_writes_nothing(command: Command) -> None:
+def test_a_dry_run_says_what_it_would_list_and_leaves_no_file(
+    command: Command, world: World
+) -> None:
     answer = command("sync", "--dry-run")
     assert answer.code == 0
-    assert answer.out == "111122223333/eu-west-1: backfill: first sync (region from AWS_REGION)\n"
-    named = command("sync", "--dry-run", "--region", "us-east-1")
-    assert named.out == "111122223333/us-east-1: backfill: first sync (region from --region)\n"
-    assert not list(command.directory.glob("*.duckdb"))
+    assert answer.out == (
+        "111122223333/eu-west-1: backfill: first sync; all jobs; details by Search, 100 jobs per "
+        "call; 30 jobs, at least 2 calls, 1s (region from AWS_REGION)\n"
+    )
+    assert answer.err == (
+        "dry run: 1 scope planned, nothing listed, nothing written; a sync creates "
+        f"{command.directory / 'sagemaker.duckdb'}\n"
+    )
+    named = command("sync", "--dry-run", "--region", "us-east-1", "--since", "2026-01-01")
+    assert named.out == (
+        "111122223333/us-east-1: backfill: first sync since 2026-01-01 00:00Z; all jobs created "
+        "from 2026-01-01T00:00:00Z on; details by Search, 100 jobs per call; 0 jobs, at least 1 "
+        "call, 1s (region from --region)\n"
+    )
+    world.behaviour = Behaviour(denied=frozenset({(None, None, "Search")}))
+    assert "; details by DescribeTrainingJob, one call per job and 2,000 per sync (Search is " in (
+        command("sync", "--dry-run").out
+    )
+    assert not list(command.directory.iterdir())
 
 
 def test_no_upgrade_makes_no_file(command: Command) -> None:
@@ -65,7 +97,7 @@ def test_no_upgrade_makes_no_file(command: Command) -> None:
     assert (answer.code, answer.out) == (8, "")
     assert answer.err.endswith(", and --no-upgrade creates none.\n")
     assert answer.err.count("\n") == 1
-    assert not list(command.directory.glob("*.duckdb"))
+    assert not list(command.directory.iterdir())
 
 
 def test_verbose_logs_each_step_with_its_figures(command: Command) -> None:
@@ -112,7 +144,7 @@ def test_verbose_logs_each_step_with_its_figures(command: Command) -> None:
 
 def test_a_terminal_shows_progress_unless_no_color_is_set(command: Command) -> None:
     shown = command.at_terminal("sync", "--max-rps", "0")
-    assert (shown.code, "111122223333/eu-west-1" in shown.out, "\x1b[" in shown.out) == (
+    assert (shown.code, "eu-west-1" in shown.out, "\x1b[" in shown.out) == (
         0,
         True,
         True,
@@ -142,6 +174,19 @@ def test_missing_credentials_are_exit_5(command: Command, monkeypatch: pytest.Mo
     answer = command("sync", "--region", "eu-west-1")
     assert answer.code == 5
     assert len(answer.err.splitlines()) == 1
+    (command.directory / "s.toml").write_text(
+        '[[source]]\nname = "a"\nprofile = "no"\n[[source]]\nname = "b"\nprofile = "nor"\n'
+    )
+    assert command("sync", "--config", "s.toml").code == 5
+    (command.directory / "s.toml").unlink()
+    monkeypatch.delenv("AWS_REGION")
+    assert command("sync").code in (2, 5)
+    # Neither a database nor a lock file, nor after any other command that finds no database.
+    for words in READERS:
+        answer = command(*words)
+        assert (answer.code, answer.out) == (8, ""), words
+        assert "Run `sagemaker-exporter sync` first" in answer.err
+    assert not list(command.directory.iterdir())
 
 
 def test_an_unknown_profile_is_one_line(command: Command) -> None:
