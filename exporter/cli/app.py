@@ -38,6 +38,7 @@ class App:
         quiet: Whether only errors and results are printed.
         log_format: `text` or `json`.
         given: Global options that stand after the command.
+        interrupted: What a person reads after Ctrl-C.
     """
 
     config_file: ConfigFile = field(default_factory=ConfigFile)
@@ -48,6 +49,7 @@ class App:
     quiet: bool = False
     log_format: str = "text"
     given: set[str] = field(default_factory=set)
+    interrupted: str = "Interrupted. What was committed is safe."
 
     def begin(self) -> None:
         """Start the log, once every option before and after the command is known."""

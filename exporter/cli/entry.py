@@ -97,7 +97,7 @@ def _run(app: App, args: Sequence[str] | None) -> int:
 
 
 def _interrupted(app: App) -> int:
-    _complain(app, "Interrupted. What was committed is safe.")
+    _complain(app, app.interrupted)
     return Terminated.exit_code if Terminated.came else 130
 
 

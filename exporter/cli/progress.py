@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from exporter.store.scopes import ScopeKey
     from exporter.syncing.progress import Doing
 
-#: Columns of a line without its bar: the longest name, what is read, and the time left.
-_TEXTS: Final = 74
-_NARROWEST, _WIDEST = 6, 40
+#: Widest line in columns; the bar takes what the texts leave of it.
+_WIDEST: Final = 100
 
 
 class Terminal:
@@ -41,13 +40,15 @@ class Terminal:
         self._guard = threading.Lock()
         self._tasks: dict[ScopeKey, TaskID] = {}
         console = Console(stderr=True)
+        console.width = min(console.width, _WIDEST)
         self._progress = Progress(
             TextColumn("{task.description}", table_column=Column(no_wrap=True)),
-            BarColumn(bar_width=min(max(console.width - _TEXTS, _NARROWEST), _WIDEST)),
+            BarColumn(bar_width=None),
             TextColumn("{task.fields[state]}", table_column=Column(no_wrap=True)),
             _TimeLeft(),
             console=console,
             transient=True,
+            expand=True,
         )
 
     def __enter__(self) -> Terminal:
