@@ -11,7 +11,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
@@ -29,17 +29,20 @@ _WIDEST: Final = 100
 
 
 class Terminal:
-    """Shows progress on standard error; an `exporter.syncing.progress.Progress`.
+    """Shows progress on a terminal; an `exporter.syncing.progress.Progress`.
 
     The threads of the scopes call it. A line disappears when its scope is done.
+
+    Args:
+        console: The terminal; None = standard error.
     """
 
     is_watched = True
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         self._guard = threading.Lock()
         self._tasks: dict[ScopeKey, TaskID] = {}
-        console = Console(stderr=True)
+        console = console or Console(stderr=True)
         console.width = min(console.width, _WIDEST)
         self._progress = Progress(
             TextColumn("{task.description}", table_column=Column(no_wrap=True)),
@@ -50,6 +53,11 @@ class Terminal:
             transient=True,
             expand=True,
         )
+
+    @property
+    def renderable(self) -> RenderableType:
+        """The lines as they are now."""
+        return self._progress.get_renderable()
 
     def __enter__(self) -> Terminal:
         """Start drawing."""

@@ -43,9 +43,9 @@ def sync(ctx: click.Context, where: SourceOptions, how: SyncOptions, output: Jso
     """Fetch what changed, store it, and move the watermark; the first run is a backfill.
 
     You can interrupt it at any time: it commits what it has read, and the next run goes on from
-    there. It commits each ten seconds, jobs with details, so a kill loses no more than that. You
-    can give several profiles, roles and regions: every profile assumes every role, in every region. An
-    account that is reached twice is synced once.
+    there. A kill loses at most the last ten seconds. You can give several profiles, roles and
+    regions: every profile assumes every role, in every region. An account that is reached twice is
+    synced once.
     """
     from exporter.syncing.run import run_sync
     from exporter.unattended import reporting

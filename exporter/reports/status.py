@@ -216,7 +216,6 @@ class Scope:
         for fate, members in self.odd_records.items():
             yield f"{counted(sum(members.values()), 'odd record')} {fate} ({', '.join(members)})"
 
-
     def _unfinished(self, mode: str) -> str:
         """Return how far the unfinished listing has come."""
         place = "before its first page"

@@ -156,9 +156,8 @@ def _total_hits(total: int, counts_to: int | None) -> bytes:
     """Return the member TotalHits, with the comma before it; nothing if totals are not counted."""
     if counts_to == 0:
         return b""
-    is_exact = counts_to is None or total <= counts_to
-    shown = total if is_exact else counts_to
-    relation = b"EqualTo" if is_exact else b"GreaterThanOrEqualTo"
+    shown = total if counts_to is None else min(total, counts_to)
+    relation = b"EqualTo" if shown == total else b"GreaterThanOrEqualTo"
     return b',"TotalHits":{"Value":%d,"Relation":"%b"}' % (shown, relation)
 
 

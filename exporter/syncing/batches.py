@@ -162,16 +162,7 @@ class BatchReader:
     def _merge(self, answers: _Answers, *, is_last: bool) -> list[Stored]:
         """Merge a batch; add details if one window of Search is cheaper than lookups."""
         jobs = self._merged(answers)
-        due = {
-            item.job.key: None
-            for item in jobs
-            if (item.details_due or (self.policy.refresh and item.details))
-            and item.job.key not in answers.searched
-        }
-        if is_last or self.policy.refresh:
-            due |= answers.waiting
-        else:
-            due = {key: None for key in due if key not in answers.waiting}
+        due = self._due(jobs, answers, is_last=is_last)
         # The follow-up looks up a few jobs by name, which takes fewer calls than a window.
         worth_a_window = len(due) >= self.scope.sizes.page or (self.policy.refresh and due)
         if not (self.scope.options.details and worth_a_window):
@@ -180,6 +171,21 @@ class BatchReader:
         self._search(found, list(due))
         by_key = {item.job.key: item for item in (*jobs, *self._merged(found))}
         return list(by_key.values())
+
+    def _due(
+        self, jobs: Sequence[Stored], answers: _Answers, *, is_last: bool
+    ) -> dict[JobKey, None]:
+        """Return the jobs whose details no window has had, and none will have later."""
+        is_end = is_last or self.policy.refresh
+        due = {
+            item.job.key: None
+            for item in jobs
+            if item.details_due or (self.policy.refresh and item.details)
+        }
+        if is_end:
+            due |= answers.waiting
+        later = answers.searched if is_end else answers.searched | answers.waiting.keys()
+        return {key: None for key in due if key not in later}
 
     def _merged(self, answers: _Answers) -> list[Stored]:
         return self.scope.jobs.merge(answers.read, self.policy)

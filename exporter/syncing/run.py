@@ -74,9 +74,7 @@ def run_sync(
     started = clock.monotonic()
     notices = Notices(notify)
     given = configured or Configuration()
-    run = _Run(
-        database, options, given, progress or Quiet(), notices.notify, clock, sizes, retries
-    )
+    run = _Run(database, options, given, progress or Quiet(), notices.notify, clock, sizes, retries)
     results = judge_regions(run.plan(sources) if options.dry_run else run.run(sources))
     for result in results:
         if result.optional and result.outcome == "failed":

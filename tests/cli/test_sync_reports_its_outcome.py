@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
+from exporter.cli.progress import Terminal
 from exporter.simulator import Behaviour, Scope, Simulator, World
+from exporter.store.scopes import ScopeKey
+from exporter.syncing.progress import Doing
 from tests.support.files import content
 
 if TYPE_CHECKING:
@@ -149,10 +156,44 @@ def test_a_terminal_shows_progress_unless_no_color_is_set(command: Command) -> N
         True,
         True,
     )
+    lines = re.split(r"[\r\n]", re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.out))
+    assert max(map(len, lines)) <= 80
     plain = command.at_terminal("sync", "--max-rps", "0", NO_COLOR="1")
     assert plain.code == 0
     (line,) = plain.out.splitlines()
     assert line.startswith("sync: 1 of 1 scope complete, 0 new, ")
+
+
+def test_the_widest_lines_of_progress_fit_80_columns() -> None:
+    drawn = io.StringIO()
+    console = Console(file=drawn, force_terminal=True, width=80, color_system=None)
+    terminal = Terminal(console)
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    first, second = (
+        ScopeKey(account, "ap-southeast-1") for account in ("111122223333", "444455556666")
+    )
+
+    def lines() -> list[str]:
+        drawn.truncate(0)
+        drawn.seek(0)
+        console.print(terminal.renderable)
+        return [re.sub("[━╸╺]+ *", "━ ", line).strip() for line in drawn.getvalue().splitlines()]
+
+    terminal.show(first, Doing("jobs and details", 1_234_567, None, at))
+    assert lines() == ["ap-southeast-1 ━ jobs and details: 1,234,567, at 2026-03-01"]
+    terminal.show(first, Doing("jobs and details", 1_012_345, 1_234_567, at, 0.8, 47_640))
+    assert re.sub(r"13h 1\dm", "TIME", lines()[0]) == (
+        "ap-southeast-1 ━ jobs and details: 1,012,345 of 1,234,567 TIME left"
+    )
+    terminal.show(second, Doing("details", 500, 2_000, None, 0.9, 90))
+    terminal.waiting(second, "throttled", 12)
+    assert [re.sub(r"1m \d+s|13h 1\dm", "TIME", line) for line in lines()] == [
+        "…3333/ap-southeast-1 ━ jobs and details: 1,012,345 of 1,234,567 TIME left",
+        "…6666/ap-southeast-1 ━ waiting 12 s: throttled TIME left",
+    ]
+    assert max(map(len, drawn.getvalue().splitlines())) <= 80
+    terminal.finished(first)
+    assert len(lines()) == 1
 
 
 def test_options_that_contradict_a_sync_are_named(command: Command) -> None:

@@ -16,7 +16,7 @@ from exporter.store.database import Database
 from exporter.syncing.records import Commit
 from exporter.syncing.sizes import Sizes
 from exporter.syncing.stopping import Interrupted
-from tests.support.syncing import Hooks, Killed, Stopwatch, Syncer
+from tests.support.syncing import Hooks, KeptDatabase, Killed, Stopwatch, Syncer
 from tests.support.truth import Truth
 
 JOBS, PAGE = 300, 10
@@ -27,9 +27,8 @@ WITHOUT_SEARCH = Behaviour(denied=frozenset({(None, None, "Search")}))
 def syncer(world: World, scope: Scope, simulator: Simulator, database: Database) -> Syncer:
     """Pages of ten jobs at the default pace, by a clock that only waits and calls move."""
     world.generate(jobs=JOBS, scopes=[scope])
-    return Syncer(
-        database, scope, simulator, Sizes(page=PAGE, lookup_rows=50), stopwatch=Stopwatch()
-    )
+    kept = KeptDatabase(database.path)
+    return Syncer(kept, scope, simulator, Sizes(page=PAGE, lookup_rows=50), stopwatch=Stopwatch())
 
 
 @dataclass
