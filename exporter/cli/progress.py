@@ -48,7 +48,7 @@ class Terminal:
             TextColumn("{task.description}", table_column=Column(no_wrap=True)),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[state]}", table_column=Column(no_wrap=True)),
-            _TimeLeft(),
+            _TimeLeft(table_column=Column(no_wrap=True)),
             console=console,
             transient=True,
             expand=True,
