@@ -30,6 +30,8 @@ _RECENT: Final = 60.0
 _COUNT_AFTER: Final = 3
 #: Most calls that count jobs, in one listing.
 _MOST_COUNTS: Final = 100
+#: Pages whose time the last lookups and the commit after the listing take.
+_LAST_PAGES: Final = 3
 #: Listings that may be long enough to count their jobs.
 _LONG: Final = frozenset({"backfill", "full", "extend"})
 
@@ -129,6 +131,8 @@ class Remaining:
     _count: _Count = field(default_factory=_Count)
     _pending: int = 0
     _pace: _Pace = field(default_factory=lambda: _Pace(0.0))
+    _counting: float = 0.0
+    _counts_since: float = 0.0
     _lookups: tuple[str, int] = ("", 0)
 
     def begin(self, pending: int) -> None:
@@ -140,6 +144,7 @@ class Remaining:
         self._began = self.monotonic()
         self._pace = _Pace(self._began)
         self._pages = 0
+        self._counting = 0.0
         self._first = None
         self._count = _Count()
         self._pending = pending
@@ -159,11 +164,14 @@ class Remaining:
         is_long = listing.mode in _LONG and self._pages >= _COUNT_AFTER
         if not (is_long and self.progress.is_watched and self._first is not None):
             return None
+        self._counts_since = self.monotonic()
         return self._count.take((self._first, listing.created_before or now))
 
     def counted(self, total: Total | None) -> None:
         """Note how many jobs the window of `to_count` has; None = nobody knows."""
         self._count.add(total)
+        # The pace of the listing is measured without the time that the counting takes.
+        self._counting += self.monotonic() - self._counts_since
 
     def listed(self, listing: Listing, jobs: int, *, with_details: bool) -> None:
         """Show a page.
@@ -174,7 +182,7 @@ class Remaining:
             with_details: Whether the details come with the listing.
         """
         self._pages += 1
-        self._pace.add(self.monotonic(), jobs)
+        self._pace.add(self.monotonic() - self._counting, jobs)
         work, done, total = "jobs and details" if with_details else "jobs", self._pace.done, None
         left = None
         if self._count.total is not None:
@@ -202,7 +210,8 @@ class Remaining:
 
     def _seconds_left(self, jobs: int) -> float | None:
         """Return the seconds to the end of the run, with so many jobs ahead of the listing."""
-        listing = self._pace.seconds_for(jobs)
+        page = self._pace.done / self._pages
+        listing = self._pace.seconds_for(jobs + _LAST_PAGES * page)
         if listing is None:
             return None
         lookups = min(self._pending + self._pace.done + jobs, self.most_lookups)
