@@ -38,7 +38,7 @@ class App:
         quiet: Whether only errors and results are printed.
         log_format: `text` or `json`.
         given: Global options that stand after the command.
-        interrupted: What a person reads after Ctrl-C.
+        is_syncing: Whether the command is a sync, which the next one continues.
     """
 
     config_file: ConfigFile = field(default_factory=ConfigFile)
@@ -49,7 +49,7 @@ class App:
     quiet: bool = False
     log_format: str = "text"
     given: set[str] = field(default_factory=set)
-    interrupted: str = "Interrupted. What was committed is safe."
+    is_syncing: bool = False
 
     def begin(self) -> None:
         """Start the log, once every option before and after the command is known."""

@@ -51,7 +51,7 @@ def sync(ctx: click.Context, where: SourceOptions, how: SyncOptions, output: Jso
     from exporter.unattended import reporting
 
     app = app_of(ctx)
-    app.interrupted = "Interrupted. What was committed is safe; the next sync goes on from there."
+    app.is_syncing = True
     warn = partial(app.notify, level=logging.WARNING)
     if how.created_after and how.created_before and how.created_after > how.created_before:
         raise UsageError("--created-after is later than --created-before.")
