@@ -22,6 +22,7 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/complexipy --failed
+	$(BIN)/python -m tests.spark.queries
 
 coverage: $(VENV)/installed ## run every test, and list the lines that no test reaches
 	$(BIN)/pytest -q -n 2 --dist worksteal --cov --cov-report term-missing:skip-covered

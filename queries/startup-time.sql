@@ -91,9 +91,10 @@ grouped AS (
         count(*) FILTER (WHERE is_warm) AS warm_starts,
         CAST(quantile_disc(seconds, 0.5) FILTER (WHERE is_warm) AS BIGINT) AS warm_seconds,
         cold_seconds - warm_seconds AS saved_seconds,
-        warm_starts * saved_seconds / 60 AS minutes_bought,
+        NULL::DOUBLE AS minutes_bought,
         sum(cost_usd) AS pool_usd,
         NULL::DOUBLE AS usd_per_minute,
+        warm_starts * saved_seconds AS bought_seconds,
         count(DISTINCT CASE WHEN is_warm IS NULL AND cost_usd IS NULL THEN job END) AS unpriced_jobs
         /*notes*/ /*end*/
     FROM costs
@@ -103,12 +104,13 @@ grouped AS (
 -- The same rows. A difference of medians over a mix of types means nothing: the total adds up the
 -- groups instead.
 summed AS (
-    SELECT grouped.* REPLACE (
+    SELECT grouped.* EXCLUDE (bought_seconds) REPLACE (
         CASE WHEN NOT is_total THEN saved_seconds END AS saved_seconds,
         CASE
-            WHEN is_total THEN sum(minutes_bought) FILTER (WHERE NOT is_total) OVER ()
-            ELSE minutes_bought
-        END AS minutes_bought
+            -- Whole seconds add up to the same in any order.
+            WHEN is_total THEN sum(bought_seconds) FILTER (WHERE NOT is_total) OVER ()
+            ELSE bought_seconds
+        END / 60 AS minutes_bought
     )
     FROM grouped
 )

@@ -10,11 +10,11 @@
 -- param: jobs text = : yes = one row per job without a pool, instead of one per instance type
 -- param: top integer = 50: Number of rows to show, most missing pools first; the total covers all
 -- bar: missing_jobs
--- column: account_id: AWS account
--- column: region: AWS region
--- column: instance_type: Instance type
--- column: job wide: With jobs=yes, the job that got no pool
--- column: ended_at wide: With jobs=yes, when it ended; else the moment of running_then
+-- column: account_id key aside: AWS account
+-- column: region key aside: AWS region
+-- column: instance_type key: Instance type
+-- column: job key aside: With jobs=yes, the job that got no pool
+-- column: ended_at time wide: With jobs=yes, when it ended; else the moment of running_then
 -- column: asked_jobs count wide: Jobs that asked for a pool and ended in a way that keeps one
 -- column: missing_jobs count: Those that got none
 -- column: running_then count wide: Training instances when a pool was missing, at the worst moment
@@ -29,8 +29,8 @@
 -- column: delayed_jobs count: Jobs that waited for their instances during that time
 -- column: delayed_seconds seconds wide: How long these jobs waited then, added up
 -- column: delayed_names wide: Names of up to ten of them, longest wait first
--- column: quota_read_at wide: When the quotas were read
--- column: request_command wide: The command that requests the sufficient quota; printed, never run
+-- column: quota_read_at time wide: When the quotas were read
+-- column: request_command command: The command that requests the sufficient quota; printed, never run
 -- example: --month 2026-10
 -- example: --param jobs=yes --format csv
 
@@ -75,10 +75,7 @@ known_job AS MATERIALIZED (
         pool_job.creation_time,
         coalesce(
             pool_job.training_end_time,
-            CASE
-                WHEN pool_job.training_job_status IN ('Completed', 'Failed', 'Stopped')
-                    THEN pool_job.last_modified_time
-            END,
+            CASE WHEN /*part has_ended*/ THEN pool_job.last_modified_time END,
             pool_job.deleted_at
         ) AS stopped_at,
         pool_job.training_end_time AS ended_at,
@@ -101,18 +98,7 @@ known_job AS MATERIALIZED (
         END AS specification,
         /*part had_pool*/ AS is_kept,
         coalesce(is_kept, FALSE) AS had_pool,
-        coalesce(
-            pool_job.training_job_status = 'Completed'
-            OR (
-                pool_job.training_job_status = 'Stopped'
-                AND detail.training_start_time IS NOT NULL
-            )
-            OR (
-                pool_job.training_job_status = 'Failed'
-                AND regexp_matches(detail.failure_reason, '^(AlgorithmError|ClientError)')
-            ),
-            FALSE
-        ) AS keeps_a_pool
+        /*part keeps_pool*/ AS keeps_a_pool
     FROM pool_job
     INNER JOIN training_job_details AS detail USING (training_job_arn, creation_time)
     CROSS JOIN bounds
@@ -219,22 +205,22 @@ waiting AS (
 wait AS MATERIALIZED (
     SELECT
         job.job_id, job.account_id, job.region, job.instance_type, job.training_job_name,
-        waited.is_end, waited.happens_at
+        waited.is_end,
+        greatest(
+            CASE
+                WHEN waited.is_end
+                    THEN least(
+                        coalesce(job.began_at, job.stopped_at, bounds.until_at), bounds.until_at
+                    )
+            END,
+            job.creation_time,
+            bounds.since_at
+        ) AS happens_at
     FROM job
     INNER JOIN concerned USING (account_id, region, instance_type)
     ANTI JOIN pool_link ON job.job_id = pool_link.next_id
     CROSS JOIN bounds
-    CROSS JOIN LATERAL (
-        SELECT FALSE AS is_end, greatest(job.creation_time, bounds.since_at) AS happens_at
-        UNION ALL
-        SELECT
-            TRUE,
-            greatest(
-                least(coalesce(job.began_at, job.stopped_at, bounds.until_at), bounds.until_at),
-                job.creation_time,
-                bounds.since_at
-            )
-    ) AS waited
+    CROSS JOIN (VALUES (FALSE), (TRUE)) AS waited (is_end)
     WHERE job.is_on_demand AND concerned.training_quota IS NOT NULL
 ),
 
@@ -246,31 +232,30 @@ event AS (
         account_id, region, instance_type,
         begins_at AS happens_at,
         instances AS running,
-        0 AS waiting,
-        NULL AS job_id
+        0 AS waiting
     FROM running
     WHERE ends_at > begins_at OR ends_at IS NULL
     UNION ALL
-    SELECT account_id, region, instance_type, ends_at, -instances, 0, NULL
+    SELECT account_id, region, instance_type, ends_at, -instances, 0
     FROM running
     WHERE ends_at > begins_at
     UNION ALL
-    SELECT account_id, region, instance_type, begins_at, 0, instances, NULL
+    SELECT account_id, region, instance_type, begins_at, 0, instances
     FROM waiting
     WHERE ends_at > begins_at
     UNION ALL
-    SELECT account_id, region, instance_type, ends_at, 0, -instances, NULL
+    SELECT account_id, region, instance_type, ends_at, 0, -instances
     FROM waiting
     WHERE ends_at > begins_at
     UNION ALL
-    SELECT account_id, region, instance_type, ended_at, 0, 0, job_id
+    SELECT account_id, region, instance_type, ended_at, 0, 0
     FROM job
     WHERE is_missing
     UNION ALL
-    SELECT account_id, region, instance_type, happens_at, 0, 0, NULL
+    SELECT account_id, region, instance_type, happens_at, 0, 0
     FROM wait
     UNION ALL
-    SELECT concerned.account_id, concerned.region, concerned.instance_type, since_at, 0, 0, NULL
+    SELECT concerned.account_id, concerned.region, concerned.instance_type, since_at, 0, 0
     FROM concerned
     CROSS JOIN bounds
 ),
@@ -281,8 +266,7 @@ moment AS MATERIALIZED (
         event.account_id, event.region, event.instance_type, event.happens_at,
         CAST(sum(sum(event.running)) OVER by_time AS BIGINT) AS running,
         CAST(sum(sum(event.waiting)) OVER by_time AS BIGINT) AS waiting,
-        lead(event.happens_at) OVER by_time AS next_at,
-        list(event.job_id) FILTER (WHERE event.job_id IS NOT NULL) AS missing
+        lead(event.happens_at) OVER by_time AS next_at
     FROM event
     SEMI JOIN concerned USING (account_id, region, instance_type)
     CROSS JOIN bounds
@@ -303,12 +287,13 @@ held AS (
             AND moment.running + moment.waiting >= concerned.training_quota,
             FALSE
         ) AS is_full,
-        greatest(epoch(moment.happens_at), epoch(bounds.since_at)) AS from_seconds,
+        -- Whole microseconds add up to the same in any order.
+        greatest(epoch_us(moment.happens_at), epoch_us(bounds.since_at)) AS from_us,
         CASE
             WHEN is_full
-                THEN greatest(0, epoch(coalesce(moment.next_at, bounds.until_at)) - from_seconds)
+                THEN greatest(0, epoch_us(coalesce(moment.next_at, bounds.until_at)) - from_us)
             ELSE 0
-        END AS seconds
+        END AS held_us
     FROM moment
     INNER JOIN concerned USING (account_id, region, instance_type)
     CROSS JOIN bounds
@@ -318,9 +303,9 @@ held AS (
 held_before AS MATERIALIZED (
     SELECT
         *,
-        sum(seconds) OVER (
+        sum(held_us) OVER (
             PARTITION BY account_id, region, instance_type ORDER BY happens_at
-        ) - seconds AS before_seconds
+        ) - held_us AS before_us
     FROM held
 ),
 
@@ -328,27 +313,29 @@ held_before AS MATERIALIZED (
 delayed AS (
     SELECT
         wait.account_id, wait.region, wait.instance_type, wait.training_job_name,
-        sum(CASE WHEN wait.is_end THEN before_seconds ELSE -before_seconds END) AS seconds
+        sum(CASE WHEN wait.is_end THEN before_us ELSE -before_us END) AS delayed_us
     FROM wait
     INNER JOIN held_before USING (account_id, region, instance_type, happens_at)
     GROUP BY
         wait.account_id, wait.region, wait.instance_type, wait.job_id, wait.training_job_name
-    HAVING seconds > 0
+    HAVING delayed_us > 0
 ),
 delayed_type AS (
     SELECT
         account_id, region, instance_type,
         count(*) AS delayed_jobs,
-        CAST(round(sum(seconds)) AS BIGINT) AS delayed_seconds,
+        CAST(round(sum(delayed_us) / 1000000) AS BIGINT) AS delayed_seconds,
         array_to_string(
-            list_slice(list(training_job_name ORDER BY seconds DESC, training_job_name), 1, 10),
+            list_slice(list(training_job_name ORDER BY delayed_us DESC, training_job_name), 1, 10),
             ', '
         ) AS delayed_names
     FROM delayed
     GROUP BY account_id, region, instance_type
 ),
 held_type AS (
-    SELECT account_id, region, instance_type, CAST(round(sum(seconds)) AS BIGINT) AS held_seconds
+    SELECT
+        account_id, region, instance_type,
+        CAST(round(sum(held_us) / 1000000) AS BIGINT) AS held_seconds
     FROM held_before
     GROUP BY account_id, region, instance_type
 ),
@@ -372,8 +359,14 @@ missing AS (
         list(moment.running) AS running,
         list(moment.waiting) AS waiting,
         list(job.instance_count) AS instances
-    FROM (SELECT running, waiting, unnest(missing) AS job_id FROM moment) AS moment
-    INNER JOIN job ON moment.job_id = job.job_id
+    FROM job
+    INNER JOIN moment
+        ON
+            job.account_id = moment.account_id
+            AND job.region = moment.region
+            AND job.instance_type = moment.instance_type
+            AND job.ended_at = moment.happens_at
+    WHERE job.is_missing
     GROUP BY job.account_id, job.region, job.instance_type
 ),
 
@@ -394,7 +387,8 @@ replayed AS (
             END
         ) AS keep_alive,
         list(job.instance_count) AS counts,
-        list(CASE WHEN job.had_pool THEN coalesce(next_link.next_id, -1) END) AS taken_by
+        list(job.had_pool) AS had_pool,
+        list(next_link.next_id) AS taken_by
     FROM job
     INNER JOIN concerned USING (account_id, region, instance_type)
     LEFT JOIN pool_link ON job.job_id = pool_link.next_id

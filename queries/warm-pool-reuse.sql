@@ -30,6 +30,8 @@ lines AS (
         AND usage_date < CAST(:until AS DATE)
         AND is_pool
         AND is_over
+        -- A pool that was Terminated without seconds was never kept.
+        AND had_pool IS NOT FALSE
 ),
 
 -- The same rows. However many rows its cost has, a pool counts once in the total and once in each
@@ -38,9 +40,13 @@ costs AS (
     SELECT
         lines.*,
         row_number() OVER of_pool = 1 AS is_first,
-        is_first
-        OR lag(row(/*names*/ family, instance_type /*end*/)) OVER of_pool
-            IS DISTINCT FROM row(/*names*/ family, instance_type /*end*/) AS is_first_of_group
+        CASE
+            WHEN
+                is_first
+                OR lag(row(/*names*/ family, instance_type /*end*/)) OVER of_pool
+                IS DISTINCT FROM row(/*names*/ family, instance_type /*end*/)
+                THEN TRUE
+        END AS is_first_of_group
     FROM lines
     WINDOW of_pool AS (PARTITION BY job ORDER BY usage_date, is_storage, usd_per_unit)
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,8 @@ from exporter import logs
 from exporter.config.file import ConfigFile
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from exporter.store.database import Database
     from exporter.syncing.progress import Progress
 
@@ -38,6 +40,7 @@ class App:
         quiet: Whether only errors and results are printed.
         log_format: `text` or `json`.
         given: Global options that stand after the command.
+        is_syncing: Whether the command is a sync, which the next one continues.
     """
 
     config_file: ConfigFile = field(default_factory=ConfigFile)
@@ -48,6 +51,7 @@ class App:
     quiet: bool = False
     log_format: str = "text"
     given: set[str] = field(default_factory=set)
+    is_syncing: bool = False
 
     def begin(self) -> None:
         """Start the log, once every option before and after the command is known."""
@@ -62,6 +66,26 @@ class App:
         from exporter.store.database import Database
 
         return Database(Database.parse(self.db), lock_timeout=lock_timeout, notify=self.notify)
+
+    @contextmanager
+    def reading(
+        self, lake: str | None, *, row_ids: bool = True, basis: str = "net"
+    ) -> Iterator[sa.Connection]:
+        """Open what a command reads: the lake of --lake, else the database file of --db.
+
+        Args:
+            lake: The value of --lake; None = not given.
+            row_ids: See `exporter.publish.reading.Lake`.
+            basis: The value of --basis.
+
+        Raises:
+            UsageError: --lake or --db is another kind of URL, or the extra `lake` is missing.
+            StoreError, CredentialsError, ServiceError: It cannot be read.
+        """
+        from exporter.commands.source import reading
+
+        with reading(self.database(), lake, row_ids=row_ids, basis=basis) as connection:
+            yield connection
 
     def notify(
         self,

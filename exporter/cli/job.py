@@ -14,6 +14,7 @@ from exporter.cli.options import options
 from exporter.cli.results import print_json
 from exporter.cli.root import Command
 from exporter.config.kinds import ACCOUNT, REGION, one_of
+from exporter.config.model import lake
 from exporter.config.options import option
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class JobOptions:
 
     account: str | None = option(None, "Only jobs of this account.", ACCOUNT)
     region: str | None = option(None, "Only jobs in this region.", REGION)
+    lake: str | None = lake()
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def job(app: App, name: str, wanted: JobOptions, output: JobOutput) -> None:
     """
     from exporter.reports import job as jobs
 
-    with app.database().reading() as connection:
+    with app.reading(wanted.lake) as connection:
         found = jobs.read(connection, name, account=wanted.account, region=wanted.region)
     if output.style == "json":
         print_json({"jobs": [each.to_json() for each in found]})

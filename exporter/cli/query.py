@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 import click
 
@@ -10,6 +11,7 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import options
 from exporter.cli.results import Output, printing
 from exporter.cli.root import Command
+from exporter.config.model import lake
 from exporter.errors import UsageError
 
 EPILOG = """\b
@@ -19,14 +21,22 @@ Examples:
   sagemaker-exporter query - < question.sql
   sagemaker-exporter query "SELECT view_name, comment FROM duckdb_views()
                             WHERE NOT internal"
+  sagemaker-exporter query --lake s3://lake/sagemaker "FROM data_as_of"
 """
+
+
+@dataclass(frozen=True)
+class QueryOptions:
+    """What to query."""
+
+    lake: str | None = lake()
 
 
 @click.command(cls=Command, epilog=EPILOG)
 @click.argument("sql")
-@options(output=Output)
+@options(wanted=QueryOptions, output=Output)
 @pass_app
-def query(app: App, sql: str, output: Output) -> None:
+def query(app: App, sql: str, wanted: QueryOptions, output: Output) -> None:
     """Run one SQL statement, read-only; `-` reads it from standard input.
 
     The database is opened read-only, without access to other files, the network or extensions. No
@@ -35,7 +45,7 @@ def query(app: App, sql: str, output: Output) -> None:
     from exporter.reports import adhoc
 
     text = _text(sql)
-    with printing(app, output) as show, app.database().reading() as connection:
+    with printing(app, output) as show, app.reading(wanted.lake, row_ids=False) as connection:
         show(adhoc.run(connection, text))
 
 

@@ -44,6 +44,12 @@ def lock_timeout(waits_for: str) -> Any:  # noqa: ANN401 - as dataclasses.field
     return option(60.0, f"How long to wait for {waits_for}.", real(0), "SECONDS")
 
 
+def lake() -> Any:  # noqa: ANN401 - as dataclasses.field
+    """Return the field of the option --lake, for a command that reads."""
+    text = "Read this lake, a folder or s3://BUCKET/PATH, in place of the database; see `publish`."
+    return option(None, text, TEXT, "URI")
+
+
 @dataclass(frozen=True)
 class Source:
     """One way into an account, a `[[source]]` of the file."""

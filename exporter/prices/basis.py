@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from exporter.prices.rows import API_SOURCE, IS_SHIPPED
+from exporter.store import install
 from exporter.store.rates import TEMPORARY
 
 NET: Final = "net"
@@ -25,6 +26,17 @@ LIST_PRICES: Final = (
     "CREATE OR REPLACE TEMP TABLE discounts AS SELECT * FROM discounts WHERE FALSE",
     TEMPORARY,
 )
+
+
+def compute_at_list_prices(connection: Connection) -> None:
+    """Make a connection to a lake compute the costs again, at public list prices only.
+
+    The costs in a lake are those of its collectors. So the views of a file are put over its jobs.
+    """
+    for statement in LIST_PRICES:
+        if statement != TEMPORARY:
+            connection.exec_driver_sql(statement)
+    install.use_temporarily(connection)
 
 
 def use_list_prices(connection: Connection) -> None:

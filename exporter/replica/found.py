@@ -11,9 +11,8 @@ from typing import Any, Final
 from exporter.errors import UsageError
 from exporter.replica.lister import OPERATION, Lister, Params
 from exporter.replica.scopes import matching, no_such_scope
-from exporter.replica.sources import FileSource
+from exporter.replica.sources import Source
 from exporter.replica.summaries import summary
-from exporter.store.database import Database
 from exporter.store.listing import Listed
 from exporter.wire import ApiError
 from exporter.wire.model import request_params, shape_at
@@ -53,7 +52,7 @@ class Found:
 
 
 def find(
-    database: Database,
+    source: Source,
     params: Params,
     *,
     account: str | None,
@@ -65,7 +64,7 @@ def find(
     """Return jobs by the parameters of ListTrainingJobs, except MaxResults.
 
     Args:
-        database: The file.
+        source: What to list.
         params: The parameters by the names of the model.
         account: The only account to list; None lists all.
         region: The only region to list; None lists all.
@@ -77,7 +76,6 @@ def find(
         UsageError: The service would refuse a parameter, or the file has no such scope.
         DatabaseError, BusyError, SchemaNewerError: The file cannot be read.
     """
-    source = FileSource(database)
     lister = Lister(source, deleted=deleted)
     try:
         checked = request_params(shape_at("sagemaker", OPERATION, "input"), params, "sagemaker")

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from exporter.errors import BusyError, DatabaseError
 from exporter.store import listing as listings
 from exporter.store.database import Database
-from exporter.store.listing import Listing, Place, Rows
+from exporter.store.listing import Listing, Mark, Place, Rows, StaleMark
 from exporter.store.mirror import Mirror
 from exporter.store.scopes import ScopeKey
 
@@ -130,6 +130,33 @@ class FileSource:
                         ) from error
                     self._sleep(_PAUSE)
             yield connection
+
+
+class ConnectionSource:
+    """Reads one connection, whose rows never change, such as that of a lake.
+
+    Args:
+        connection: The connection.
+        state: Another text for other rows. A listing by status continues in the same ones only.
+    """
+
+    def __init__(self, connection: sa.Connection, state: str) -> None:
+        self._execute = _execute(connection)
+        self._mark = Mark(0, state)
+
+    def rows(self, listing: Listing, after: Place | None, limit: int | None) -> Rows:
+        """Return the jobs after a place; see `exporter.store.listing.rows`.
+
+        Raises:
+            StaleMark: The listing began with other rows.
+        """
+        if after is not None and after.mark not in (None, self._mark):
+            raise StaleMark("The listing began with another history.")
+        return listings.rows(self._execute, listing, after, limit, self._mark)
+
+    def scopes(self) -> list[ScopeKey]:
+        """Return every account and region."""
+        return listings.read_scopes(self._execute)
 
 
 class MirrorSource:

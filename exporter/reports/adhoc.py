@@ -85,7 +85,8 @@ def _refusals() -> Iterator[None]:
     except exc.DBAPIError as error:
         if isinstance(error.orig, duckdb.InterruptException):
             raise KeyboardInterrupt from None
-        if type(error.orig) is duckdb.IOException:  # the file's fault, not the statement's
+        # The fault of the file, or of the lake's file system in Python; not of the statement.
+        if type(error.orig) in (duckdb.IOException, duckdb.Error):
             raise
         raise _refused(error.orig or error) from None
 

@@ -23,6 +23,7 @@ from exporter.reports.replay import (
     Window,
     events_of,
     fitting,
+    in_order,
 )
 from exporter.reports.values import period
 
@@ -142,7 +143,11 @@ class _History:
         self.minute_usd = float(minute_usd)
         saved = row["saved_seconds"]
         self.saved_minutes = None if saved is None else max(0.0, saved) / 60
-        self.jobs = [Ran.read(entry) for entry in row["jobs"]]
+        # Each engine lists the jobs in an order of its own.
+        self.jobs = sorted(
+            map(Ran.read, row["jobs"]),
+            key=lambda ran: (ran.created, ran.ended or 0.0, *in_order(ran.job)),
+        )
         self.longest = max(GRID[-1], row["longest_keep_alive"])
 
     def changes(self) -> Iterator[Change]:

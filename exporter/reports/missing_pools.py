@@ -207,10 +207,14 @@ def missing(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, An
 
 def _type(row: Row) -> dict[str, Any]:
     found = dict(row)
-    lost = list(_lost(row))
+    # Each engine lists them in an order of its own.
+    lost = sorted(_lost(row), key=lambda each: (each["ended_at"], each["job"]))
     quota, count = row["pool_quota"], None
     if lost:
-        worst = max(lost, key=lambda each: each["running_then"] + each["waiting_then"])
+        # Of several such moments the latest, whatever the order of the rows.
+        worst = max(
+            lost, key=lambda each: (each["running_then"] + each["waiting_then"], each["ended_at"])
+        )
         found |= {name: worst[name] for name in ("ended_at", "running_then", "waiting_then")}
         found["sufficient_quota"] = sufficient_quota(
             _replayed(row), row["since_seconds"], row["until_seconds"]
@@ -240,9 +244,17 @@ def _lost(row: Row) -> Iterator[dict[str, Any]]:
 
 
 def _replayed(row: Row) -> list[Job]:
-    columns = ("ids", "specifications", "taken_from", "pool_from", "keep_alive")
-    counts = [count or 0 for count in row["counts"]]
-    return list(map(Job, *(row[name] for name in columns), counts, row["taken_by"]))
+    """Return the jobs of a type, numbered in an order that does not depend on the engine."""
+    columns = ("ids", "specifications", "taken_from", "pool_from", "keep_alive", "counts")
+    jobs = sorted(
+        zip(*(row[name] for name in (*columns, "had_pool", "taken_by")), strict=True),
+        key=lambda job: (job[2], job[1], job[3] or 0.0, job[4], job[5] or 0),
+    )
+    numbers = {job[0]: number for number, job in enumerate(jobs)}
+    return [
+        Job(numbers[key], *settings, instances or 0, numbers.get(taker, -1) if had_pool else None)
+        for key, *settings, instances, had_pool, taker in jobs
+    ]
 
 
 def _jobs(row: Row) -> Iterator[dict[str, Any]]:
@@ -260,7 +272,7 @@ def _jobs(row: Row) -> Iterator[dict[str, Any]]:
         )
         if name in row
     }
-    for lost in sorted(row["lost"], key=lambda each: (each["ended_at"], each["job"]), reverse=True):
+    for lost in reversed(row["lost"]):
         quota = row["pool_quota"]
         had_room = None if quota is None else lost["waiting_then"] + lost["instances"] <= quota
         unexplained = None if had_room is None else int(had_room)

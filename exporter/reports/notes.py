@@ -9,21 +9,33 @@ daily_costs in scope, under their names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from statistics import median
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Note
+from exporter.reports.source import Source
 from exporter.reports.values import money
-from exporter.text import counted, last_runs
-from exporter.times import format_time
+from exporter.spelling import is_python, named, param
+from exporter.text import counted, did_you_mean, last_runs, short_hash
+from exporter.times import format_age, format_time
 
 MARK: Final = "/*notes*/ /*end*/"
 PREFIX: Final = "note_"
+#: A collector that misses this many of its publishes is silent.
+SILENT_AFTER: Final = 3
+#: Whoever publishes every few minutes may pause as long as this.
+_SHORTEST_SILENCE: Final = timedelta(hours=1)
+#: Seconds between two publishes while no collector has published twice.
+_NO_RHYTHM: Final = 86_400
+#: Accounts and regions that a note names.
+_PLACES: Final = 3
 _SEEN: Final = re.compile(r"shipped list: (\d{4}-\d\d-\d\d),")
 
 #: Why a cost is NULL, by its basis.
@@ -125,12 +137,52 @@ def of_minutes(values: Mapping[str, Any]) -> Iterator[Note]:
         yield Note(
             "minute_usd",
             f"Counts a minute that nobody has to wait as {money(values['minute_usd'])} USD. "
-            "To change it, use `--param minute_usd=USD`, or `param` in [report] of the "
-            "configuration.",
+            f"To change it, use `{param('minute_usd', 'USD')}`"
+            f"{'' if is_python() else ', or `param` in [report] of the configuration'}.",
         )
 
 
-def of_prices(connection: sa.Connection) -> Iterator[Note]:
+#: The keys of tags, the one that most jobs have first.
+_TAG_KEYS: Final = """
+WITH keys AS (
+    -- One row per job and key of its tags.
+    SELECT unnest(json_keys(tags)) AS key
+    FROM training_job_details
+)
+
+SELECT key
+FROM keys
+GROUP BY key
+ORDER BY count(*) DESC, key
+"""
+_KEYS_NAMED: Final = 10
+
+
+def of_groups(connection: Source, empty: Sequence[str]) -> Iterator[Note]:
+    """Yield a note per dimension in which no row has a value, on what there is instead.
+
+    Args:
+        connection: A read-only connection.
+        empty: These dimensions, as --by names them.
+    """
+    tags = [name.removeprefix("tag:") for name in empty if name.startswith("tag:")]
+    keys: list[str] = list(connection.execute(sa.text(_TAG_KEYS)).scalars()) if tags else []
+    for tag in tags:
+        if tag in keys:  # of jobs that the report does not cover
+            continue
+        known = ", ".join(keys[:_KEYS_NAMED])
+        more = f" and {len(keys) - _KEYS_NAMED:,} more" if len(keys) > _KEYS_NAMED else ""
+        there = f"Tags of jobs: {known}{more}." if keys else "No job has tags."
+        yield Note("no_such_tag", f"No job has the tag {tag!r}.{did_you_mean(tag, keys)} {there}")
+    if "team" in empty:
+        yield Note(
+            "no_teams",
+            "No job has a team. Name the tag that has it with `team_tag`, or write [[team]] rules: "
+            "see docs/configuration.md.",
+        )
+
+
+def of_prices(connection: Source) -> Iterator[Note]:
     """Yield a note if public list prices apply to instance types in use.
 
     Reports with one row per job use this note: their total does not split amounts by price source.
@@ -158,7 +210,7 @@ def of_prices(connection: sa.Connection) -> Iterator[Note]:
         yield Note("list_prices", f"Some amounts use public list prices. {_OWN_RATES}")
 
 
-def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[Note]:
+def of_freshness(connection: Source, period: Period | None) -> Iterator[Note]:
     """Yield notes on scopes that are out of date, failed or incomplete in a period."""
     scopes = connection.execute(
         sa.text(
@@ -185,7 +237,63 @@ def of_freshness(connection: sa.Connection, period: Period | None) -> Iterator[N
         yield Note("as_of", f"Data as of {format_time(min(times).replace(microsecond=0))}.")
 
 
-def _of_no_scope(connection: sa.Connection) -> Note:
+def of_collectors(
+    connection: Source,
+    now: datetime,
+    account: str | None = None,
+    region: str | None = None,
+) -> Iterator[Note]:
+    """Yield a note for each collector of a lake that has fallen silent; none for a file.
+
+    A collector is silent if it has published nothing for `SILENT_AFTER` times as long as it usually
+    takes, or as the others usually take if it has published once only.
+
+    Args:
+        connection: A connection to a lake or a file.
+        now: The current time.
+        account: Only collectors of this account; None = of all.
+        region: Only collectors of this region; None = of all.
+    """
+    found = connection.execute(
+        sa.text(
+            "SELECT collector, account_id, region, published_at, usual_seconds "
+            "FROM internal.collectors ORDER BY collector, account_id, region"
+        )
+    ).all()
+    collectors: dict[str, list[sa.Row[Any]]] = defaultdict(list)
+    for row in found:
+        collectors[row.collector].append(row)
+    usual = {name: max(row.usual_seconds or 0 for row in rows) for name, rows in collectors.items()}
+    others = median(seconds for seconds in usual.values() if seconds) if any(usual.values()) else 0
+    for name, rows in collectors.items():
+        places = [
+            f"{row.account_id}/{row.region}"
+            for row in rows
+            if account in (None, row.account_id) and region in (None, row.region)
+        ]
+        times = [row.published_at for row in rows if row.published_at is not None]
+        rhythm = timedelta(seconds=usual[name] or others or _NO_RHYTHM)
+        if not places or not times:
+            continue
+        silent = now - max(times)
+        if silent > max(SILENT_AFTER * rhythm, _SHORTEST_SILENCE):
+            more = f" and {len(places) - _PLACES:,} more" if len(places) > _PLACES else ""
+            yield Note(
+                "silent_collector",
+                f"The collector {name} ({', '.join(places[:_PLACES])}{more}) has published "
+                f"nothing for {format_age(silent)}; usually it does every {format_age(rhythm)}.",
+            )
+
+
+def state(connection: Source) -> str:
+    """Return a text that changes with every publish that a connection to a lake shows."""
+    rows = connection.execute(
+        sa.text("SELECT DISTINCT collector, sequence FROM internal.collectors ORDER BY ALL")
+    )
+    return short_hash(repr([tuple(row) for row in rows]))
+
+
+def _of_no_scope(connection: Source) -> Note:
     if connection.execute(sa.text("SELECT EXISTS (FROM training_jobs)")).scalar():
         return Note(
             "one_off",
@@ -207,5 +315,5 @@ def _of_scope(scope: Any, period: Period | None) -> Iterator[Note]:  # noqa: ANN
         yield Note(
             "late_start",
             f"{scope.scope} has no jobs from before {format_time(scope.discovered_from)}. "
-            "To add them, run `sync` with an earlier `--since`.",
+            f"To add them, run `sync` with an earlier `{named('since')}`.",
         )

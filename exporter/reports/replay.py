@@ -49,6 +49,12 @@ class Job(NamedTuple):
     counts: bool = True
 
 
+def in_order(job: Job) -> tuple[object, ...]:
+    """Return the key that orders jobs by what the replay reads of them."""
+    times = (job.created or 0.0, job.ended or 0.0)
+    return (*times, job.family, job.keep_alive, job.usd_per_second, job.counts)
+
+
 class Pool(NamedTuple):
     """The pool of a job from the end of the job on.
 

@@ -13,6 +13,7 @@ from tests.conftest import ACCOUNT, NOON, REGION
 from tests.publish.support import filled
 from tests.support import lakes
 from tests.support.lakes import Collectors
+from tests.support.published import COLLECTORS, Published, fill, part, publish
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +42,23 @@ def three(made: tuple[Collectors, Path], tmp_path: Path) -> Collectors:
 def lake(made: tuple[Collectors, Path], tmp_path: Path) -> Path:
     """Their lake."""
     return Path(shutil.copytree(made[1], tmp_path / "lake"))
+
+
+@pytest.fixture(scope="session")
+def whole_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with jobs and prices of every kind; not to be changed."""
+    path = tmp_path_factory.mktemp("whole") / "whole.duckdb"
+    shutil.copyfile(migrated_file, path)
+    fill(Database(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def published(whole_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """The file, and the lake of two collectors that have a part of it each."""
+    folder = tmp_path_factory.mktemp("lake")
+    parts = {name: part(whole_file, folder / f"{name}.duckdb", name) for name in COLLECTORS}
+    lake = folder / "lake"
+    for name, database in parts.items():
+        publish(database, lake, name)
+    return Published(Database(whole_file), lake, parts)

@@ -13,11 +13,13 @@ import pytest
 
 from exporter.simulator import Behaviour, Fault, Scope, Simulator
 from exporter.store.database import Database
-from tests.reliability.ordeal import STOPS_WITHIN, query, stored
+from tests.reliability.ordeal import STOPS_WITHIN, differences, query, stored
 from tests.support.processes import Ended, Running, Zygotes, holding, program, until
-from tests.support.syncing import differences
 
-SAID = "sagemaker-exporter: Interrupted. What was committed is safe.\n"
+SAID = (
+    "sagemaker-exporter: Interrupted. What was committed is safe; the next sync goes on from "
+    "there.\n"
+)
 
 Start = Callable[..., Running]
 
@@ -85,7 +87,7 @@ def test_a_call_that_hangs_is_left(
 
     simulator.clear_faults()
     assert start().wait().code == 0
-    assert differences(stored(database), jobs) == []
+    assert differences(database, jobs) == []
     # The next sync resumed the listing.
     assert [row[:2] for row in ledger(database)[1:]] == [
         ("backfill", "complete"),
@@ -110,9 +112,10 @@ def test_a_wait_of_the_pacer_is_left(
     process = zygotes.start(
         ["--db", str(database.path), "sync", "--max-rps", "0.1"], simulator.environment(), page=10
     )
-    until(lambda: pages(simulator) > 0)
+    until(lambda: len(simulator.calls) > 2)
     assert stop(process, signal.SIGINT).code == 130
-    assert ledger(database)[0][:2] == ("backfill", "interrupted")
+    # What was read less than ten seconds ago is committed.
+    assert ledger(database) == [("backfill", "interrupted", "interrupted", True, 10, None)]
 
 
 def test_a_run_of_calls_without_waits_is_left(
@@ -161,7 +164,7 @@ def test_a_wait_for_a_reader_is_left(
     assert ledger(database)[0] == (
         "backfill", "interrupted", "the process died", True, 20, None
     )  # fmt: skip
-    assert differences(stored(database), jobs) == []
+    assert differences(database, jobs) == []
 
 
 def test_a_wait_for_another_sync_is_left(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,9 @@ import pytest
 from exporter.errors import BusyError
 from exporter.simulator import Fault, Scope, Simulator
 from exporter.store.database import Database
-from exporter.store.locks import sync_lock
-from tests.reliability.ordeal import query, stored
+from exporter.store.locks import is_syncing, sync_lock
+from tests.reliability.ordeal import differences, query
 from tests.support.processes import Zygotes, holding, until
-from tests.support.syncing import differences
 
 
 def sync(path: Path, *options: str) -> list[str]:
@@ -39,7 +39,7 @@ def test_a_timeout_names_the_pid_of_the_lock_holder(
     assert "for longer than 0.5 s. Nothing is lost." in failure
 
     assert zygotes.run(sync(database.path), simulator.environment()).code == 0
-    assert differences(stored(database), scope) == []
+    assert differences(database, scope) == []
 
 
 def test_a_reader_that_arrives_during_a_sync_is_waited_for_once(
@@ -131,7 +131,7 @@ def test_a_second_sync_waits_until_the_first_ends_or_dies(
     first.wait()
     outcomes = query(database, "SELECT outcome, error FROM sync_runs ORDER BY started_at")
     assert outcomes == [("complete", None)]
-    assert differences(stored(database), scope) == []
+    assert differences(database, scope) == []
 
 
 def test_a_file_and_a_link_to_it_share_one_lock(database: Database, tmp_path: Path) -> None:
@@ -155,5 +155,23 @@ def test_concurrent_syncs_of_one_file_all_succeed(
         for _ in range(3)
     ]
     assert [process.wait().code for process in processes] == [0, 0, 0]
-    assert differences(stored(database), scope) == []
+    assert differences(database, scope) == []
     assert query(database, "SELECT count(*), sum(jobs_inserted) FROM sync_runs") == [(3, 20)]
+
+
+def test_no_lock_file_stays_without_a_database(tmp_path: Path) -> None:
+    """A process that has waited for a lock whose file is removed takes a new one."""
+    path = tmp_path / "new.duckdb"
+    first = ExitStack()
+    first.enter_context(sync_lock(path, 0))
+    with sync_lock(path, 5, sleep=lambda _: first.close()):
+        assert [file.name for file in tmp_path.iterdir()] == ["new.duckdb.lock"]
+        with pytest.raises(BusyError), sync_lock(path, 0):
+            pass
+        assert is_syncing(path)
+    assert list(tmp_path.iterdir()) == []
+    assert not is_syncing(path)
+    path.touch()
+    with sync_lock(path, 0):
+        pass
+    assert (tmp_path / "new.duckdb.lock").exists()

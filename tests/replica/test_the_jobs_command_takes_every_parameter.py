@@ -16,6 +16,7 @@ import pytest
 from exporter import client
 from exporter.cli import main
 from exporter.replica.found import find
+from exporter.replica.sources import FileSource
 from exporter.store.database import Database
 from exporter.store.listing import Listed
 from exporter.store.scopes import ScopeKey
@@ -106,7 +107,13 @@ def test_pages_may_have_any_length_and_name_the_next_token(jobs: Jobs) -> None:
 def test_a_long_list_is_read_in_chunks(filled: Database, params: dict[str, str]) -> None:
     def listed(chunk: int) -> list[Listed]:
         found = find(
-            filled, params, account=None, region=None, deleted=False, most=None, chunk=chunk
+            FileSource(filled),
+            params,
+            account=None,
+            region=None,
+            deleted=False,
+            most=None,
+            chunk=chunk,
         )
         assert found.token is None
         return list(found.jobs)
@@ -142,9 +149,15 @@ def test_deleted_jobs_are_listed_when_asked_for(jobs: Jobs, filled: Database) ->
 def test_jobs_are_printed_in_every_format(jobs: Jobs, tmp_path: Path) -> None:
     _, out, _ = jobs("--max-results", "2", "--format", "markdown")
     assert out.startswith("| training_job_name | training_job_status |")
-    _, out, _ = jobs("--max-results", "2")
-    assert out.splitlines()[2].startswith("job-11")
-    assert "There are more jobs: --next-token" in out
+    _, out, _ = jobs("--max-results", "2", "--sort-order", "Ascending")
+    names, _, first = (line.split("  ") for line in out.splitlines()[:3])
+    assert [name.strip() for name in names if name][:4] == [
+        *("training job name", "training job status", "warm pool status", "creation time"),
+    ]
+    # To the second, and without what only programs need: ARNs and tokens.
+    assert [cell.strip() for cell in first if cell][3] == "2026-10-01T00:00:00Z"
+    assert "arn:" not in out
+    assert "There are more jobs: raise --max-results, or leave it out." in out
     path = tmp_path / "jobs.parquet"
     assert jobs("--format", "parquet", "--output", str(path)) == (0, "", "")
     rows = pq.read_table(path).to_pylist()

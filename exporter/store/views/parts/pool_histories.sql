@@ -34,42 +34,77 @@ replayed_job AS (
     FROM block_job
 ),
 
--- One row per family of a specification: what was observed.
+-- One row per keep-alive period of a family and team of a specification: what was observed.
+observed AS (
+    SELECT
+        account_id, region, specification, family, team, keep_alive_seconds,
+        count(*) FILTER (WHERE is_ended_here) AS jobs,
+        count(*) FILTER (WHERE is_ended_here AND had_pool) AS pools,
+        count(*) FILTER (WHERE is_ended_here AND had_pool AND warm_pool_status = 'Reused')
+            AS reused,
+        count(*) FILTER (WHERE is_ended_here AND keep_alive_seconds > 0 AND had_pool IS FALSE)
+            AS denied,
+        count(*) FILTER (WHERE is_ended_here AND pool_from IS NOT NULL) AS ends,
+        count(*) FILTER (WHERE is_ended_here AND pool_from IS NOT NULL AND counts)
+            AS replayed_ends,
+        -- A pool without seconds was probably never kept. It must not stop a suggestion.
+        count(*) FILTER (WHERE usd IS NOT NULL OR (is_unpriced AND had_pool)) AS kept,
+        sum(usd) AS usd,
+        count(*) FILTER (
+            WHERE warm_pool_status = 'Terminated'
+            AND (usd IS NOT NULL OR (is_unpriced AND had_pool))
+        ) AS wasted,
+        sum(usd) FILTER (WHERE warm_pool_status = 'Terminated') AS wasted_usd,
+        count(*) FILTER (WHERE is_unpriced) AS unpriced,
+        count(*) FILTER (WHERE usd IS NULL AND is_unpriced AND had_pool) AS unpriced_pools
+    FROM replayed_job
+    WHERE is_ended_here OR usd IS NOT NULL OR is_unpriced
+    GROUP BY account_id, region, specification, family, team, keep_alive_seconds
+),
+
+-- One row per family of a specification, and one per specification with a list of its families.
 family AS (
     SELECT
         account_id, region, specification,
-        {
-            'name': family,
-            'jobs': count(*) FILTER (WHERE is_ended_here),
-            'pools': count(*) FILTER (WHERE is_ended_here AND had_pool),
-            'reused': count(*) FILTER (
-                WHERE is_ended_here AND had_pool AND warm_pool_status = 'Reused'
-            ),
-            'denied': count(*) FILTER (
-                WHERE is_ended_here AND keep_alive_seconds > 0 AND had_pool IS FALSE
-            ),
-            'ends': count(*) FILTER (WHERE is_ended_here AND pool_from IS NOT NULL),
-            'replayed_ends': count(*) FILTER (
-                WHERE is_ended_here AND pool_from IS NOT NULL AND counts
-            ),
-            'keep_alive': histogram(keep_alive_seconds) FILTER (WHERE is_ended_here),
-            -- A pool without seconds was probably never kept. It must not stop a suggestion.
-            'kept': count(*) FILTER (WHERE usd IS NOT NULL OR (is_unpriced AND had_pool)),
-            'usd': sum(usd),
-            'wasted': count(*) FILTER (
-                WHERE warm_pool_status = 'Terminated'
-                AND (usd IS NOT NULL OR (is_unpriced AND had_pool))
-            ),
-            'wasted_usd': sum(usd) FILTER (WHERE warm_pool_status = 'Terminated'),
-            'unpriced': count(*) FILTER (WHERE is_unpriced),
-            'unpriced_pools': count(*) FILTER (WHERE usd IS NULL AND is_unpriced AND had_pool)
-        } AS observed
-    FROM replayed_job
-    WHERE is_ended_here OR usd IS NOT NULL OR is_unpriced
+        family AS name,
+        CAST(sum(jobs) AS BIGINT) AS jobs,
+        CAST(sum(pools) AS BIGINT) AS pools,
+        CAST(sum(reused) AS BIGINT) AS reused,
+        CAST(sum(denied) AS BIGINT) AS denied,
+        CAST(sum(ends) AS BIGINT) AS ends,
+        CAST(sum(replayed_ends) AS BIGINT) AS replayed_ends,
+        list({'seconds': keep_alive_seconds, 'jobs': jobs, 'team': team}) AS keep_alive,
+        CAST(sum(kept) AS BIGINT) AS kept,
+        sum(usd) AS usd,
+        CAST(sum(wasted) AS BIGINT) AS wasted,
+        sum(wasted_usd) AS wasted_usd,
+        CAST(sum(unpriced) AS BIGINT) AS unpriced,
+        CAST(sum(unpriced_pools) AS BIGINT) AS unpriced_pools
+    FROM observed
     GROUP BY account_id, region, specification, family
 ),
 family_list AS (
-    SELECT account_id, region, specification, list(observed ORDER BY observed.name) AS families
+    SELECT
+        account_id, region, specification,
+        list(
+            {
+                'name': name,
+                'jobs': jobs,
+                'pools': pools,
+                'reused': reused,
+                'denied': denied,
+                'ends': ends,
+                'replayed_ends': replayed_ends,
+                'keep_alive': keep_alive,
+                'kept': kept,
+                'usd': usd,
+                'wasted': wasted,
+                'wasted_usd': wasted_usd,
+                'unpriced': unpriced,
+                'unpriced_pools': unpriced_pools
+            }
+            ORDER BY name
+        ) AS families
     FROM family
     GROUP BY account_id, region, specification
 ),

@@ -49,6 +49,7 @@ job AS MATERIALIZED (
     SELECT
         pool_job.job_id, pool_job.account_id, pool_job.region,
         coalesce(pool_job.job_family, pool_job.training_job_name) AS family,
+        pool_job.team,
         split_part(pool_job.training_job_arn, ':', 2) AS partition_name,
         epoch(pool_job.creation_time) AS created,
         epoch(pool_job.training_end_time) AS ended,
@@ -57,16 +58,7 @@ job AS MATERIALIZED (
         greatest(coalesce(detail.keep_alive_seconds, 0), 0) AS keep_alive_seconds,
         CASE WHEN pool_job.training_plan_arn IS NULL THEN /*part specification*/ END
             AS specification,
-        -- SageMaker keeps a pool after a job that completed, was stopped after its launch, or
-        -- failed by its own fault.
-        detail.training_start_time IS NOT NULL
-        AND (
-            pool_job.training_job_status IN ('Completed', 'Stopped')
-            OR (
-                pool_job.training_job_status = 'Failed'
-                AND regexp_matches(detail.failure_reason, '^(AlgorithmError|ClientError)')
-            )
-        ) AS may_leave_pool,
+        detail.training_start_time IS NOT NULL AND /*part keeps_pool*/ AS may_leave_pool,
         pool_cost.usd,
         coalesce(pool_cost.is_unpriced, FALSE) AS is_unpriced,
         pool_job.creation_time >= bounds.since_at AND pool_job.creation_time < bounds.until_at
@@ -78,10 +70,12 @@ job AS MATERIALIZED (
         ) AS is_ended_here,
         /*part had_pool*/ AS had_pool,
         CASE
-            -- Of many jobs, every n-th one tells as much for the medians.
+            -- Of many jobs, every n-th one tells as much for the medians. The remainder spreads
+            -- times of whole seconds, too.
             WHEN
                 is_created_here
-                AND hash(pool_job.job_id) % (SELECT 1 + count(*) // 20000 FROM pool_job) = 0
+                AND epoch_us(pool_job.creation_time) % 1000003
+                % (SELECT 1 + count(*) // 20000 FROM pool_job) = 0
                 THEN epoch(/*part training_began_at*/) - created
         END AS start_seconds
     FROM pool_job
@@ -126,6 +120,12 @@ card AS MATERIALIZED (
     FROM internal.rate_card
 ),
 
+-- One row per account with prices of its own; the empty one stands for all others.
+card_account AS (
+    SELECT DISTINCT account_id
+    FROM card
+),
+
 /*part bill_rates*/,
 
 -- The jobs, with the cost of a second of their pools, at the account's own prices on the day on
@@ -167,15 +167,13 @@ priced_job AS (
         ) AS usd_per_second
     FROM job
     LEFT JOIN taken ON job.job_id = taken.job_id
+    LEFT JOIN card_account ON job.account_id = card_account.account_id
     LEFT JOIN card
         ON
             job.instance_type = card.instance_type
             AND job.region = card.region
             AND card.component = 'Training Warm Pool'
-            AND CASE
-                WHEN job.account_id IN (SELECT account_id FROM card) THEN job.account_id
-                ELSE ''
-            END = card.account_id
+            AND coalesce(card_account.account_id, '') = card.account_id
             AND CAST(make_timestamp(CAST(job.ended * 1000000 AS BIGINT)) AS DATE) >= card.valid_from
             AND CAST(make_timestamp(CAST(job.ended * 1000000 AS BIGINT)) AS DATE) < card.valid_to
     LEFT JOIN bill_rate AS paid

@@ -5,6 +5,7 @@ named_link AS (
     SELECT
         before.job_id,
         before.creation_time,
+        any_value(before.training_job_name) AS training_job_name,
         arg_min(following.job_id, following.creation_time) AS next_id
     FROM pool_job AS before
     INNER JOIN pool_job AS following
@@ -24,6 +25,6 @@ pool_link AS MATERIALIZED (
     FROM named_link
     QUALIFY row_number() OVER (
         PARTITION BY next_id
-        ORDER BY creation_time DESC, job_id DESC
+        ORDER BY creation_time DESC, training_job_name DESC
     ) = 1
 )

@@ -1,0 +1,154 @@
+"""A reader sees one whole publish of each collector, whatever is under way."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.publish import delta, layout, reading, storage
+from exporter.publish.delta import Writer
+from exporter.publish.layout import Table
+from exporter.publish.plan import Partition
+from exporter.reports import running
+from exporter.reports.catalogue import find
+from exporter.reports.periods import Period
+from exporter.store.database import Database
+from tests.support.published import COLLECTORS, NOW, OTHER, Published, part, publish
+
+Rows = dict[str, list[str]]
+#: What a publish changes: a job that costs more, and one that is not there any more.
+CHANGES = (
+    "UPDATE training_job_details SET billable_seconds = billable_seconds + 600 "
+    "WHERE training_job_arn LIKE '%:training-job/nightly-9'",
+    "DELETE FROM training_job_details WHERE training_job_arn LIKE '%:training-job/nightly-10'",
+    "DELETE FROM training_jobs WHERE training_job_arn LIKE '%:training-job/nightly-10'",
+    "UPDATE sync_scopes SET watermark = watermark + INTERVAL 1 HOUR",
+)
+
+
+class Stopped(Exception):
+    """Stands for a SIGKILL."""
+
+
+class Stopping(delta.Lake):
+    """Writes a lake, and is stopped after some commits."""
+
+    def __init__(self, where: storage.Place, commits: int) -> None:
+        super().__init__(where, storage.Options(where))
+        self.left = commits
+
+    def replace(
+        self, table: Table, partitions: Iterable[Partition], rows: Any, writer: Writer
+    ) -> None:
+        super().replace(table, partitions, rows, writer)
+        self.left -= 1
+        if not self.left:
+            raise Stopped
+
+
+class Overtaken(reading.Lake):
+    """Reads a lake while somebody publishes, right after it has read what is published."""
+
+    def __init__(self, lake: Path, database: Database) -> None:
+        where = storage.place(str(lake))
+        super().__init__(where, storage.Options(where))
+        self._database = database
+
+    def _owners(self, *known: Any) -> reading.Owners:
+        found = super()._owners(*known)
+        publish(self._database, Path(self.where.uri), "one")
+        return found
+
+
+@pytest.fixture
+def lake(published: Published, tmp_path: Path) -> Path:
+    """A copy of the lake."""
+    return Path(shutil.copytree(published.lake, tmp_path / "lake"))
+
+
+@pytest.fixture
+def changed(published: Published, tmp_path: Path) -> Database:
+    """The file of the first collector, which has changed since its publish."""
+    path = tmp_path / "one.duckdb"
+    shutil.copyfile(published.parts["one"].path, path)
+    database = Database(path)
+    with database.writing() as connection:
+        for statement in CHANGES:
+            connection.exec_driver_sql(statement)
+    return database
+
+
+def content(lake: Path | reading.Lake) -> Rows:
+    """Return the rows of every table of a lake, in any one order."""
+    opened = lake if isinstance(lake, reading.Lake) else reading.lake(str(lake))
+    with opened.reading() as connection:
+        return {
+            table.name: sorted(map(repr, connection.exec_driver_sql(f"FROM lake.{table.name}")))
+            for table in layout.tables()
+        }
+
+
+def test_a_killed_publish_is_not_seen_and_the_next_one_is(lake: Path, changed: Database) -> None:
+    before = content(lake)
+    where = storage.place(str(lake))
+    commits = 0
+    while True:
+        commits += 3
+        with suppress(Stopped):
+            stopping = Stopping(where, commits)
+            publish(changed, lake, "one", lake=stopping)
+            break
+        assert content(lake) == before, f"after {commits} commits"
+    assert commits > 3
+    after = content(lake)
+    assert after != before
+    assert content(Path(shutil.copytree(lake, lake.parent / "again"))) == after
+
+
+def test_a_publish_between_two_tables_is_not_seen(lake: Path, changed: Database) -> None:
+    before = content(lake)
+    assert content(Overtaken(lake, changed)) == before
+    assert content(lake) != before
+
+
+def test_a_new_collector_is_seen_after_its_first_publish(whole_file: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    parts = {name: part(whole_file, tmp_path / f"{name}.duckdb", name) for name in COLLECTORS}
+    publish(parts["one"], lake, "one")
+    before = content(lake)
+    with suppress(Stopped):
+        publish(parts["other"], lake, "other", lake=Stopping(storage.place(str(lake)), 4))
+    assert content(lake) == before
+    publish(parts["other"], lake, "other")
+    after = content(lake)
+    assert {name: len(rows) for name, rows in after.items()} != {
+        name: len(rows) for name, rows in before.items()
+    }
+
+
+def test_after_another_publish_the_reports_are_those_of_the_changed_file(
+    lake: Path, changed: Database, whole_file: Path, tmp_path: Path
+) -> None:
+    file = Database(Path(shutil.copyfile(whole_file, tmp_path / "whole.duckdb")))
+    of_one = f" AND training_job_arn NOT LIKE '%:{OTHER}:%'"
+    with file.writing() as connection:
+        for statement in CHANGES:
+            where = of_one if "training_job_arn" in statement else f" WHERE account_id <> '{OTHER}'"
+            connection.exec_driver_sql(statement + where)
+    publish(changed, lake, "one")
+    with file.reading() as before, reading.lake(str(lake)).reading() as after:
+        for name in ("training-cost", "warm-pool-chains", "running-now", "keep-alive-results"):
+            report = find(name)
+            period = Period(date(2026, 10, 1), date(2026, 12, 1)) if report.period else None
+            request = running.Request(period=period, now=NOW)
+            expected, found = (running.run(each, report, request) for each in (before, after))
+            assert list(found.rows) == list(expected.rows), name
+            assert replace(found, rows=()) == replace(expected, rows=())
+            assert len(list(expected.rows)) > 0

@@ -1,0 +1,44 @@
+"""Every report, with every option, gives the same rows and notes on a server as over a file.
+
+The server is Sail in cluster mode. `make spark` does the same on Spark with two worker processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from exporter.publish import reading
+from exporter.publish.spark import remote
+from exporter.reports.catalogue import Report, catalogue
+from tests.publish.test_reports_over_a_lake_equal_those_of_the_file import found, requests
+from tests.spark.sail import sail
+from tests.support.published import Published
+
+REPORTS = list(catalogue().values())
+Both = tuple[sa.Connection, remote.Remote]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with sail() as uri:
+        yield uri
+
+
+@pytest.fixture(scope="module")
+def both(published: Published, server: str) -> Iterator[Both]:
+    """The file, and the lake on the server."""
+    with (
+        published.file.reading() as file,
+        remote.opened(server, reading.lake(str(published.lake))) as lake,
+    ):
+        yield file, lake
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
+def test_a_report_is_the_same(report: Report, both: Both) -> None:
+    file, lake = both
+    for request in requests(report, file):
+        assert found(lake, report, request) == found(file, report, request), request
