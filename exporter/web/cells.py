@@ -51,7 +51,7 @@ class Key(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What a cell adds up: amounts in 10^-12 USD, and numbers of pools and cost lines.
+    """What a cell adds up: amounts in 10^-12 USD, numbers of pools, and whether more is not known.
 
     Attributes:
         training: Known cost of training.
@@ -62,8 +62,8 @@ class Sums(NamedTuple):
         reused_pools: Pools of these that another job reused.
         carried: Pools of these that were idle in the bucket before, too.
         carried_reused: The same of `reused_pools`.
-        unknown_training: Cost lines of training without a known cost.
-        unknown_pools: Cost lines of pools without a known cost.
+        unknown_training: Above 0 if a part of the cost of training is not known.
+        unknown_pools: Above 0 if a part of the cost of pools is not known.
     """
 
     training: int = 0
