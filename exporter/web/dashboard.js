@@ -429,6 +429,8 @@ function showAdvice(filter) {
   document.querySelectorAll("[data-row]").forEach(function (one) {
     one.hidden = !isShown[Number(one.dataset.row)];
   });
+  const others = byId("others");
+  if (others !== null) others.hidden = !others.querySelector("[data-row]:not([hidden])");
   byId("saving").textContent = saved(sums.changes, sums.idle, sums.then, sums.minutes);
   const total = byId("advice-total");
   if (total === null) return;
@@ -441,7 +443,7 @@ function showAdvice(filter) {
   ];
   total.querySelectorAll(".number").forEach((cell, place) => (
     cell.replaceChildren(...texts[place].childNodes)));
-  byId("no-change").hidden = sums.changes > 0;
+  if (byId("no-change")) byId("no-change").hidden = sums.changes > 0;
 }
 
 function showIdle(filter) {
