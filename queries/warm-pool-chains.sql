@@ -7,7 +7,7 @@
 -- param: top integer = 20: Number of chains to show
 -- bar: idle_usd
 -- limit: idle_usd
--- column: started_at wide: When the first job started
+-- column: started_at key aside: When the first job started
 -- column: family: Family of the first job; in the total, shown chains of all chains
 -- column: instance_type: Instance type
 -- column: instances count wide: Number of instances

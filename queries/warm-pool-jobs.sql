@@ -5,7 +5,7 @@
 -- param: top integer = 20: Number of jobs to show
 -- bar: cost_usd
 -- limit: cost_usd
--- column: job: Name of the job; in the total, shown jobs of all jobs
+-- column: job key: Name of the job; in the total, shown jobs of all jobs
 -- column: family wide: Family of the job
 -- column: instance_type: Instance type
 -- column: instance_hours hours wide: Idle hours × instances in the period

@@ -65,17 +65,19 @@ def dashboard(app: App, wanted: DashboardOptions) -> None:
     and instance type, training cost, idle pools, and how fresh the data is. Its filters work
     without a server. Its figures are those of the reports.
     """
-    from exporter.reports.output import target
-    from exporter.web import figures, page
+    from exporter.commands.dashboard import write
 
     path = None if wanted.output == _STDOUT else wanted.output
     if wanted.open and path is None:
         raise UsageError("--open needs a file: use --output FILE.html.")
-    period = figures.choose_period(since=wanted.since, until=wanted.until, today=app.now.date())
-    with target(path) as stream:
-        with app.database().reading() as connection:
-            found = figures.read(connection, period, app.now, wanted.minute_usd)
-        stream.write(page.render(found).encode())
+    write(
+        app.database().reading,
+        path,
+        since=wanted.since,
+        until=wanted.until,
+        minute_usd=wanted.minute_usd,
+        now=app.now,
+    )
     if path is None:
         return
     app.notify(f"Wrote {path}.")

@@ -23,6 +23,7 @@ from exporter.reports.replay import (
     fitting,
 )
 from exporter.reports.values import period
+from exporter.text import counted
 
 Row = Mapping[str, Any]
 
@@ -242,7 +243,8 @@ class _History:
             return "the current setting is best"
         remarks = []
         if family.denied:
-            remarks.append(f"{family.denied} jobs asked for a pool and got none: check the quota")
+            jobs = counted(family.denied, "job")
+            remarks.append(f"{jobs} asked for a pool and got none: check the quota")
         elif plan.get(name) and not family.pools:
             remarks.append("needs a warm pool quota")
         if plan.get(name) and self.row["warm_starts"] == 0:

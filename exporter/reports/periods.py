@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from exporter.errors import UsageError
+from exporter.spelling import named
 
 #: One day.
 DAY = timedelta(days=1)
@@ -73,7 +74,10 @@ def choose(
     """
     if month is not None:
         if since is not None or until is not None:
-            raise UsageError("--month excludes --since and --until.", "Use one or the other.")
+            raise UsageError(
+                f"{named('month')} excludes {named('since')} and {named('until')}.",
+                "Use one or the other.",
+            )
         return of_month(month)
     this_month = today.replace(day=1)
     if since is None and until is None and kind == "last-month":
@@ -86,7 +90,7 @@ def choose(
     if start >= end:
         raise UsageError(
             f"The period from {start} to {end} is empty.",
-            "--until is exclusive: use a later end date.",
+            f"{named('until')} is exclusive: use a later end date.",
         )
     return Period(start, end)
 

@@ -52,7 +52,7 @@ VIEWS = {
 
 
 #: A view over these tables: daily_costs with more columns of the job.
-COST_LINES = """
+COST_LINES = view_files.compose("""
 CREATE VIEW internal.cost_lines AS
 SELECT
     coalesce(
@@ -64,6 +64,7 @@ SELECT
     detail.failure_reason,
     detail.role_arn,
     detail.keep_alive_seconds,
+    /*part had_pool*/ AS had_pool,
     FALSE AS is_instant,
     cost.component LIKE 'Training Warm Pool%' AS is_pool,
     cost.component LIKE '%ML storage' AS is_storage,
@@ -72,7 +73,7 @@ SELECT
 FROM daily_costs AS cost
 LEFT JOIN training_jobs AS job USING (training_job_arn, creation_time)
 LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
-"""
+""")
 
 
 class Bench:

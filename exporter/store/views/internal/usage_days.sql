@@ -22,6 +22,7 @@
 -- volume_size_gb: Volume of each instance
 -- warm_pool_status, reused_by_job, is_deleted: as in job_days
 -- retained_seconds: ResourceRetainedBillableTimeInSeconds, for one instance
+-- had_pool: as in job_days
 -- keep_alive_seconds: KeepAlivePeriodInSeconds; NULL = not known
 -- is_over, from_time, training_end_time: as in job_days
 -- started_at: Start of the whole usage; NULL = not known
@@ -339,7 +340,7 @@ SELECT
     job_id, training_job_arn, creation_time, account_id, region, training_job_name, job_family,
     team, training_job_status, failure_reason, role_arn, tags, specification, component,
     instance_type, instance_count, volume_size_gb, warm_pool_status, reused_by_job, is_deleted,
-    retained_seconds, known_keep_alive_seconds AS keep_alive_seconds, is_over, from_time,
+    retained_seconds, had_pool, known_keep_alive_seconds AS keep_alive_seconds, is_over, from_time,
     training_end_time,
     CASE WHEN start_is_known THEN make_timestamptz(started_us) END AS started_at,
     CASE

@@ -13,10 +13,10 @@ from typing import Any, Final, TextIO, cast
 
 import duckdb
 
+from exporter.bills import cost_explorer
+from exporter.bills.files import is_data, is_hidden
+from exporter.bills.formats import canonical
 from exporter.errors import UsageError
-from exporter.reconcile import cost_explorer
-from exporter.reconcile.files import is_data, is_hidden
-from exporter.reconcile.formats import canonical
 from exporter.sql import identifier, literal
 from exporter.store.batches import stream
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from exporter.bills.versions import Choice, Found, choose
 from exporter.errors import UsageError
-from exporter.reconcile.versions import Choice, Found, choose
 
 _SUFFIXES: Final = (".parquet", ".csv", ".csv.gz", ".zip")
 #: Read this much of a file at once to compare its content with another's.

@@ -11,13 +11,13 @@ from typing import Final
 
 import duckdb
 
+from exporter.bills.files import files_of
+from exporter.bills.formats import Format, format_of, line_sql
+from exporter.bills.lines import OF_TRAINING, classify_lines, find_billed
+from exporter.bills.parts import parts_of, source_of
+from exporter.bills.versions import Choice
 from exporter.errors import UsageError
 from exporter.files import temporary
-from exporter.reconcile.files import files_of
-from exporter.reconcile.formats import Format, format_of, line_sql
-from exporter.reconcile.lines import OF_TRAINING, classify_lines, find_billed
-from exporter.reconcile.parts import parts_of, source_of
-from exporter.reconcile.versions import Choice
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import duckdb
 
+from exporter.bills.classify import ON_DEMAND
 from exporter.prices.rows import COLUMNS, LIMIT, UNITS, Price
-from exporter.reconcile.classify import ON_DEMAND
 
 
 class _Day(NamedTuple):

@@ -9,8 +9,8 @@ from typing import Any, Final
 import duckdb
 from sqlalchemy import Connection, text
 
-from exporter.reconcile.classify import ON_DEMAND, SPOT, TRAINING_PLAN
-from exporter.reconcile.exports import Export
+from exporter.bills.classify import ON_DEMAND, SPOT, TRAINING_PLAN
+from exporter.bills.exports import Export
 from exporter.store.batches import fetch
 
 _DAYS: Final = f"""

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from exporter.bills.net import NetRates
 from exporter.errors import UsageError
 from exporter.prices import rows
 from exporter.prices.effects import ChangedMonth, changed_months, costs_of_past_months
 from exporter.prices.imports import record_import
-from exporter.reconcile.net import NetRates
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from typing import Final
 
 import duckdb
 
+from exporter.bills.classify import classify, purchase_of
+from exporter.bills.regions import region_of
 from exporter.errors import UsageError
-from exporter.reconcile.classify import classify, purchase_of
-from exporter.reconcile.regions import region_of
 
 
 def classify_lines(workspace: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -7,8 +7,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from exporter.reconcile import Export, Reconciliation
+from exporter.bills import Export, Reconciliation
 from exporter.reports.result import Note
+from exporter.spelling import named
 from exporter.text import counted
 
 #: The kinds of lines that a note lists; the rest is summed up.
@@ -36,12 +37,16 @@ def _comparison_notes(found: Reconciliation, shown: int) -> Iterator[Note]:
     )
     if lines > shown:
         agreeing = counted(lines - shown, "line")
-        yield Note("agreeing", f"Not shown: {agreeing} without a difference; --all shows all.")
+        yield Note(
+            "agreeing",
+            f"Not shown: {agreeing} without a difference; {named('all', True)} shows all.",
+        )
     if found.usd_differences:
         yield Note(
             "money",
             f"The money of {counted(len(found.usd_differences), 'line')} differs: "
-            "--rates FILE writes what the bill really charged, for `prices import`.",
+            f"{named('rates', word='FILE')} writes what the bill really charged, for "
+            "`prices import`.",
         )
     amounts: dict[str, Decimal] = {}
     for line in found.lines:

@@ -19,8 +19,8 @@ from typing import Final
 
 import duckdb
 
+from exporter.bills.classify import TRAINING_PLAN
 from exporter.prices.rows import LIMIT, UNITS
-from exporter.reconcile.classify import TRAINING_PLAN
 from exporter.store.batches import Batch, fetch
 
 #: Less money than this is rounding.
