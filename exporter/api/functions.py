@@ -446,15 +446,15 @@ def dashboard(
     until: Time | None = None,
     minute_usd: Decimal | float | str | None = None,
 ) -> Path:
-    """Write one HTML page with charts of what warm pools cost and how they are used.
+    """Write one HTML page: who wastes what on warm pools, and which settings to change.
 
     Args:
         db: The DuckDB file: a path, or a `duckdb:///` URL.
         output: The HTML file to write. If an error occurs, an existing file stays as it was.
         since: First UTC day; None = the last 12 calendar months, including this one.
         until: End date, UTC, exclusive.
-        minute_usd: What one minute of startup time is worth to you, in USD. With it, the page
-            suggests keep-alive periods.
+        minute_usd: What one minute of startup time is worth to you, in USD; None = as in
+            keep-alive-advice.
 
     Returns:
         The path of the file.
