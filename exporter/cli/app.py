@@ -40,6 +40,7 @@ class App:
         quiet: Whether only errors and results are printed.
         log_format: `text` or `json`.
         given: Global options that stand after the command.
+        is_syncing: Whether the command is a sync, which the next one continues.
     """
 
     config_file: ConfigFile = field(default_factory=ConfigFile)
@@ -50,6 +51,7 @@ class App:
     quiet: bool = False
     log_format: str = "text"
     given: set[str] = field(default_factory=set)
+    is_syncing: bool = False
 
     def begin(self) -> None:
         """Start the log, once every option before and after the command is known."""

@@ -97,7 +97,10 @@ def _run(app: App, args: Sequence[str] | None) -> int:
 
 
 def _interrupted(app: App) -> int:
-    _complain(app, "Interrupted. What was committed is safe.")
+    if app.is_syncing:
+        _complain(app, "Interrupted. What was committed is safe; the next sync goes on from there.")
+    else:
+        _complain(app, "Interrupted. What was committed is safe.")
     return Terminated.exit_code if Terminated.came else 130
 
 

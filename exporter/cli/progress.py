@@ -1,48 +1,63 @@
-"""The progress of a sync at a terminal: one line per scope while it runs.
+"""The progress of a sync at a terminal: one line per scope while it runs, from listing to details.
 
-A listing returns jobs by ascending creation time, so the creation time that it has reached says
-how far it has come between the first job and now. Rate and remaining time follow from that.
+A line has the region, a bar, what is read, and the time that is left (see
+`exporter.syncing.remaining`). It fits 80 columns.
 """
 
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
+import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.table import Column
+from rich.text import Text
 
-from exporter.text import counted
-from exporter.times import format_time
+from exporter.times import format_age
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from exporter.store.scopes import ScopeKey
-    from exporter.syncing.plan import Listing
+    from exporter.syncing.progress import Doing
 
-_DAY: Final = 86_400.0
+#: Widest line in columns; the bar takes what the texts leave of it.
+_WIDEST: Final = 100
 
 
 class Terminal:
-    """Shows progress on standard error; an `exporter.syncing.progress.Progress`.
+    """Shows progress on a terminal; an `exporter.syncing.progress.Progress`.
 
     The threads of the scopes call it. A line disappears when its scope is done.
+
+    Args:
+        console: The terminal; None = standard error.
     """
 
-    def __init__(self) -> None:
+    is_watched = True
+
+    def __init__(self, console: Console | None = None) -> None:
         self._guard = threading.Lock()
         self._tasks: dict[ScopeKey, TaskID] = {}
-        self._starts: dict[ScopeKey, float] = {}
+        console = console or Console(stderr=True)
+        console.width = min(console.width, _WIDEST)
         self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=16),
-            TextColumn("{task.fields[state]}"),
-            TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[state]}", table_column=Column(no_wrap=True)),
+            _TimeLeft(table_column=Column(no_wrap=True)),
+            console=console,
             transient=True,
+            expand=True,
         )
+
+    @property
+    def renderable(self) -> RenderableType:
+        """The lines as they are now."""
+        return self._progress.get_renderable()
 
     def __enter__(self) -> Terminal:
         """Start drawing."""
@@ -58,46 +73,61 @@ class Terminal:
         """Leave the terminal as it was."""
         self._progress.stop()
 
-    def listing(self, scope: ScopeKey, listing: Listing, jobs: int, pages: int) -> None:
-        """Show the creation time that a listing has reached."""
-        state = f"{listing.mode}: {counted(jobs, 'job')}, {counted(pages, 'page')}"
-        position = listing.position or listing.created_after
-        if position is None:
-            self._show(scope, state, None, None)
-            return
-        end = listing.created_before or listing.began_at or datetime.now(UTC)
-        with self._guard:
-            start = self._starts.setdefault(scope, position.timestamp())
-        self._show(
-            scope,
-            f"{state}, at {format_time(position)[:16]}",
-            max(position.timestamp() - start, 0.0),
-            max(end.timestamp() - start, 1.0),
+    def show(self, scope: ScopeKey, doing: Doing) -> None:
+        """Show how far a scope has come."""
+        task = self._task(scope)
+        ends_at = None
+        if doing.seconds_left is not None:
+            ends_at = time.monotonic() + doing.seconds_left
+        self._progress.update(
+            task,
+            state=_state(doing),
+            ends_at=ends_at,
+            completed=doing.share or 0.0,
+            total=None if doing.share is None else 1.0,
         )
-
-    def looking_up(self, scope: ScopeKey, done: int, total: int) -> None:
-        """Show how many jobs have been looked up by name."""
-        self._show(scope, f"details: {done:,} of {total:,}", done, total)
 
     def waiting(self, scope: ScopeKey, reason: str, seconds: float) -> None:
         """Show what a call waits for."""
         if seconds >= 1:
-            self._show(scope, f"waiting {seconds:.0f} s: {reason}", None, None)
+            self._progress.update(self._task(scope), state=f"waiting {seconds:.0f} s: {reason}")
 
     def finished(self, scope: ScopeKey) -> None:
         """Remove the line of the scope."""
         with self._guard:
             task = self._tasks.pop(scope, None)
-            self._starts.pop(scope, None)
         if task is not None:
             self._progress.remove_task(task)
 
-    def _show(self, scope: ScopeKey, state: str, done: float | None, total: float | None) -> None:
+    def _task(self, scope: ScopeKey) -> TaskID:
         with self._guard:
             if scope not in self._tasks:
-                self._tasks[scope] = self._progress.add_task(str(scope), total=None, state="")
-            task = self._tasks[scope]
-        if total is None:
-            self._progress.update(task, state=state)
-        else:
-            self._progress.update(task, state=state, completed=done, total=total)
+                several = any(other.account_id != scope.account_id for other in self._tasks)
+                self._tasks[scope] = self._progress.add_task("", total=None, state="", ends_at=None)
+                for key, task in self._tasks.items():
+                    self._progress.update(task, description=_name(key, with_account=several))
+            return self._tasks[scope]
+
+
+class _TimeLeft(ProgressColumn):
+    """The time until the end of the run, which passes between two updates."""
+
+    def render(self, task: Task) -> Text:
+        """Return it in words; nothing if it is unknown."""
+        ends_at = task.fields["ends_at"]
+        if ends_at is None:
+            return Text("")
+        left = max(ends_at - time.monotonic(), 1.0)
+        return Text(f"{format_age(timedelta(seconds=left))} left")
+
+
+def _name(scope: ScopeKey, *, with_account: bool) -> str:
+    """Return the region, with the end of its account if accounts differ."""
+    return f"…{scope.account_id[-4:]}/{scope.region}" if with_account else scope.region
+
+
+def _state(doing: Doing) -> str:
+    if doing.total is None:
+        at = f", at {doing.at:%Y-%m-%d}" if doing.at else ""
+        return f"{doing.work}: {doing.done:,}{at}"
+    return f"{doing.work}: {doing.done:,} of {doing.total:,}"

@@ -42,14 +42,16 @@ moves no watermark. Exit code 3 means that some scopes are complete and others a
 def sync(ctx: click.Context, where: SourceOptions, how: SyncOptions, output: Json) -> None:
     """Fetch what changed, store it, and move the watermark; the first run is a backfill.
 
-    You can interrupt it at any time; the next run continues after the last commit. You can give
-    several profiles, roles and regions: every profile assumes every role, in every region. An
-    account that is reached twice is synced once.
+    You can interrupt it at any time: it commits what it has read, and the next run goes on from
+    there. A kill loses at most the last ten seconds. You can give several profiles, roles and
+    regions: every profile assumes every role, in every region. An account that is reached twice is
+    synced once.
     """
     from exporter.syncing.run import run_sync
     from exporter.unattended import reporting
 
     app = app_of(ctx)
+    app.is_syncing = True
     warn = partial(app.notify, level=logging.WARNING)
     if how.created_after and how.created_before and how.created_after > how.created_before:
         raise UsageError("--created-after is later than --created-before.")

@@ -12,6 +12,7 @@ from exporter.errors import PartialError
 from exporter.reports import status
 from exporter.reports.status import Status
 from exporter.store.database import Database
+from exporter.store.locks import is_syncing
 from exporter.times import format_age
 
 
@@ -44,6 +45,7 @@ def read(
             is_configured=lambda account, region: leads_to(
                 sources, reached, account, region, regions
             ),
+            is_syncing=is_syncing(database.path),
         )
 
 

@@ -129,6 +129,12 @@ WHERE retired_at IS NOT NULL
 ORDER BY account_id, region
 """
 
+_RUNNING: Final = """
+SELECT DISTINCT account_id, region
+FROM sync_runs
+WHERE outcome = 'running'
+"""
+
 _RUNS: Final = """
 SELECT
     run.run_id,
@@ -157,6 +163,7 @@ class Scope:
 
     `one_off` is true if only syncs with a filter or a creation window found jobs here.
     `is_configured` is false if no source of the configuration leads here any more.
+    `is_syncing` is true if a sync is running that may read this scope.
     `odd_records` counts the records that were not as the API documents them, in all runs of the
     ledger: `{"skipped": {"ListTrainingJobs.CreationTime": 1}, "repaired": {…}}`.
     """
@@ -180,6 +187,7 @@ class Scope:
     jobs_without_price: int
     odd_records: Mapping[str, Mapping[str, int]]
     is_configured: bool = True
+    is_syncing: bool = False
 
     @property
     def name(self) -> str:
@@ -204,14 +212,23 @@ class Scope:
         if self.discovered_from is not None:
             yield f"no jobs from before {format_time(self.discovered_from)}"
         if self.listing_mode is not None:
-            place = (
-                f"at {format_time(self.listing_position)}"
-                if self.listing_position
-                else "before its first page"
-            )
-            yield f"the {self.listing_mode} listing stopped {place}; the next sync resumes it"
+            yield self._unfinished(self.listing_mode)
         for fate, members in self.odd_records.items():
             yield f"{counted(sum(members.values()), 'odd record')} {fate} ({', '.join(members)})"
+
+    def _unfinished(self, mode: str) -> str:
+        """Return how far the unfinished listing has come."""
+        place = "before its first page"
+        if self.listing_position is not None:
+            place = f"at creation time {format_time(self.listing_position)}"
+        kept = ""
+        if mode == "backfill":
+            kept = f", with {counted(self.jobs, 'job')}"
+            if self.jobs_without_details:
+                kept += f", {self.jobs_without_details:,} of them without details"
+        if self.is_syncing:
+            return f"the {mode} is running, {place}{kept}"
+        return f"the {mode} was interrupted {place}{kept}; the next sync goes on from there"
 
 
 @dataclass(frozen=True)
@@ -294,6 +311,7 @@ def read(
     *,
     runs: int = 10,
     is_configured: Callable[[str, str], bool] = lambda _account, _region: True,
+    is_syncing: bool = True,
 ) -> Status:
     """Read the figures from the database.
 
@@ -302,25 +320,40 @@ def read(
         now: The time by this machine's clock.
         runs: How many of the last runs to read.
         is_configured: Whether the configuration leads to an account and region.
+        is_syncing: Whether a sync is running; if not, a run that did not end was killed.
     """
     scopes = connection.execute(sa.text(_SCOPES)).mappings().all()
     retired = connection.execute(sa.text(_RETIRED)).scalars().all()
     latest = connection.execute(sa.text(_RUNS), {"runs": runs}).mappings().all()
+    runs_now = connection.execute(sa.text(_RUNNING)).all()
+    running = {(account_id, region) for account_id, region in runs_now}
     return Status(
         now=now,
         scopes=tuple(
             Scope(
                 **{**row, "odd_records": _summed(row["odd_records"])},
                 is_configured=is_configured(row["account_id"], row["region"]),
+                is_syncing=is_syncing and (row["account_id"], row["region"]) in running,
             )
             for row in scopes
         ),
         runs=tuple(
-            Run(**{**row, "calls": sum(json.loads(row["calls"] or "{}").values())})
+            Run(
+                **{
+                    **row,
+                    "calls": sum(json.loads(row["calls"] or "{}").values()),
+                    "outcome": _outcome(row["outcome"], is_syncing=is_syncing),
+                }
+            )
             for row in latest
         ),
         retired=tuple(retired),
     )
+
+
+def _outcome(outcome: str, *, is_syncing: bool) -> str:
+    """Return the outcome of a run; one that was killed did not write its own."""
+    return "interrupted" if outcome == "running" and not is_syncing else outcome
 
 
 def _summed(texts: Iterable[str]) -> dict[str, dict[str, int]]:

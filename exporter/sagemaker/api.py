@@ -254,6 +254,10 @@ class Api:
             self._latest = as_of
         return Answer(operation, data, None if date is None else self._latest, date)
 
+    def seconds_between(self, operation: str) -> float:
+        """Return the seconds between two calls of an operation at its present pace."""
+        return self._pacers.of(self.account_id, self.region, operation).seconds_between
+
     def time(self) -> datetime:
         """Return the server's time now, by its last Date; without one, this machine's time."""
         if self._last_date is None:

@@ -61,6 +61,11 @@ class Pacer:
             self._share = min(self._share * _RECOVERY, 1.0)
 
     @property
+    def seconds_between(self) -> float:
+        """Seconds between two calls now; 0 = no limit."""
+        return self._interval / self._share
+
+    @property
     def share(self) -> float:
         """Current pace as a fraction of the full one, 1/16 to 1."""
         return self._share

@@ -204,11 +204,51 @@ def _search_window(
     api: Api, low: datetime, high: datetime, size: int
 ) -> Generator[Found, None, bool]:
     """Yield jobs of a window; return whether the service has more than it showed."""
+    filters = _created((("GreaterThanOrEqualTo", low), ("LessThanOrEqualTo", high)))
+    shown = total = 0
+    for results in _search(api, {"Filters": filters, "Operator": "And"}, size):
+        yield from results.found
+        shown, total = shown + results.shown, max(total, results.total)
+    # A total is only believed after a full page: it may count other jobs as well.
+    return total > shown >= size
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A number of jobs: all that there are, or a lower bound."""
+
+    jobs: int
+    is_exact: bool
+
+
+def count_created(api: Api, first: datetime, last: datetime) -> Total | None:
+    """Return how many jobs were created from `first` to `last`, by the index of Search.
+
+    The filter takes whole seconds. None = the answer has no total.
+
+    Raises:
+        ExporterError: Any failure (see `failures`).
+    """
     bounds = (
-        ("GreaterThanOrEqualTo", low),
-        ("LessThanOrEqualTo", high),
+        ("GreaterThanOrEqualTo", first.replace(microsecond=0)),
+        ("LessThanOrEqualTo", _whole_second_up(last)),
     )
-    filters = [
+    answer = api.call(
+        "Search",
+        Resource="TrainingJob",
+        SearchExpression={"Filters": _created(bounds), "Operator": "And"},
+        SortBy="CreationTime",
+        SortOrder="Ascending",
+        MaxResults=1,
+    )
+    hits = Record(answer.data, answer.operation).within("TotalHits")
+    jobs: int | None = hits.get("Value", int)
+    return None if jobs is None else Total(jobs, hits.get("Relation", str) == "EqualTo")
+
+
+def _created(bounds: Iterable[tuple[str, datetime]]) -> list[dict[str, str]]:
+    """Return filters of Search on the creation time, by operator and bound."""
+    return [
         {
             "Name": "CreationTime",
             "Operator": operator,
@@ -216,12 +256,6 @@ def _search_window(
         }
         for operator, bound in bounds
     ]
-    shown = total = 0
-    for results in _search(api, {"Filters": filters, "Operator": "And"}, size):
-        yield from results.found
-        shown, total = shown + results.shown, max(total, results.total)
-    # A total is only believed after a full page: it may count other jobs as well.
-    return total > shown >= size
 
 
 def may_be_serverless(details: DetailRow) -> bool:

@@ -82,6 +82,8 @@ class Behaviour:
             still holds deleted jobs and lacks new ones. [R]
         search_max_filters: The most filters in an expression; 20 by the model, but nobody
             has shown so many on the wire. [D/I]
+        search_counts_to: The most results that TotalHits counts; of more it shows this number,
+            as a lower bound. None counts all, 0 leaves TotalHits out. [D/I]
         listing_order: The SortBy and SortOrder of ListTrainingJobs whatever a request asks for;
             None obeys. Seen at stand-ins and proxies. [R]
         other_case: Operations that spell the name in ARNs in the other case; every operation
@@ -130,6 +132,7 @@ class Behaviour:
     missing_job_error: Literal["ValidationException", "ResourceNotFound"] = "ValidationException"
     search_lag_seconds: float = 0.0
     search_max_filters: int = 20
+    search_counts_to: int | None = None
     listing_order: ListingOrder | None = None
     other_case: frozenset[str] = frozenset()
     whole_seconds: frozenset[str] = frozenset()

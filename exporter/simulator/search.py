@@ -39,10 +39,11 @@ class Reach(NamedTuple):
 
 
 class Hits(NamedTuple):
-    """The jobs of a page with the states to show, and the position of the next page."""
+    """The jobs of a page with the states to show, the position of the next page, and the total."""
 
     hits: Sequence[Hit]
     position: int | None
+    total: int
 
 
 def seen_at(now: datetime, behaviour: Behaviour) -> datetime:
@@ -74,13 +75,14 @@ def search(scope: Scope, params: Mapping[str, Any], position: int | None, seen: 
         if _descending(params):
             first, last = max(high - end, low), high - begin
         page = [(job, job.state_at(seen)) for job in scope.index.jobs[first : max(first, last)]]
-        return Hits(page[::-1] if _descending(params) else page, end if low + end < high else None)
+        following = end if low + end < high else None
+        return Hits(page[::-1] if _descending(params) else page, following, high - low)
     key = (scope.index.version, seen, repr({**params, "NextToken": 0, "MaxResults": 0}))
     if scope.last_search is None or scope.last_search[0] != key:
         found = list(_matching(scope, wanted, limits, seen))
         scope.last_search = key, _ordered(found, params, seen, scope.behaviour)
     ordered = scope.last_search[1]
-    return Hits(ordered[begin:end], end if end < len(ordered) else None)
+    return Hits(ordered[begin:end], end if end < len(ordered) else None, len(ordered))
 
 
 def reach(wanted: Mapping[str, Any]) -> Reach:

@@ -104,7 +104,8 @@ class Service:
             for job, state in found.hits
         )
         rows = [self._encoded(record, views.SEARCH_RECORD) for record in records]
-        return self._page("Results", rows, scope, call, found.position, now)
+        total = _total_hits(found.total, scope.behaviour.search_counts_to)
+        return self._page("Results", rows, scope, call, found.position, now, total)
 
     def _list_tags(self, scope: Scope, call: Call, now: datetime) -> Answer:
         arn = str(call.params["ResourceArn"])
@@ -141,13 +142,23 @@ class Service:
         call: Call,
         position: object,
         now: datetime,
+        more: bytes = b"",
     ) -> Body:
         token = b""
         if position is not None:
             sealed = self._tokens.seal(_bound(scope, call), call.params, position, now)
             token = b',"NextToken":' + to_json(sealed)
-        content = b'{"%b":[%b]%b}' % (member.encode(), b",".join(rows), token)
+        content = b'{"%b":[%b]%b%b}' % (member.encode(), b",".join(rows), token, more)
         return Body(content, len(rows))
+
+
+def _total_hits(total: int, counts_to: int | None) -> bytes:
+    """Return the member TotalHits, with the comma before it; nothing if totals are not counted."""
+    if counts_to == 0:
+        return b""
+    shown = total if counts_to is None else min(total, counts_to)
+    relation = b"EqualTo" if shown == total else b"GreaterThanOrEqualTo"
+    return b',"TotalHits":{"Value":%d,"Relation":"%b"}' % (shown, relation)
 
 
 def _bound(scope: Scope, call: Call) -> tuple[str, ...]:

@@ -34,6 +34,8 @@ def sync_lock(
 ) -> Iterator[None]:
     """Hold `<database>.lock` inside the block, or `<database>.WHAT.lock` of another command.
 
+    It leaves no lock file where there is no database.
+
     Args:
         database: The database file.
         timeout: Seconds to wait for another sync.
@@ -53,17 +55,19 @@ def sync_lock(
             f"There is no directory {database.parent}.", f"Name a file with {named('db')}."
         )
     path = Path(f"{database}.lock" if what == "sync" else f"{database}.{what}.lock")
-    try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o600)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise DatabaseError(f"{path} is a link.", "Nothing was changed. Remove it.") from None
-        raise DatabaseError(f"Cannot create {path}: {error.strerror}.") from error
+    descriptor = _open(path)
+    is_held = False
     try:
         deadline = monotonic() + timeout
         notified = False
-        while not _try_lock(descriptor, database):
+        while True:
+            if _try_lock(descriptor, database):
+                if _is_at(path, descriptor):
+                    break
+                # Its holder has removed the file, so a third process may lock a new one.
+                stale, descriptor = descriptor, _open(path)
+                os.close(stale)
+                continue
             holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
             if monotonic() >= deadline:
                 raise BusyError(
@@ -74,12 +78,51 @@ def sync_lock(
                 notify(f"Waiting for another {what} of {database} (PID {holder}).")
                 notified = True
             sleep(_PAUSE)
+        is_held = True
         with suppress(OSError):  # on a full disk the lock works without the PID
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
+        if is_held and not database.exists():
+            path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def is_syncing(database: Path) -> bool:
+    """Return whether a sync of the database, or another command that writes, is running."""
+    try:
+        descriptor = os.open(f"{database}.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Closing the file releases it at once, before a sync that begins now tries again.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _open(path: Path) -> int:
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DatabaseError(f"{path} is a link.", "Nothing was changed. Remove it.") from None
+        raise DatabaseError(f"Cannot create {path}: {error.strerror}.") from error
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Return whether an open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _try_lock(descriptor: int, database: Path) -> bool:

@@ -11,8 +11,9 @@ from exporter.store.scopes import ScopeKey
 from exporter.syncing.ledger import RunLedger
 from exporter.syncing.listing import ListingReader
 from exporter.syncing.lookup import JobLookup
-from exporter.syncing.progress import Clock, Progress
+from exporter.syncing.progress import Clock
 from exporter.syncing.records import Records
+from exporter.syncing.remaining import Remaining
 from exporter.syncing.sizes import Sizes
 from exporter.syncing.uncommitted import Uncommitted
 
@@ -30,7 +31,7 @@ class ScopeContext:
         lookup: Looks up jobs by name.
         ledger: Counts what each run does, and commits it.
         notify: Called with what the user should know.
-        progress: Shows how far the scope has come.
+        remaining: Estimates and shows what is left.
         clock: The clocks of this machine.
         server_time: Returns the time of the service, or of this machine if the service sent none.
         sizes: How much is done in one step.
@@ -44,7 +45,7 @@ class ScopeContext:
     lookup: JobLookup
     ledger: RunLedger
     notify: Callable[[str], None]
-    progress: Progress
+    remaining: Remaining
     clock: Clock
     server_time: Callable[[], datetime]
     sizes: Sizes

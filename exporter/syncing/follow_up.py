@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,10 +15,12 @@ from exporter.syncing import plan
 from exporter.syncing.context import ScopeContext
 from exporter.syncing.merge import MergePolicy, Missing, Observed, Reply, Stored
 from exporter.syncing.plan import Listing, LookupRequest
+from exporter.syncing.stopping import STOPPED
 
 _log = logging.getLogger(__name__)
 
 _Item = TypeVar("_Item")
+_Reply = TypeVar("_Reply", bound=Reply)
 #: A deletion that two wrong answers made is noticed within this time.
 _DELETED_OF_LATE: Final = timedelta(days=7)
 
@@ -90,11 +93,9 @@ class FollowUp:
         }
         with_deletions = not result.first.is_one_off
         answered: set[JobKey] = set()
-        done = 0
+        self.scope.remaining.looking_up("details", len(requests))
         for group in _groups(requests, self.scope.sizes.lookup_rows):
             self._commit()
-            self.scope.progress.looking_up(self.scope.key, done, len(requests))
-            done += len(group)
             jobs = self._look_up(group, unlisted, with_deletions=with_deletions)
             answered |= {item.job.key for item in jobs}
         unanswered = [item.key for item in requests if item.open and item.key not in answered]
@@ -155,21 +156,46 @@ class FollowUp:
             unlisted: Jobs that a complete listing of this run does not show.
             with_deletions: Whether jobs may count as deleted.
         """
-        replies = list(self.scope.lookup.look_up(requests))
-        observed = [reply for reply in replies if isinstance(reply, Observed)]
+        found: dict[JobKey, Stored] = {}
+        kinds = Counter[str]()
+        for replies in self._portions(self.scope.lookup.look_up(requests)):
+            kinds.update(map(_kind, replies))
+            chosen = (
+                self._confirmed(replies, unlisted)
+                if with_deletions
+                else [reply for reply in replies if isinstance(reply, Observed)]
+            )
+            merged = self.scope.jobs.merge(chosen, self.policy)
+            found |= {item.job.key: item for item in merged}
         _log.info(
             "looked up",
             extra={
                 **self.scope.ledger.log_fields,
                 "jobs": len(requests),
                 "open": sum(request.open for request in requests),
-                "by_search": sum(not answer.authoritative for answer in observed),
-                "by_describe": sum(answer.authoritative for answer in observed),
-                "missing": len(replies) - len(observed),
+                **{kind: kinds[kind] for kind in ("by_search", "by_describe", "missing")},
             },
         )
-        chosen = self._confirmed(replies, unlisted) if with_deletions else observed
-        return self.scope.jobs.merge(chosen, self.policy)
+        return list(found.values())
+
+    def _portions(self, replies: Iterable[_Reply]) -> Iterator[list[_Reply]]:
+        """Yield replies to be merged, and commit what was merged whenever a commit is due.
+
+        If the replies end with a stop, by a signal or a failure, those before it come first.
+        """
+        portion: list[_Reply] = []
+        try:
+            for reply in replies:
+                portion.append(reply)
+                self.scope.remaining.looked_up()
+                if self.scope.ledger.seconds_since_commit >= self.scope.sizes.batch_seconds:
+                    yield portion
+                    self._commit()
+                    portion = []
+        except STOPPED:
+            yield portion
+            raise
+        yield portion
 
     def _confirmed(self, replies: Iterable[Reply], unlisted: Container[JobKey]) -> Iterator[Reply]:
         """Yield replies; a missing job is confirmed if a listing proves the same."""
@@ -232,6 +258,7 @@ class FollowUp:
             return
         until = self.scope.server_time() + plan.TOLERANCE
         unseen = self.scope.jobs.unseen(listing.began_at, until, listing.created_after)
+        self.scope.remaining.looking_up("deletions", len(unseen))
         for group in _groups(unseen, self.scope.sizes.lookup_rows):
             self._commit()
             requests = [LookupRequest(item, open=True, authoritative=True) for item in group]
@@ -244,14 +271,24 @@ class FollowUp:
                 f"{self.scope.key.account_id}: tags cannot be refreshed without Search."
             )
             return
-        for keys in self.scope.records.living(self.scope.key, self.scope.sizes.batch_rows):
+        living = self.scope.records.living(self.scope.key)
+        self.scope.remaining.looking_up("tags", len(living))
+        for group in _groups(living, self.scope.sizes.batch_rows):
+            keys = [JobKey(*key) for key in group]
             self._commit()
-            self.scope.jobs.merge(self.scope.lookup.details_of_window(keys), self.policy)
+            for answers in self._portions(self.scope.lookup.details_of_window(keys)):
+                self.scope.jobs.merge(answers, self.policy)
 
     def _commit(self) -> None:
         merged = self.scope.jobs.take()
         if merged:
             self.scope.ledger.commit(None, merged)
+
+
+def _kind(reply: Reply) -> str:
+    if isinstance(reply, Missing):
+        return "missing"
+    return "by_describe" if reply.authoritative else "by_search"
 
 
 def _groups(items: Sequence[_Item], size: int) -> list[Sequence[_Item]]:

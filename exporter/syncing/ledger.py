@@ -16,6 +16,7 @@ from exporter.store.scopes import Run, ScopeKey, ScopeState
 from exporter.syncing.merge import Merged
 from exporter.syncing.plan import Listing
 from exporter.syncing.records import Commit, Records
+from exporter.syncing.stopping import Interrupted
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ class RunLedger:
         records: The database.
         run_ids: Returns the id of the next run.
         now: Returns the time of this machine.
+        monotonic: Returns the seconds of a clock that never goes back.
+        passed_over: Errors after which a region without data is no scope.
 
     Attributes:
         key: The scope.
@@ -41,12 +44,15 @@ class RunLedger:
         *,
         run_ids: Callable[[], str],
         now: Callable[[], datetime],
+        monotonic: Callable[[], float],
         passed_over: tuple[type[ExporterError], ...] = (RegionNotEnabled,),
     ) -> None:
         self._api = api
         self._records = records
         self._run_ids = run_ids
         self._now = now
+        self._monotonic = monotonic
+        self._committed_at = monotonic()
         self._passed_over = passed_over
         self.key = ScopeKey(api.account_id, api.region)
         self._before = api.counts.snapshot()
@@ -67,9 +73,15 @@ class RunLedger:
         """Records of the current run that say not which job they are about."""
         return self._api.counts.since(self._before).skipped
 
+    @property
+    def seconds_since_commit(self) -> float:
+        """Seconds since the last commit, or since the run began."""
+        return self._monotonic() - self._committed_at
+
     def begin(self, listing: Listing, watermark: datetime | None) -> None:
         """Begin the run of a listing."""
         self._before = self._api.counts.snapshot()
+        self._committed_at = self._monotonic()
         self.runs.append(
             Run(
                 run_id=self._run_ids(),
@@ -110,7 +122,10 @@ class RunLedger:
         Raises:
             BusyError: Another process kept the file past the lock timeout.
             DatabaseError: The file or the disk failed, or the commit did not take.
+            Interrupted: The run was closed while this thread was in a call.
         """
+        if self.run.outcome != "running":
+            raise Interrupted
         run = self._with_counts(self.run)
         run = replace(
             run,
@@ -123,6 +138,7 @@ class RunLedger:
         )
         self._records.commit(Commit(run, state, merged))
         self.runs[-1] = run
+        self._committed_at = self._monotonic()
         _log.info(
             "committed",
             extra={

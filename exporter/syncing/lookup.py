@@ -17,7 +17,7 @@ from exporter.sagemaker import service
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import UNAVAILABLE, InvalidRequest
 from exporter.sagemaker.rows import JobKey, Unreadable
-from exporter.sagemaker.service import PAGE, Found
+from exporter.sagemaker.service import PAGE, Found, Total
 from exporter.syncing.merge import Missing, Observed, Reply, Stored
 from exporter.syncing.order import has_ended, is_behind
 from exporter.syncing.plan import Capabilities, LookupRequest
@@ -96,6 +96,20 @@ class JobLookup:
                     yield self._observed(found)
         except (*UNAVAILABLE, InvalidRequest) as error:
             self._without_search(error)
+
+    def count(self, first: datetime, last: datetime) -> Total | None:
+        """Return how many jobs were created from `first` to `last`; None = nobody knows.
+
+        Raises:
+            ExporterError: The service failed past all retries.
+        """
+        if not self.capabilities.search:
+            return None
+        try:
+            return service.count_created(self._api, first, last)
+        except (*UNAVAILABLE, InvalidRequest) as error:
+            self._without_search(error)
+            return None
 
     def _search(self, requests: Sequence[LookupRequest]) -> Iterator[tuple[Found, LookupRequest]]:
         by_name: dict[str, list[LookupRequest]] = {}

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from exporter.errors import CredentialsError, ExporterError, PartialError, common_class
@@ -56,11 +57,14 @@ class SyncReport:
         scopes: One result per scope.
         warnings: What the user should know, each once.
         seconds: Wall time.
+        creates: The database that a dry run did not create; None if there is one, or it was no
+            dry run.
     """
 
     scopes: Sequence[ScopeResult]
     warnings: Sequence[str] = ()
     seconds: float = 0.0
+    creates: Path | None = None
 
     @property
     def failed(self) -> list[ScopeResult]:
@@ -131,7 +135,8 @@ class SyncReport:
         """Return one line for the cron mail."""
         if any(scope.outcome == "planned" for scope in self.scopes):
             planned = counted(len(self.scopes), "scope")
-            return f"dry run: {planned} planned, nothing listed, nothing written"
+            creates = f"; a sync creates {self.creates}" if self.creates else ""
+            return f"dry run: {planned} planned, nothing listed, nothing written{creates}"
         done = sum(scope.outcome == "complete" for scope in self.scopes)
         skipped = sum(scope.outcome == "skipped" for scope in self.scopes)
         parts = [

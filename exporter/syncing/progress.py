@@ -10,17 +10,38 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from exporter.store.scopes import ScopeKey
-from exporter.syncing.plan import Listing
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """What a scope does now, how far it has come, and what is left of its run.
+
+    Attributes:
+        work: What is read: `jobs`, `jobs and details`, `details`, `deletions` or `tags`.
+        done: Jobs so far.
+        total: Jobs in all; None = unknown.
+        at: Creation time that a listing has reached; None = it has no order, or none is running.
+        share: Share of the run that is done, in time, 0 to 1; None = unknown.
+        seconds_left: Seconds to the end of the run; None = unknown.
+    """
+
+    work: str
+    done: int
+    total: int | None = None
+    at: datetime | None = None
+    share: float | None = None
+    seconds_left: float | None = None
 
 
 class Progress(Protocol):
     """Shows the progress of scopes; each scope calls it from its own thread."""
 
-    def listing(self, scope: ScopeKey, listing: Listing, jobs: int, pages: int) -> None:
-        """Show that a page was read."""
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody watches, so that counting the jobs is worth a call."""
 
-    def looking_up(self, scope: ScopeKey, done: int, total: int) -> None:
-        """Show how many jobs have been looked up by name."""
+    def show(self, scope: ScopeKey, doing: Doing) -> None:
+        """Show how far a scope has come."""
 
     def waiting(self, scope: ScopeKey, reason: str, seconds: float) -> None:
         """Show that a call waits because of `reason`: "throttled" or "retry"."""
@@ -32,10 +53,9 @@ class Progress(Protocol):
 class Quiet:
     """A progress that shows nothing."""
 
-    def listing(self, scope: ScopeKey, listing: Listing, jobs: int, pages: int) -> None:
-        """Show nothing."""
+    is_watched = False
 
-    def looking_up(self, scope: ScopeKey, done: int, total: int) -> None:
+    def show(self, scope: ScopeKey, doing: Doing) -> None:
         """Show nothing."""
 
     def waiting(self, scope: ScopeKey, reason: str, seconds: float) -> None:

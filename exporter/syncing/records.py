@@ -100,13 +100,13 @@ class ScopeView(NamedTuple):
         state: Its row.
         open_jobs: Its open jobs, as far as the plan needs them.
         newest: Creation time of its newest job.
-        pending: Whether any of its jobs are open or lack details.
+        pending: How many of its jobs are open or lack details.
     """
 
     state: ScopeState
     open_jobs: list[OpenJob]
     newest: datetime | None
-    pending: bool
+    pending: int
 
 
 class Records:
@@ -150,11 +150,11 @@ class Records:
                 state = states.get(key, ScopeState(*key))
                 summary = found.get(key)
                 if summary is None:
-                    views[key] = ScopeView(state, [], None, pending=False)
+                    views[key] = ScopeView(state, [], None, 0)
                     continue
                 times = jobs.open_times(connection, key) if summary.open else []
                 open_jobs = [OpenJob(created, newer) for created, newer in times]
-                views[key] = ScopeView(state, open_jobs, summary.newest, summary.pending > 0)
+                views[key] = ScopeView(state, open_jobs, summary.newest, summary.pending)
         return views
 
     def known(self, keys: Iterable[JobKey]) -> list[Stored]:
@@ -183,12 +183,10 @@ class Records:
             rows = jobs.unseen_jobs(connection, key, began_at, until, first)
             return [_stored(row) for row in rows]
 
-    def living(self, key: ScopeKey, size: int) -> Iterator[list[JobKey]]:
-        """Yield keys of all jobs that AWS has not deleted, oldest first, in groups."""
+    def living(self, key: ScopeKey) -> list[tuple[str, datetime]]:
+        """Return the keys of all jobs that AWS has not deleted, oldest first."""
         with self._guard, self._database.reading() as connection:
-            rows = jobs.living_keys(connection, key)
-        for start in range(0, len(rows), size):
-            yield [JobKey(*row) for row in rows[start : start + size]]
+            return jobs.living_keys(connection, key)
 
     def quotas_due(self, keys: Sequence[ScopeKey], since: datetime) -> set[ScopeKey]:
         """Return the scopes with warm pools whose quotas have not been requested since a time."""

@@ -19,8 +19,8 @@ from exporter.spelling import named
 from exporter.store import migrate, snapshot
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
-from exporter.store.scopes import ScopeKey, ScopeState
-from exporter.syncing import plan
+from exporter.store.scopes import ScopeKey
+from exporter.syncing import dry_run
 from exporter.syncing.outcome import ScopeResult, SyncReport, judge_regions
 from exporter.syncing.pool import WorkerPool
 from exporter.syncing.progress import Clock, Notices, Progress, Quiet
@@ -29,7 +29,7 @@ from exporter.syncing.quotas import RETRIES as QUOTA_RETRIES
 from exporter.syncing.records import Records
 from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
 from exporter.syncing.stopping import Stop
-from exporter.syncing.targets import Target, Targets, find_targets
+from exporter.syncing.targets import Target, find_targets
 from exporter.syncing.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -74,47 +74,18 @@ def run_sync(
     clock = clock or Clock()
     started = clock.monotonic()
     notices = Notices(notify)
-    if options.dry_run:
-        targets = find_targets(sources)
-        results = [*targets.failed, *_plans(database, targets, options)]
-    else:
-        given = configured or Configuration()
-        run = _Run(
-            database, options, given, progress or Quiet(), notices.notify, clock, sizes, retries
-        )
-        results = run.run(sources)
-    results = judge_regions(results)
+    given = configured or Configuration()
+    run = _Run(database, options, given, progress or Quiet(), notices.notify, clock, sizes, retries)
+    results = judge_regions(run.plan(sources) if options.dry_run else run.run(sources))
     for result in results:
         if result.optional and result.outcome == "failed":
             notices.notify(f"An optional source failed: {result.failure}")
-    return SyncReport(results, notices.texts, clock.monotonic() - started)
-
-
-def _plans(database: Database, targets: Targets, options: SyncOptions) -> list[ScopeResult]:
-    """Return what a dry run says of each scope."""
-    records = Records(database)
-    results = []
-    for target in targets.found:
-        state, open_jobs = ScopeState(*target.key), list[plan.OpenJob]()
-        if database.exists():
-            view = records.scope(target.key)
-            state, open_jobs = view.state, view.open_jobs
-        listing = plan.next_listing(state, options, open_jobs, plan.Capabilities())
-        reason = f"{listing.mode}: {listing.reason}"
-        results.append(
-            ScopeResult(
-                str(target.key),
-                "planned",
-                target.optional,
-                plan=reason,
-                region_origin=target.region_origin,
-            )
-        )
-    return results
+    creates = database.path.absolute() if options.dry_run and not database.exists() else None
+    return SyncReport(results, notices.texts, clock.monotonic() - started, creates)
 
 
 class _Run:
-    """One sync that is not a dry run; the arguments are those of `run_sync`."""
+    """One sync; the arguments are those of `run_sync`."""
 
     def __init__(
         self,
@@ -142,12 +113,29 @@ class _Run:
         self._prefix = f"{clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         self._number = count(1)
 
+    def plan(self, sources: Sequence[Source]) -> list[ScopeResult]:
+        """Return what a sync would do in each scope, and each source that leads to none."""
+        targets = find_targets(sources)
+        once = Retries(throttled=1, failed=1)
+        planned = dry_run.plans(
+            self._database,
+            targets,
+            self._options,
+            lambda target: self._api(target, "sagemaker", once),
+            self._clock.now(),
+        )
+        return [*targets.failed, *planned]
+
     def run(self, sources: Sequence[Source]) -> list[ScopeResult]:
         """Return a result for each scope, and for each source that led to none."""
         path, timeout = self._database.path, self._options.lock_timeout
+        # A first sync without credentials or a region leaves no file.
+        targets = None if self._database.exists() else find_targets(sources)
+        if targets is not None and not targets.found:
+            return list(targets.failed)
         with sync_lock(path, timeout, notify=self._notify):
             self._prepare()
-            targets = find_targets(sources)
+            targets = targets or find_targets(sources)
             _log.info(
                 "sync",
                 extra={

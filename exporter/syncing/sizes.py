@@ -15,7 +15,8 @@ class Sizes:
     Attributes:
         page: Jobs per page of ListTrainingJobs and Search.
         batch_rows: A batch is committed when it holds this many rows, so that a kill costs little.
-        batch_seconds: A batch is also committed when it is this old.
+        batch_seconds: It is also committed when the last commit is this old. Calls under way can
+            add some seconds. A commit takes half a second in a file of a million jobs.
         lookup_rows: Jobs looked up by name between two commits.
         details_per_run: Jobs per run that are described only because details are missing, if
             Search is denied. Enough for the jobs of any day; the rest of a backfill follows with
@@ -24,7 +25,7 @@ class Sizes:
 
     page: int = PAGE
     batch_rows: int = 8_000
-    batch_seconds: float = 30.0
+    batch_seconds: float = 10.0
     lookup_rows: int = 500
     details_per_run: int = 2_000
 

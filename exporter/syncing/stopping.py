@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import threading
+from typing import Final
+
+from exporter.errors import CredentialsError, ServiceError
 
 
 class Interrupted(BaseException):
     """The run has to stop. Not an `Exception`, so that no handler takes it for a failure."""
+
+
+#: What ends a run between two calls, so that what it has read can still be committed.
+STOPPED: Final = (Interrupted, CredentialsError, ServiceError)
 
 
 class Stop:

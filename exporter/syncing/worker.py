@@ -13,11 +13,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from exporter.config.labels import LabelRules
 from exporter.config.model import SyncOptions
-from exporter.errors import ExporterError
+from exporter.errors import ExporterError, StoreError
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import RegionNotEnabled
 from exporter.sagemaker.rows import JobKey
@@ -35,8 +36,9 @@ from exporter.syncing.plan import Listing
 from exporter.syncing.progress import Clock, Progress, Quiet
 from exporter.syncing.quotas import refresh_quotas
 from exporter.syncing.records import Records, ScopeView
+from exporter.syncing.remaining import Remaining
 from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
-from exporter.syncing.stopping import Interrupted, Stop
+from exporter.syncing.stopping import STOPPED, Interrupted, Stop
 from exporter.syncing.uncommitted import Uncommitted
 from exporter.text import counted
 
@@ -83,6 +85,7 @@ class Worker:
             self.records,
             run_ids=self.run_ids,
             now=self.clock.now,
+            monotonic=self.clock.monotonic,
             passed_over=self.passed_over,
         )
         self.scope = ScopeContext(
@@ -98,7 +101,13 @@ class Worker:
             ),
             ledger=ledger,
             notify=self.notify,
-            progress=self.progress,
+            remaining=Remaining(
+                ledger.key,
+                self.progress,
+                self.clock.monotonic,
+                self._seconds_per_lookup,
+                self.sizes.details_per_run,
+            ),
             clock=self.clock,
             server_time=self.api.time,
             sizes=self.sizes,
@@ -139,6 +148,8 @@ class Worker:
                     options = replace(options, full=False)
                 view = None
         except BaseException as error:  # also Interrupted, which is not an Exception
+            if isinstance(error, STOPPED):
+                self._keep()
             self.scope.ledger.close(error)
             raise
         finally:
@@ -148,9 +159,22 @@ class Worker:
         """Close the ledger of an interrupted run whose thread has not done so."""
         self.scope.ledger.close(Interrupted())
 
+    def _seconds_per_lookup(self) -> float:
+        """Return the seconds between two lookups of details after the listing, by their pace."""
+        if not self.options.details or self.scope.lookup.capabilities.search:
+            return 0.0
+        return self.api.seconds_between("DescribeTrainingJob")
+
+    def _keep(self) -> None:
+        """Commit what was looked up before the run was stopped."""
+        with suppress(StoreError):  # what stopped the run is reported
+            if merged := self.scope.jobs.take():
+                self.scope.ledger.commit(None, merged)
+
     def _sync_listing(self, view: ScopeView, listing: Listing, *, is_last: bool) -> None:
         self._begin(view.state, listing)
         self.scope.jobs.newest = view.newest
+        self.scope.remaining.begin(pending=view.pending)
         policy = MergePolicy(
             account_id=self.scope.key.account_id,
             rules=self.rules,
@@ -207,7 +231,7 @@ class Worker:
                 state = plan.progressed(state, listing)
                 self.scope.ledger.commit(None if listing.is_one_off else state, merged)
         return ListingResult(
-            first, listing, state, frozenset(answered), frozenset(details_due), view.pending
+            first, listing, state, frozenset(answered), frozenset(details_due), view.pending > 0
         )
 
     def _complete(self, result: ListingResult) -> None:

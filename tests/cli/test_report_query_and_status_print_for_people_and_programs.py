@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from exporter.store.database import Database
+from exporter.store.locks import sync_lock
 from tests.support.rows import CREATED, insert
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def test_status_prints_for_people_and_for_programs(command: Command, filled: Dat
     for said in (
         "123456789012/us-east-1: never synced completely.",
         "no jobs from before 2026-09-01T00:00:00Z",
-        "the backfill listing stopped at 2026-10-01T00:00:00Z",
+        "the backfill was interrupted at creation time 2026-10-01T00:00:00Z, with 0 jobs; the",
         "failed in the last 3 runs: AccessDenied: no",
         "backfill  complete",
         "1m 30s",
@@ -186,6 +187,38 @@ def test_status_prints_for_people_and_for_programs(command: Command, filled: Dat
     assert len(east["gaps"]) == 3
     assert found["runs"][0]["calls"] == 4
     assert found["runs"][0]["seconds"] == 90
+
+
+def test_status_says_how_far_an_unfinished_backfill_is(command: Command, filled: Database) -> None:
+    """A killed sync could not write its outcome; the lock of a sync says whether it runs."""
+    with filled.writing() as connection:
+        connection.exec_driver_sql(
+            """
+            UPDATE sync_scopes
+            SET watermark = NULL, listing_mode = 'backfill',
+                listing_position = '2026-10-01 00:00:00+00'
+            """
+        )
+        connection.exec_driver_sql(
+            "DELETE FROM training_job_details WHERE training_job_arn LIKE '%/bert-1'"
+        )
+        insert(
+            connection, "sync_runs", run_id="run-1", account_id="123456789012",
+            region="eu-west-1", mode="backfill", outcome="running", calls="{}",
+            started_at=CREATED,
+        )  # fmt: skip
+
+    def found() -> tuple[str, str]:
+        answer = json.loads(command("status", "--json").out)
+        return answer["runs"][0]["outcome"], answer["scopes"][0]["gaps"][-1]
+
+    place = "at creation time 2026-10-01T00:00:00Z, with 2 jobs, 1 of them without details"
+    with sync_lock(filled.path, 0):
+        assert found() == ("running", f"the backfill is running, {place}")
+    assert found() == (
+        "interrupted",
+        f"the backfill was interrupted {place}; the next sync goes on from there",
+    )
 
 
 def test_output_follows_a_link_and_writes_into_a_pipe(command: Command, tmp_path: Path) -> None:

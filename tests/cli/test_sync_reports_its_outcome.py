@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
-from exporter.simulator import Scope, Simulator, World
+from exporter.cli.progress import Terminal
+from exporter.simulator import Behaviour, Scope, Simulator, World
+from exporter.store.scopes import ScopeKey
+from exporter.syncing.progress import Doing
 from tests.support.files import content
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
+
+
+#: Commands that need a database.
+READERS = [
+    ("status",),
+    ("report", "summary"),
+    ("jobs",),
+    ("job", "a-1"),
+    ("query", "SELECT 1"),
+    ("prices", "list"),
+    ("db", "check"),
+    ("db", "prune"),
+    ("db", "forget", "111122223333/eu-west-1"),
+    ("config", "clear"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -51,13 +73,30 @@ def test_the_configuration_reaches_the_database(command: Command) -> None:
     assert command("query", sql, "--format", "csv").out.splitlines()[1:] == ["prod,everybody"]
 
 
-def test_a_dry_run_writes_nothing(command: Command) -> None:
+def test_a_dry_run_says_what_it_would_list_and_leaves_no_file(
+    command: Command, world: World
+) -> None:
     answer = command("sync", "--dry-run")
     assert answer.code == 0
-    assert answer.out == "111122223333/eu-west-1: backfill: first sync (region from AWS_REGION)\n"
-    named = command("sync", "--dry-run", "--region", "us-east-1")
-    assert named.out == "111122223333/us-east-1: backfill: first sync (region from --region)\n"
-    assert not list(command.directory.glob("*.duckdb"))
+    assert answer.out == (
+        "111122223333/eu-west-1: backfill: first sync; all jobs; details by Search, 100 jobs per "
+        "call; 30 jobs, at least 2 calls, 1s (region from AWS_REGION)\n"
+    )
+    assert answer.err == (
+        "dry run: 1 scope planned, nothing listed, nothing written; a sync creates "
+        f"{command.directory / 'sagemaker.duckdb'}\n"
+    )
+    named = command("sync", "--dry-run", "--region", "us-east-1", "--since", "2026-01-01")
+    assert named.out == (
+        "111122223333/us-east-1: backfill: first sync since 2026-01-01 00:00Z; all jobs created "
+        "from 2026-01-01T00:00:00Z on; details by Search, 100 jobs per call; 0 jobs, at least 1 "
+        "call, 1s (region from --region)\n"
+    )
+    world.behaviour = Behaviour(denied=frozenset({(None, None, "Search")}))
+    assert "; details by DescribeTrainingJob, one call per job and 2,000 per sync (Search is " in (
+        command("sync", "--dry-run").out
+    )
+    assert not list(command.directory.iterdir())
 
 
 def test_no_upgrade_makes_no_file(command: Command) -> None:
@@ -65,7 +104,7 @@ def test_no_upgrade_makes_no_file(command: Command) -> None:
     assert (answer.code, answer.out) == (8, "")
     assert answer.err.endswith(", and --no-upgrade creates none.\n")
     assert answer.err.count("\n") == 1
-    assert not list(command.directory.glob("*.duckdb"))
+    assert not list(command.directory.iterdir())
 
 
 def test_verbose_logs_each_step_with_its_figures(command: Command) -> None:
@@ -112,15 +151,51 @@ def test_verbose_logs_each_step_with_its_figures(command: Command) -> None:
 
 def test_a_terminal_shows_progress_unless_no_color_is_set(command: Command) -> None:
     shown = command.at_terminal("sync", "--max-rps", "0")
-    assert (shown.code, "111122223333/eu-west-1" in shown.out, "\x1b[" in shown.out) == (
+    assert (shown.code, "eu-west-1" in shown.out, "\x1b[" in shown.out) == (
         0,
         True,
         True,
     )
+    lines = re.split(r"[\r\n]", re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.out))
+    assert max(map(len, lines)) <= 80
     plain = command.at_terminal("sync", "--max-rps", "0", NO_COLOR="1")
     assert plain.code == 0
     (line,) = plain.out.splitlines()
     assert line.startswith("sync: 1 of 1 scope complete, 0 new, ")
+
+
+def test_the_widest_lines_of_progress_fit_80_columns() -> None:
+    drawn = io.StringIO()
+    console = Console(file=drawn, force_terminal=True, width=80, color_system=None)
+    terminal = Terminal(console)
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    first, second = (
+        ScopeKey(account, "ap-southeast-1") for account in ("111122223333", "444455556666")
+    )
+
+    def lines() -> list[str]:
+        drawn.truncate(0)
+        drawn.seek(0)
+        console.print(terminal.renderable)
+        return [
+            " ".join(re.sub("[━╸╺]+", "━", line).split()) for line in drawn.getvalue().splitlines()
+        ]
+
+    terminal.show(first, Doing("jobs and details", 1_234_567, None, at))
+    assert lines() == ["ap-southeast-1 ━ jobs and details: 1,234,567, at 2026-03-01"]
+    terminal.show(first, Doing("jobs and details", 912_345, 1_234_567, at, 0.8, 47_640))
+    assert re.sub(r"13h 1\dm", "TIME", lines()[0]) == (
+        "ap-southeast-1 ━ jobs and details: 912,345 of 1,234,567 TIME left"
+    )
+    terminal.show(second, Doing("details", 500, 2_000, None, 0.9, 90))
+    terminal.waiting(second, "throttled", 12)
+    assert [re.sub(r"1m \d+s|13h 1\dm", "TIME", line) for line in lines()] == [
+        "…3333/ap-southeast-1 ━ jobs and details: 912,345 of 1,234,567 TIME left",
+        "…6666/ap-southeast-1 ━ waiting 12 s: throttled TIME left",
+    ]
+    assert max(map(len, drawn.getvalue().splitlines())) <= 80
+    terminal.finished(first)
+    assert len(lines()) == 1
 
 
 def test_options_that_contradict_a_sync_are_named(command: Command) -> None:
@@ -142,6 +217,19 @@ def test_missing_credentials_are_exit_5(command: Command, monkeypatch: pytest.Mo
     answer = command("sync", "--region", "eu-west-1")
     assert answer.code == 5
     assert len(answer.err.splitlines()) == 1
+    (command.directory / "s.toml").write_text(
+        '[[source]]\nname = "a"\nprofile = "no"\n[[source]]\nname = "b"\nprofile = "nor"\n'
+    )
+    assert command("sync", "--config", "s.toml").code == 5
+    (command.directory / "s.toml").unlink()
+    monkeypatch.delenv("AWS_REGION")
+    assert command("sync").code in (2, 5)
+    # Neither a database nor a lock file, nor after any other command that finds no database.
+    for words in READERS:
+        answer = command(*words)
+        assert (answer.code, answer.out) == (8, ""), words
+        assert "Run `sagemaker-exporter sync` first" in answer.err
+    assert not list(command.directory.iterdir())
 
 
 def test_an_unknown_profile_is_one_line(command: Command) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from exporter.errors import BusyError
 from exporter.simulator import Fault, Scope, Simulator
 from exporter.store.database import Database
-from exporter.store.locks import sync_lock
+from exporter.store.locks import is_syncing, sync_lock
 from tests.reliability.ordeal import differences, query
 from tests.support.processes import Zygotes, holding, until
 
@@ -156,3 +157,21 @@ def test_concurrent_syncs_of_one_file_all_succeed(
     assert [process.wait().code for process in processes] == [0, 0, 0]
     assert differences(database, scope) == []
     assert query(database, "SELECT count(*), sum(jobs_inserted) FROM sync_runs") == [(3, 20)]
+
+
+def test_no_lock_file_stays_without_a_database(tmp_path: Path) -> None:
+    """A process that has waited for a lock whose file is removed takes a new one."""
+    path = tmp_path / "new.duckdb"
+    first = ExitStack()
+    first.enter_context(sync_lock(path, 0))
+    with sync_lock(path, 5, sleep=lambda _: first.close()):
+        assert [file.name for file in tmp_path.iterdir()] == ["new.duckdb.lock"]
+        with pytest.raises(BusyError), sync_lock(path, 0):
+            pass
+        assert is_syncing(path)
+    assert list(tmp_path.iterdir()) == []
+    assert not is_syncing(path)
+    path.touch()
+    with sync_lock(path, 0):
+        pass
+    assert (tmp_path / "new.duckdb.lock").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,8 +22,11 @@ from exporter.sagemaker.api import Answer, Api
 from exporter.sagemaker.pacing import Pacers
 from exporter.simulator import Clock, Job, Scope, Simulator
 from exporter.store.database import Database
+from exporter.syncing.progress import Clock as SyncClock
+from exporter.syncing.progress import Progress, Quiet
 from exporter.syncing.records import Commit, Records
 from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
+from exporter.syncing.stopping import Stop
 from exporter.syncing.worker import Worker
 from tests.support.truth import COLUMNS, Row
 
@@ -54,12 +58,31 @@ class Hooks:
     on_answer: Callable[[str, Any], None] = lambda *_: None
 
 
+@dataclass
+class Stopwatch:
+    """A monotonic clock that only waits and calls move, so that minutes take no time."""
+
+    seconds: float = 0.0
+    per_call: float = 0.1
+
+    def __call__(self) -> float:
+        """Return the seconds."""
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        self.seconds += seconds
+
+
 class HookedApi(Api):
     hooks: Hooks
+    stopwatch: Stopwatch | None = None
 
     def call(self, operation: str, **parameters: Any) -> Answer:
         self.hooks.before_call(operation)
         answer = super().call(operation, **parameters)
+        if self.stopwatch:
+            self.stopwatch.sleep(self.stopwatch.per_call)
         self.hooks.on_answer(operation, answer.data)
         self.hooks.after_call(operation)
         return answer
@@ -119,6 +142,9 @@ class Syncer:
     sizes: Sizes = DEFAULT_SIZES
     notices: list[str] = field(default_factory=list)
     read_timeout: float = 5
+    stopwatch: Stopwatch | None = None
+    progress: Progress = field(default_factory=Quiet)
+    stop: Stop = field(default_factory=Stop)
     _numbers: Any = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
@@ -138,14 +164,19 @@ class Syncer:
     def sync(self, hooks: Hooks | None = None, **options: Any) -> Worker:
         """Run one sync and return its worker, which has the rows of the ledger."""
         given = SyncOptions(**{"max_rps": 0, **options})
+        watch = self.stopwatch
+        sleep: Callable[[float], None] = watch.sleep if watch else lambda _: None
+        monotonic: Callable[[], float] = watch or time.monotonic
         api = HookedApi(
             self._client,
             self.scope.account_id,
             self.scope.region,
-            Pacers(given.max_rps),
-            sleep=lambda _: None,
+            Pacers(given.max_rps, sleep=sleep, monotonic=monotonic),
+            sleep=sleep,
+            monotonic=monotonic,
             now=self.simulator.world.clock.now,
             uniform=random.Random(7).uniform,
+            check=self.stop.check,
         )
         records = HookedRecords(self.database)
         api.hooks = records.hooks = hooks or Hooks()
@@ -157,7 +188,11 @@ class Syncer:
             run_ids=lambda: f"run-{next(self._numbers):04}",
             notify=self.notices.append,
             sizes=self.sizes,
+            clock=SyncClock(monotonic=monotonic),
+            progress=self.progress,
+            stop=self.stop,
         )
+        api.stopwatch = watch
         worker.run()
         return worker
 
