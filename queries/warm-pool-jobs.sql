@@ -55,7 +55,8 @@ shown AS (
     -- The creation time lets DuckDB skip the files of other months.
     INNER JOIN training_jobs AS job
         ON most_expensive.job_id = job.rowid AND most_expensive.creation_time = job.creation_time
-    ORDER BY most_expensive.cost_usd DESC NULLS LAST, job.training_job_name, job.creation_time
+    ORDER BY most_expensive.cost_usd DESC NULLS LAST, job.training_job_name, job.creation_time,
+        job.training_job_arn
     LIMIT :top
 ),
 

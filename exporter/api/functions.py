@@ -472,6 +472,7 @@ def dashboard(
         until: End date, UTC, exclusive.
         minute_usd: What one minute of startup time is worth to you, in USD; None = as in
             keep-alive-advice.
+        lake: Read this lake in place of the file: a folder, or `s3://BUCKET/PATH`.
 
     Returns:
         The path of the file.

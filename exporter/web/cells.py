@@ -139,7 +139,11 @@ def read(connection: sa.Connection, period: Period, today: date) -> Read:
             )
             cells[key, row["bucket"]] = Sums(*(_whole(row[name]) for name in Sums._fields))
             figures = _added(figures, row)
-    return Read(folded(cells), figures)
+    # In any one order, so that the same figures give the same page.
+    ordered = sorted(
+        cells.items(), key=lambda cell: (cell[0][1], *(each or "" for each in cell[0][0]))
+    )
+    return Read(folded(dict(ordered)), figures)
 
 
 @cache
