@@ -87,7 +87,7 @@ def spark_type(kind: exp.DataType) -> str:
     raise UnknownConstruct(f"the type {kind.sql('duckdb')}")
 
 
-def replaced(tree: exp.Expr) -> exp.Expr:
+def replaced(tree: exp.Select) -> exp.Select:
     """Return a qualified and typed query with Spark's constructs.
 
     Raises:
@@ -130,6 +130,11 @@ def _expr(value: exp.Expr | str | int) -> exp.Expr:
     return exp.Literal.string(value) if isinstance(value, str) else exp.Literal.number(value)
 
 
+def _typed(node: exp.Expr, kind: str) -> exp.Expr:
+    node.type = exp.DataType.build(kind, dialect="duckdb")
+    return node
+
+
 def _cast(node: exp.Expr, kind: str) -> exp.Expr:
     return exp.Cast(this=node, to=exp.DataType.build(kind, dialect="spark"))
 
@@ -153,7 +158,6 @@ def _seconds(node: exp.Expr) -> exp.Expr:
 
 def _casting(node: exp.Cast) -> exp.Expr:
     source, to = node.this, node.to
-    name = "TRY_CAST" if isinstance(node, exp.TryCast) else "CAST"
     if to.this in INTEGERS and not isinstance(source, exp.Null):
         kind = _known(source, "a cast")
         # DuckDB rounds, and Spark truncates.
@@ -167,8 +171,7 @@ def _casting(node: exp.Cast) -> exp.Expr:
             return source
         if kind not in INTEGERS | {exp.DType.DECIMAL}:
             raise UnknownConstruct(f"text of {kind.value}")
-    made = exp.TryCast if name == "TRY_CAST" else exp.Cast
-    new = made(this=source, to=exp.DataType.build(spark_type(to), dialect="spark"))
+    new = type(node)(this=source, to=exp.DataType.build(spark_type(to), dialect="spark"))
     new.type = to
     return new
 
@@ -205,33 +208,30 @@ def _sum(node: exp.Sum) -> exp.Expr:
 def _moved(node: exp.Add | exp.Sub) -> exp.Expr:
     """+ and − of times; numbers stay."""
     left, right = node.left, node.right
-    sign = 1 if isinstance(node, exp.Add) else -1
     if isinstance(right, exp.Anonymous) and right.name == "to_seconds":
         micros = _call("unix_micros", left)
-        made = _call("timestamp_micros", type(node)(this=micros, expression=right.expressions[0]))
-        made.type = exp.DataType.build("timestamptz")
-        return made
+        sum_ = type(node)(this=micros, expression=right.expressions[0])
+        return _typed(_call("timestamp_micros", sum_), "timestamptz")
     if isinstance(right, exp.Interval):
         if _known(left, "a time") is exp.DType.DATE:
             left = _cast(left, "TIMESTAMP")
-        made = type(node)(this=left, expression=right)
-        made.type = exp.DataType.build("timestamptz")
-        return made
+        return _typed(type(node)(this=left, expression=right), "timestamptz")
     if _is(left, {exp.DType.DATE}):
-        if _is(right, {exp.DType.DATE}) and sign < 0:
-            made = _cast(_call("datediff", left, right), "BIGINT")
-            made.type = exp.DataType.build("bigint")
-            return made
-        if _is(right, INTEGERS):
-            number = right if sign > 0 else exp.Neg(this=exp.Paren(this=right))
-            made = _call("date_add", left, _cast(number, "INT"))
-            made.type = exp.DataType.build("date")
-            return made
-        raise UnknownConstruct("+ or − of a date and something else")
-    for side in (left, right):
-        if _is(side, TIMESTAMPS):
-            raise UnknownConstruct(f"− of times ({node.sql('duckdb')[:80]}); subtract epoch()")
+        return _moved_day(node)
+    if _is(left, TIMESTAMPS) or _is(right, TIMESTAMPS):
+        raise UnknownConstruct(f"− of times ({node.sql('duckdb')[:80]}); subtract epoch()")
     return node
+
+
+def _moved_day(node: exp.Add | exp.Sub) -> exp.Expr:
+    """A date − a date, in days, or a date ± days."""
+    left, right = node.left, node.right
+    if _is(right, {exp.DType.DATE}) and isinstance(node, exp.Sub):
+        return _typed(_cast(_call("datediff", left, right), "BIGINT"), "bigint")
+    if not _is(right, INTEGERS):
+        raise UnknownConstruct("+ or − of a date and something else")
+    days = exp.Neg(this=exp.Paren(this=right)) if isinstance(node, exp.Sub) else right
+    return _typed(_call("date_add", left, _cast(days, "INT")), "date")
 
 
 def _to_seconds(node: exp.Anonymous) -> exp.Expr:
@@ -369,7 +369,7 @@ def _year_and_month(node: exp.TimeToStr) -> exp.Expr:
 
 
 def _structured(node: exp.FromJson) -> exp.Expr:
-    """from_json of a list of objects. Times are parsed as texts: engines differ in their formats."""
+    """from_json of a list of objects; times are read as texts, since engines differ in formats."""
     fields = json.loads(node.expression.name)
     if not (isinstance(fields, list) and len(fields) == 1 and isinstance(fields[0], dict)):
         raise UnknownConstruct("from_json of other than a list of objects")
@@ -395,7 +395,7 @@ def _json_value(node: exp.JSONExtractScalar) -> exp.Expr:
     """json_extract_string(object, '/key'): the value of one key, whatever is in its name."""
     path = node.expression
     if isinstance(path, exp.JSONPath):
-        root, *steps = path.expressions
+        _, *steps = path.expressions
         match steps:
             case [
                 exp.JSONPathSubscript(this=exp.JSONPathWildcard()),
@@ -422,17 +422,11 @@ def _replaced_once(node: exp.RegexpReplace) -> exp.Expr:
 
 def _grouping(node: exp.Grouping) -> exp.Expr:
     """grouping(a, b): Spark's grouping takes one column."""
-    made: exp.Expr | None = None
-    for column in node.expressions:
-        one = _cast(_call("grouping", column), "BIGINT")
-        made = (
-            one
-            if made is None
-            else exp.Add(
-                this=exp.Mul(this=exp.Paren(this=made), expression=_expr(2)), expression=one
-            )
-        )
-    assert made is not None
+    first, *others = (_cast(_call("grouping", column), "BIGINT") for column in node.expressions)
+    made: exp.Expr = first
+    for one in others:
+        doubled = exp.Mul(this=exp.Paren(this=made), expression=_expr(2))
+        made = exp.Add(this=doubled, expression=one)
     return exp.Paren(this=made)
 
 
@@ -442,7 +436,7 @@ def _one_number(node: exp.Anonymous) -> exp.Expr:
 
 
 def _different(node: exp.NullSafeNEQ) -> exp.Expr:
-    """IS DISTINCT FROM; rows are compared field by field, because not every engine compares them."""
+    """IS DISTINCT FROM; rows are compared by field, because not every engine compares them."""
     left, right = node.this, node.expression
     pairs = [(left, right)]
     if isinstance(left, exp.Window) and _is_row(left.this.this) and _is_row(right):
@@ -562,9 +556,7 @@ def _grouped(node: exp.Group) -> exp.Expr:
     """GROUP BY ALL: by every column of the select list that adds nothing up."""
     if not node.args.get("all"):
         return node
-    select = node.parent
-    assert isinstance(select, exp.Select)
-    keys = [each.unalias() for each in select.selects]
+    keys = [each.unalias() for each in node.parent_select.selects]
     return exp.Group(expressions=[key.copy() for key in keys if not _adds_up(key)])
 
 

@@ -17,7 +17,7 @@ import duckdb
 from exporter.errors import UsageError
 from exporter.extras import extra
 from exporter.publish.spark import constructs
-from exporter.publish.spark.distinct import in_two_levels
+from exporter.publish.spark.distinct import Unsplittable, in_two_levels
 from exporter.publish.spark.planner import Columns, Planner
 
 with extra("spark", "report --remote"):
@@ -144,27 +144,36 @@ def _query(tree: exp.Expr, planner: Planner, columns: Columns) -> str:
     """Return a query without CTEs as text for Spark, with these columns in this order."""
     if isinstance(tree, exp.Union):
         return _union(tree, planner, columns)
-    select = _select(tree, planner)
-    for item, kind in zip(select.selects, columns.values(), strict=True):
-        # Engines differ in the type of a sum, a product and a CASE of decimals.
-        if kind.startswith("DECIMAL") and not isinstance(item.unalias(), exp.Column):
-            typed = exp.cast(item.unalias(), kind, dialect="duckdb")
-            item.replace(exp.alias_(typed, item.alias, quoted=True))
-    return select.sql("spark", pretty=True)
+    return _select(tree, planner, columns).sql("spark", pretty=True)
 
 
-def _select(tree: exp.Expr, planner: Planner) -> exp.Expr:
+def _select(tree: exp.Expr, planner: Planner, columns: Columns | None = None) -> exp.Select:
     if nested := next((u for u in tree.find_all(exp.SetOperation) if u.args.get("by_name")), None):
         raise constructs.UnknownConstruct(f"UNION BY NAME in a subquery ({nested.sql()[:60]})")
+    if not isinstance(tree, exp.Select):
+        raise constructs.UnknownConstruct(type(tree).__name__)
     read = {table.name for table in tree.find_all(exp.Table)}
     schema = MappingSchema(
         {name: planner.tables[name] for name in read & planner.tables.keys()}, dialect="duckdb"
     )
-    # No names for catalog and schema: the server's temporary views have none.
     _write_out_asof_joins(tree, planner)
-    tree = qualify(tree, dialect="duckdb", schema=schema)
-    tree = annotate_types(tree, schema=schema, dialect="duckdb")
-    return constructs.replaced(in_two_levels(tree))
+    select = qualify(tree, dialect="duckdb", schema=schema)
+    select = annotate_types(select, schema=schema, dialect="duckdb")
+    if columns is not None:
+        _fix_decimals(select, columns)
+    try:
+        return constructs.replaced(in_two_levels(select))
+    except Unsplittable as error:
+        raise constructs.UnknownConstruct(str(error)) from error
+
+
+def _fix_decimals(select: exp.Select, columns: Columns) -> None:
+    """Cast what a select computes in decimals: engines differ in the type of a sum or a CASE."""
+    for item, kind in zip(select.selects, columns.values(), strict=True):
+        if kind.startswith("DECIMAL") and not isinstance(item.unalias(), exp.Column):
+            typed = exp.cast(item.unalias().copy(), kind, dialect="duckdb")
+            typed.type = exp.DataType.build(kind, dialect="duckdb")
+            item.replace(exp.alias_(typed, item.alias, quoted=True))
 
 
 def _union(tree: exp.Union, planner: Planner, columns: Columns) -> str:
