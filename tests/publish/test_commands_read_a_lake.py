@@ -14,7 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 from moto.server import ThreadedMotoServer
 
 from exporter.cli import main
-from exporter.publish import layout, reading, storage
+from exporter.publish import layout, reading
 from exporter.publish.delta import PUBLISHED
 from exporter.reports import notes, running
 from exporter.reports.catalogue import find
@@ -22,7 +22,7 @@ from exporter.reports.periods import Period
 from exporter.store.database import Database
 from exporter.store.schema import metadata
 from exporter.store.view_files import views
-from tests.support.published import COLLECTORS, NOW, OTHER, Published, publish
+from tests.support.published import NOW, OTHER, Published, publish
 
 Command = Callable[..., tuple[int, str, str]]
 #: Tables of a file that no lake has, as they say nothing of jobs and costs.
@@ -117,9 +117,7 @@ def test_a_token_continues_in_the_same_lake_only(
     assert len(set(names)) == 10
     database = Database(Path(shutil.copyfile(published.parts["one"].path, tmp_path / "one.duckdb")))
     with database.writing() as connection:
-        connection.exec_driver_sql(
-            "UPDATE sync_scopes SET watermark = watermark + INTERVAL 1 HOUR"
-        )
+        connection.exec_driver_sql("UPDATE sync_scopes SET watermark = watermark + INTERVAL 1 HOUR")
     publish(database, Path(lake), "one")
     code, _, err = command(*options, "--next-token", token)
     assert code == 2
@@ -140,8 +138,21 @@ def test_a_job_is_the_same(same: Callable[..., str], published: Published) -> No
 
 
 def test_a_report_and_its_limit_are_the_same(command: Command, published: Published) -> None:
-    for options in (["--format", "csv"], ["--json"], ["--fail-over", "1"], ["--format", "markdown"]):
-        arguments = ["report", "warm-pool-cost", "--since", "2026-10-01", "--by", "account", *options]
+    for options in (
+        ["--format", "csv"],
+        ["--json"],
+        ["--fail-over", "1"],
+        ["--format", "markdown"],
+    ):
+        arguments = [
+            "report",
+            "warm-pool-cost",
+            "--since",
+            "2026-10-01",
+            "--by",
+            "account",
+            *options,
+        ]
         over_file = command("--db", str(published.file.path), *arguments)
         over_lake = command(*arguments, "--lake", str(published.lake))
         assert over_lake == over_file

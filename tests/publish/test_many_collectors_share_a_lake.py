@@ -6,8 +6,6 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from exporter.publish import layout, run, storage
 from exporter.publish.plan import Partition, Scope
 from exporter.store.rates import refresh

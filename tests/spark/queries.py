@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -79,10 +79,8 @@ def statements() -> Iterator[tuple[str, str]]:
             yield f"{report.name} --by {request.by} --param {dict(request.params)}", text
     small = _Statements()
     list(notes.of_prices(small))
-    try:
+    with suppress(UsageError):
         check_job(small, "it's \\a")
-    except UsageError:
-        pass
     yield from ((f"look-up {number}", text) for number, text in enumerate(small.kept))
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from exporter.extras import extra
 from exporter.store.view_files import compose
 
-with extra("spark", "report --remote"):
+with extra("spark", "report"):
     from sqlglot import exp
     from sqlglot.transforms import eliminate_qualify, eliminate_window_clause
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from exporter.extras import extra
 
-with extra("spark", "report --remote"):
+with extra("spark", "report"):
     from sqlglot import exp
 
 _OTHERS: Final = "others"

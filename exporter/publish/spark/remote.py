@@ -28,7 +28,7 @@ from exporter.publish.spark import constructs
 from exporter.publish.spark.planner import Columns
 from exporter.publish.spark.rewriting import Rewritten, rewrite, tables_of
 
-with extra("spark", "report --remote"), warnings.catch_warnings():
+with extra("spark", "report"), warnings.catch_warnings():
     # The client warns about new versions of its own dependencies.
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
