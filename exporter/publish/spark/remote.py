@@ -109,7 +109,8 @@ class Remote:
         written = rewrite(text, relations())
         with failures(self._address), self._interruptible():
             self._prepare(written)
-            table, _ = self._session.sql(written.sql)._to_table()
+            with self._shared(written):
+                table, _ = self._session.sql(written.sql)._to_table()
         rows = converted(table.columns, list(written.columns.values()))
         # Reports read of a result what IteratorResult has, and the description.
         return cast("sa.CursorResult[Any]", _Rows(written.columns, rows))
@@ -128,6 +129,24 @@ class Remote:
             with suppress(PySparkException, grpc.RpcError):
                 self._session.interruptAll()
             raise
+
+    @contextmanager
+    def _shared(self, written: Rewritten) -> Iterator[None]:
+        """Keep on the server what a statement reads several times.
+
+        Spark would plan and compute it each time: one report took five minutes to plan.
+        """
+        kept = []
+        try:
+            for name, sql in written.shared:
+                frame = self._session.sql(sql).cache()
+                frame.createOrReplaceTempView(name)
+                kept.append(frame)
+            yield
+        finally:
+            for frame in kept:
+                with suppress(PySparkException, grpc.RpcError):
+                    frame.unpersist()
 
     def _prepare(self, written: Rewritten) -> None:
         """Create the temporary views that a statement reads."""
