@@ -99,10 +99,10 @@ def replaced(tree: exp.Select) -> exp.Select:
         if new is not node:
             if new.type is None:
                 new.type = node.type
-            if node is tree:
-                tree = new
-            else:
+            if node is not tree:
                 node.replace(new)
+            elif isinstance(new, exp.Select):
+                tree = new
     return tree
 
 
@@ -168,7 +168,8 @@ def _casting(node: exp.Cast) -> exp.Expr:
     if to.this in _TEXTS and not isinstance(source, exp.Null):
         kind = _known(source, "a cast to text")
         if kind in _TEXTS:
-            return source
+            text: exp.Expr = node.this
+            return text
         if kind not in INTEGERS | {exp.DType.DECIMAL}:
             raise UnknownConstruct(f"text of {kind.value}")
     new = type(node)(this=source, to=exp.DataType.build(spark_type(to), dialect="spark"))
@@ -351,7 +352,8 @@ def _quantile(node: exp.PercentileDisc, where: exp.Expr | None) -> exp.Expr:
 def _at_utc(node: exp.AtTimeZone) -> exp.Expr:
     if node.args["zone"].name != "UTC":
         raise UnknownConstruct("AT TIME ZONE of another zone than UTC")
-    return node.this
+    moment: exp.Expr = node.this
+    return moment
 
 
 def _month(node: exp.TimestampTrunc) -> exp.Expr:
@@ -490,11 +492,8 @@ def _slice(node: exp.Anonymous) -> exp.Expr:
 def _select(node: exp.Select) -> exp.Expr:
     if node.args.get("with_"):
         raise UnknownConstruct("WITH in a subquery")
-    if node.args.get("windows"):
-        node = eliminate_window_clause(node)
-    if node.args.get("qualify"):
-        return eliminate_qualify(node)
-    return node
+    made: exp.Expr = eliminate_window_clause(node) if node.args.get("windows") else node
+    return eliminate_qualify(made) if made.args.get("qualify") else made
 
 
 def _renamed(name: str) -> Callable[[exp.Expr], exp.Expr]:
@@ -556,7 +555,8 @@ def _grouped(node: exp.Group) -> exp.Expr:
     """GROUP BY ALL: by every column of the select list that adds nothing up."""
     if not node.args.get("all"):
         return node
-    keys = [each.unalias() for each in node.parent_select.selects]
+    selects = node.parent_select.selects if node.parent_select is not None else []
+    keys = [each.unalias() for each in selects]
     return exp.Group(expressions=[key.copy() for key in keys if not _adds_up(key)])
 
 

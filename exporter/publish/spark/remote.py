@@ -35,7 +35,7 @@ with extra("spark", "report"), warnings.catch_warnings():
     import grpc
     from pyspark.errors import PySparkException
     from pyspark.sql.connect.client.retries import DefaultPolicy
-    from pyspark.sql.connect.dataframe import DataFrame
+    from pyspark.sql.dataframe import DataFrame
     from pyspark.sql.connect.session import SparkSession
     from sqlglot import exp
 
@@ -52,6 +52,8 @@ _SETTINGS: Final = {
     # An account of only digits is no number.
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     "spark.sql.parquet.inferTimestampNTZ.enabled": "false",
+    # Spark 4.2 takes the plan of job-history for an invalid one, and runs it if it does not look.
+    "spark.sql.lightweightPlanChangeValidation": "false",
 }
 _ADDRESS: Final = re.compile(r"sc://(?P<host>\[[^\]]+\]|[^:/;]+)(?::(?P<port>\d+))?(?:/(?:;.*)?)?")
 _PORT: Final = 15002
@@ -110,7 +112,8 @@ class Remote:
         with failures(self._address), self._interruptible():
             self._prepare(written)
             with self._shared(written):
-                table, _ = self._session.sql(written.sql)._to_table()
+                frame: Any = self._session.sql(written.sql)
+                table, _ = frame._to_table()  # its toArrow() would plan the statement twice
         rows = converted(table.columns, list(written.columns.values()))
         # Reports read of a result what IteratorResult has, and the description.
         return cast("sa.CursorResult[Any]", _Rows(written.columns, rows))
