@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.reports import build
-from exporter.reconcile import reconcile
+from exporter.bills import reconcile
 from exporter.store.database import Database
 
 SECONDS, MEGABYTES = 10.0, 1_000

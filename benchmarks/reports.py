@@ -109,7 +109,7 @@ def measure(path: Path, name: str, *, all_time: bool) -> None:
     took = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     megabytes = peak / (1e6 if sys.platform == "darwin" else 1e3)
-    print(json.dumps({**took, "megabytes": megabytes, "rows": len(list(result.rows))}))
+    print(json.dumps({**took, "megabytes": megabytes, "rows": len(result)}))
 
 
 def build(path: Path, jobs: int) -> None:

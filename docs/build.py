@@ -5,6 +5,7 @@
 - reports.md comes from the headers in queries/, with real output.
 - configuration.md gets its tables of keys; the rest is written by hand.
 - cookbook.md gets its answers; its questions are written by hand.
+- library.md gets its reference of functions.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from unittest.mock import patch
 import click
 import sqlalchemy as sa
 
-from docs import keys, world
+from docs import keys, signatures, world
 from exporter.cli import main as command
 from exporter.cli.root import root
 from exporter.reports import adhoc, periods, running, table
@@ -304,6 +305,7 @@ def pages(database: Database) -> dict[str, Callable[[], str]]:
         "schema.md": schema,
         "reports.md": lambda: reports(database),
         "configuration.md": lambda: keys.fill((DOCS / "configuration.md").read_text("utf-8")),
+        "library.md": lambda: signatures.fill((DOCS / "library.md").read_text("utf-8")),
         "cookbook.md": lambda: cookbook(database, (DOCS / "cookbook.md").read_text("utf-8")),
     }
 

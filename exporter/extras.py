@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 from exporter.errors import UsageError
 
 
 class MissingExtra(UsageError):
-    """A command needs an extra that is not installed (exit 2)."""
+    """A command or a function needs a library that is not installed (exit 2)."""
 
 
 @contextmanager
@@ -31,4 +32,22 @@ def extra(name: str, command: str) -> Iterator[None]:
         raise MissingExtra(
             f"`{command}` needs the extra {name!r}.",
             f"In a checkout: pipx install --force '.[{name}]'. README has other ways.",
+        ) from error
+
+
+def require(library: str, function: str) -> None:
+    """Import a library of the caller's own, which is in no extra.
+
+    Args:
+        library: Its name, by which it is installed and imported.
+        function: The function that needs it.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    try:
+        import_module(library)
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"`{function}` needs {library}.", f"Install it: pip install {library}."
         ) from error

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-EXPECTED_TIME: Final = "an ISO 8601 time such as 2026-10-03T12:00Z, or an age such as 30d or 12h"
+EXPECTED_TIME: Final = (
+    "an ISO 8601 time such as 2026-10-03T12:00Z, an age such as 30d or 12h, today or yesterday"
+)
 EXPECTED_AGE: Final = "an age such as 90m, 12h, 30d or 2w"
+EXPECTED_MONTH: Final = "a month such as 2026-10, this or last"
 
 _AGE: Final = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,6})?)(?P<unit>[smhdw])", re.ASCII)
 _UNITS: Final = {
@@ -17,6 +20,9 @@ _UNITS: Final = {
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
+#: A word -> how many days ago that day began.
+_DAYS: Final = {"today": 0, "yesterday": 1}
+_MONTH: Final = re.compile(r"\d{4}-\d{2}", re.ASCII)
 
 
 def parse_age(text: str) -> timedelta:
@@ -38,13 +44,17 @@ def parse_time(text: str, now: datetime) -> datetime:
     """Return the moment that a text means, aware and in UTC.
 
     Args:
-        text: ISO 8601 (UTC if it has no offset), or an age before `now`.
+        text: ISO 8601 (UTC if it has no offset), an age before `now`, or `today` or `yesterday`
+            for the beginning of that UTC day.
         now: An aware datetime.
 
     Raises:
-        ValueError: The text is neither, or the moment is outside the years 1 to 9999.
+        ValueError: The text is none of these, or the moment is outside the years 1 to 9999.
     """
     text = text.strip()
+    if text in _DAYS:
+        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return today - timedelta(days=_DAYS[text])
     if _AGE.fullmatch(text):
         try:
             return now.astimezone(UTC) - parse_age(text)
@@ -55,6 +65,26 @@ def parse_time(text: str, now: datetime) -> datetime:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"expected {EXPECTED_TIME}") from None
+
+
+def parse_month(text: str, now: datetime) -> date:
+    """Return the first day of the UTC month that a text means.
+
+    Args:
+        text: A month such as `2026-10`, `this`, or `last` for the one before.
+        now: An aware datetime.
+
+    Raises:
+        ValueError: The text is none of these.
+    """
+    this = now.astimezone(UTC).date().replace(day=1)
+    if text == "this":
+        return this
+    if text == "last":
+        return (this - timedelta(days=1)).replace(day=1)
+    if not _MONTH.fullmatch(text):
+        raise ValueError(f"expected {EXPECTED_MONTH}")
+    return date.fromisoformat(f"{text}-01")
 
 
 def format_time(moment: datetime) -> str:

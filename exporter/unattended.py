@@ -14,6 +14,7 @@ from exporter.config.model import SyncOptions
 from exporter.errors import ExporterError, UsageError
 from exporter.reports import status
 from exporter.resources import version
+from exporter.spelling import named
 from exporter.store.database import Database
 from exporter.syncing.outcome import SyncReport
 
@@ -108,6 +109,6 @@ def _check_writable(path: Path) -> None:
     folder = path.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK) or path.is_dir():
         raise UsageError(
-            f"--metrics-file {path} cannot be written.",
+            f"{named('metrics_file', str(path))} cannot be written.",
             "Its directory must exist and be writable for this user.",
         )

@@ -6,7 +6,7 @@
 --   the days that sync has read whole are compared, with the same days of the period before.
 -- period: last-month
 -- limit: change_usd
--- column: family: Family of the jobs
+-- column: family key: Family of the jobs
 -- column: before_usd money: Known cost of training and pools in the period before, in USD
 -- column: now_usd money: The same for the period
 -- column: change_usd money: now_usd − before_usd = the sum of the columns to the right

@@ -2,16 +2,16 @@
 -- description: The costs of the period by basis, the weakest first, each with a remedy. Accounts
 --   and regions that sync could not read come before all others.
 -- period: default
--- column: basis: settled, accruing, estimated, no price, … or failed scope, incomplete scope
--- column: account wide: AWS account
--- column: region: Region
--- column: component wide: Component as billed
--- column: instance_type: Instance type
--- column: price wide: Kind of price: list prices, Price List API, imported
+-- column: basis key: settled, accruing, estimated, no price, … or failed scope, incomplete scope
+-- column: account key aside: AWS account
+-- column: region key aside: Region
+-- column: component key aside: Component as billed
+-- column: instance_type key: Instance type
+-- column: price key aside: Kind of price: list prices, Price List API, imported
 -- column: jobs count: Jobs with such a cost
 -- column: instance_hours hours wide: Their hours × instances
 -- column: cost_usd money: Their cost in USD; NULL = not known
--- column: remedy: What improves the figure
+-- column: remedy aside: What improves the figure
 -- example: --since 365d
 -- example: --month 2026-10 --format csv
 WITH
@@ -79,11 +79,7 @@ remedied AS (
         99 AS weakness,
         account_id AS account,
         region,
-        -- The note on the scope has the whole error.
-        CASE
-            WHEN length(last_error) > 60 THEN left(last_error, 59) || '…'
-            ELSE coalesce(last_error, 'sync: never read to the end')
-        END AS remedy
+        coalesce(last_error, 'sync: never read to the end') AS remedy
     FROM sync_scopes
     WHERE last_error IS NOT NULL OR watermark IS NULL
 )

@@ -5,7 +5,7 @@
 -- by: family
 -- bar: cost_usd
 -- limit: cost_usd
--- column: reason: First word of FailureReason; NULL = no details
+-- column: reason key: First word of FailureReason; NULL = no details
 -- column: jobs count: Failed jobs with usage in the period
 -- column: instance_hours hours: Hours of training and pools × instances
 -- column: pool_usd money wide: Cost of pools after failed jobs in USD; part of cost_usd

@@ -3,16 +3,16 @@
 --   reports, in order of time. Jobs that share the name follow each other.
 -- argument: job
 -- param: job job: Name or ARN of the job
--- column: happened_at: Time of the change; for an observation, server time of the answer
--- column: source: observed = by a sync; reported = by SageMaker (status transitions)
+-- column: happened_at key: Time of the change; for an observation, server time of the answer
+-- column: source key: observed = by a sync; reported = by SageMaker (status transitions)
 -- column: status: Status of the job
 -- column: secondary_status: Secondary status
 -- column: pool: Status of the warm pool
 -- column: retained_seconds seconds: Billable seconds of the pool, for one instance
 -- column: reused_by wide: Name of the job that reused the pool
--- column: created_at wide: When the job was created; tells jobs of one name apart
--- column: account wide: AWS account
--- column: region wide: Region
+-- column: created_at key aside: When the job was created; tells jobs of one name apart
+-- column: account key aside: AWS account
+-- column: region key aside: Region
 -- example: my-training-job
 WITH
 -- One row per job of that name or ARN.

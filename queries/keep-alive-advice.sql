@@ -1,4 +1,4 @@
--- title: Which keep-alive period to set, and what that saves
+-- title: Which keep-alive period to set, and what that saves a month
 -- description: For each family and specification, what its warm pools cost now and which
 --   KeepAlivePeriodInSeconds is worth most. A job takes any waiting pool of its specification,
 --   whatever the family. So the report replays all jobs of a specification, and chooses for its
@@ -16,11 +16,12 @@
 -- param: policy text = : yes = add an IAM statement that caps the suggested period
 -- bar: wasted_usd
 -- limit: idle_usd
--- column: family: Family of the jobs
--- column: specification wide: What a job must match to take the pools
--- column: account_id wide: AWS account
--- column: region wide: AWS region
--- column: instance_type: Instance type
+-- column: family key: Family of the jobs
+-- column: team wide: Team of the jobs; several if they differ, NULL = none
+-- column: specification key aside: What a job must match to take the pools
+-- column: account_id key aside: AWS account
+-- column: region key aside: AWS region
+-- column: instance_type wide: Instance type
 -- column: jobs count wide: Jobs that ended in the period
 -- column: pools count wide: Pools that these jobs left
 -- column: current_keep_alive: Keep-alive period now; a range if the jobs differ
@@ -30,18 +31,19 @@
 -- column: wasted_usd money wide: The part of idle_usd for pools that ended before a reuse
 -- column: unpriced_jobs count wide: Pools with a part of the cost unknown
 -- column: current_idle_usd money: The same as idle_usd for an average month
+-- column: current_wasted_usd money wide: The same as wasted_usd for an average month
 -- column: current_reuses count wide: Pools that were reused
 -- column: suggested_keep_alive_seconds seconds: The period to set; NULL = see reason
 -- column: suggested_idle_usd money: Cost of the idle time a month with the suggestions
 -- column: suggested_reuses count wide: Reuses in the period with the suggestions
--- column: gained_minutes count: Minutes of starting saved a month; below 0 = lost
+-- column: gained_minutes count wide: Minutes of starting saved a month; below 0 = lost
 -- column: net_usd money: Gain a month: gained_minutes × minute_usd + the idle USD saved
 -- column: current_net_usd money wide: Worth of the reuses now − current_idle_usd, a month
 -- column: suggested_net_usd money wide: The same with the suggestions
--- column: explained percent: Observed reuse that the replay explains; NULL = no pools
+-- column: explained percent wide: Observed reuse that the replay explains; NULL = no pools
 -- column: sdk_argument wide: The setting in the SageMaker Python SDK
 -- column: api_setting wide: The setting in ResourceConfig of CreateTrainingJob
--- column: reason wide: Why nothing is suggested, or what to know about the suggestion
+-- column: reason aside: Why nothing is suggested, or what to know about the suggestion
 -- column: iam_statement wide: With policy=yes, a statement that denies longer periods
 -- example: --month 2026-10
 -- example: --param minute_usd=0.50 --param policy=yes

@@ -1,4 +1,4 @@
--- title: What each keep-alive period would cost and save for one family
+-- title: What each keep-alive period would cost and save a month, for one family
 -- description: Replays the jobs of each specification of a family with a grid of
 --   KeepAlivePeriodInSeconds. The other families keep their current settings. keep-alive-advice
 --   says which period to set and how the replay works. --sql prints the jobs by specification,
@@ -7,14 +7,14 @@
 -- prices: yes
 -- replay: draw
 -- argument: family
--- param: family text: The family
+-- param: family family: The family
 -- param: minute_usd number = 1.00: What a minute that nobody has to wait is worth, in USD
 -- param: top integer = 5: Number of specifications to show, most jobs first
 -- limit: idle_usd
--- column: family: Family of the jobs
--- column: specification wide: What a job must match to take the pools
--- column: instance_type: Instance type
--- column: keep_alive_seconds seconds: The keep-alive period
+-- column: family key aside: Family of the jobs
+-- column: specification key aside: What a job must match to take the pools
+-- column: instance_type wide: Instance type
+-- column: keep_alive_seconds seconds key: The keep-alive period
 -- column: mark: current = the period that most of these jobs use; suggested = see keep-alive-advice
 -- column: ends count wide: Ends of jobs that could have left a pool, in the period
 -- column: reuses count wide: Ends whose pool another job would take

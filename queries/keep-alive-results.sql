@@ -10,32 +10,32 @@
 -- replay: results
 -- param: minute_usd number = 1.00: What a minute that nobody has to wait is worth, in USD
 -- param: top integer = 50: Number of changes to show, the latest first; the total covers all
--- column: family: Family of the jobs
--- column: specification wide: What a job must match to take the pools
--- column: account_id wide: AWS account
--- column: region wide: AWS region
--- column: instance_type: Instance type
--- column: changed_at: Creation of the first job with the new period
+-- column: family key: Family of the jobs
+-- column: specification key aside: What a job must match to take the pools
+-- column: account_id key aside: AWS account
+-- column: region key aside: AWS region
+-- column: instance_type wide: Instance type
+-- column: changed_at time key aside: Creation of the first job with the new period
 -- column: old_keep_alive: Keep-alive period before
 -- column: new_keep_alive: Keep-alive period since then
 -- column: old_seconds seconds wide: Keep-alive period before
 -- column: new_seconds seconds wide: Keep-alive period since then
 -- column: ends_before count wide: Jobs that ended with the old period, since the change before it
 -- column: ends_after count wide: Jobs that ended since the change, up to the next one
--- column: idle_usd_before money: Cost of the pool of a job before, on average, in USD
--- column: idle_usd_after money: The same after
--- column: reuse_before percent: Share of these jobs whose pool was reused
--- column: reuse_after percent: The same after
--- column: waited_minutes_before count: Minutes from creation to training before, on average
--- column: waited_minutes_after count: The same after
+-- column: idle_usd_before money wide: Cost of the pool of a job before, on average, in USD
+-- column: idle_usd_after money wide: The same after
+-- column: reuse_before percent wide: Share of these jobs whose pool was reused
+-- column: reuse_after percent wide: The same after
+-- column: waited_minutes_before count wide: Minutes from creation to training before, on average
+-- column: waited_minutes_after count wide: The same after
 -- column: idle_usd money wide: Cost of the pools after, in USD
 -- column: saved_usd money: What the old period would have cost for the same jobs, minus the new one
--- column: gained_minutes count: Minutes of starting that the change saved; below 0 = lost
+-- column: gained_minutes count wide: Minutes of starting that the change saved; below 0 = lost
 -- column: net_usd money: saved_usd + gained_minutes × minute_usd
 -- column: predicted_saved_usd money wide: saved_usd as the jobs before the change promised it
 -- column: predicted_net_usd money: net_usd as the jobs before the change promised it
 -- column: explained percent wide: Observed reuse after the change that the replay explains
--- column: reason wide: Why nothing is said of the savings
+-- column: reason aside: Why nothing is said of the savings
 -- example: --since 90d
 -- example: --since 90d --param minute_usd=0.50
 

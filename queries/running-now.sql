@@ -9,20 +9,20 @@
 -- param: top integer = 50: Number of jobs and pools to show, most expensive first
 -- bar: usd_per_hour
 -- limit: month_end_usd
--- column: kind: job, pool, or account for the totals of an account
--- column: job: Name of the job; for a pool, of the job before it
--- column: account_id wide: AWS account
--- column: region wide: AWS region
+-- column: kind key: job, pool, or account for the totals of each of several accounts
+-- column: job key: Name of the job; for a pool, of the job before it
+-- column: account_id key aside: AWS account
+-- column: region key aside: AWS region
 -- column: family wide: Family of the job
--- column: instance_type: Instance type; several for instance groups
+-- column: instance_type wide: Instance type; several for instance groups
 -- column: instances count wide: Number of instances
 -- column: status wide: Secondary status of a job, warm pool status of a pool
--- column: since: Start of the training, or of the idle time; NULL = not started yet
+-- column: since time wide: Start of the training, or of the idle time; NULL = not started yet
 -- column: seconds seconds: How long it has run or waited by now
 -- column: median_seconds seconds wide: Median of the family's ended runs in the account
 -- column: p99_seconds seconds wide: 99th percentile of these runs
 -- column: runs count wide: Number of these runs
--- column: mark: What to look at
+-- column: mark aside: What to look at
 -- column: usd_per_hour rate: Cost of an hour now in USD, with storage; NULL = not known
 -- column: usd_by_now money: Cost up to now in USD; NULL = not known, see cost_basis
 -- column: at_most_usd money: Cost at most in USD, with the pool that a job can leave; NULL = not known
@@ -32,8 +32,8 @@
 -- column: likely_high_usd money wide: Above this with a chance of 10 %
 -- column: cost_basis wide: Basis of usd_by_now: accruing, estimated, no price, …
 -- column: unpriced_jobs count wide: Jobs and pools whose cost, now or at most, is not known
--- column: ends_by wide: When it has ended at the latest
--- column: seen_at wide: Time of the last observation; `sync` makes a newer one
+-- column: ends_by time wide: When it has ended at the latest
+-- column: seen_at time wide: Time of the last observation; `sync` makes a newer one
 -- example: --format csv
 -- example: --fail-over 500
 
@@ -59,8 +59,8 @@ running_job AS MATERIALIZED (
     WHERE
         training_end_time IS NULL
         AND deleted_at IS NULL
-        AND coalesce(training_job_status, '')
-        NOT IN ('Completed', 'Failed', 'Stopped', 'Deleting')
+        AND training_job_status IS DISTINCT FROM 'Deleting'
+        AND NOT /*part has_ended*/
 ),
 
 -- One row per job whose pool had not ended, or was not reported yet.
@@ -117,21 +117,30 @@ part AS MATERIALIZED (
 
 /*part priced_accounts*/,
 
+-- One row per price of instances and storage; amounts in other currencies are never added to USD.
+usd_rate AS (
+    SELECT
+        *,
+        CASE WHEN compute_currency = 'USD' THEN usd_per_hour END AS in_usd,
+        CASE WHEN storage_currency = 'USD' THEN usd_per_gb_month END AS gb_in_usd
+    FROM internal.rate_card
+),
+
 -- One row per account, region, component and instance type, with the price of a second of one
 -- instance and of a gigabyte for a month's share of a day: now, and at most from now on.
 price AS (
     SELECT
         account_id, region, component, instance_type,
-        CAST(max(usd_per_hour) FILTER (WHERE valid_from <= today) AS DOUBLE) / 3600 AS usd,
-        CAST(max(usd_per_hour) AS DOUBLE) / 3600 AS most_usd,
+        CAST(max(in_usd) FILTER (WHERE valid_from <= today) AS DOUBLE) / 3600 AS usd,
+        CAST(max(in_usd) AS DOUBLE) / 3600 AS most_usd,
         CASE
             WHEN any_value(has_storage)
-                THEN CAST(max(usd_per_gb_month) FILTER (WHERE valid_from <= today) AS DOUBLE) / 86400
+                THEN CAST(max(gb_in_usd) FILTER (WHERE valid_from <= today) AS DOUBLE) / 86400
         END AS gb_usd,
         CASE
-            WHEN any_value(has_storage) THEN CAST(max(usd_per_gb_month) AS DOUBLE) / 86400
+            WHEN any_value(has_storage) THEN CAST(max(gb_in_usd) AS DOUBLE) / 86400
         END AS most_gb_usd
-    FROM internal.rate_card
+    FROM usd_rate
     CROSS JOIN clock
     WHERE valid_to > today
     GROUP BY account_id, region, component, instance_type

@@ -1,4 +1,4 @@
--- title: The week in ten lines
+-- title: The month so far
 -- description: Cost of the month up to yesterday compared with the same days of the month before,
 --   the projected cost of the whole month, the five changes of keep-alive-advice that are worth
 --   most, who wastes most, and what is not known. `--notify URL` sends it. On the first of a month
@@ -9,7 +9,7 @@
 -- reads: keep-alive-advice
 -- prose: yes
 -- param: minute_usd number = 1.00: What a minute that nobody has to wait is worth, in USD
--- column: topic: What the line is about
+-- column: topic key: What the line is about
 -- column: usd money: The amount in USD: a cost, or for a change its worth a month; NULL = not known
 -- column: low_usd money wide: Lower end of the projected range in USD
 -- column: high_usd money wide: Upper end of the projected range in USD

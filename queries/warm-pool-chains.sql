@@ -7,7 +7,7 @@
 -- param: top integer = 20: Number of chains to show
 -- bar: idle_usd
 -- limit: idle_usd
--- column: started_at wide: When the first job started
+-- column: started_at key aside: When the first job started
 -- column: family: Family of the first job; in the total, shown chains of all chains
 -- column: instance_type: Instance type
 -- column: instances count wide: Number of instances
@@ -57,6 +57,8 @@ pool_step AS (
             creation_time >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 60 DAY
             AND coalesce(training_end_time, 'infinity')
                 >= CAST(:since_at AS TIMESTAMPTZ) - INTERVAL 30 DAY
+            -- Nothing is used before the job is created. A lake is read by the month of the usage.
+            AND usage_date >= CAST(:since AS DATE) - 90
     ) AS step
 ),
 

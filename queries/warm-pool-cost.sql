@@ -56,6 +56,8 @@ SELECT
         AS times_training/*notes*/ /*end*/
 FROM costs
 GROUP BY GROUPING SETS ((/*names*/ month, instance_type /*end*/), ())
+-- A row without a pool is there to compare with: it says nothing if its training has no cost.
+HAVING is_total OR count(CASE WHEN is_pool THEN job END) > 0 OR training_usd IS NOT NULL
 ORDER BY
     is_total,
     /*order*/ month /*end*/,

@@ -5,7 +5,7 @@
 -- param: top integer = 20: Number of jobs to show
 -- bar: cost_usd
 -- limit: cost_usd
--- column: job: Name of the job; in the total, shown jobs of all jobs
+-- column: job key: Name of the job; in the total, shown jobs of all jobs
 -- column: family wide: Family of the job
 -- column: instance_type: Instance type
 -- column: instance_hours hours wide: Idle hours × instances in the period
@@ -22,7 +22,7 @@ WITH
 -- One row per job with a pool in the period.
 pools AS (
     SELECT
-        job_id,
+        job_id, creation_time,
         any_value(instance_type) FILTER (WHERE is_pool) AS instance_type,
         sum(instance_hours) FILTER (WHERE is_pool) AS instance_hours,
         sum(cost_usd) FILTER (WHERE is_pool) AS cost_usd,
@@ -32,7 +32,7 @@ pools AS (
         NULL::VARCHAR AS price_source
     FROM internal.cost_lines
     WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
-    GROUP BY job_id
+    GROUP BY job_id, creation_time
     HAVING bool_or(is_pool)
 ),
 
@@ -48,12 +48,13 @@ shown AS (
     SELECT
         most_expensive.*,
         job.training_job_arn,
-        job.creation_time,
         job.training_job_name AS job,
         job.job_family AS family,
         job.warm_pool_status, job.warm_pool_retained_seconds, job.warm_pool_reused_by_job
     FROM most_expensive
-    INNER JOIN training_jobs AS job ON most_expensive.job_id = job.rowid
+    -- The creation time lets DuckDB skip the files of other months.
+    INNER JOIN training_jobs AS job
+        ON most_expensive.job_id = job.rowid AND most_expensive.creation_time = job.creation_time
     ORDER BY most_expensive.cost_usd DESC NULLS LAST, job.training_job_name, job.creation_time
     LIMIT :top
 ),

@@ -5,16 +5,19 @@
 -- prices: yes
 -- bar: usd_per_hour
 -- limit: usd_per_hour
--- column: job: Name of the job before the idle time
--- column: region wide: Region
+-- column: job key: Name of the job before the idle time
+-- column: account_id wide: AWS account
+-- column: region key aside: Region
+-- column: family wide: Family of the job
+-- column: team wide: Team of the job; NULL = none
 -- column: instance_type: Instance type
--- column: instances count: Number of instances
--- column: usd_per_hour rate: Cost of an idle hour in USD, without storage; NULL = no price
+-- column: instances count wide: Number of instances
+-- column: usd_per_hour rate: Cost of an idle hour in USD, with storage; NULL = no price
 -- column: accrued_usd money: Known cost in USD up to the last observation
--- column: waits_since: End of the training
+-- column: waits_since wide: End of the training
 -- column: ends_by: End of its keep-alive period; a job may reuse it before
 -- column: seen_at wide: Time of the last observation; `sync` makes a newer one
--- column: end_command wide: The command that ends it
+-- column: end_command command: The command that ends it
 -- example: --format csv
 -- example: --json | jq -r '.rows[].end_command'
 WITH
@@ -22,10 +25,24 @@ WITH
 live AS (
     SELECT
         pool.training_job_name AS job,
+        pool.account_id,
         pool.region,
+        pool.job_family AS family,
+        pool.team,
         pool.instance_type,
         pool.instance_count AS instances,
-        pool.usd_per_hour * pool.instance_count AS usd_per_hour,
+        -- An hourly price in CNY or EUR is no price in USD. Storage, as far as its price is known,
+        -- costs the same in each hour of a month.
+        CASE
+            WHEN pool.compute_basis IS DISTINCT FROM 'other currency'
+                THEN pool.usd_per_hour * pool.instance_count + coalesce(
+                    TRY_CAST(
+                        CAST(pool.storage_cost_usd AS DOUBLE) * 3600
+                        / nullif(pool.retained_seconds, 0) AS DECIMAL(38, 12)
+                    ),
+                    0
+                )
+        END AS usd_per_hour,
         pool.cost_usd AS accrued_usd,
         pool.cost_usd,
         pool.cost_basis,

@@ -10,11 +10,11 @@
 -- param: jobs text = : yes = one row per job without a pool, instead of one per instance type
 -- param: top integer = 50: Number of rows to show, most missing pools first; the total covers all
 -- bar: missing_jobs
--- column: account_id: AWS account
--- column: region: AWS region
--- column: instance_type: Instance type
--- column: job wide: With jobs=yes, the job that got no pool
--- column: ended_at wide: With jobs=yes, when it ended; else the moment of running_then
+-- column: account_id key aside: AWS account
+-- column: region key aside: AWS region
+-- column: instance_type key: Instance type
+-- column: job key aside: With jobs=yes, the job that got no pool
+-- column: ended_at time wide: With jobs=yes, when it ended; else the moment of running_then
 -- column: asked_jobs count wide: Jobs that asked for a pool and ended in a way that keeps one
 -- column: missing_jobs count: Those that got none
 -- column: running_then count wide: Training instances when a pool was missing, at the worst moment
@@ -29,8 +29,8 @@
 -- column: delayed_jobs count: Jobs that waited for their instances during that time
 -- column: delayed_seconds seconds wide: How long these jobs waited then, added up
 -- column: delayed_names wide: Names of up to ten of them, longest wait first
--- column: quota_read_at wide: When the quotas were read
--- column: request_command wide: The command that requests the sufficient quota; printed, never run
+-- column: quota_read_at time wide: When the quotas were read
+-- column: request_command command: The command that requests the sufficient quota; printed, never run
 -- example: --month 2026-10
 -- example: --param jobs=yes --format csv
 
@@ -75,10 +75,7 @@ known_job AS MATERIALIZED (
         pool_job.creation_time,
         coalesce(
             pool_job.training_end_time,
-            CASE
-                WHEN pool_job.training_job_status IN ('Completed', 'Failed', 'Stopped')
-                    THEN pool_job.last_modified_time
-            END,
+            CASE WHEN /*part has_ended*/ THEN pool_job.last_modified_time END,
             pool_job.deleted_at
         ) AS stopped_at,
         pool_job.training_end_time AS ended_at,
@@ -101,18 +98,7 @@ known_job AS MATERIALIZED (
         END AS specification,
         /*part had_pool*/ AS is_kept,
         coalesce(is_kept, FALSE) AS had_pool,
-        coalesce(
-            pool_job.training_job_status = 'Completed'
-            OR (
-                pool_job.training_job_status = 'Stopped'
-                AND detail.training_start_time IS NOT NULL
-            )
-            OR (
-                pool_job.training_job_status = 'Failed'
-                AND regexp_matches(detail.failure_reason, '^(AlgorithmError|ClientError)')
-            ),
-            FALSE
-        ) AS keeps_a_pool
+        /*part keeps_pool*/ AS keeps_a_pool
     FROM pool_job
     INNER JOIN training_job_details AS detail USING (training_job_arn, creation_time)
     CROSS JOIN bounds

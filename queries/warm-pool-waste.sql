@@ -30,6 +30,8 @@ costs AS (
         AND usage_date < CAST(:until AS DATE)
         AND is_pool
         AND is_over
+        -- A pool that was Terminated without seconds was never kept.
+        AND had_pool IS NOT FALSE
 )
 
 SELECT

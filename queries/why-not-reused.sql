@@ -9,12 +9,12 @@
 -- param: job job = : Only the pool of this job, whatever the period
 -- param: top integer = 50: Number of pools to show, the most expensive first
 -- limit: cost_usd
--- column: job: Job before the idle time; in the total, shown pools of all pools
+-- column: job key: Job before the idle time; in the total, shown pools of all pools
 -- column: cost_usd money: Known cost of the pool in the period in USD
 -- column: idle_seconds seconds wide: Whole idle time of the pool
--- column: next_job: The later job that came nearest
+-- column: next_job aside: The later job that came nearest
 -- column: came_after_seconds seconds: Start of the idle time to creation of that job
--- column: why: Why that job did not reuse the pool
+-- column: why aside: Why that job did not reuse the pool
 -- column: instance_type wide: Instance type of the pool
 -- example: --month 2026-10 --param top=10
 -- example: my-training-job
@@ -38,6 +38,7 @@ wasted AS (
         AND day.warm_pool_status = 'Terminated'
         -- Without a pool there is nothing to reuse.
         AND day.retained_seconds IS DISTINCT FROM 0
+        AND day.had_pool IS NOT FALSE
         AND CASE
             WHEN CAST(:job AS VARCHAR) IS NOT NULL
                 THEN day.training_job_name = CAST(:job AS VARCHAR)
@@ -251,7 +252,15 @@ explained AS (
         shown.*,
         nearest.next_job, nearest.came_after_seconds,
         -- Within 10 seconds a pool has expired, as in warm_pool_chains.
-        nearest.late_seconds || ' s after ' || CASE
+        CASE
+            WHEN nearest.late_seconds >= 3600
+                THEN (nearest.late_seconds // 3600) || 'h '
+                    || lpad(CAST(nearest.late_seconds % 3600 // 60 AS VARCHAR), 2, '0') || 'm'
+            WHEN nearest.late_seconds >= 60
+                THEN (nearest.late_seconds // 60) || 'm '
+                    || lpad(CAST(nearest.late_seconds % 60 AS VARCHAR), 2, '0') || 's'
+            ELSE nearest.late_seconds || 's'
+        END || ' after ' || CASE
             WHEN shown.idle_seconds < shown.keep_alive_seconds - 10 THEN 'the pool was ended early'
             ELSE 'expiry'
         END AS how_late,

@@ -80,17 +80,9 @@ class App:
             UsageError: --lake or --db is another kind of URL, or the extra `lake` is missing.
             StoreError, CredentialsError, ServiceError: It cannot be read.
         """
-        from exporter.prices.basis import LIST, use_list_prices
+        from exporter.commands.source import reading
 
-        if lake is not None:
-            from exporter.publish import reading
-
-            with reading.lake(lake, row_ids=row_ids, costs=basis).reading() as connection:
-                yield connection
-            return
-        with self.database().reading() as connection:
-            if basis == LIST:
-                use_list_prices(connection)
+        with reading(self.database(), lake, row_ids=row_ids, basis=basis) as connection:
             yield connection
 
     def notify(

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,24 +10,9 @@ from exporter.cli.app import App, pass_app
 from exporter.cli.options import options
 from exporter.cli.results import FORMATS, Output, printing
 from exporter.cli.root import Command
-from exporter.config.kinds import (
-    ACCOUNT,
-    JOB_NAME_PART,
-    JOB_STATUS,
-    POOL_STATUS,
-    REGION,
-    STRING,
-    TIME,
-    one_of,
-    whole,
-)
-from exporter.config.model import lake
+from exporter.commands.jobs import JobsOptions, listing, result
+from exporter.config.kinds import one_of
 from exporter.config.options import option
-
-if TYPE_CHECKING:
-    from exporter.replica.found import Found
-    from exporter.replica.sources import Source
-    from exporter.reports.result import Note, Result
 
 EPILOG = """\b
 Examples:
@@ -46,74 +27,6 @@ The newest jobs of all accounts and regions in the database come first. The comm
 call to AWS; the list is as fresh as the last sync (see `status`). docs/list-training-jobs.md lists
 what differs from SageMaker.
 """
-#: Column name -> `type`, `unit` and `wide` of its `exporter.reports.result.Column`.
-_COLUMNS: Final = {
-    "training_job_name": ("VARCHAR", "", False),
-    "training_job_status": ("VARCHAR", "", False),
-    "secondary_status": ("VARCHAR", "", True),
-    "creation_time": ("TIMESTAMP WITH TIME ZONE", "", False),
-    "training_end_time": ("TIMESTAMP WITH TIME ZONE", "", True),
-    "last_modified_time": ("TIMESTAMP WITH TIME ZONE", "", True),
-    "warm_pool_status": ("VARCHAR", "", False),
-    "warm_pool_retained_seconds": ("BIGINT", "seconds", True),
-    "warm_pool_reused_by_job": ("VARCHAR", "", True),
-    "training_plan_arn": ("VARCHAR", "", True),
-    "account_id": ("VARCHAR", "", True),
-    "region": ("VARCHAR", "", True),
-    "training_job_arn": ("VARCHAR", "", True),
-    "deleted_at": ("TIMESTAMP WITH TIME ZONE", "", True),
-}
-
-
-@dataclass(frozen=True)
-class JobsOptions:
-    """Which jobs to list."""
-
-    region: str | None = option(None, "Only jobs in this region.", REGION)
-    account: str | None = option(None, "Only jobs of this account.", ACCOUNT)
-    name_contains: str | None = option(
-        None, "Only jobs whose name contains this text; case counts.", JOB_NAME_PART
-    )
-    status: str | None = option(None, "Only jobs with this status.", JOB_STATUS)
-    warm_pool_status: str | None = option(
-        None, "Only jobs whose warm pool has this status.", POOL_STATUS
-    )
-    training_plan_arn: str | None = option(None, "Only jobs on this training plan.", STRING, "ARN")
-    created_after: datetime | None = option(None, "Only jobs created after this time.", TIME)
-    created_before: datetime | None = option(None, "Only jobs created before this time.", TIME)
-    modified_after: datetime | None = option(None, "Only jobs modified after this time.", TIME)
-    modified_before: datetime | None = option(None, "Only jobs modified before this time.", TIME)
-    sort_by: str = option(
-        "CreationTime",
-        "What to sort by.",
-        one_of(["Name", "CreationTime", "Status"], any_case=True),
-    )
-    sort_order: str = option(
-        "Descending",
-        "In which order to sort.",
-        one_of(["Ascending", "Descending"], any_case=True),
-    )
-    max_results: int | None = option(None, "List at most this many jobs. Default: all.", whole(1))
-    next_token: str | None = option(None, "Continue where an earlier list ended.", STRING, "TOKEN")
-    deleted: bool = option(False, "Include jobs that AWS has deleted.")
-    lake: str | None = lake()
-
-    def parameters(self) -> dict[str, Any]:
-        """Return the parameters of ListTrainingJobs, by its own names."""
-        named = {
-            "NameContains": self.name_contains,
-            "StatusEquals": self.status,
-            "WarmPoolStatusEquals": self.warm_pool_status,
-            "TrainingPlanArnEquals": self.training_plan_arn,
-            "CreationTimeAfter": self.created_after,
-            "CreationTimeBefore": self.created_before,
-            "LastModifiedTimeAfter": self.modified_after,
-            "LastModifiedTimeBefore": self.modified_before,
-            "SortBy": self.sort_by,
-            "SortOrder": self.sort_order,
-            "NextToken": self.next_token,
-        }
-        return {name: value for name, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -137,53 +50,20 @@ def jobs(app: App, wanted: JobsOptions, output: JobsOutput) -> None:
     Filters apply to all jobs, before --max-results. With --deleted, the list includes jobs that
     AWS has deleted.
     """
-    from exporter.replica import found
-
-    with ExitStack() as stack:
-        source, notes = _source(app, wanted, stack)
-        answer = found.find(
-            source,
-            wanted.parameters(),
-            account=wanted.account,
-            region=wanted.region,
-            deleted=wanted.deleted,
-            most=wanted.max_results,
-        )
+    with listing(app.database(), wanted, app.now) as (answer, notes):
         if output.style == "aws":
             from exporter.reports.output import target
 
-            stream = stack.enter_context(target(output.path))
-            for part in answer.as_the_aws_cli_prints():
-                stream.write(part.encode())
+            with target(output.path) as stream:
+                for part in answer.as_the_aws_cli_prints():
+                    stream.write(part.encode())
             return
-        show = stack.enter_context(printing(app, output))
-        show(_result(answer, notes, deleted=wanted.deleted))
 
-
-def _source(app: App, wanted: JobsOptions, stack: ExitStack) -> tuple[Source, Sequence[Note]]:
-    """Return what to list, and what to know about it."""
-    from exporter.replica.sources import ConnectionSource, FileSource
-    from exporter.reports import notes
-
-    if wanted.lake is None:
-        return FileSource(app.database()), ()
-    connection = stack.enter_context(app.reading(wanted.lake))
-    silent = notes.of_collectors(connection, app.now, wanted.account, wanted.region)
-    return ConnectionSource(connection, notes.state(connection)), tuple(silent)
-
-
-def _result(answer: Found, notes: Sequence[Note], *, deleted: bool) -> Result:
-    from exporter.reports.result import Column, Note, Result
-
-    names = [name for name in _COLUMNS if deleted or name != "deleted_at"]
-    columns = tuple(Column(name, *_COLUMNS[name]) for name in names)
-    if answer.token is not None:
-        notes = (*notes, Note("more", f"There are more jobs: --next-token {answer.token}"))
-    return Result(columns, _rows(answer, names), notes=tuple(notes), report="jobs")
-
-
-def _rows(answer: Found, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    from exporter.replica.summaries import value
-
-    for job in answer.jobs:
-        yield tuple(value(job, name) for name in names)
+        in_table = output.style == "table"
+        # A token is for programs, and for those who go on with one.
+        with_token = not in_table or wanted.next_token is not None
+        found = result(
+            answer, notes, deleted=wanted.deleted, in_table=in_table, with_token=with_token
+        )
+        with printing(app, output) as show:
+            show(found)

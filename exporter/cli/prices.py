@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -83,10 +83,12 @@ def import_(app: App, file: Path, output: Json) -> None:
     """
     from exporter.prices.imports import import_csv
 
-    with locked(app) as database, database.writing() as connection:
+    with _locked(app) as database, database.writing() as connection:
         result = import_csv(connection, file, app.now)
     if output.wanted:
-        months = months_as_json(result.changed_months)
+        from exporter.prices.effects import as_json
+
+        months = as_json(result.changed_months)
         print_json({**asdict(result), "unchanged": result.unchanged, "changed_months": months})
         return
     app.notify(
@@ -96,11 +98,6 @@ def import_(app: App, file: Path, output: Json) -> None:
     notify_of_months(app, "prices import", result.changed_months)
     if result.changed_months:
         app.notify(f"prices import: `prices remove {result.import_id}` undoes this import")
-
-
-def months_as_json(months: Iterable[ChangedMonth]) -> list[dict[str, Any]]:
-    """Return past months whose cost changed, with the difference."""
-    return [{**asdict(month), "difference_usd": month.difference_usd} for month in months]
 
 
 def notify_of_months(app: App, command: str, months: Iterable[ChangedMonth]) -> None:
@@ -130,7 +127,10 @@ def imports_(app: App, output: Output) -> None:
             Column("import_id", "BIGINT", note="for `prices remove`"),
             Column("file"),
             Column(
-                "imported_at", "TIMESTAMP WITH TIME ZONE", note="NULL = before imports had a time"
+                "imported_at",
+                "TIMESTAMP WITH TIME ZONE",
+                "time",
+                note="NULL = before imports had a time",
             ),
             Column("prices", "BIGINT"),
         )
@@ -149,10 +149,12 @@ def remove_(app: App, import_id: int, output: Json) -> None:
     """
     from exporter.prices.imports import remove
 
-    with locked(app) as database, database.writing() as connection:
+    with _locked(app) as database, database.writing() as connection:
         done = remove(connection, import_id, app.now)
     if output.wanted:
-        print_json({**asdict(done.removed), "changed_months": months_as_json(done.changed_months)})
+        from exporter.prices.effects import as_json
+
+        print_json({**asdict(done.removed), "changed_months": as_json(done.changed_months)})
         return
     app.notify(
         f"prices remove: removed {counted(done.removed.prices, 'price')} of import {import_id} "
@@ -162,14 +164,12 @@ def remove_(app: App, import_id: int, output: Json) -> None:
 
 
 @contextmanager
-def locked(app: App) -> Iterator[Database]:
+def _locked(app: App) -> Iterator[Database]:
     """Give the database under the sync lock, created or upgraded: prices may precede a sync."""
     from exporter.store import migrate
-    from exporter.store.locks import sync_lock
 
     database = app.database()
-    with sync_lock(database.path, database.lock_timeout, notify=app.notify):
-        migrate.upgrade(database, notify=app.notify)
+    with migrate.locked(database, notify=app.notify):
         yield database
 
 
@@ -191,7 +191,7 @@ def refresh_(app: App, wanted: RefreshOptions, output: Json) -> None:
     from exporter.prices.refresh import refresh
     from exporter.sagemaker.sessions import Sessions
 
-    with locked(app) as database:
+    with _locked(app) as database:
         access = Sessions().access(wanted.profile, None, None)
         done = refresh(database, access.price_list, app.now)
     if output.wanted:
@@ -275,23 +275,37 @@ def _result(found: InForce, *, every: bool) -> Result:
         for price in shown
     ]
     columns = (
-        Column("region"),
-        Column("component"),
-        Column("instance_type"),
+        Column("region", key=True, aside=True),
+        Column("component", key=True),
+        Column("instance_type", key=True),
         Column("usd_per_unit", "DECIMAL(38,12)", "rate", note="in currency, after the discount"),
         Column("unit"),
-        Column("effective_from", "DATE", note="first day of the price; after --on if estimated"),
-        Column("source"),
+        Column(
+            "effective_from",
+            "DATE",
+            wide=True,
+            note="first day of the price; after --on if estimated",
+        ),
+        Column("source", wide=True),
         Column(
             "estimated",
             "BOOLEAN",
             wide=True,
             note="--on is before the first day known, or 180 days after a list price was seen",
         ),
-        Column("account", wide=True, note="account with its own price; NULL = all other accounts"),
+        Column(
+            "account",
+            note="account with its own price; NULL = all other accounts",
+            key=True,
+        ),
         Column("discount_percent", "DECIMAL(9,6)", wide=True),
-        Column("currency", wide=True),
-        Column("age_days", "BIGINT", note="days from effective_from to --on; negative = later"),
+        Column("currency"),
+        Column(
+            "age_days",
+            "BIGINT",
+            wide=True,
+            note="days from effective_from to --on; negative = later",
+        ),
     )
     title = f"Prices in force on {found.on}"
     return Result(columns, rows, notes=tuple(notes), report="prices", title=title)

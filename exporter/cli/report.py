@@ -20,7 +20,7 @@ from exporter.cli.root import Command
 from exporter.config.kinds import MONTH, NUMBER, STRING, TEXT, TIME, one_of
 from exporter.config.model import lake
 from exporter.config.options import option
-from exporter.errors import PartialError, UsageError
+from exporter.errors import UsageError
 
 if TYPE_CHECKING:
     from exporter.reports.catalogue import Report
@@ -31,7 +31,7 @@ EPILOG = """\b
 Examples:
   sagemaker-exporter report                      list the reports
   sagemaker-exporter report warm-pool-cost --help
-  sagemaker-exporter report warm-pool-cost --month 2026-10 --by family
+  sagemaker-exporter report warm-pool-cost --month last --by family
   sagemaker-exporter report training-cost --since 30d --by tag:Project
   sagemaker-exporter report warm-pool-cost --by day --fail-over 100
   sagemaker-exporter report job-history my-training-job
@@ -77,8 +77,10 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
 class ReportOptions:
     """The options of `report`, without those that say how to print."""
 
-    month: date | None = option(None, "A calendar month, UTC.", MONTH)
-    since: datetime | None = option(None, "Start date, UTC, inclusive: 2026-10-01, 30d.", TIME)
+    month: date | None = option(None, "A calendar month, UTC: 2026-10, this, last.", MONTH)
+    since: datetime | None = option(
+        None, "Start date, UTC, inclusive: 2026-10-01, 30d, yesterday.", TIME
+    )
     until: datetime | None = option(None, "End date, UTC, exclusive. Default: no end date.", TIME)
     by: tuple[str, ...] = option(
         (),
@@ -159,6 +161,7 @@ def report(
     are UTC days. Notes below the table say what a total leaves out. `report NAME --help` describes
     a report and its parameters.
     """
+    from exporter.commands import report as commands
     from exporter.reports.catalogue import find
 
     app = app_of(ctx)
@@ -166,7 +169,7 @@ def report(
         if unused := _flags(ctx) & {field.name for field in fields(ReportOptions)}:
             raise UsageError(f"--{min(unused).replace('_', '-')} needs the name of a report.")
         with printing(app, output) as show:
-            show(_all_reports())
+            show(commands.all_reports())
         return
     chosen = find(name)
     wanted = _without_unsupported_defaults(ctx, chosen, wanted)
@@ -178,36 +181,38 @@ def report(
             raise UsageError("--sql runs no report, so --notify has nothing to send.")
         _print_sql(chosen, request, wanted.basis, output)
         return
-    if wanted.fail_over is not None and not chosen.limit_column:
-        raise UsageError(f"The report {chosen.name} has no total for --fail-over.")
+    if wanted.fail_over is not None:
+        commands.check_has_total(chosen)
     if wanted.notify:
         _check_receivers(chosen, wanted.notify)
     with printing(app, output) as show:
-        result = _run(app, chosen, request, wanted)
+        result = commands.run(
+            app.database(),
+            chosen,
+            request,
+            basis=wanted.basis,
+            lake=wanted.lake,
+            remote=wanted.remote,
+        )
         show(result)
     if wanted.notify:
         _send(result, wanted.notify)
     if wanted.fail_over is not None:
-        from exporter.reports.limits import breach
-
-        if reason := breach(chosen, result, wanted.fail_over):
-            raise PartialError(reason)
+        commands.check_limit(chosen, result, wanted.fail_over)
 
 
 def _request(app: App, chosen: Report, wanted: ReportOptions, argument: str | None) -> Request:
-    from exporter.reports import periods, running
+    from exporter.commands.report import choose_period
+    from exporter.reports import running
 
-    period = None
-    if chosen.period or wanted.month or wanted.since or wanted.until:
-        period = periods.choose(
+    return running.Request(
+        period=choose_period(
+            chosen,
             month=wanted.month,
             since=wanted.since,
             until=wanted.until,
             today=app.now.date(),
-            kind=chosen.period,
-        )
-    return running.Request(
-        period=period,
+        ),
         by=wanted.by,
         params=wanted.parameters(),
         argument=argument,
@@ -276,39 +281,6 @@ def _without_unsupported_defaults(
         return kept
     known = (text for text in kept.param if text.partition("=")[0] in chosen.parameters)
     return replace(kept, param=tuple(known))
-
-
-def _run(app: App, chosen: Report, request: Request, wanted: ReportOptions) -> Result:
-    from exporter.reports import running
-
-    running.statement(chosen, request)  # raises for a wrong option before the file is opened
-    if wanted.remote is not None:
-        return _run_remotely(wanted.remote, chosen, request, wanted)
-    with app.reading(wanted.lake, basis=wanted.basis) as connection:
-        return running.run(connection, chosen, request)
-
-
-def _run_remotely(uri: str, chosen: Report, request: Request, wanted: ReportOptions) -> Result:
-    if wanted.lake is None:
-        raise UsageError("--remote needs --lake URI: the server reads the lake, not the file.")
-    if wanted.basis != "net":
-        raise UsageError("--basis list needs the jobs of the lake in DuckDB: leave out --remote.")
-    from exporter.publish import reading
-    from exporter.publish.spark import remote
-    from exporter.reports import running
-
-    with remote.opened(uri, reading.lake(wanted.lake)) as source:
-        return running.run(source, chosen, request)
-
-
-def _all_reports() -> Result:
-    from exporter.reports.catalogue import catalogue
-    from exporter.reports.result import Column, Result
-
-    return Result(
-        columns=(Column("report"), Column("shows")),
-        rows=[(item.name, item.title) for item in catalogue().values()],
-    )
 
 
 def _describe(chosen: Report, formatter: click.HelpFormatter) -> None:

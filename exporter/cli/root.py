@@ -59,7 +59,7 @@ COMMANDS: Final = {
     ),
     "dashboard": (
         "exporter.cli.dashboard:dashboard",
-        "Write one HTML page with charts.",
+        "Write one HTML page: who wastes what, what to change.",
     ),
     "prices": (
         "exporter.cli.prices:prices",

@@ -15,8 +15,6 @@ from exporter.cli.results import Json, print_json, print_table
 from exporter.cli.root import Command
 from exporter.config.kinds import AGE, whole
 from exporter.config.options import option
-from exporter.config.sources import leads_to
-from exporter.errors import PartialError
 from exporter.text import last_runs
 from exporter.times import format_age
 
@@ -51,27 +49,21 @@ def status(app: App, wanted: StatusOptions, output: Json) -> None:
     A scope is an account and a region. Its age is the time since its data was last known to be
     complete, so it grows while syncs fail.
     """
-    from exporter.config import stored
-    from exporter.reports import status as figures
+    from exporter.commands import status as commands
 
-    sources = app.config_file.sources
-    regions = app.defaults.get("sync", {}).get("region", ())
-    with app.database().reading() as connection:
-        reached = stored.reached_accounts(connection)
-        found = figures.read(
-            connection,
-            app.now,
-            runs=wanted.runs,
-            is_configured=lambda account, region: leads_to(
-                sources, reached, account, region, regions
-            ),
-        )
+    found = commands.read(
+        app.database(),
+        app.config_file.sources,
+        app.defaults.get("sync", {}).get("region", ()),
+        now=app.now,
+        runs=wanted.runs,
+    )
     if output.wanted:
         print_json({"database": app.db, **found.to_json()})
     else:
         _show(found)
-    if wanted.max_age is not None and (stale := found.stale(wanted.max_age)):
-        raise PartialError(f"Older than {format_age(wanted.max_age)}: {'; '.join(stale)}.")
+    if wanted.max_age is not None:
+        commands.check_age(found, wanted.max_age)
 
 
 def _show(found: Status) -> None:
@@ -101,10 +93,12 @@ def _scopes(found: Status) -> Result:
         for scope in found.scopes
     ]
     texts = ("account", "region", "age")
-    counts = ("jobs", "open_jobs", "open_pools", "no_details", "no_price")
+    counts = ("jobs", "open_jobs", "open_pools", "no_details", "no_hourly_price")
     sums = [sum(int(row[len(texts) + i]) for row in rows) for i in range(len(counts))]
     totals = (None,) * len(texts) + tuple(sums) if len(rows) > 1 else None
     notes = [Note("scope", line) for scope in found.scopes for line in _remarks(scope)]
+    if any(scope.open_jobs for scope in found.scopes):
+        notes.append(Note("open", "Open jobs can still change: they run, or their pool waits."))
     if found.retired:
         notes.append(Note("retired", f"Retired by `db forget`: {', '.join(found.retired)}."))
     return _result(_columns(texts, counts), rows, totals, notes)
@@ -115,7 +109,7 @@ def _runs(found: Status) -> Result:
     several_accounts = len({*names, *(run.account_id for run in found.runs)}) > 1
     rows = [
         (
-            format_age(found.now - run.started_at),
+            _ago(found.now - run.started_at),
             *([names.get(run.account_id, run.account_id)] if several_accounts else []),
             run.region,
             run.mode,
@@ -129,11 +123,17 @@ def _runs(found: Status) -> Result:
         for run in found.runs
     ]
     columns = _columns(
-        ("last_runs", *(["account"] if several_accounts else []), "region", "mode", "outcome"),
+        ("started", *(["account"] if several_accounts else []), "region", "mode", "outcome"),
         ("calls", "throttled", "new", "changed"),
     )
-    columns = tuple(replace(column, wide=column.name == "throttled") for column in columns)
-    return _result((*columns, *_columns(("took",), ())), rows, None)
+    columns = (*columns, *_columns(("took",), ()))
+    wide = {"calls", "throttled", "took"}
+    return _result(
+        tuple(replace(column, wide=column.name in wide) for column in columns),
+        rows,
+        None,
+        title="Last runs",
+    )
 
 
 def _remarks(scope: Scope) -> list[str]:
@@ -142,6 +142,11 @@ def _remarks(scope: Scope) -> list[str]:
         runs = last_runs(scope.failing_runs)
         lines.append(f"{scope.name}: failed in the {runs}: {scope.last_error}")
     return lines
+
+
+def _ago(age: timedelta) -> str:
+    text = format_age(age)
+    return text if age < timedelta() else f"{text} ago"
 
 
 def _age(age: timedelta | None) -> str:
@@ -162,7 +167,8 @@ def _result(
     rows: Sequence[Sequence[Any]],
     totals: Sequence[Any] | None,
     notes: Sequence[Note] = (),
+    title: str = "",
 ) -> Result:
     from exporter.reports.result import Result
 
-    return Result(columns, rows, totals, tuple(notes), report="status")
+    return Result(columns, rows, totals, tuple(notes), report="status", title=title)

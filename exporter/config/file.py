@@ -14,7 +14,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from exporter.config.kinds import ACCOUNT, TEXT
+from exporter.config.kinds import ACCOUNT, REGION_OR_ALL, TEXT
 from exporter.config.labels import FamilyRule, LabelRules, TeamRule
 from exporter.config.model import Configuration, Discount, Source
 from exporter.config.options import Model, Option, declared, shown
@@ -134,6 +134,17 @@ def parse(data: Mapping[str, Any], path: Path) -> ConfigFile:
             ),
         ),
     )
+
+
+def regions_of_sync(file: ConfigFile) -> tuple[str, ...]:
+    """Return the `region` of [sync], which applies to sources that name none.
+
+    Raises:
+        UsageError: It is not a list of regions.
+    """
+    wanted = Option(kind=REGION_OR_ALL, repeatable=True)
+    given = file.commands.get("sync", {}).get("region", [])
+    return _Reader(file.path or Path()).value(wanted, "sync.region", given) or ()
 
 
 def read_options(

@@ -18,7 +18,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from exporter.text import did_you_mean
-from exporter.times import EXPECTED_AGE, EXPECTED_TIME, parse_age, parse_time
+from exporter.times import (
+    EXPECTED_AGE,
+    EXPECTED_MONTH,
+    EXPECTED_TIME,
+    parse_age,
+    parse_month,
+    parse_time,
+)
 
 #: The components of the table `prices`.
 COMPONENTS: Final = (
@@ -27,6 +34,10 @@ COMPONENTS: Final = (
     "Training ML storage",
     "Training Warm Pool ML storage",
 )
+
+
+def _refuse(_: object) -> object:
+    raise TypeError
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,8 @@ class Kind:
         words: The words to choose from, for a choice.
         metavar: What stands for a value in `--help`; None = the words.
         python: The types that are parsed as text if Python code gives them.
+        convert: Turns any other value that Python code gives into the value; raises TypeError for
+            a type that does not fit.
         is_text: Whether the value must be valid text. A path may have any bytes but NUL.
     """
 
@@ -51,6 +64,7 @@ class Kind:
     words: Sequence[str] = ()
     metavar: str | None = None
     python: tuple[type, ...] = (str,)
+    convert: Callable[[Any], Any] = _refuse
     is_text: bool = True
 
     def read(self, text: str) -> Any:  # noqa: ANN401 - each kind has a type of its own
@@ -86,8 +100,25 @@ class Kind:
 
         Raises:
             ValueError: A text or a number does not fit; the message is what was expected.
+            TypeError: The type does not fit; the message is what was expected.
         """
-        return self.read(str(value)) if isinstance(value, self.python) else value
+        if isinstance(value, self.python) and not isinstance(value, bool):
+            return self.read(str(value))
+        try:
+            return self.convert(value)
+        except TypeError as error:
+            raise TypeError(str(error) or self.expected) from None
+
+
+def _of_types(*types: type) -> Callable[[Any], Any]:
+    """Return a conversion that passes values of these types."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise TypeError
+        return value
+
+    return check
 
 
 def matching(pattern: str, expected: str, metavar: str) -> Kind:
@@ -166,6 +197,25 @@ def _time(text: str) -> datetime:
     return parse_time(text, datetime.now(UTC))
 
 
+def _time_of(value: object) -> datetime:
+    """Return a time: aware as it is, a date as its start in UTC, an age before now."""
+    if isinstance(value, timedelta):
+        return datetime.now(UTC) - value
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise TypeError("an aware datetime")
+        return value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    raise TypeError
+
+
+def _month_of(value: object) -> date:
+    if not isinstance(value, date):
+        raise TypeError
+    return date(value.year, value.month, 1)
+
+
 def _write_age(age: timedelta) -> str:
     """Return an age such as 2h, in the largest unit that leaves no remainder."""
     seconds = age.total_seconds()
@@ -176,9 +226,7 @@ def _write_age(age: timedelta) -> str:
 
 
 def _month(text: str) -> date:
-    if not re.fullmatch(r"\d{4}-\d{2}", text, re.ASCII):
-        raise ValueError(text)
-    return date.fromisoformat(f"{text}-01")
+    return parse_month(text, datetime.now(UTC))
 
 
 def _decimal(text: str) -> Decimal:
@@ -227,20 +275,43 @@ def _family(text: str) -> re.Pattern[str]:
     return pattern
 
 
-FLAG: Final = Kind("true or false", {"true": True, "false": False}.__getitem__, toml=(bool,))
+FLAG: Final = Kind(
+    "true or false",
+    {"true": True, "false": False}.__getitem__,
+    toml=(bool,),
+    convert=_of_types(bool),
+)
 STRING: Final = Kind("a string", str, metavar="TEXT")
 TEXT: Final = Kind("a string that is not empty", _text, metavar="TEXT")
-PATH: Final = Kind("a path", _path, write=str, metavar="FILE", is_text=False)
-URL: Final = Kind("an http or https URL", _url, metavar="URL")
-TIME: Final = Kind(EXPECTED_TIME, _time, toml=(str, date), metavar="TIME")
-AGE: Final = Kind(EXPECTED_AGE, parse_age, write=_write_age, metavar="AGE")
-MONTH: Final = Kind(
-    "a month such as 2026-10", _month, write=lambda value: f"{value:%Y-%m}", metavar="YYYY-MM"
+PATH: Final = Kind(
+    "a path", _path, write=str, metavar="FILE", python=(str, os.PathLike), is_text=False
 )
-NUMBER: Final = Kind("a number", _decimal, toml=(str, int, float), metavar="N")
+URL: Final = Kind("an http or https URL", _url, metavar="URL")
+TIME: Final = Kind(EXPECTED_TIME, _time, toml=(str, date), metavar="TIME", convert=_time_of)
+AGE: Final = Kind(
+    EXPECTED_AGE, parse_age, write=_write_age, metavar="AGE", convert=_of_types(timedelta)
+)
+MONTH: Final = Kind(
+    EXPECTED_MONTH,
+    _month,
+    write=lambda value: f"{value:%Y-%m}",
+    metavar="YYYY-MM",
+    convert=_month_of,
+)
+NUMBER: Final = Kind(
+    "a number",
+    _decimal,
+    toml=(str, int, float),
+    metavar="N",
+    python=(str, int, float, Decimal),
+)
 PERCENT: Final = replace(NUMBER, expected="a percentage from 0 to 100", parse=_percent)
 MODE: Final = Kind(
-    "a file mode in octal, such as 0444", _mode, write=lambda mode: f"{mode:04o}", metavar="MODE"
+    "a file mode in octal, such as 0444",
+    _mode,
+    write=lambda mode: f"{mode:04o}",
+    metavar="MODE",
+    convert=_of_types(int),
 )
 ACCOUNT: Final = matching(r"\d{12}", "an account ID, a string of 12 digits", "ID")
 # A pattern, not a list: AWS adds regions faster than users upgrade this program.

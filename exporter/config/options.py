@@ -94,13 +94,25 @@ def read_python(model: type[Model], values: Mapping[str, Any]) -> Model:
     """
     found = dict(values)
     for each, declaration in declared(model):
-        if each.name in values:
-            try:
-                found[each.name] = declaration.kind.read_python(values[each.name])
-            except ValueError as error:
-                value = shown(each.name, values[each.name])
-                raise UsageError(f"{each.name}: {value} is not {error}") from None
+        value = values.get(each.name)
+        if each.name in values and (value is not None or each.default is not None):
+            found[each.name] = read_argument(each.name, declaration.kind, value)
     return model(**found)
+
+
+def read_argument(name: str, kind: Kind, value: object) -> Any:  # noqa: ANN401 - as its kind
+    """Return the value of an argument of a Python function; texts are read as by a command.
+
+    Raises:
+        UsageError: A text or a number does not fit.
+        TypeError: The type does not fit.
+    """
+    try:
+        return kind.read_python(value)
+    except ValueError as error:
+        raise UsageError(f"{name}={shown(name, value)} is not {error}") from None
+    except TypeError as error:
+        raise TypeError(f"{name} must be {error}, not {shown(name, value)}") from None
 
 
 def shown(key: str, value: object) -> str:

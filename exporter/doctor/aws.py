@@ -162,7 +162,14 @@ def _of_account(access: Access, region: str) -> Iterator[Finding]:
             ServiceCode="AmazonSageMaker", MaxResults=1
         )
 
+    def quotas() -> object:
+        return access.client("service-quotas", region).list_service_quotas(
+            ServiceCode="sagemaker", MaxResults=1
+        )
+
     yield _of_optional(home, "pricing:GetProducts", prices)
+    here = _Scope(access, region, may_be_denied=False)
+    yield _of_optional(here, "servicequotas:ListServiceQuotas", quotas)
 
 
 def _of_list_failure(scope: _Scope, error: ExporterError, *, optional: bool) -> Finding:

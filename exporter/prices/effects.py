@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
@@ -48,6 +48,11 @@ def changed_months(before: MonthlyCosts, after: MonthlyCosts) -> tuple[ChangedMo
         for month in sorted({*before, *after})
     )
     return tuple(pair for pair in pairs if pair.difference_usd)
+
+
+def as_json(months: Iterable[ChangedMonth]) -> list[dict[str, Any]]:
+    """Return past months whose cost changed, with the difference."""
+    return [{**asdict(month), "difference_usd": month.difference_usd} for month in months]
 
 
 _COSTS: Final = """

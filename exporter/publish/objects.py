@@ -15,8 +15,9 @@ from typing import Any, Final
 from exporter.errors import UsageError
 from exporter.extras import extra
 from exporter.publish.relations import SCHEME, File
+from exporter.spelling import named
 
-with extra("lake", "--lake"):
+with extra("lake", named("lake")):
     import obstore
     from fsspec import AbstractFileSystem
     from obstore.store import ObjectStore

@@ -39,20 +39,24 @@ from exporter.errors import (
 from exporter.extras import extra
 from exporter.prices.basis import LIST, NET, compute_at_list_prices
 from exporter.publish import layout, relations
-from exporter.publish.delta import PUBLISHED, facts
 from exporter.publish.layout import LAYOUT, Table
 from exporter.publish.objects import Objects
+from exporter.publish.plan import PRICES
 from exporter.publish.relations import SCHEME, File, Snapshot
 from exporter.publish.storage import Options, Place, place
+from exporter.spelling import named
 from exporter.sql import literal
 from exporter.store.connections import OFFLINE, SESSION
 
-with extra("lake", "--lake"):
+with extra("lake", named("lake")):
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
     from deltalake.schema import ArrayType, PrimitiveType
     from obstore.exceptions import BaseError
     from obstore.store import LocalStore, ObjectStore, from_url
+
+    # Here, because it needs the same library, and names another command if it is missing.
+    from exporter.publish.delta import PUBLISHED, facts
 
 #: Tables whose logs are read at a time.
 _AT_A_TIME: Final = 8
@@ -186,7 +190,7 @@ class Lake:
         except TableNotFoundError:
             raise DatabaseError(
                 f"There is no lake at {self.where.uri}.",
-                "Run `sagemaker-exporter publish` first, or check --lake.",
+                f"Run `sagemaker-exporter publish` first, or check {named('lake')}.",
             ) from None
 
     def _owners(self, raw: duckdb.DuckDBPyConnection, published: Iterable[File]) -> Owners:
@@ -196,6 +200,8 @@ class Lake:
             "SELECT account_id, region, collector, sequence, layout FROM internal.collectors"
         ).fetchall()
         _check_layout(self.where, [row[-1] for row in rows])
+        # The prices are nobody's account and region.
+        raw.execute("DELETE FROM internal.collectors WHERE account_id = $1", PRICES[:1])
         last: dict[str, int] = {}
         for _, _, name, number, _ in rows:
             last[name] = max(number, last.get(name, 0))
@@ -335,7 +341,7 @@ def _check_duckdb() -> None:
     version = tuple(map(int, duckdb.__version__.split(".")[:2]))
     if version < _OLDEST_DUCKDB:
         raise UsageError(
-            f"--lake needs DuckDB {'.'.join(map(str, _OLDEST_DUCKDB))} or newer; "
+            f"{named('lake')} needs DuckDB {'.'.join(map(str, _OLDEST_DUCKDB))} or newer; "
             f"this is {duckdb.__version__}."
         )
 

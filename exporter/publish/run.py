@@ -233,11 +233,15 @@ def _distrust(run: _Publish) -> None:
         last = run.lake.last_sequence(table, run.collector)
         if last is None:
             run.missing.add(table.name)
+        lost = not last and contents
+        if lost:
+            # Somebody has removed the table. All of it is computed again.
             contents.clear()
-            run.known.inputs.clear()  # so that all of it is computed again
-            continue
-        unknown = run.lake.partitions(table, unlisted) if unlisted else set()
-        if last > run.known.sequence:
+            run.known.inputs.clear()
+        unknown: set[Partition] = set()
+        if last is not None and (unlisted or lost):
+            unknown = run.lake.partitions(table, run.claims if lost else unlisted)
+        if last is not None and last > run.known.sequence:
             unknown |= run.lake.written_since(table, run.collector, run.known.sequence)
         contents.update({each: plan.UNKNOWN for each in unknown if each.scope in run.claims})
     for scope in unlisted:
@@ -298,6 +302,7 @@ def _begin(run: _Publish, facts: Facts) -> Writer:
         }
 
     run.lake.claim(run.collector, decide)
+    run.new &= set(run.claims)  # another first collector may own the prices by now
     run.writer = Writer(run.collector, run.sequence, run.claims)
     if run.missing:
         run.lake.create((table, facts.empty(table)) for table in layout.tables())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exporter.errors import UsageError
+from exporter.spelling import command
 from exporter.store.scopes import ScopeKey
 
 
@@ -25,7 +26,7 @@ def choose(scopes: Sequence[ScopeKey], account: str | None, region: str | None) 
     """
     if not scopes:
         raise UsageError(
-            "Nothing has been synced into this database yet.", "Run `sagemaker-exporter sync`."
+            "Nothing has been synced into this database yet.", f"Run {command('sync')}."
         )
     found = matching(scopes, account, region)
     if not found:

@@ -9,8 +9,9 @@ A header is a block of comments at the top of the file:
     -- by: month, instance_type   (default dimensions; enables --by)
     -- argument: job              (the parameter that `report NAME ARG` sets)
     -- param: top integer = 20: Number of jobs to show  (`= :` is NULL; without `=` required)
-    -- param: job job: Name or ARN of the job           (an error if the database has no such job)
-    -- column: cost_usd money: Meaning of the column    (with `wide`, narrow tables hide it)
+    -- param: job job: Name or ARN of the job           (an error if the database has no such job;
+                                                         likewise `family`)
+    -- column: cost_usd money: Meaning of the column    (marks follow the unit, see below)
     -- bar: cost_usd              (the column that tables draw as a bar)
     -- limit: cost_usd            (the column of the total that --fail-over checks)
     -- prices: yes                (a note warns about public list prices)
@@ -18,6 +19,10 @@ A header is a block of comments at the top of the file:
     -- reads: keep-alive-advice   (a report whose rows that function needs, too)
     -- prose: yes                 (Markdown is a list of its texts, not a table)
     -- example: --by family
+
+The marks of a column: `key` columns tell the rows apart, so no table hides them; a narrow table
+hides `wide` columns; it moves `aside` columns to lines of their own. A column in the unit `command`
+always stands on a line of its own at a terminal. The dimensions of --by are keys.
 
 The SQL below the header runs unchanged if its `:parameters` are bound. Three marks receive the
 chosen dimensions from dimensions.py: `/*by*/ … /*end*/` their expressions and names,
@@ -39,19 +44,25 @@ from typing import Final
 from exporter.errors import UsageError
 from exporter.reports.result import Column
 from exporter.resources import folder
+from exporter.spelling import command, param
 from exporter.store.view_files import compose
 from exporter.text import did_you_mean
 
 #: The units of a column; values.shown formats them.
-UNITS: Final = ("money", "rate", "hours", "count", "percent", "factor", "seconds", "text")
+UNITS: Final = (
+    *("money", "rate", "hours", "count", "percent", "factor", "seconds", "time", "text"),
+    "command",
+)
 
 _ENTRY: Final = re.compile(r"-- (?P<key>[a-z]+): (?P<value>.+)")
 _CONTINUATION: Final = re.compile(r"\s*\n--   +")
 _PARAM: Final = re.compile(
-    r"(?P<name>\w+) (?P<kind>text|integer|number|job)(?: = ?(?P<default>[^:]*))?: (?P<note>.+)"
+    r"(?P<name>\w+) (?P<kind>text|integer|number|job|family)"
+    r"(?: = ?(?P<default>[^:]*))?: (?P<note>.+)"
 )
 _COLUMN: Final = re.compile(
-    r"(?P<name>\w+)(?: (?P<unit>" + "|".join(UNITS) + r"))?(?P<wide> wide)?: (?P<note>.+)"
+    rf"(?P<name>\w+)(?: (?P<unit>{'|'.join(UNITS)}))?"
+    r"(?:(?P<wide> wide)|(?P<key> key)?(?P<aside> aside)?): (?P<note>.+)"
 )
 
 #: Every parameter is below this, so that it fits into DECIMAL(18, 6) and BIGINT.
@@ -62,7 +73,10 @@ Value = str | int | Decimal | None
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter for `--param NAME=VALUE`; `kind` is `text`, `integer`, `number` or `job`."""
+    """A parameter for `--param NAME=VALUE`.
+
+    Its `kind` is `text`, `integer`, `number`, `job` or `family`.
+    """
 
     name: str
     kind: str
@@ -81,7 +95,8 @@ class Parameter:
         except ValueError:
             wanted = "a whole number of at least 0" if self.kind == "integer" else "a number"
             raise UsageError(
-                f"--param {self.name}={text!r}: expected {wanted}.", f"{self.name}: {self.note}"
+                f"{param(self.name, repr(text))}: expected {wanted}.",
+                f"{self.name}: {self.note}",
             ) from None
 
 
@@ -140,7 +155,7 @@ def find(name: str) -> Report:
     if name not in reports:
         raise UsageError(
             f"There is no report {name!r}.{did_you_mean(name, reports)}",
-            "`sagemaker-exporter report` lists the reports.",
+            f"{command('report')} lists the reports.",
         )
     return reports[name]
 
@@ -200,12 +215,17 @@ def _column(text: str) -> Column:
     if match is None:
         raise ValueError(f"cannot read the column {text!r}")
     return Column(
-        match["name"], unit=match["unit"] or "", wide=bool(match["wide"]), note=match["note"]
+        match["name"],
+        unit=match["unit"] or "",
+        wide=bool(match["wide"]),
+        note=match["note"],
+        key=bool(match["key"]),
+        aside=bool(match["aside"]),
     )
 
 
 def _value(kind: str, text: str) -> Value:
-    if kind in ("text", "job"):
+    if kind in ("text", "job", "family"):
         return text
     try:
         number = Decimal(int(text)) if kind == "integer" else Decimal(text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from exporter.errors import UsageError
+from exporter.spelling import named
 from exporter.text import did_you_mean
 
 #: The columns of each dimension: an expression over `internal.cost_lines`, and a name.
@@ -76,7 +77,7 @@ def grouping(by: Sequence[str]) -> Grouping:
             continue
         if dimension not in DIMENSIONS:
             raise UsageError(
-                f"--by {dimension!r}: there is no such dimension."
+                f"{named('by', dimension)}: there is no such dimension."
                 f"{did_you_mean(dimension, DIMENSIONS)}",
                 f"Known: {', '.join(DIMENSIONS)}, tag:KEY.",
             )

@@ -28,7 +28,7 @@ _DEVIATIONS: Final = 1.2816
 #: Where a time between two bounds lies if nothing else is known: anywhere.
 _EVENLY: Final = tuple((number + 0.5) / 20 for number in range(20))
 #: Bases without a cost that say more than a missing limit does.
-_UNKNOWN: Final = ("no details", "no price", "training plan", "serverless")
+_UNKNOWN: Final = ("no details", "no price", "other currency", "training plan", "serverless")
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +292,7 @@ def forecast(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, A
     accounts = [
         {**_sums(pairs), "kind": "account", "account_id": account}
         for account, pairs in sorted(by_account.items())
+        if len(by_account) > 1  # the total says the same of one account
     ]
     jobs = [row for _, row in shown]
     # Why costs are not known, for the note below the table. A training plan is paid for.

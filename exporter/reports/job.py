@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -155,6 +156,7 @@ _FACTS: Final = {
     "data_as_of": "time",
     "training_job_arn": "",
 }
+_JSON_FACTS: Final = frozenset({"instance_groups", "tags"})
 _COST_COLUMNS: Final = {
     "instance_hours": "hours",
     "gb_months": "hours",
@@ -197,7 +199,7 @@ class JobReport:
         rows = [(name, value) for name, value in self.facts.items() if value is not None]
         yield Result(
             (Column("fact"), Column("value")),
-            [(heading(name), shown(value, _FACTS[name])) for name, value in rows],
+            [(heading(name, _FACTS[name]), _shown(name, value)) for name, value in rows],
             notes=tuple(Note("unknown", text) for text in self.unknown),
             report="job",
             title=str(self.facts["training_job_name"]),
@@ -321,6 +323,14 @@ def _unknown(
             "The job asked for a warm pool, and AWS reported none: the quota may be 0 or used up, "
             "or the job ended in a way that keeps no pool."
         )
+
+
+def _shown(name: str, value: Any) -> str:  # noqa: ANN401 - a value of any column
+    """Return a fact for a reader. JSON keeps the letters of all languages."""
+    if name in _JSON_FACTS:
+        found = json.loads(value) if isinstance(value, str) else value
+        return shown(json.dumps(found, ensure_ascii=False), "")
+    return shown(value, _FACTS[name])
 
 
 def _lacks_pool(facts: Mapping[str, Any]) -> bool:

@@ -7,11 +7,12 @@ rows and the parameters of the report. They return rows by column name; the tota
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
-from typing import Any, Final
+from functools import cached_property, partial
+from typing import Any, Final, NamedTuple
 
 from exporter.reports.replay import (
     GRID,
@@ -24,6 +25,7 @@ from exporter.reports.replay import (
     in_order,
 )
 from exporter.reports.values import period
+from exporter.text import counted
 
 Row = Mapping[str, Any]
 
@@ -37,6 +39,7 @@ class _Family:
     """What was observed of one family in one specification.
 
     Attributes:
+        team: Team of the jobs; several if they differ.
         jobs: Jobs that ended in the period.
         pools: Pools that these jobs left.
         reused: Pools of these that a next job took.
@@ -50,6 +53,7 @@ class _Family:
         is_priced: Whether some cost of each pool that was kept is known.
     """
 
+    team: str | None
     jobs: int
     pools: int
     reused: int
@@ -65,14 +69,19 @@ class _Family:
     @classmethod
     def observed(cls, row: Row) -> _Family:
         """Read the entry of a family. A sum is NULL only if none of its parts is known."""
+        teams = {each["team"] for each in row["keep_alive"] if each["team"] is not None}
+        keep_alive = Counter[int]()
+        for each in row["keep_alive"]:
+            keep_alive[each["seconds"]] += each["jobs"]
         return cls(
+            team=", ".join(sorted(teams)) or None,
             jobs=row["jobs"],
             pools=row["pools"],
             reused=row["reused"],
             denied=row["denied"],
             ends=row["ends"],
             replayed_ends=row["replayed_ends"],
-            keep_alive={each["seconds"]: each["jobs"] for each in row["keep_alive"] or ()},
+            keep_alive=+keep_alive,
             usd=row["usd"] if row["kept"] else Decimal(),
             wasted_usd=row["wasted_usd"] if row["wasted"] else Decimal(),
             unpriced=row["unpriced"],
@@ -206,6 +215,7 @@ class _History:
             seconds = None
         return {
             "family": name,
+            "team": family.team,
             "specification": self.row["specification"],
             "account_id": self.row["account_id"],
             "region": self.row["region"],
@@ -219,6 +229,7 @@ class _History:
             "wasted_usd": family.wasted_usd,
             "unpriced_jobs": family.unpriced,
             "current_idle_usd": self._monthly(usd),
+            "current_wasted_usd": self._monthly(family.wasted_usd),
             "current_reuses": family.reused,
             "suggested_keep_alive_seconds": seconds,
             "suggested_idle_usd": None if reason else self._monthly(then_usd),
@@ -240,15 +251,16 @@ class _History:
             return "the current setting is best"
         remarks = []
         if family.denied:
-            remarks.append(f"{family.denied} jobs asked for a pool and got none: check the quota")
+            jobs = counted(family.denied, "job")
+            remarks.append(f"{jobs} asked for a pool and got none: check the quota")
         elif plan.get(name) and not family.pools:
             remarks.append("needs a warm pool quota")
         if plan.get(name) and self.row["warm_starts"] == 0:
             remarks.append("no warm start was seen: one is assumed to take 30 seconds")
         return "; ".join(remarks) or None
 
-    def _monthly(self, amount: float | None) -> Decimal | None:
-        return None if amount is None else _decimal(amount * self.months)
+    def _monthly(self, amount: float | Decimal | None) -> Decimal | None:
+        return None if amount is None else _decimal(float(amount) * self.months)
 
     def _net(self, reuses: float, usd: float | None) -> Decimal | None:
         if usd is None or self.saved_minutes is None:
@@ -305,39 +317,71 @@ def advise(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any
         rows: One row per specification.
         values: `minute_usd`, `top`, and `policy` (not None = with IAM statements).
     """
+    found = advised(rows, values["minute_usd"])
+    if values["policy"] is not None:
+        for each in found:
+            each.row["iam_statement"] = _statement(each.row, each.partition)
+    every = [each.row for each in found]
+    return [*every[: values["top"]], total(every)]
+
+
+class Advised(NamedTuple):
+    """A family in one specification.
+
+    Attributes:
+        row: Its row of keep-alive-advice.
+        partition: The partition of its account, such as `aws`.
+        curve: Makes its rows of keep-alive-curve; empty = its jobs can leave no pool.
+    """
+
+    row: dict[str, Any]
+    partition: str
+    curve: Callable[[], list[dict[str, Any]]]
+
+
+def advised(rows: Iterable[Row], minute_usd: Decimal) -> list[Advised]:
+    """Return each family in each specification, most wasted money first.
+
+    Args:
+        rows: One row per specification.
+        minute_usd: What a minute without waiting is worth, in USD.
+    """
     found = []
-    for history in _histories(rows, values["minute_usd"]):
+    for history in _histories(rows, minute_usd):
         for row in history.advice():
-            if values["policy"] is not None:
-                row["iam_statement"] = _statement(row, history.row["partition_name"])
-            found.append(row)
+            curve = partial(_curve, history, row["family"])
+            found.append(Advised(row, history.row["partition_name"], curve))
     found.sort(
-        key=lambda row: (
-            -(row["wasted_usd"] or 0),
-            -(row["net_usd"] or 0),
-            row["family"],
-            row["account_id"],
-            row["region"],
-            row["specification"] or "",
+        key=lambda each: (
+            -(each.row["wasted_usd"] or 0),
+            -(each.row["net_usd"] or 0),
+            each.row["family"],
+            each.row["account_id"],
+            each.row["region"],
+            each.row["specification"] or "",
         )
     )
-    return [*found[: values["top"]], _total(found)]
+    return found
 
 
-def _total(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the total of all rows. A family without a suggestion goes on as it is now."""
-    total: dict[str, Any] = {"is_total": True}
+def _curve(history: _History, name: str) -> list[dict[str, Any]]:
+    return list(history.curve(name)) if history.has_ends(name) else []
+
+
+def total(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the total row of keep-alive-advice; without a suggestion, a family goes on as now."""
+    sums: dict[str, Any] = {"is_total": True}
     for name in ("jobs", "pools", "unpriced_jobs"):
-        total[name] = sum(row[name] for row in rows)
-    for name in ("idle_usd", "wasted_usd", "gained_minutes", "net_usd"):
-        total[name] = _sum(row[name] for row in rows)
+        sums[name] = sum(row[name] for row in rows)
+    for name in ("idle_usd", "wasted_usd", "current_wasted_usd", "gained_minutes", "net_usd"):
+        sums[name] = _sum(row[name] for row in rows)
     for name in ("idle_usd", "reuses", "net_usd"):
         current, suggested = f"current_{name}", f"suggested_{name}"
-        total[current] = _sum(row[current] for row in rows)
-        total[suggested] = _sum(
+        sums[current] = _sum(row[current] for row in rows)
+        sums[suggested] = _sum(
             row[current] if row[suggested] is None else row[suggested] for row in rows
         )
-    return total
+    return sums
 
 
 def _sum(values: Iterable[Any]) -> Any:  # noqa: ANN401 - int or Decimal, as the values
@@ -352,9 +396,12 @@ def draw(rows: Iterable[Row], values: Mapping[str, Any]) -> list[dict[str, Any]]
         rows: One row per specification.
         values: `minute_usd`, `family`, and `top`, the number of specifications to show.
     """
+    histories = _histories(rows, values["minute_usd"])
+    # Several accounts and regions can have the same specification.
+    histories.sort(key=lambda history: (history.row["account_id"], history.row["region"]))
     curves = [
         list(history.curve(values["family"]))
-        for history in _histories(rows, values["minute_usd"])
+        for history in histories
         if history.has_ends(values["family"])
     ]
     curves.sort(key=lambda curve: (-curve[0]["ends"], curve[0]["specification"]))

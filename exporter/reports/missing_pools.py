@@ -211,7 +211,10 @@ def _type(row: Row) -> dict[str, Any]:
     lost = sorted(_lost(row), key=lambda each: (each["ended_at"], each["job"]))
     quota, count = row["pool_quota"], None
     if lost:
-        worst = max(lost, key=lambda each: each["running_then"] + each["waiting_then"])
+        # Of several such moments the latest, whatever the order of the rows.
+        worst = max(
+            lost, key=lambda each: (each["running_then"] + each["waiting_then"], each["ended_at"])
+        )
         found |= {name: worst[name] for name in ("ended_at", "running_then", "waiting_then")}
         found["sufficient_quota"] = sufficient_quota(
             _replayed(row), row["since_seconds"], row["until_seconds"]

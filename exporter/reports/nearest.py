@@ -1,4 +1,4 @@
-"""What there is instead of a job that is not in the database."""
+"""What there is instead of a job or family that is not in the database."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from exporter.errors import UsageError
 from exporter.reports.source import Source
+from exporter.spelling import command
 
 _IS_KNOWN: Final = """
 SELECT EXISTS (
@@ -27,6 +28,37 @@ ORDER BY
     training_job_name
 LIMIT 3
 """
+
+
+_IS_FAMILY: Final = "SELECT EXISTS (FROM training_jobs WHERE job_family = :name)"
+
+#: The five families that are most like a text.
+_NEAREST_FAMILIES: Final = """
+SELECT job_family
+FROM training_jobs
+WHERE job_family IS NOT NULL
+GROUP BY job_family
+ORDER BY
+    contains(lower(job_family), lower(:name)) DESC,
+    jaro_winkler_similarity(lower(job_family), lower(:name)) DESC,
+    job_family
+LIMIT 5
+"""
+
+
+def check_family(connection: Source, name: str) -> None:
+    """Check that the database has a family of this name.
+
+    Raises:
+        UsageError: It has none.
+    """
+    if connection.execute(sa.text(_IS_FAMILY), {"name": name}).scalar():
+        return
+    names = ", ".join(connection.execute(sa.text(_NEAREST_FAMILIES), {"name": name}).scalars())
+    raise UsageError(
+        f"The database has no family {name!r}.",
+        f"Nearest: {names}. `report training-cost --by family` lists all." if names else _no_jobs(),
+    )
 
 
 def check_job(connection: Source, name: str) -> None:
@@ -52,7 +84,11 @@ def no_such_job(connection: Source, name: str, where: str | None = None) -> Usag
     place = f" in {where}" if where else ""
     return UsageError(
         f"The database has no job {name!r}{place}.",
-        f"Nearest: {names}. `jobs --name-contains TEXT` lists more."
+        f"Nearest: {names}. {command('jobs', name_contains='TEXT')} lists more."
         if names
-        else "It has no jobs yet. Run `sagemaker-exporter sync`.",
+        else _no_jobs(),
     )
+
+
+def _no_jobs() -> str:
+    return f"It has no jobs yet. Run {command('sync')}."

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from statistics import median
@@ -22,7 +22,8 @@ from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Note
 from exporter.reports.source import Source
 from exporter.reports.values import money
-from exporter.text import counted, last_runs, short_hash
+from exporter.spelling import is_python, named, param
+from exporter.text import counted, did_you_mean, last_runs, short_hash
 from exporter.times import format_age, format_time
 
 MARK: Final = "/*notes*/ /*end*/"
@@ -136,8 +137,48 @@ def of_minutes(values: Mapping[str, Any]) -> Iterator[Note]:
         yield Note(
             "minute_usd",
             f"Counts a minute that nobody has to wait as {money(values['minute_usd'])} USD. "
-            "To change it, use `--param minute_usd=USD`, or `param` in [report] of the "
-            "configuration.",
+            f"To change it, use `{param('minute_usd', 'USD')}`"
+            f"{'' if is_python() else ', or `param` in [report] of the configuration'}.",
+        )
+
+
+#: The keys of tags, the one that most jobs have first.
+_TAG_KEYS: Final = """
+WITH keys AS (
+    -- One row per job and key of its tags.
+    SELECT unnest(json_keys(tags)) AS key
+    FROM training_job_details
+)
+
+SELECT key
+FROM keys
+GROUP BY key
+ORDER BY count(*) DESC, key
+"""
+_KEYS_NAMED: Final = 10
+
+
+def of_groups(connection: Source, empty: Sequence[str]) -> Iterator[Note]:
+    """Yield a note per dimension in which no row has a value, on what there is instead.
+
+    Args:
+        connection: A read-only connection.
+        empty: These dimensions, as --by names them.
+    """
+    tags = [name.removeprefix("tag:") for name in empty if name.startswith("tag:")]
+    keys: list[str] = list(connection.execute(sa.text(_TAG_KEYS)).scalars()) if tags else []
+    for tag in tags:
+        if tag in keys:  # of jobs that the report does not cover
+            continue
+        known = ", ".join(keys[:_KEYS_NAMED])
+        more = f" and {len(keys) - _KEYS_NAMED:,} more" if len(keys) > _KEYS_NAMED else ""
+        there = f"Tags of jobs: {known}{more}." if keys else "No job has tags."
+        yield Note("no_such_tag", f"No job has the tag {tag!r}.{did_you_mean(tag, keys)} {there}")
+    if "team" in empty:
+        yield Note(
+            "no_teams",
+            "No job has a team. Name the tag that has it with `team_tag`, or write [[team]] rules: "
+            "see docs/configuration.md.",
         )
 
 
@@ -274,5 +315,5 @@ def _of_scope(scope: Any, period: Period | None) -> Iterator[Note]:  # noqa: ANN
         yield Note(
             "late_start",
             f"{scope.scope} has no jobs from before {format_time(scope.discovered_from)}. "
-            "To add them, run `sync` with an earlier `--since`.",
+            f"To add them, run `sync` with an earlier `{named('since')}`.",
         )

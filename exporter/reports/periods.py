@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from exporter.errors import UsageError
+from exporter.spelling import named
 
-_DAY = timedelta(days=1)
+#: One day.
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Period:
         return Period(self.since - days, self.since)
 
     def __str__(self) -> str:
-        last = self.until - _DAY
+        last = self.until - DAY
         days = f"{self.since}" if last == self.since else f"{self.since} to {last}"
         return f"{days} (UTC days)"
 
@@ -72,7 +74,10 @@ def choose(
     """
     if month is not None:
         if since is not None or until is not None:
-            raise UsageError("--month excludes --since and --until.", "Use one or the other.")
+            raise UsageError(
+                f"{named('month')} excludes {named('since')} and {named('until')}.",
+                "Use one or the other.",
+            )
         return of_month(month)
     this_month = today.replace(day=1)
     if since is None and until is None and kind == "last-month":
@@ -81,18 +86,18 @@ def choose(
     if since is not None:
         start = since.astimezone(UTC).date()
     else:
-        start = _month(_months((end - _DAY).replace(day=1)) - 1)
+        start = _month(_months((end - DAY).replace(day=1)) - 1)
     if start >= end:
         raise UsageError(
             f"The period from {start} to {end} is empty.",
-            "--until is exclusive: use a later end date.",
+            f"{named('until')} is exclusive: use a later end date.",
         )
     return Period(start, end)
 
 
 def _ceiling(moment: datetime) -> date:
     moment = moment.astimezone(UTC)
-    return moment.date() + (_DAY if moment.time() > time.min else timedelta())
+    return moment.date() + (DAY if moment.time() > time.min else timedelta())
 
 
 def _months(day: date) -> int:

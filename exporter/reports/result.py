@@ -21,6 +21,8 @@ class Column:
         unit: The unit in which tables show it (catalogue.UNITS); empty = as it is.
         wide: Whether a table that is too wide hides the column.
         note: The meaning of the column.
+        key: Whether it tells rows apart, so that no table hides it.
+        aside: Whether a table that is too wide moves it out of the rows, to lines of its own.
     """
 
     name: str
@@ -28,6 +30,8 @@ class Column:
     unit: str = ""
     wide: bool = False
     note: str = ""
+    key: bool = False
+    aside: bool = False
 
 
 @dataclass(frozen=True)

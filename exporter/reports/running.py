@@ -14,11 +14,12 @@ from exporter.errors import UsageError
 from exporter.reports import notes, periods
 from exporter.reports.catalogue import Report, find
 from exporter.reports.dimensions import Grouping, grouping
-from exporter.reports.nearest import check_job
+from exporter.reports.nearest import check_family, check_job
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Column, Result, Row
 from exporter.reports.source import Source
 from exporter.reports.values import literal
+from exporter.spelling import named, param
 from exporter.text import did_you_mean
 
 #: Bound parameters as SQLAlchemy finds them (TextClause in sqlalchemy.sql.elements).
@@ -28,9 +29,11 @@ _TOTAL: Final = "is_total"
 #: Types of computed columns by their unit; others are VARCHAR.
 _TYPES: Final = {
     "money": "DECIMAL(38,12)",
+    "rate": "DECIMAL(38,12)",
     "percent": "DECIMAL(18,6)",
     "count": "DECIMAL(18,6)",
     "seconds": "BIGINT",
+    "time": "TIMESTAMP WITH TIME ZONE",
 }
 
 
@@ -85,7 +88,7 @@ def statement(report: Report, request: Request, *, with_notes: bool = False) -> 
     """
     values = _values(report, request) | {"now": request.now}
     if request.by and not report.by:
-        raise UsageError(f"The report {report.name} takes no --by.")
+        raise UsageError(f"The report {report.name} takes no {named('by')}.")
     groups = grouping(request.by or report.by) if report.by else Grouping((), ())
     values.update(groups.values)
     sql = groups.fill(report.sql)
@@ -127,15 +130,18 @@ def run(connection: Source, report: Report, request: Request) -> Result:
     ]
     body = [_pick(row, shown) for row in rows if row is not total]
     if not body:
-        _check_jobs(connection, report, values)
+        _check_names(connection, report, values)
     figures = dict(zip(names, total, strict=True)) if total else {}
+    columns = tuple(_column(report, built, names[index], kinds[index]) for index in shown)
+    empty = _empty_groups(columns, body, request.by)
     return Result(
-        columns=tuple(_column(report, built, names[index], kinds[index]) for index in shown),
+        columns=columns,
         rows=body,
         totals=_pick(total, shown) if total else None,
         notes=(
             *notes.of_total(figures, request.period),
             *notes.of_minutes(values),
+            *notes.of_groups(connection, empty),
             *(notes.of_prices(connection) if report.prices and body else ()),
             *notes.of_freshness(connection, request.period),
             *notes.of_collectors(connection, request.now),
@@ -202,11 +208,19 @@ def _rows_of(
     return [dict(zip(names, row, strict=True)) for row in result.rows]
 
 
-def _check_jobs(connection: Source, report: Report, values: Mapping[str, Any]) -> None:
-    """Check that jobs which parameters name are in the database."""
+def _empty_groups(columns: Sequence[Column], body: Sequence[Row], by: Sequence[str]) -> list[str]:
+    """Return the dimensions of --by in which no row has a value; none if there are no rows."""
+    names = [column.name for column in columns]
+    found = [name for name in by if body and name in names]
+    return [name for name in found if all(row[names.index(name)] is None for row in body)]
+
+
+def _check_names(connection: Source, report: Report, values: Mapping[str, Any]) -> None:
+    """Check that the jobs and families which parameters name are in the database."""
+    checks = {"job": check_job, "family": check_family}
     for name, parameter in report.parameters.items():
-        if parameter.kind == "job" and values[name] is not None:
-            check_job(connection, values[name])
+        if parameter.kind in checks and values[name] is not None:
+            checks[parameter.kind](connection, values[name])
 
 
 def _values(report: Report, request: Request) -> dict[str, Any]:
@@ -226,7 +240,7 @@ def _values(report: Report, request: Request) -> dict[str, Any]:
         if not report.argument:
             raise UsageError(
                 f"The report {report.name} takes no argument: {request.argument!r}.",
-                "Use --param NAME=VALUE for its parameters.",
+                f"Use {param('NAME', 'VALUE')} for its parameters.",
             )
         values[report.argument] = report.parameters[report.argument].read(request.argument)
     for name, value in values.items():
@@ -242,6 +256,7 @@ def _pick(row: Row, indexes: Sequence[int]) -> Row:
 
 
 def _column(report: Report, built: Statement, name: str, kind: str) -> Column:
-    described = report.columns.get(name) or Column(built.labels.get(name, name))
+    # What the header does not describe is a dimension.
+    described = report.columns.get(name) or Column(built.labels.get(name, name), key=True)
     unit = described.unit or ("time" if kind.startswith("TIMESTAMP") else "")
     return replace(described, type=kind, unit=unit)

@@ -13,6 +13,12 @@ from exporter import sql
 from exporter.text import visible
 from exporter.times import format_time
 
+#: Words of names of columns as a reader knows them.
+_ACRONYMS: Final = {
+    word: word.upper() for word in ("api", "arn", "gb", "iam", "id", "kms", "sdk", "usd")
+}
+#: Units that the cells of a table show -> the word for it in names of columns.
+_SHOWN: Final = {"seconds": "seconds", "percent": "percent"}
 #: Stands for a value that is unknown or does not exist.
 MISSING = "–"
 
@@ -44,12 +50,23 @@ def digits(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def heading(name: str) -> str:
+def heading(name: str, unit: str = "") -> str:
     """Return the name of a report's column for a reader: `cost USD` for `cost_usd`.
 
-    The dimensions `tag:KEY` stay as they are.
+    A unit that the cells show is no part of it: `retained` for `retained_seconds`, whose cells
+    read as 22m 05s. Amounts of money show no currency, so their headings do. The dimensions
+    `tag:KEY` stay as they are.
+
+    Args:
+        name: The name of the column.
+        unit: Its unit (catalogue.UNITS).
     """
-    return name if name.startswith("tag:") else name.replace("_", " ").replace("usd", "USD")
+    if name.startswith("tag:"):
+        return name
+    words = [_ACRONYMS.get(word, word) for word in name.split("_")]
+    if unit in _SHOWN and len(words) > 1:
+        words = [word for word in words if word != _SHOWN[unit]]
+    return "time" if words == ["seconds"] and unit == "seconds" else " ".join(words)
 
 
 def shown(value: object, unit: str) -> str:
@@ -60,8 +77,8 @@ def shown(value: object, unit: str) -> str:
         unit: `money` is USD to the cent, or to two significant digits below a cent; `rate` is USD
             with up to six decimals; `hours` has three decimals; `count` is whole, or has one
             decimal if it is a mean; `percent` is a share of 1; `factor` is a multiple; `seconds`
-            reads as hours and minutes; `time` is to the second. With any other unit the value
-            is plain.
+            reads as hours and minutes; `time` is to the second. With any other unit, such as
+            `command`, the value is plain.
     """
     if value is None:
         return MISSING

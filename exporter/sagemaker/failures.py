@@ -10,6 +10,7 @@ from botocore import exceptions as boto
 
 from exporter.errors import CredentialsError, ExporterError, ServiceError, UsageError
 from exporter.redaction import redact_foreign
+from exporter.spelling import named
 
 _THROTTLES: Final = frozenset(
     {
@@ -206,7 +207,7 @@ def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
     if isinstance(error, ExporterError):
         return error
     if isinstance(error, boto.NoRegionError):
-        return UsageError("No region is set.", "Use --region, AWS_REGION or the profile.")
+        return no_region()
     if isinstance(error, boto.ConfigParseError | boto.ConfigNotFound):
         return UsageError(_sentence(error), "Correct the AWS configuration file.")
     if isinstance(error, _CREDENTIAL_FAULTS) or _is_of_the_system(error):
@@ -215,7 +216,7 @@ def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
     code = f"({error_code(error) or type(error).__name__})"
     if kind in _EXPLAINED:
         error_class, message, guidance = _EXPLAINED[kind]
-        words = {"operation": operation, "code": code, "action": _action(operation)}
+        words = {"operation": operation, "code": code, "action": _action(operation)} | _options()
         return error_class(message.format(**words), guidance.format(**words), scope=scope)
     if kind is Kind.INVALID:
         return InvalidRequest(
@@ -233,6 +234,22 @@ def explain(error: BaseException, operation: str, scope: str) -> ExporterError:
             scope=scope,
         )
     return ServiceError(f"{operation} failed {code}: {_sentence(error)}", scope=scope)
+
+
+def no_region() -> UsageError:
+    """Return the error of a profile without a region."""
+    return UsageError(
+        "No region is set.", f"Use {named('regions', flag='--region')}, AWS_REGION or the profile."
+    )
+
+
+def _options() -> dict[str, str]:
+    """Return the options that the texts below name."""
+    return {
+        "exclude_regions": named("exclude_regions", flag="--exclude-region"),
+        "profile": named("profile"),
+        "max_rps": named("max_rps"),
+    }
 
 
 #: What a helper or a file of the AWS configuration raises while credentials are resolved.
@@ -272,7 +289,8 @@ def _credential_fault(error: BaseException) -> tuple[str, str]:
     if isinstance(error, boto.NoCredentialsError):
         return (
             "No AWS credentials are set.",
-            "Choose a profile (--profile, AWS_PROFILE), set keys, or run `aws sso login`.",
+            f"Choose a profile ({named('profile')}, AWS_PROFILE), set keys, or run "
+            "`aws sso login`.",
         )
     if isinstance(error, OSError) and _is_of_the_system(error):
         reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
@@ -328,7 +346,7 @@ _EXPLAINED: Final[Mapping[Kind, tuple[type[ExporterError], str, str]]] = {
     Kind.DENIED_BY_POLICY: (
         DeniedByPolicy,
         "A service control policy denies {operation} {code}.",
-        "No IAM statement helps. Ask who manages the organization, or use --exclude-region.",
+        "No IAM statement helps. Ask who manages the organization, or use {exclude_regions}.",
     ),
     Kind.CLOCK: (
         CredentialsError,
@@ -343,18 +361,18 @@ _EXPLAINED: Final[Mapping[Kind, tuple[type[ExporterError], str, str]]] = {
     Kind.NOT_ENABLED: (
         RegionNotEnabled,
         "The region does not accept these credentials {code}.",
-        "Enable the region for the account, or leave it out with --exclude-region.",
+        "Enable the region for the account, or leave it out with {exclude_regions}.",
     ),
     Kind.CREDENTIALS: (
         CredentialsError,
         "{operation} found no usable AWS credentials {code}.",
-        "Nothing is lost. Set or renew them (AWS_PROFILE, --profile, `aws sso login`).",
+        "Nothing is lost. Set or renew them (AWS_PROFILE, {profile}, `aws sso login`).",
     ),
     Kind.NOT_FOUND: (NotFound, "{operation} found no such job {code}.", ""),
     Kind.THROTTLE: (
         ServiceError,
         "{operation} was throttled past all retries {code}.",
-        f"{_LATER} If this persists, lower --max-rps.",
+        f"{_LATER} If this persists, lower {{max_rps}}.",
     ),
 }
 

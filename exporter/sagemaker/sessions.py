@@ -33,7 +33,9 @@ from exporter.sagemaker.failures import (
     RegionNotEnabled,
     explain,
     explain_credentials,
+    no_region,
 )
+from exporter.spelling import named
 from exporter.text import did_you_mean
 
 _ROLE_SESSION: Final = "sagemaker-exporter"
@@ -131,11 +133,13 @@ class Sessions:
         elif wanted:
             names = list(dict.fromkeys(wanted))
             for name in names:
-                _check_region(base, name, "--region or the configuration")
+                _check_region(
+                    base, name, f"{named('regions', flag='--region')} or the configuration"
+                )
         elif own:
             names = [own]
         else:
-            raise UsageError("No region is set.", "Use --region, AWS_REGION or the profile.")
+            raise no_region()
         return Regions(
             names=tuple(name for name in names if name not in excluded),
             own=own,

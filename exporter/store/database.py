@@ -29,6 +29,7 @@ from sqlalchemy import event, exc
 
 from exporter import files
 from exporter.errors import BusyError, DatabaseError, UsageError
+from exporter.spelling import command, named
 from exporter.store import install, wal
 from exporter.store.connections import OFFLINE, SESSION
 from exporter.store.failures import (
@@ -101,7 +102,7 @@ class Database:
             UsageError: The text is a URL of another kind, or names no file.
         """
         if text in ("", ":memory:"):
-            raise UsageError(f"--db {text!r} is not a file.", "Give a path.")
+            raise UsageError(f"{named('db', text)} is not a file.", "Give a path.")
         # With a prefix such as `md:` or `sqlite:`, DuckDB would open another kind of database.
         if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", text) and "://" not in text:
             return files.named(text)
@@ -110,7 +111,8 @@ class Database:
             # The message repeats only the scheme, because a URL may hold a password.
             kind = text.partition(":")[0]
             raise UsageError(
-                f"--db {kind}:… is not a DuckDB file.", "Give a path or duckdb:///PATH."
+                f"{named('db', word=kind)}:… is not a DuckDB file.",
+                "Give a path or duckdb:///PATH.",
             )
         return files.named(file)
 
@@ -138,7 +140,7 @@ class Database:
         if not self.exists():
             raise DatabaseError(
                 f"There is no database at {self.path}.",
-                "Run `sagemaker-exporter sync` first, or name the file with --db.",
+                f"Run {command('sync')} first, or name the file with {named('db')}.",
             )
         with translated(self.path), self._connection(read_only=True) as connection:
             if check_schema and not self._schema_is_checked:
@@ -277,7 +279,8 @@ class Database:
         raise BusyError(
             f"The database {self.path} is kept open by {holder} "
             f"for longer than {self.lock_timeout:g} s.",
-            "Nothing is lost. Close that program, or let readers use a --snapshot.",
+            "Nothing is lost. Close that program, or let readers use a copy "
+            f"({named('snapshot')}).",
         ) from error
 
 
@@ -303,9 +306,9 @@ def check_is_file(path: Path) -> None:
         DatabaseError: The path is a directory, a pipe or a device.
     """
     if path.is_dir():
-        raise DatabaseError(f"{path} is a directory.", "Name a file with --db.")
+        raise DatabaseError(f"{path} is a directory.", f"Name a file with {named('db')}.")
     if path.exists() and not path.is_file():
-        raise DatabaseError(f"{path} is not a file.", "Name a file with --db.")
+        raise DatabaseError(f"{path} is not a file.", f"Name a file with {named('db')}.")
 
 
 def _resolve(path: Path) -> Path:
@@ -314,7 +317,9 @@ def _resolve(path: Path) -> Path:
         return path.resolve() if path.is_symlink() else path
     except (OSError, RuntimeError) as error:  # name too long, no permission, links in a circle
         reason = getattr(error, "strerror", None) or "its links form a circle"
-        raise DatabaseError(f"Cannot open {path}: {reason}.", "Name a file with --db.") from error
+        raise DatabaseError(
+            f"Cannot open {path}: {reason}.", f"Name a file with {named('db')}."
+        ) from error
 
 
 def _holder(error: BaseException, *, read_only: bool) -> str | None:

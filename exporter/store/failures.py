@@ -12,6 +12,7 @@ import duckdb
 from sqlalchemy import exc
 
 from exporter.errors import BusyError, DatabaseError, ExporterError
+from exporter.spelling import named
 
 #: What DuckDB says about files in another format. It would read some of them with an extension.
 _OTHER_FORMAT: Final = re.compile(
@@ -69,8 +70,8 @@ def no_locks(path: Path, cause: str) -> DatabaseError:
     """Return the error of a file system without locks; `cause` is what it answered."""
     return DatabaseError(
         f"The file system of {path} locks no files ({cause}), so two writers could destroy it.",
-        "Nothing was changed. Keep the database on a local disk; --snapshot can publish a copy "
-        "to this one.",
+        "Nothing was changed. Keep the database on a local disk; "
+        f"{named('snapshot')} can publish a copy to this one.",
     )
 
 
@@ -94,7 +95,7 @@ def translate(error: Exception, path: Path) -> ExporterError:
     if _OTHER_FORMAT.search(text):
         return DatabaseError(
             f"{path} is not a DuckDB database.",
-            "Nothing was changed. Name another file with --db.",
+            f"Nothing was changed. Name another file with {named('db')}.",
         )
     if _FULL.search(text):
         return DatabaseError(

@@ -39,7 +39,9 @@ def install_temporarily(execute: Callable[[str], object]) -> None:
     does so for names in the schema main only: `internal.NAME` still names the view in the file.
     """
     for view in view_files.views():
-        execute(view_files.temporarily(f"CREATE OR REPLACE TEMP VIEW {view.name} AS\n{view.sql}"))
+        sql = view_files.temporarily(view.sql)
+        # Without `temp.`, which DuckDB 1.4 does not accept here.
+        execute(f"CREATE OR REPLACE TEMP VIEW {view.short_name} AS\n{sql}")
     execute(view_files.temporarily(rates.TEMPORARY))
 
 

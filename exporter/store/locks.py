@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from exporter.errors import BusyError, DatabaseError
+from exporter.spelling import named
 from exporter.store.database import check_is_file
 from exporter.store.failures import no_locks
 
@@ -48,7 +49,9 @@ def sync_lock(
     """
     check_is_file(database)
     if not database.parent.is_dir():
-        raise DatabaseError(f"There is no directory {database.parent}.", "Name a file with --db.")
+        raise DatabaseError(
+            f"There is no directory {database.parent}.", f"Name a file with {named('db')}."
+        )
     path = Path(f"{database}.lock" if what == "sync" else f"{database}.{what}.lock")
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

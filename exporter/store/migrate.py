@@ -6,7 +6,8 @@ So a file has either the old schema or the new one, never a mixture.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,20 @@ def upgrade_locked(database: Database, *, notify: Notify = lambda _: None) -> Up
     """
     with sync_lock(database.path, database.lock_timeout, notify=notify):
         return upgrade(database, notify=notify)
+
+
+@contextmanager
+def locked(database: Database, *, notify: Notify = lambda _: None) -> Iterator[None]:
+    """Hold the sync lock inside the block, with the file created or upgraded.
+
+    Raises:
+        BusyError: Another sync is running, or another process held the file.
+        SchemaNewerError: The file has a newer schema than this program.
+        DatabaseError: The file belongs to another program, or the disk is full.
+    """
+    with sync_lock(database.path, database.lock_timeout, notify=notify):
+        upgrade(database, notify=notify)
+        yield
 
 
 def upgrade(

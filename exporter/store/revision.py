@@ -8,6 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from exporter.errors import DatabaseError, SchemaNewerError
+from exporter.spelling import named
 
 #: The revision this program reads and writes: the last one in migrations/versions.
 SCHEMA_REVISION: Final = "0002"
@@ -42,7 +43,7 @@ def read_revision(connection: sa.Connection) -> str | None:
             f"The DuckDB database {path} belongs to another program: "
             f"it has {len(names)} table(s) or view(s), such as {min(names)!r}, "
             "and no table of sagemaker-exporter.",
-            "Nothing was changed. Name another file with --db.",
+            f"Nothing was changed. Name another file with {named('db')}.",
         )
     return None
 

@@ -62,6 +62,11 @@ class View:
     sql: str
 
     @property
+    def short_name(self) -> str:
+        """Its name without the schema."""
+        return self.name.removeprefix(f"{INTERNAL}.")
+
+    @property
     def is_internal(self) -> bool:
         """Whether only this program reads the view."""
         return self.name.startswith(f"{INTERNAL}.")
@@ -187,7 +192,7 @@ def _nested(sql: str) -> str:
 
 @cache
 def _internal_names() -> re.Pattern[str]:
-    names = [view.name.removeprefix(f"{INTERNAL}.") for view in views() if view.is_internal]
+    names = [view.short_name for view in views() if view.is_internal]
     return re.compile(rf"\b{INTERNAL}\.({'|'.join(names)})\b")
 
 
@@ -227,7 +232,7 @@ def _with_inherited_comments(view: View, others: Mapping[str, View]) -> View:
         for table in metadata.tables.values()
         for column in table.columns
     } | {
-        (column, f"as in {name.removeprefix(f'{INTERNAL}.')}"): comment
+        (column, f"as in {others[name].short_name}"): comment
         for name in view.needs
         for column, comment in others[name].columns
     }

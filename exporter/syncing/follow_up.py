@@ -118,6 +118,7 @@ class FollowUp:
             result.answered,
             self.scope.server_time(),
             details=self.scope.options.details,
+            search=self.scope.lookup.capabilities.search,
             dated=result.last.began_at is not None,
         )
         if self.scope.lookup.capabilities.search:

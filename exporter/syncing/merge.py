@@ -124,6 +124,12 @@ class Stored:
         """Whether AWS has the job, and it is open or lacks details."""
         return self.deleted_at is None and (self.open_reason is not None or self.details_due)
 
+    @property
+    def lacks_tags(self) -> bool:
+        """Whether it is open, and only Describe has shown its details: without its tags."""
+        is_open = self.open_reason is not None
+        return is_open and self.details is not None and self.details.row.tags is None
+
 
 @dataclass(frozen=True, slots=True)
 class Merged:

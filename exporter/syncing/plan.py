@@ -558,15 +558,20 @@ def lookup_requests(
     now: datetime,
     *,
     details: bool,
+    search: bool = True,
     dated: bool = True,
 ) -> list[LookupRequest]:
     """Return the jobs to look up after a listing: open ones, and those whose details are due.
+
+    Describe shows no tags. Where it answered for an open job, Search is asked for them, even if
+    every later listing answers for the job.
 
     Args:
         stored: Open jobs and jobs without details.
         answered: Open jobs that the listing has answered for.
         now: Server time.
         details: Whether details are kept at all.
+        search: Whether Search is available.
         dated: Whether the answers of the listing had a credible Date.
     """
     requests = []
@@ -576,7 +581,8 @@ def lookup_requests(
         # An answer without a Date closes no job that waits; Describe does.
         answers = item.job.key in answered and (dated or not closes)
         needs_answer = item.open_reason is not None and not answers
-        if needs_answer or (item.details_due and details):
+        due = item.details_due or (search and item.lacks_tags)
+        if needs_answer or (due and details):
             # A Date, or this machine without one, was ahead. Search would count as older.
             ahead = item.seen_until > now + TOLERANCE
             requests.append(LookupRequest(item, needs_answer, needs_answer and (closes or ahead)))

@@ -9,6 +9,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Final
 
@@ -71,7 +72,8 @@ class WorkerPool:
             self._todo.put(target)
         # Daemon threads: a call that hangs must not keep the process alive.
         threads = [
-            threading.Thread(target=self._work, args=(views,), daemon=True)
+            # With the context of the caller, which says how messages name options.
+            threading.Thread(target=copy_context().run, args=(self._work, views), daemon=True)
             for _ in range(min(THREADS, len(targets)))
         ]
         results: dict[str, ScopeResult] = {}

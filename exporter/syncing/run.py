@@ -15,6 +15,7 @@ from exporter.errors import DatabaseError, ExporterError, StoreError
 from exporter.prices import refresh
 from exporter.sagemaker.api import DEFAULT_RETRIES, Api, Counts, Retries
 from exporter.sagemaker.pacing import Pacers
+from exporter.spelling import named
 from exporter.store import migrate, snapshot
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
@@ -173,7 +174,8 @@ class _Run:
             migrate.upgrade(self._database, notify=self._notify)
         elif not self._database.exists():
             raise DatabaseError(
-                f"There is no database at {self._database.path}, and --no-upgrade creates none."
+                f"There is no database at {self._database.path}, and "
+                f"{named('upgrade', False, flag='--no-upgrade')} creates none."
             )
         self._records.close_dead_runs(self._clock.now())
 

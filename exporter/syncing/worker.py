@@ -21,6 +21,7 @@ from exporter.errors import ExporterError
 from exporter.sagemaker.api import Api
 from exporter.sagemaker.failures import RegionNotEnabled
 from exporter.sagemaker.rows import JobKey
+from exporter.spelling import named
 from exporter.store.scopes import Run, ScopeState
 from exporter.syncing import plan
 from exporter.syncing.batches import BatchReader
@@ -174,7 +175,7 @@ class Worker:
         if listing.mode == "backfill" and listing.created_after and not listing.started:
             self.notify(
                 f"Jobs created before {listing.created_after:%Y-%m-%d %H:%MZ} are left out, even "
-                "if they are still running. An earlier --since lists them."
+                f"if they are still running. An earlier {named('since')} lists them."
             )
         _log.info(
             "listing",

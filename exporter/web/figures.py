@@ -1,4 +1,4 @@
-"""The figures on the dashboard: the reports that it runs, and the commands that print them."""
+"""The figures on the dashboard, from one connection: cells, advice, idle pools and freshness."""
 
 from __future__ import annotations
 
@@ -7,66 +7,50 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cached_property
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from exporter.reports import catalogue, periods, running, status
+from exporter.reports import catalogue, keep_alive, notes, periods, running, status
 from exporter.reports.periods import Period
-from exporter.reports.result import Result, Row
+from exporter.reports.result import Note, Result
 from exporter.reports.status import Status
-from exporter.reports.values import shown
+from exporter.web import cells
+from exporter.web.cells import Cells
 
 #: Calendar months shown by default, including the current month.
 MONTHS: Final = 12
-#: Families whose keep-alive curve is shown.
-FAMILIES: Final = 4
-#: Notes that hold for the whole page. The page shows them once, at its end.
-_PAGE_NOTES: Final = frozenset(
-    {"list_prices", "as_of", "empty", "failed_scope", "incomplete_scope", "late_start"}
-)
+#: Rows of the advice whose keep-alive curve is shown.
+CURVES: Final = 20
 
 
 @dataclass(frozen=True)
-class ReportRun:
-    """The result of one report and the command line that prints it."""
+class Curve:
+    """The rows of keep-alive-curve for one row of the advice."""
 
-    result: Result
+    place: int
+    rows: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The rows of keep-alive-advice by column name, those with a change first.
+
+    Attributes:
+        period: The days that the replay covers.
+        rows: All rows, the changes that save most first.
+        total: The total row of the report.
+        curves: Curves of the first rows.
+        minute_usd: What a minute without waiting counts, in USD.
+        command: The command that prints the same.
+    """
+
+    period: Period
+    rows: Sequence[Mapping[str, Any]]
+    total: Mapping[str, Any]
+    curves: Sequence[Curve]
+    minute_usd: Decimal
     command: str
-
-    @cached_property
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows by column name."""
-        return [self._by_name(row) for row in self.result.rows]
-
-    @cached_property
-    def totals(self) -> dict[str, Any]:
-        """The totals by column name; empty if the report has no row."""
-        return {} if self.result.totals is None else self._by_name(self.result.totals)
-
-    @cached_property
-    def notes(self) -> list[str]:
-        """The notes on these figures, without those that hold for the whole page."""
-        return [note.text for note in self.result.notes if note.code not in _PAGE_NOTES]
-
-    def text(self, row: Mapping[str, Any], name: str) -> str:
-        """Return a row's value as the reports show it, with its currency; `unknown` for None."""
-        column = next(column for column in self.result.columns if column.name == name)
-        if row[name] is None:
-            return "unknown"
-        return shown(row[name], column.unit) + (" USD" if column.unit == "money" else "")
-
-    def total(self, name: str) -> str:
-        """Return the total of a column, as `text` does for a row."""
-        return self.text(self.totals, name)
-
-    def tooltip(self, row: Mapping[str, Any], **titles: str) -> dict[str, str]:
-        """Return the tooltip of a row, a text by title; `titles` are by column name."""
-        return {title: self.text(row, name) for name, title in titles.items()}
-
-    def _by_name(self, row: Row) -> dict[str, Any]:
-        return dict(zip((column.name for column in self.result.columns), row, strict=True))
 
 
 @dataclass(frozen=True)
@@ -77,30 +61,24 @@ class Figures:
         now: When the page was made, by this machine's clock.
         period: The UTC days that the costs cover.
         status: How fresh each scope is.
-        by_month: Warm pool and training cost by month.
-        by_month_and_type: Warm pool and training cost by month and instance type.
-        by_type: Warm pool and training cost by instance type.
-        waste: Cost of reused and of wasted pools by month.
-        reuse: Reuse rate by family.
-        idle: Pools that were idle at the last sync.
-        coverage: Cost by basis, component and instance type.
-        keep_alive: For each of the most expensive families, what other keep-alive periods
-            would cost and save.
-        keep_alive_command: The command that prints `keep_alive` for a FAMILY.
+        cells: The sums from which the page adds up its costs.
+        advice: Which keep-alive periods to set.
+        idle: The report warm-pool-live: pools that were idle at the last sync.
+        notes: What the totals leave out, which prices they use, and how fresh they are.
     """
 
     now: datetime
     period: Period
     status: Status
-    by_month: ReportRun
-    by_month_and_type: ReportRun
-    by_type: ReportRun
-    waste: ReportRun
-    reuse: ReportRun
-    idle: ReportRun
-    coverage: ReportRun
-    keep_alive: tuple[ReportRun, ...]
-    keep_alive_command: str
+    cells: Cells
+    advice: Advice
+    idle: Result
+    notes: Sequence[Note]
+
+    @property
+    def accounts(self) -> dict[str, str | None]:
+        """The names of the accounts by id."""
+        return {scope.account_id: scope.account_name for scope in self.status.scopes}
 
     @property
     def data_as_of(self) -> datetime | None:
@@ -125,51 +103,76 @@ def choose_period(*, since: datetime | None, until: datetime | None, today: date
 def read(
     connection: sa.Connection, period: Period, now: datetime, minute_usd: Decimal | None = None
 ) -> Figures:
-    """Run all reports of the dashboard.
+    """Read all figures of the dashboard.
 
     Args:
         connection: A read-only connection.
         period: The UTC days that the costs cover.
         now: The current time, to tell how old the data is.
-        minute_usd: What one minute of startup time is worth, in USD; None = no suggestions.
+        minute_usd: What one minute of startup time is worth, in USD; None = as in the report.
     """
-
-    def run(name: str, *by: str, **params: str) -> ReportRun:
-        report = catalogue.find(name)
-        days = period if report.period else None
-        request = running.Request(period=days, by=by, params=params, now=now)
-        return ReportRun(running.run(connection, report, request), _command(name, days, by, params))
-
-    reuse = run("warm-pool-reuse", "family")
-    expensive = [row["family"] for row in reuse.rows if row["cost_usd"] and row["family"]]
-    worth = {} if minute_usd is None else {"minute_usd": format(minute_usd, "f")}
-    curve = {"family": "FAMILY", "top": "1"} | worth
+    found = cells.read(connection, period, now.date())
     return Figures(
         now=now,
         period=period,
         status=status.read(connection, now, runs=0),
-        by_month=run("warm-pool-cost", "month"),
-        by_month_and_type=run("warm-pool-cost", "month", "instance_type"),
-        by_type=run("warm-pool-cost", "instance_type"),
-        waste=run("warm-pool-waste", "month"),
-        reuse=reuse,
-        idle=run("warm-pool-live"),
-        coverage=run("coverage"),
-        keep_alive=tuple(
-            run("keep-alive-curve", **curve | {"family": family}) for family in expensive[:FAMILIES]
+        cells=found.cells,
+        advice=_advice(connection, period, now, minute_usd),
+        idle=running.run(connection, catalogue.find("warm-pool-live"), running.Request(now=now)),
+        notes=(
+            *notes.of_total(found.figures, period),
+            *notes.of_freshness(connection, period),
         ),
-        keep_alive_command=_command("keep-alive-curve", period, (), curve),
     )
 
 
-def _command(
-    report: str, period: Period | None, by: Sequence[str], params: Mapping[str, str]
-) -> str:
-    words = ["sagemaker-exporter", "report", report]
-    if period is not None:
-        words += ["--since", str(period.since), "--until", str(period.until)]
-    for dimension in by:
-        words += ["--by", dimension]
+def advice_period(period: Period) -> Period:
+    """Return the last two calendar months of a period: older habits say little of what to set."""
+    month = periods.of_month((period.until - periods.DAY).replace(day=1))
+    return Period(max(period.since, month.before.since), period.until)
+
+
+def _advice(
+    connection: sa.Connection, period: Period, now: datetime, minute_usd: Decimal | None
+) -> Advice:
+    report = catalogue.find("keep-alive-advice")
+    days = advice_period(period)
+    params = {} if minute_usd is None else {"minute_usd": format(minute_usd, "f")}
+    built = running.statement(report, running.Request(days, params=params, now=now))
+    answer = connection.execute(sa.text(built.sql), dict(built.values))
+    default = report.parameters["minute_usd"].default
+    worth = Decimal(str(default)) if minute_usd is None else minute_usd
+    advised = keep_alive.advised(map(dict, answer.mappings()), worth)
+    total = keep_alive.total([each.row for each in advised])
+    # Stable: rows that save as much stay in the report's order, most wasted money first.
+    advised.sort(key=lambda each: (not is_change(each.row), -saving(each.row)))
+    curves = [Curve(place, each.curve()) for place, each in enumerate(advised[:CURVES])]
+    words = ["sagemaker-exporter", "report", report.name]
+    words += ["--since", str(days.since), "--until", str(days.until), "--param", "top=100000"]
     for name, value in params.items():
         words += ["--param", f"{name}={value}"]
-    return shlex.join(words)
+    return Advice(
+        period=days,
+        rows=[each.row for each in advised],
+        total=total,
+        curves=[curve for curve in curves if curve.rows],
+        minute_usd=worth,
+        command=shlex.join(words),
+    )
+
+
+def saving(row: Mapping[str, Any]) -> Decimal:
+    """Return what the suggestion of a row saves a month in USD; 0 = it has none."""
+    if row["suggested_idle_usd"] is None or row["current_idle_usd"] is None or not is_change(row):
+        return Decimal()
+    difference: Decimal = row["current_idle_usd"] - row["suggested_idle_usd"]
+    return difference
+
+
+def is_change(row: Mapping[str, Any]) -> bool:
+    """Return whether a row of keep-alive-advice suggests another period than the current one."""
+    seconds = row["suggested_keep_alive_seconds"]
+    # A family without a job that ended has no setting to change.
+    if seconds is None or row["current_min_seconds"] is None:
+        return False
+    return {row["current_min_seconds"], row["current_max_seconds"]} != {seconds}

@@ -1,70 +1,150 @@
-"""The dashboard as one HTML text: templates, style and scripts."""
+"""The dashboard as one HTML text: templates, style and script.
+
+`render` fills the templates with a view of the figures. The page's script has the same rules as
+`view`, and shows another selection without a server.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import re
+from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache
 from importlib import resources
-from typing import Final
+from typing import Any, Final
 
 from exporter.extras import extra
-from exporter.text import counted, visible
-from exporter.times import format_time
-from exporter.web import charts, overview, sections, tables
-from exporter.web.figures import Figures
+from exporter.reports import values
+from exporter.reports.result import Result
+from exporter.text import counted, last_runs, visible
+from exporter.times import format_age, format_time
+from exporter.web import view
+from exporter.web.figures import Figures, is_change, saving
+from exporter.web.payload import Names, by_name, payload
 
 with extra("dashboard", "dashboard"):
     import jinja2
-    import vl_convert
     from markupsafe import Markup
 
-#: The page may load nothing, and may run no script but its own.
+#: Rows of the table of changes, of the table of all other rows, and of the idle pools.
+MOST_CHANGES: Final = 25
+MOST_OTHERS: Final = 300
+MOST_IDLE_POOLS: Final = 20
+#: The page warns about data older than this, in seconds. Cron usually runs more often.
+_OLD: Final = 86_400
+_MOST_ALERTS: Final = 8
+#: The page may load nothing, and has no script and no style but its own.
 _POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-    "form-action 'none'; script-src "
+    "default-src 'none'; script-src '{script}'; style-src '{style}'; base-uri 'none'; "
+    "form-action 'none'"
 )
 
 
 def render(figures: Figures) -> str:
     """Return the dashboard as one HTML text that needs no other file and no network."""
-    keep_alive = sections.keep_alive(figures)
-    drawn = [
-        sections.pool_cost(figures),
-        sections.waste(figures),
-        sections.reuse(figures),
-        sections.idle(figures),
-        sections.training(figures),
-        sections.ratio(figures),
-        *(family.chart for family in keep_alive),
-    ]
-    by_name = {chart.name: chart for chart in drawn if chart is not None}
-    scripts = [_library(), asset("boot.js")] if by_name else []
-    template = _environment().get_template("dashboard.html")
-    return template.render(
-        policy=_POLICY + (" ".join(f"'{_digest(text)}'" for text in scripts) or "'none'"),
-        style=Markup(asset("style.css")),  # noqa: S704 - our own file
-        scripts=[Markup(text) for text in scripts],  # noqa: S704 - our own, named by the policy
-        figures=figures,
-        synced=overview.synced(figures),
-        tiles=overview.tiles(figures),
-        alerts=overview.alerts(figures),
-        charts=by_name,
-        chart_data={
-            "config": charts.CONFIG,
-            "specs": {f"chart-{name}": chart.spec for name, chart in by_name.items()},
-        },
-        most_bars=sections.MOST_BARS,
-        most_idle_pools=sections.MOST_IDLE_POOLS,
-        keep_alive=keep_alive,
-        keep_alive_notes=[note for run in figures.keep_alive for note in run.notes],
-        idle_hidden=sections.idle_hidden(figures),
-        idle_commands=sections.end_commands(figures),
-        scopes=overview.scopes(figures),
-        gaps=[f"{scope.name}: {gap}" for scope in figures.status.scopes for gap in scope.gaps()],
-        bases=overview.bases(figures),
+    names = Names(figures)
+    selection = view.Selection(figures.period)
+    script, style = asset("dashboard.js"), asset("style.css")
+    rows = list(enumerate(figures.advice.rows))
+    changes = [pair for pair in rows if is_change(pair[1])]
+    others = [*changes[MOST_CHANGES:], *(pair for pair in rows if not is_change(pair[1]))]
+    template = _environment().get_template(
+        "dashboard.html" if figures.status.scopes else "empty.html"
     )
+    return template.render(
+        policy=_POLICY.format(script=_digest(script), style=_digest(style)),
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file, named by the policy
+        figures=figures,
+        view=view.view(
+            figures.cells, selection, figures.period, figures.now.date(), figures.accounts
+        ),
+        names=names.shown(),
+        data=payload(figures, names),
+        changes=changes[:MOST_CHANGES],
+        others=others,
+        most_others=MOST_OTHERS,
+        worth=worth(figures),
+        idle=by_name(figures.idle),
+        idle_total=_total(figures.idle),
+        most_idle_pools=MOST_IDLE_POOLS,
+        alerts=alerts(figures),
+        synced=synced(figures),
+        gaps=[f"{scope.name}: {gap}" for scope in figures.status.scopes for gap in scope.gaps()],
+        dimensions=view.DIMENSIONS,
+    )
+
+
+def _total(result: Result) -> Mapping[str, Any]:
+    names = [column.name for column in result.columns]
+    return dict(zip(names, result.totals or (), strict=bool(result.totals)))
+
+
+def worth(figures: Figures) -> str:
+    """Return the sentence on what the suggested changes are worth."""
+    total, changes = figures.advice.total, sum(map(is_change, figures.advice.rows))
+    current = _pico(total["current_idle_usd"])
+    then = _pico(total["suggested_idle_usd"])
+    return saved(changes, current, then, _pico(total["gained_minutes"]))
+
+
+def saved(changes: int, current: int, then: int, minutes: int) -> str:
+    """Return what changes are worth a month.
+
+    Args:
+        changes: How many settings change.
+        current: What all pools cost a month, in 10^-12 USD.
+        then: What they would cost with the changes.
+        minutes: The minutes of starting that they save a month, × 10^12; below 0 = lost.
+    """
+    if not changes:
+        return "No other keep-alive period is suggested."
+    settings = counted(changes, "keep-alive setting")
+    whole = abs(minutes) // view.PICO
+    wait = counted(whole, "startup minute")
+    part = f"about {view.usd(max(0, current - then)).removesuffix(' USD')} of {view.usd(current)}"
+    text = f"{part} a month"
+    if then > current:
+        text = f"{wait} a month, for {view.usd(then - current)} more"
+    elif whole and minutes > 0:
+        text = f"{part} and {wait} a month"
+    elif whole:
+        text += f", for {wait} more"
+    return f"Changing {settings} would save {text} (modelled)."
+
+
+def _pico(amount: Decimal | None) -> int:
+    return 0 if amount is None else int(amount.scaleb(12))
+
+
+def synced(figures: Figures) -> str:
+    """Return what the database covers, and up to when."""
+    scopes = figures.status.scopes
+    accounts = counted(len({scope.account_id for scope in scopes}), "account")
+    regions = counted(len({scope.region for scope in scopes}), "region")
+    jobs = counted(sum(scope.jobs for scope in scopes), "training job")
+    known = figures.data_as_of
+    as_of = f"Data as of {known:%Y-%m-%d %H:%M} UTC." if known else "No sync is complete yet."
+    return f"{accounts}, {regions}, {jobs}. {as_of}"
+
+
+def alerts(figures: Figures) -> list[str]:
+    """Return what a reader must know before relying on the figures."""
+    lines = []
+    for scope in figures.status.scopes:
+        age = scope.age(figures.now)
+        if scope.last_error:
+            runs = last_runs(scope.failing_runs or 1)
+            lines.append(f"{scope.name} failed in its {runs}: {scope.last_error}")
+        if age is None:
+            lines.append(f"{scope.name} has never been synced completely.")
+        elif age.total_seconds() > _OLD:
+            lines.append(f"The data of {scope.name} is {format_age(age)} old.")
+    if len(lines) > _MOST_ALERTS:
+        rest = len(lines) - _MOST_ALERTS
+        lines[_MOST_ALERTS:] = [f"{rest:,} more: run `sagemaker-exporter status`."]
+    return lines
 
 
 @cache
@@ -84,17 +164,48 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (
+    functions = (
         counted,
         format_time,
-        tables.cells,
-        tables.heading,
-        tables.kind,
-        tables.totals,
-    ):
+        format_age,
+        view.money,
+        view.exact,
+        view.share,
+        view.factor,
+        view.pools_usd,
+        view.unknown_wasted,
+        values.shown,
+        values.digits,
+        values.period,
+        bars,
+        suggested,
+        saving,
+    )
+    for function in functions:
         environment.filters[function.__name__] = function
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return environment
+
+
+def bars(group: view.Group) -> list[tuple[str, str]]:
+    """Return the lengths of the bars of a group's rows, wasted and reused, in percent."""
+    lines = [*group.lines, *([group.rest] if group.rest else [])]
+    longest = max((line.sums.wasted + line.sums.reused for line in group.lines), default=0)
+    return [
+        (_length(line.sums.wasted, longest), _length(line.sums.reused, longest)) for line in lines
+    ]
+
+
+def _length(amount: int, longest: int) -> str:
+    tenths = min(1000, amount * 1000 // longest) if longest else 0
+    return f"{tenths // 10}.{tenths % 10}"
+
+
+def suggested(row: Mapping[str, Any]) -> str:
+    """Return the current and the suggested period of a row of the advice."""
+    seconds = row["suggested_keep_alive_seconds"]
+    current = row["current_keep_alive"] or values.MISSING
+    return f"{current} → {values.period(seconds)}" if is_change(row) else current
 
 
 def _finalize(value: object) -> object:
@@ -102,14 +213,6 @@ def _finalize(value: object) -> object:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-@cache
-def _library() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script; takes some seconds."""
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    # A text in the script must not end the element that holds it.
-    return re.sub(r"<(/script|!--)", r"<\\\1", bundle, flags=re.IGNORECASE)
-
-
-def _digest(script: str) -> str:
-    """Return the hash by which the policy allows a script."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+def _digest(text: str) -> str:
+    """Return the hash by which the policy allows a script or style."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         (["--bd", "x", "report"], "No such option '--bd'. Did you mean '--db'?"),
         (["report", "--format", "tabel"], "'tabel' is not one of table, csv, json, markdown, parquet. Did you mean 'table'?"),  # noqa: E501
         (["report", "--month", "2026-13"], "'2026-13' is not a month such as 2026-10"),
-        (["report", "x", "--since", "yesterday"], "'yesterday' is not an ISO 8601 time"),
+        (["report", "warm-pool-cost", "--since", "soon"], "'soon' is not an ISO 8601 time"),
         (["report", "warm-pool-csot"], "There is no report 'warm-pool-csot'. Did you mean 'warm-pool-cost'?"),  # noqa: E501
         (["report", "warm-pool-cost", "--param", "x"], "expected NAME=VALUE"),
         (["report", "warm-pool-cost", "arg"], "takes no argument: 'arg'"),

@@ -18,6 +18,7 @@ from exporter.doctor.findings import FAILED, OK, WARNING, Finding, exit_code, mi
 from exporter.simulator import Behaviour, Scope, Simulator
 from exporter.store.database import Database
 from tests.conftest import ACCOUNT, NOON, REGION
+from tests.docs.pages import blocks
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
@@ -75,6 +76,7 @@ def test_a_healthy_environment_has_no_complaint(command: Command) -> None:
             "DescribeTrainingJob",
             "ListTags",
             "pricing:GetProducts",
+            "servicequotas:ListServiceQuotas",
         ],
         OK,
     )
@@ -83,6 +85,15 @@ def test_a_healthy_environment_has_no_complaint(command: Command) -> None:
     assert words["credentials"].startswith(f"default: account {ACCOUNT}, arn:aws:")
     assert words["region"] == f"default: {REGION} (from AWS_REGION)"
     assert list(command.directory.iterdir()) == []
+
+
+def test_the_policy_of_the_readme_is_what_is_checked(command: Command) -> None:
+    (policy,) = [one.text for one in blocks("README.md") if one.language == "json"]
+    granted = {action for each in json.loads(policy)["Statement"] for action in each["Action"]}
+    _, found, _ = findings(command)
+    checked = {each["check"] for each in found if each["check"][0].isupper()}
+    services = {each["check"] for each in found if ":" in each["check"]}
+    assert {f"sagemaker:{name}" for name in checked} | services == granted
 
 
 @dataclass(frozen=True)
@@ -156,6 +167,18 @@ CASES = (
             "come from the shipped list and your imports.",
         ),
         denied=("GetProducts",),
+    ),
+    Case(
+        "quotas denied",
+        0,
+        (
+            "servicequotas:ListServiceQuotas",
+            WARNING,
+            f"{SCOPE}: servicequotas:ListServiceQuotas is denied (AccessDeniedException).",
+            "Allow servicequotas:ListServiceQuotas for this identity (README, IAM policy). Without "
+            "it, the quotas of warm pools are not known.",
+        ),
+        denied=("ListServiceQuotas",),
     ),
     Case(
         "no such region",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     [
         ("max_rps", "-1", "a number of at least 0."),
         ("overlap", "1.5", "a whole number from 0 to 1000000000."),
-        ("since", "soon", "an ISO 8601 time such as 2026-10-03T12:00Z, or an age such as 30d"),
+        ("since", "soon", "an ISO 8601 time such as 2026-10-03T12:00Z, an age such as 30d"),
         ("status", "Complete", "one of InProgress, Completed, Failed, Stopping, Stopped, Deleting"),
         ("name_contains", "a b", "up to 63 letters, digits and hyphens."),
         ("snapshot_mode", "0999", "a file mode in octal, such as 0444."),
@@ -57,5 +57,5 @@ def test_python_gives_texts_or_values() -> None:
     assert read_python(SyncOptions, texts) == values
     named = {field.name: getattr(values, field.name) for field, _ in declared(SyncOptions)}
     assert read_python(SyncOptions, named) == values
-    with pytest.raises(UsageError, match="max_rps: -1 is not a number of at least 0"):
+    with pytest.raises(UsageError, match="max_rps=-1 is not a number of at least 0"):
         read_python(SyncOptions, {"max_rps": -1})

@@ -103,7 +103,8 @@ def test_a_difference_is_one_line_of_80_columns(
     assert "2: account 999900001111, us-east-1." in shown
     assert "bert-1" not in answer.out
     named = command.process("reconcile", str(path), "--jobs", "--db", str(filled.path)).out
-    assert max(map(len, named.splitlines())) <= 80
+    # An ARN that is longer than the line stays whole.
+    assert all(len(line) <= 80 or " " not in line for line in named.splitlines())
     text = " ".join(named.split())
     assert "2026-10-03 pool ml.m5.xlarge: bert-1 (differs)." in text
     assert "resnet-1 (not on the bill)" in text

@@ -265,9 +265,9 @@ def test_the_last_runs_name_the_account_if_there_are_several(
             )  # fmt: skip
 
     def runs() -> list[list[str]]:
-        text = command("status").out.partition("last runs")[2]
+        text = command("status").out.partition("Last runs")[2]
         # Without the age before and the figures behind.
-        return [line.split()[2:-5] for line in text.splitlines()[2:]]
+        return [line.partition(" ago ")[2].split()[:-5] for line in text.splitlines()[3:]]
 
     run_of("123456789012")
     assert runs() == [["eu-west-1", "backfill", "complete"]]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from exporter.times import format_age, format_time, parse_age, parse_time
+from exporter.times import format_age, format_time, parse_age, parse_month, parse_time
 
 NOW = datetime(2026, 11, 23, 17, tzinfo=UTC)
 
@@ -21,6 +21,8 @@ NOW = datetime(2026, 11, 23, 17, tzinfo=UTC)
         ("2w", NOW - timedelta(days=14)),
         ("45s", NOW - timedelta(seconds=45)),
         ("0d", NOW),
+        ("today", datetime(2026, 11, 23, tzinfo=UTC)),
+        ("yesterday", datetime(2026, 11, 22, tzinfo=UTC)),
         ("2026-10-03", datetime(2026, 10, 3, tzinfo=UTC)),
         ("2026-10-03T12:30", datetime(2026, 10, 3, 12, 30, tzinfo=UTC)),
         ("2026-10-03 12:30:01.25Z", datetime(2026, 10, 3, 12, 30, 1, 250_000, tzinfo=UTC)),
@@ -36,12 +38,34 @@ def test_a_time_is_iso_8601_or_an_age_and_comes_out_in_utc(text: str, expected: 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "yesterday", "30", "d", "-3d", "3 d", "1e3d", "2026-13-01", "2026-10", "٣d", "999999999w",
+    ["", "tomorrow", "30", "d", "-3d", "3 d", "1e3d", "2026-13-01", "2026-10", "٣d", "999999999w",
      "0001-01-01T00:00+14:00", "30d12h"],
 )  # fmt: skip
 def test_other_text_is_refused_with_what_was_expected(text: str) -> None:
     with pytest.raises(ValueError, match="expected an ISO 8601 time"):
         parse_time(text, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [("2026-10", date(2026, 10, 1)), ("this", date(2026, 11, 1)), ("last", date(2026, 10, 1))],
+)
+def test_a_month_is_a_date_or_a_word(text: str, first: date) -> None:
+    assert parse_month(text, NOW) == first
+
+
+def test_the_month_before_january_is_in_the_year_before() -> None:
+    # One minute into January in UTC, and still December in New York.
+    now = datetime(2026, 12, 31, 19, 1, tzinfo=timezone(timedelta(hours=-5)))
+    assert (parse_month("this", now), parse_month("last", now)) == (
+        *(date(2027, 1, 1), date(2026, 12, 1)),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "next", "2026-13", "2026-1", "2026", "Last"])
+def test_another_month_is_refused_with_what_was_expected(text: str) -> None:
+    with pytest.raises(ValueError, match="month"):
+        parse_month(text, NOW)
 
 
 def test_an_age_is_a_number_and_a_unit() -> None:

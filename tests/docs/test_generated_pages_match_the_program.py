@@ -15,7 +15,8 @@ from exporter.store.schema import metadata
 
 
 @pytest.mark.parametrize(
-    "name", ["cli.md", "configuration.md", "schema.md", "reports.md", "cookbook.md"]
+    "name",
+    ["cli.md", "configuration.md", "schema.md", "reports.md", "cookbook.md", "library.md"],
 )
 def test_a_generated_page_is_up_to_date(name: str, demo_database: Database) -> None:
     generated = build.pages(demo_database)[name]()

@@ -16,10 +16,10 @@ PAGE = "docs/troubleshooting.md"
 _MESSAGE = re.compile(r"^- `(.+)`$", re.MULTILINE)
 #: Templates with so few words of their own that they would match anything, and what the page says.
 _COMPUTED = {
-    ("cli/report.py", "reason"): "NAME is N USD, over the limit of N USD.",
+    ("commands/report.py", "reason"): "NAME is N USD, over the limit of N USD.",
     ("config/file.py", "…: … …."): "FILE: TABLE REASON.",
     ("publish/lake.py", "… is …."): "FOLDER is WHAT.",
-    ("reconcile/parts.py", "…: …."): "FILE: REASON.",
+    ("bills/parts.py", "…: …."): "FILE: REASON.",
     ("sagemaker/failures.py", "_sentence(error)"): "REASON.",
     ("sagemaker/sessions.py", "…."): "REASON.",
     ("syncing/lookup.py", "…: … …"): "ACCOUNT: MESSAGE WHAT-HAPPENS-INSTEAD",

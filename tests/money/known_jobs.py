@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support.bills import Charge
 
 if TYPE_CHECKING:
-    from exporter.reconcile import Reconciliation
+    from exporter.bills import Reconciliation
     from tests.money.conftest import Ledger
 
 DAYS = tuple(range(3, 9))

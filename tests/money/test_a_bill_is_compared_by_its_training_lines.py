@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from exporter.bills import Reconciliation, rates_csv, reconcile
 from exporter.errors import UsageError
-from exporter.reconcile import Reconciliation, rates_csv, reconcile
 from tests.money.conftest import ACCOUNT, REGION, Ledger, arn
 from tests.money.known_jobs import AGREEING, BILL, DAYS, daily, put_job, rows
 from tests.support import bills

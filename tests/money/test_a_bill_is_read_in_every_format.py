@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from exporter.bills import reconcile
+from exporter.bills.regions import region_of
 from exporter.errors import UsageError
-from exporter.reconcile import reconcile
-from exporter.reconcile.regions import region_of
 from tests.money.conftest import Ledger
 from tests.money.known_jobs import AGREEING, BILL, daily, rows
 from tests.support import bills

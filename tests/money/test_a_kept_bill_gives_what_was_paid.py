@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from exporter.bills import reconcile
+from exporter.bills.keeping import Kept, keep
+from exporter.bills.net import Amount, Unexplained
 from exporter.errors import UsageError
 from exporter.prices.basis import use_list_prices
 from exporter.prices.effects import ChangedMonth
 from exporter.prices.imports import Import, imports, remove
-from exporter.reconcile import reconcile
-from exporter.reconcile.keeping import Kept, keep
-from exporter.reconcile.net import Amount, Unexplained
 from tests.money.conftest import ACCOUNT, REGION, Ledger
 from tests.support import bills
 from tests.support.bills import Charge

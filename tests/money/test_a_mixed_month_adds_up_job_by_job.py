@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.reconcile import reconcile
-from exporter.reconcile.keeping import Kept, keep
+from exporter.bills import reconcile
+from exporter.bills.keeping import Kept, keep
 from tests.money.conftest import ACCOUNT, Ledger, arn
 from tests.support import bills
 from tests.support.bills import Charge

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from exporter.reconcile.classify import ON_DEMAND, SPOT, TRAINING_PLAN, classify, purchase_of
-from exporter.reconcile.rates import shortest
+from exporter.bills.classify import ON_DEMAND, SPOT, TRAINING_PLAN, classify, purchase_of
+from exporter.bills.rates import shortest
 
 M5 = "ml.m5.xlarge"
 

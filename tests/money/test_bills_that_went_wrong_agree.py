@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from exporter.bills import rates_csv, reconcile
+from exporter.bills.keeping import keep
 from exporter.prices.imports import import_csv
-from exporter.reconcile import rates_csv, reconcile
-from exporter.reconcile.keeping import keep
 from tests.money.conftest import Ledger
 from tests.support.cases import ACCOUNT, World, load_case
 

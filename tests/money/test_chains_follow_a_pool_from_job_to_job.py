@@ -87,7 +87,7 @@ def _chains(ledger: Ledger) -> list[tuple[Any, ...]]:
         (3600, 3600, "expired"),
         (3590, 3600, "expired"),
         (3589, 3600, "ended early"),
-        (0, 3600, "ended early"),
+        (1, 3600, "ended early"),
         (60, None, "terminated"),
     ],
 )
@@ -96,6 +96,21 @@ def test_a_pool_without_reuse_says_how_it_ended(
 ) -> None:
     put(ledger, "a-1", 1, wait=wait, keep_alive=keep_alive)
     assert _chains(ledger) == [(["a-1"], ended_by, wait)]
+
+
+def test_a_job_whose_own_pool_was_never_kept_ends_the_chain(ledger: Ledger) -> None:
+    """Terminated without seconds: SageMaker could not keep the pool."""
+    ledger.price("1")
+    put(ledger, "a-1", 1, wait=600, to="a-2")
+    put(ledger, "a-2", 3, warm_pool_status="Terminated")
+    put(ledger, "b-1", 5, warm_pool_status="Terminated")
+    assert _chains(ledger) == [(["a-1", "a-2"], "not kept", 600)]
+    # Until the jobs are closed, the seconds can be late.
+    ledger.connection.exec_driver_sql("UPDATE training_jobs SET open_reason = 'pool late'")
+    assert _chains(ledger) == [
+        (["a-1", "a-2"], "terminated", 600),
+        (["b-1"], "terminated", None),
+    ]
 
 
 def test_an_idle_or_busy_pool_is_open(ledger: Ledger) -> None:

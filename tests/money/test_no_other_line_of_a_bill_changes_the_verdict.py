@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.reconcile import Reconciliation, reconcile
+from exporter.bills import Reconciliation, reconcile
 from tests.money.conftest import Ledger
 from tests.money.known_jobs import by_the_hour
 from tests.support import bills

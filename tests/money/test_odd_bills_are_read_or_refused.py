@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from exporter.bills import Reconciliation, reconcile
 from exporter.errors import UsageError
-from exporter.reconcile import Reconciliation, reconcile
 from tests.money.conftest import Ledger, arn
 from tests.money.known_jobs import AGREEING, BILL, DAYS, daily, put_job, rows
 from tests.support import bills

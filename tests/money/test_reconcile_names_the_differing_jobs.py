@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from exporter.bills import Reconciliation, rates_csv, reconcile
 from exporter.errors import UsageError
 from exporter.prices.imports import import_csv
-from exporter.reconcile import Reconciliation, rates_csv, reconcile
 from tests.money.conftest import ACCOUNT, REGION, Ledger, arn
 from tests.money.december import HOURS, put_december
 from tests.money.known_jobs import by_the_hour

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.reconcile import Reconciliation, reconcile
+from exporter.bills import Reconciliation, reconcile
 from tests.money.conftest import Ledger
 from tests.money.known_jobs import AGREEING, BILL, rows
 from tests.support import bills

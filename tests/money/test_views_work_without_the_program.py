@@ -225,7 +225,7 @@ def test_another_program_in_another_zone_sees_the_same_rows(
 
 def test_no_temporary_view_would_hide_a_table() -> None:
     """Another version's file is read through temporary views, which have no schema."""
-    names = [view.name.removeprefix("internal.") for view in view_files.views()]
+    names = [view.short_name for view in view_files.views()]
     assert len({*names, *metadata.tables}) == len(names) + len(metadata.tables)
 
 

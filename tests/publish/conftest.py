@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,9 +17,7 @@ from tests.support.published import COLLECTORS, Published, fill, part, publish
 
 
 @pytest.fixture(scope="session")
-def made(
-    migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Collectors, Path]]:
+def made(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Collectors, Path]:
     """Three collectors after their first publish, and their lake; not to be changed."""
     folder = tmp_path_factory.mktemp("collectors")
     database = Database(Path(shutil.copy(migrated_file, folder / "synced.duckdb")))
@@ -32,7 +29,7 @@ def made(
         filled(database, world)
     three = lakes.collectors(database.path, folder)
     three.publish(folder / "lake")
-    yield three, folder / "lake"
+    return three, folder / "lake"
 
 
 @pytest.fixture

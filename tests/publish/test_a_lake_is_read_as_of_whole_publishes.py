@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,11 @@ from exporter.publish import delta, layout, reading, storage
 from exporter.publish.delta import Writer
 from exporter.publish.layout import Table
 from exporter.publish.plan import Partition
+from exporter.reports import running
+from exporter.reports.catalogue import find
+from exporter.reports.periods import Period
 from exporter.store.database import Database
-from tests.support.published import COLLECTORS, Published, part, publish
+from tests.support.published import COLLECTORS, NOW, OTHER, Published, part, publish
 
 Rows = dict[str, list[str]]
 #: What a publish changes: a job that costs more, and one that is not there any more.
@@ -126,3 +131,24 @@ def test_a_new_collector_is_seen_after_its_first_publish(whole_file: Path, tmp_p
     assert {name: len(rows) for name, rows in after.items()} != {
         name: len(rows) for name, rows in before.items()
     }
+
+
+def test_after_another_publish_the_reports_are_those_of_the_changed_file(
+    lake: Path, changed: Database, whole_file: Path, tmp_path: Path
+) -> None:
+    file = Database(Path(shutil.copyfile(whole_file, tmp_path / "whole.duckdb")))
+    of_one = f" AND training_job_arn NOT LIKE '%:{OTHER}:%'"
+    with file.writing() as connection:
+        for statement in CHANGES:
+            where = of_one if "training_job_arn" in statement else f" WHERE account_id <> '{OTHER}'"
+            connection.exec_driver_sql(statement + where)
+    publish(changed, lake, "one")
+    with file.reading() as before, reading.lake(str(lake)).reading() as after:
+        for name in ("training-cost", "warm-pool-chains", "running-now", "keep-alive-results"):
+            report = find(name)
+            period = Period(date(2026, 10, 1), date(2026, 12, 1)) if report.period else None
+            request = running.Request(period=period, now=NOW)
+            expected, found = (running.run(each, report, request) for each in (before, after))
+            assert list(found.rows) == list(expected.rows), name
+            assert replace(found, rows=()) == replace(expected, rows=())
+            assert len(list(expected.rows)) > 0

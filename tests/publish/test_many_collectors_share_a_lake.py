@@ -135,7 +135,7 @@ def test_files_of_older_versions_stay_for_the_retention(three: Collectors, lake:
         options = run.Options("one", retention=DAY)
         return run.publish(three.each["one"], where, options, now=now.timestamp)
 
-    files = {path for path in lake.rglob("*.parquet")}
+    files = set(lake.rglob("*.parquet"))
     now = datetime.now(UTC)
     assert write(now + DAY / 2, "a").files_removed == 0
     assert files <= set(lake.rglob("*.parquet"))

@@ -16,7 +16,8 @@ from exporter.simulator import Scope, Simulator
 from exporter.store.database import Database
 from exporter.store.scopes import Run, ScopeState
 from exporter.syncing.records import Commit, Records
-from tests.support.syncing import Hooks, Killed, Syncer, differences
+from tests.support.syncing import Hooks, Killed, Syncer
+from tests.support.truth import differences
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 RUN = Run("run", "111122223333", "eu-west-1", "backfill", NOW)
@@ -73,7 +74,7 @@ def test_a_sync_detects_a_swallowed_error_and_the_next_one_repeats_the_commit(
     assert syncer.query("SELECT watermark FROM sync_scopes") in ([], [(None,)])
     assert syncer.query("SELECT outcome FROM sync_runs WHERE outcome = 'complete'") == []
     syncer.sync()
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
 
 
 def test_an_error_names_the_run_whose_commit_is_missing(database: Database) -> None:

@@ -17,10 +17,9 @@ import pytest
 from exporter.simulator import Scope, Simulator
 from exporter.store.check import check
 from exporter.store.database import Database
-from tests.reliability.ordeal import stored
+from tests.reliability.ordeal import differences, stored
 from tests.support.files import content, names
 from tests.support.processes import Ended, Zygotes
-from tests.support.syncing import differences
 
 Run = Callable[..., Ended]
 
@@ -101,7 +100,7 @@ def test_a_full_disk_ends_a_sync_and_loses_nothing(
 
     filler.unlink()
     assert run(on_disk, "sync", "--max-rps", "0").code == 0
-    assert differences(stored(on_disk), scope) == []
+    assert differences(on_disk, scope) == []
     assert check(on_disk).faults == []
 
 
@@ -132,7 +131,7 @@ def test_a_full_disk_leaves_the_old_snapshot(
         "No space left on device. The previous file is unchanged."
     )
     # The sync itself is complete, and readers keep the old snapshot.
-    assert differences(stored(database), scope) == []
+    assert differences(database, scope) == []
     assert content(target) == snapshot
     assert run(database, "db", "backup", str(disk / "backup.duckdb")).code == 8
     assert names(disk) == ["filler", "snapshot.duckdb"]

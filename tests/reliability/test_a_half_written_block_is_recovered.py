@@ -17,9 +17,9 @@ from exporter.errors import DatabaseError
 from exporter.simulator import Scope, Simulator
 from exporter.store.check import check
 from exporter.store.database import Database
-from tests.reliability.ordeal import stored
+from tests.reliability.ordeal import differences
 from tests.support.files import content, mode, names, write_and_die
-from tests.support.syncing import Syncer, differences
+from tests.support.syncing import Syncer
 
 #: DuckDB's file format: three headers, then blocks.
 HEADERS, BLOCK = 3 * 4096, 262_144
@@ -110,7 +110,7 @@ def test_any_half_written_block_is_recovered(
     # The next sync continues from there.
     syncer = Syncer(Database(broken[0]), scope, simulator)
     syncer.sync(full=True)
-    assert differences(stored(syncer.database), scope) == []
+    assert differences(syncer.database, scope) == []
     assert "jobs.duckdb.wal" not in names(broken[0].parent)
 
 

@@ -13,9 +13,8 @@ import pytest
 
 from exporter.simulator import Behaviour, Fault, Scope, Simulator
 from exporter.store.database import Database
-from tests.reliability.ordeal import STOPS_WITHIN, query, stored
+from tests.reliability.ordeal import STOPS_WITHIN, differences, query, stored
 from tests.support.processes import Ended, Running, Zygotes, holding, program, until
-from tests.support.syncing import differences
 
 SAID = "sagemaker-exporter: Interrupted. What was committed is safe.\n"
 
@@ -85,7 +84,7 @@ def test_a_call_that_hangs_is_left(
 
     simulator.clear_faults()
     assert start().wait().code == 0
-    assert differences(stored(database), jobs) == []
+    assert differences(database, jobs) == []
     # The next sync resumed the listing.
     assert [row[:2] for row in ledger(database)[1:]] == [
         ("backfill", "complete"),
@@ -161,7 +160,7 @@ def test_a_wait_for_a_reader_is_left(
     assert ledger(database)[0] == (
         "backfill", "interrupted", "the process died", True, 20, None
     )  # fmt: skip
-    assert differences(stored(database), jobs) == []
+    assert differences(database, jobs) == []
 
 
 def test_a_wait_for_another_sync_is_left(

@@ -21,11 +21,12 @@ from exporter.sagemaker import service
 from exporter.simulator import Behaviour, Scope, Simulator
 from exporter.store.database import Database
 from exporter.syncing.sizes import Sizes
-from tests.support.syncing import COLUMNS, Hooks, Killed, Row, Syncer, differences
+from tests.support.syncing import Hooks, Killed, Syncer
+from tests.support.truth import Row, differences
 
-#: The suite takes every fifth boundary, the release all of them:
+#: The suite takes every seventh boundary, the release all of them:
 #: EXPORTER_EVERY=1 pytest tests/reliability -k any_boundary
-EVERY = int(os.environ.get("EXPORTER_EVERY", "5"))
+EVERY = int(os.environ.get("EXPORTER_EVERY", "7"))
 NO_SEARCH = Behaviour(denied=frozenset({(None, None, "Search")}))
 
 
@@ -84,7 +85,6 @@ class Boundaries:
 #: Everything except observation times, which depend on how long a call took, and which of two
 #: operations returned the details.
 CONTENTS = {
-    "served": f"SELECT {COLUMNS} FROM training_jobs WHERE deleted_at IS NULL ORDER BY ALL",
     "jobs": "SELECT * EXCLUDE (first_synced_at, updated_at, verified_at, seen_until) "
     "REPLACE (deleted_at IS NOT NULL AS deleted_at) FROM training_jobs ORDER BY ALL",
     "details": "SELECT * EXCLUDE (fetched_at, seen_until, serverless) FROM training_job_details "
@@ -120,8 +120,8 @@ class Bench:
         self.syncer.database = Database(path)
         return self.syncer
 
-    def differences(self, found: dict[str, list[Row]]) -> list[str]:
-        return differences({(row[0], row[1]): row for row in found["served"]}, self.syncer.scope)
+    def differences(self) -> list[str]:
+        return differences(self.syncer.query, self.syncer.scope)
 
     def raise_at(self, at: int) -> dict[str, list[Row]]:
         """Return what is stored after a sync that failed there and a clean one."""
@@ -132,7 +132,7 @@ class Bench:
         assert cut["running"] == []
         # The watermark moves with the last commit or not at all.
         if cut["watermark"] not in (self.watermark, [], [(None,)]):
-            assert self.differences(cut) == []
+            assert self.differences() == []
         syncer.sync(**self.options)
         return snapshot(syncer.database)
 
@@ -145,7 +145,7 @@ class Bench:
         # A second sync, as after the disturbed ones.
         syncer.sync(**self.options)
         wanted = snapshot(syncer.database)
-        assert self.differences(wanted) == []
+        assert self.differences() == []
         for at in range(1, counting.passed + 1, EVERY):
             found = self.raise_at(at)
             for name in CONTENTS:

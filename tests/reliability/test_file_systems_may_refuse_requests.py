@@ -23,10 +23,9 @@ from exporter.simulator import Scope, Simulator
 from exporter.store.check import check
 from exporter.store.database import Database
 from exporter.store.export import NAMES
-from tests.reliability.ordeal import stored
+from tests.reliability.ordeal import differences
 from tests.support.files import content, names
 from tests.support.processes import Ended, environment
-from tests.support.syncing import differences
 
 SOURCE = Path(__file__).with_name("refusing.c")
 #: What CIFS, gcsfuse and NFS answer.
@@ -186,7 +185,7 @@ def test_a_kill_within_any_block_is_recovered(
     scope.clock.advance(600)
     ended = run(*arguments)
     assert ended.code == 0, ended.err
-    assert differences(stored(database), scope) == []
+    assert differences(database, scope) == []
     assert check(database).faults == []
 
 

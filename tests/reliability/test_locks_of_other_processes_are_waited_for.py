@@ -13,9 +13,8 @@ from exporter.errors import BusyError
 from exporter.simulator import Fault, Scope, Simulator
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
-from tests.reliability.ordeal import query, stored
+from tests.reliability.ordeal import differences, query
 from tests.support.processes import Zygotes, holding, until
-from tests.support.syncing import differences
 
 
 def sync(path: Path, *options: str) -> list[str]:
@@ -39,7 +38,7 @@ def test_a_timeout_names_the_pid_of_the_lock_holder(
     assert "for longer than 0.5 s. Nothing is lost." in failure
 
     assert zygotes.run(sync(database.path), simulator.environment()).code == 0
-    assert differences(stored(database), scope) == []
+    assert differences(database, scope) == []
 
 
 def test_a_reader_that_arrives_during_a_sync_is_waited_for_once(
@@ -131,7 +130,7 @@ def test_a_second_sync_waits_until_the_first_ends_or_dies(
     first.wait()
     outcomes = query(database, "SELECT outcome, error FROM sync_runs ORDER BY started_at")
     assert outcomes == [("complete", None)]
-    assert differences(stored(database), scope) == []
+    assert differences(database, scope) == []
 
 
 def test_a_file_and_a_link_to_it_share_one_lock(database: Database, tmp_path: Path) -> None:
@@ -155,5 +154,5 @@ def test_concurrent_syncs_of_one_file_all_succeed(
         for _ in range(3)
     ]
     assert [process.wait().code for process in processes] == [0, 0, 0]
-    assert differences(stored(database), scope) == []
+    assert differences(database, scope) == []
     assert query(database, "SELECT count(*), sum(jobs_inserted) FROM sync_runs") == [(3, 20)]

@@ -9,7 +9,7 @@ import os
 
 from tests.reliability.damage import GOOD, run, summary
 
-DAMAGES = 24
+DAMAGES = 16
 SEED = int(os.environ.get("EXPORTER_SEED", "4"))
 
 

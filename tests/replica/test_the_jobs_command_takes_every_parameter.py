@@ -149,9 +149,15 @@ def test_deleted_jobs_are_listed_when_asked_for(jobs: Jobs, filled: Database) ->
 def test_jobs_are_printed_in_every_format(jobs: Jobs, tmp_path: Path) -> None:
     _, out, _ = jobs("--max-results", "2", "--format", "markdown")
     assert out.startswith("| training_job_name | training_job_status |")
-    _, out, _ = jobs("--max-results", "2")
-    assert out.splitlines()[2].startswith("job-11")
-    assert "There are more jobs: --next-token" in out
+    _, out, _ = jobs("--max-results", "2", "--sort-order", "Ascending")
+    names, _, first = (line.split("  ") for line in out.splitlines()[:3])
+    assert [name.strip() for name in names if name][:4] == [
+        *("training job name", "training job status", "warm pool status", "creation time"),
+    ]
+    # To the second, and without what only programs need: ARNs and tokens.
+    assert [cell.strip() for cell in first if cell][3] == "2026-10-01T00:00:00Z"
+    assert "arn:" not in out
+    assert "There are more jobs: raise --max-results, or leave it out." in out
     path = tmp_path / "jobs.parquet"
     assert jobs("--format", "parquet", "--output", str(path)) == (0, "", "")
     rows = pq.read_table(path).to_pylist()

@@ -43,6 +43,10 @@ VIEWS = {
         reused_by_job VARCHAR, pool_started_at TIMESTAMPTZ, pool_ended_at TIMESTAMPTZ
     """,
     "internal.cost_bases": "rank TINYINT, cost_basis VARCHAR, meaning VARCHAR",
+    "internal.collectors": """
+        account_id VARCHAR, region VARCHAR, collector VARCHAR, sequence BIGINT,
+        published_at TIMESTAMPTZ, usual_seconds BIGINT
+    """,
     "data_as_of": """
         account_id VARCHAR, account_name VARCHAR, region VARCHAR, data_as_of TIMESTAMPTZ,
         discovered_from TIMESTAMPTZ, discovered_to TIMESTAMPTZ, last_complete_at TIMESTAMPTZ,
@@ -52,7 +56,7 @@ VIEWS = {
 
 
 #: A view over these tables: daily_costs with more columns of the job.
-COST_LINES = """
+COST_LINES = view_files.compose("""
 CREATE VIEW internal.cost_lines AS
 SELECT
     coalesce(
@@ -64,6 +68,7 @@ SELECT
     detail.failure_reason,
     detail.role_arn,
     detail.keep_alive_seconds,
+    /*part had_pool*/ AS had_pool,
     FALSE AS is_instant,
     cost.component LIKE 'Training Warm Pool%' AS is_pool,
     cost.component LIKE '%ML storage' AS is_storage,
@@ -72,7 +77,7 @@ SELECT
 FROM daily_costs AS cost
 LEFT JOIN training_jobs AS job USING (training_job_arn, creation_time)
 LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
-"""
+""")
 
 
 class Bench:

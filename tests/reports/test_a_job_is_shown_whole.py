@@ -99,7 +99,7 @@ def test_a_job_shows_its_facts_history_cost_and_chain(world: World) -> None:
         "warm_pool_retained_seconds": 900,
         "warm_pool_reused_by_job": None,
         "why_not_reused": (
-            "4200 s after expiry; volume 100 GB instead of 30 GB (nearest job: c-1)"
+            "1h 10m after expiry; volume 100 GB instead of 30 GB (nearest job: c-1)"
         ),
         "last_modified_time": ended,
         "first_synced_at": NOW,
@@ -183,10 +183,14 @@ def test_a_name_that_is_not_there_brings_the_nearest(world: World) -> None:
 
 def test_eighty_columns_hold_every_section(world: World) -> None:
     _chain(world)
+    world.connection.exec_driver_sql(
+        'UPDATE training_job_details SET tags = \'{"Project": "\\u00dcbersetzung"}\''
+    )
     (found,) = jobs.read(world.connection, "a-1")
     text = "\n".join(table.render(part, width=80) for part in found.sections())
     assert max(map(len, text.splitlines())) <= 80
     for title in ("a-1", "What it cost", "The pool: jobs on the same instances, in order"):
         assert title in text.splitlines()
     assert "2026-10-03T13:05:00Z" in text
+    assert '{"Project": "Übersetzung"}' in text
     assert "is this job" in text.splitlines()[-2] + text.splitlines()[-1]

@@ -58,7 +58,8 @@ def test_an_unknown_part_is_named(world: World, more: dict[str, Any], parts: str
 
 
 def test_a_total_of_unknown_parts_alone_fails(world: World) -> None:
-    world.put([wasted("a-1", pool=("Terminated", None))])
+    early = DAY + timedelta(minutes=40)  # deleted before the seconds came
+    world.put([wasted("a-1", pool=("Terminated", None))], seen=early, deleted=early)
 
     for report in ("warm-pool-cost", "warm-pool-waste", "warm-pool-jobs", "warm-pool-chains"):
         found = reason(world, report, "5")

@@ -64,9 +64,10 @@ EXPECTED = {
 
 def request(report: Report, **more: object) -> running.Request:
     period = Period(date(2026, 10, 1), date(2026, 11, 1)) if report.period else None
+    kind = report.parameters[report.argument].kind if report.argument else None
     return running.Request(
         period=period,
-        argument="a-1" if report.argument else None,
+        argument={"job": "a-1", "family": "a"}.get(kind or ""),
         **more,  # type: ignore[arg-type]  # by or params
     )
 

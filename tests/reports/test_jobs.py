@@ -296,7 +296,7 @@ def test_coverage_names_each_basis_and_its_remedy(bench: Bench) -> None:
              "remedy")  # fmt: skip
     assert [tuple(row[name] for name in names) for row in bench.rows(result)] == [
         ("failed scope", "us-east-1", None, None, None, None, None,
-         "AccessDeniedException: not authorized to perform sagemaker:…"),
+         "AccessDeniedException: not authorized to perform sagemaker:ListTrainingJobs on *"),
         ("incomplete scope", "us-west-2", None, None, None, None, None,
          "sync: never read to the end"),
         ("no price", "eu-west-1", TRAIN, None, 1, 1, None, "prices import, or prices refresh"),

@@ -66,9 +66,11 @@ def test_two_families_that_hand_one_pool_on_are_judged_together(world: World) ->
         both
         | {
             "family": "fit",
+            "team": None,
             "idle_usd": Decimal("1.05"),
             "wasted_usd": Decimal("0.52"),
             "current_idle_usd": Decimal("1.03"),
+            "current_wasted_usd": Decimal("0.51"),
             "current_reuses": 10,
             "suggested_idle_usd": Decimal("0.67"),
             "suggested_reuses": 10,
@@ -79,9 +81,11 @@ def test_two_families_that_hand_one_pool_on_are_judged_together(world: World) ->
         both
         | {
             "family": "prep",
+            "team": None,
             "idle_usd": Decimal("0.63"),
             "wasted_usd": 0,
             "current_idle_usd": Decimal("0.62"),
+            "current_wasted_usd": 0,
             "current_reuses": 12,
             "suggested_idle_usd": Decimal("0.62"),
             "suggested_reuses": 12,
@@ -98,6 +102,7 @@ def test_two_families_that_hand_one_pool_on_are_judged_together(world: World) ->
         "idle_usd": Decimal("1.67"),
         "wasted_usd": Decimal("0.52"),
         "current_idle_usd": Decimal("1.64"),
+        "current_wasted_usd": Decimal("0.51"),
         "current_reuses": 22,
         "suggested_idle_usd": Decimal("1.28"),
         "suggested_reuses": 22,
@@ -113,6 +118,7 @@ def test_the_volumes_of_idle_pools_cost_too(world: World) -> None:
     (row,) = world.rows("keep-alive-advice", params={"minute_usd": "0.02"})
     assert rounded(row) == {
         "family": "etl",
+        "team": None,
         "specification": "ml.m5.xlarge × 1 · role train · 2000 GB",
         "account_id": ACCOUNT,
         "region": REGION,
@@ -126,6 +132,7 @@ def test_the_volumes_of_idle_pools_cost_too(world: World) -> None:
         "idle_usd": Decimal("2.01"),
         "wasted_usd": Decimal("1.23"),
         "current_idle_usd": Decimal("1.98"),
+        "current_wasted_usd": Decimal("1.21"),
         "current_reuses": 13,
         "suggested_keep_alive_seconds": 0,
         "suggested_idle_usd": 0,

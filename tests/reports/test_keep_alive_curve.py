@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from exporter.errors import UsageError
 from tests.support.cases import World, job, load_case
 
 NOON = datetime(2026, 10, 3, 12, tzinfo=UTC)
@@ -18,6 +19,18 @@ NEAR = Decimal("0.00001")
 
 def at(minutes: float) -> datetime:
     return NOON + timedelta(minutes=minutes)
+
+
+def test_an_unknown_family_is_an_error_that_names_the_nearest(world: World) -> None:
+    with pytest.raises(UsageError, match="The database has no family 'resnet'") as empty:
+        curve(world, "resnet")
+    assert empty.value.guidance == "It has no jobs yet. Run `sagemaker-exporter sync`."
+    world.put([job("bert-ft-1", NOON), job("resnet-1", NOON)])
+    with pytest.raises(UsageError, match="The database has no family 'resnt'") as near:
+        curve(world, "resnt")
+    assert near.value.guidance == (
+        "Nearest: resnet, bert-ft. `report training-cost --by family` lists all."
+    )
 
 
 def curve(world: World, family: str, **params: str) -> dict[int, dict[str, Any]]:

@@ -214,6 +214,41 @@ def test_the_note_on_estimates_says_how_old_the_oldest_list_price_is(bench: Benc
     )
 
 
+def test_a_type_without_pools_and_without_a_training_cost_has_no_row(bench: Bench) -> None:
+    bench.scope()
+    bench.cost("a-1", POOL, None, instance_type="ml.g5.xlarge", cost_basis="no price")
+    bench.cost("b-1", TRAIN, "3", instance_type="ml.m5.xlarge")
+    bench.cost("c-1", TRAIN, None, instance_type="ml.p5.48xlarge", cost_basis="training plan")
+
+    rows = bench.rows(bench.run("warm-pool-cost", by=["instance_type"]))
+
+    columns = ("instance_type", "jobs", "cost_usd", "training_usd")
+    assert [tuple(row[name] for name in columns) for row in rows] == [
+        ("ml.g5.xlarge", 1, None, None),
+        ("ml.m5.xlarge", 0, None, Decimal(3)),
+    ]
+
+
+def test_a_tag_or_team_that_no_job_has_gets_a_note_on_what_there_is(bench: Bench) -> None:
+    bench.scope()
+    bench.job("a-1", tags='{"Project": "x", "Team": "y"}')
+    bench.job("a-2", tags='{"Project": "z"}')
+    bench.cost("a-1", TRAIN, "1")
+
+    def found(*by: str) -> dict[str, str]:
+        notes = bench.run("training-cost", by=by).notes
+        return {note.code: note.text for note in notes if note.code in {"no_such_tag", "no_teams"}}
+
+    assert found("tag:Projekt", "team") == {
+        "no_such_tag": "No job has the tag 'Projekt'. Did you mean 'Project'? "
+        "Tags of jobs: Project, Team.",
+        "no_teams": "No job has a team. Name the tag that has it with `team_tag`, or write "
+        "[[team]] rules: see docs/configuration.md.",
+    }
+    # A job has this tag, though none that the report covers.
+    assert found("tag:Project", "month") == {}
+
+
 def test_no_dimension_and_no_tag_reaches_the_sql_as_text(bench: Bench) -> None:
     for by in ("job_family; DROP TABLE daily_costs", "familly", "tag:", "1"):
         with pytest.raises(UsageError, match="there is no such dimension"):

@@ -88,6 +88,8 @@ def test_idle_pools_show_their_hourly_cost_and_the_command_to_end_them(bench: Be
             pool_ended_at=None,
             cost_basis="accruing",
             usd_per_hour=None if name == "b-1" else Decimal("0.257"),
+            retained_seconds=1800,
+            storage_cost_usd=Decimal("0.001"),
         )
 
     result = bench.run("warm-pool-live", now=later(59.9))
@@ -95,10 +97,14 @@ def test_idle_pools_show_their_hourly_cost_and_the_command_to_end_them(bench: Be
     first, second = bench.rows(result)
     assert first == {
         "job": "a-1",
+        "account_id": "123456789012",
         "region": "eu-west-1",
+        "family": "a",
+        "team": None,
         "instance_type": "ml.m5.xlarge",
         "instances": 2,
-        "usd_per_hour": Decimal("0.514"),
+        # With the storage, which cost 0.001 in half an hour, as in running-now.
+        "usd_per_hour": Decimal("0.516"),
         "accrued_usd": Decimal("0.25"),
         "waits_since": CREATED,
         "ends_by": later(60),
@@ -109,7 +115,7 @@ def test_idle_pools_show_their_hourly_cost_and_the_command_to_end_them(bench: Be
     assert (second["job"], second["usd_per_hour"]) == ("b-1", None)
     total = bench.total(result)
     assert (total["job"], total["instances"]) == ("2 pools", 4)
-    assert (total["usd_per_hour"], total["accrued_usd"]) == (Decimal("0.514"), Decimal("0.5"))
+    assert (total["usd_per_hour"], total["accrued_usd"]) == (Decimal("0.516"), Decimal("0.5"))
     assert "accruing" in [note.code for note in result.notes]
 
 
@@ -141,7 +147,7 @@ def test_pools_without_reuse_are_wasted(bench: Bench) -> None:
         ("c-1", "Terminated", None),
         ("c-2", "Reused", "2"),
     ):
-        bench.job(name, warm_pool_status=status)
+        bench.job(name, warm_pool_status=status, warm_pool_retained_seconds=7200)
         bench.cost(
             name, POOL, usd, cost_basis="settled" if usd else "no price", instance_hours=Decimal(2)
         )

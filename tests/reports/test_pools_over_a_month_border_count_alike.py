@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from exporter.reports.periods import Period
+from exporter.reports.periods import Period, of_month
+from exporter.reports.values import digits
+from exporter.web import cells, view
 from tests.support.cases import OCTOBER, Record, World, job
 
 SEPTEMBER = Period(date(2026, 9, 1), date(2026, 10, 1))
@@ -124,3 +126,33 @@ def test_a_chain_is_clipped_to_the_period(world: World) -> None:
     assert one[1] == "a"
     notes = world.run("warm-pool-chains", OCTOBER).notes
     assert [note.reasons for note in notes if note.code == "unpriced"] == [("no price",)]
+
+
+@pytest.mark.parametrize("ends", ["23:45:00", "23:59:59.6"])
+@pytest.mark.parametrize("today", ["2026-10-20", "2027-06-01"])
+def test_the_cells_of_the_dashboard_count_them_once(world: World, ends: str, today: str) -> None:
+    """With days or months as buckets, and with its first whole second before or after midnight."""
+    end = datetime.fromisoformat(f"2026-09-30T{ends}+00:00")
+    begun = end - timedelta(seconds=2100)
+    world.price("1")
+    world.put(
+        [
+            job("a-1", begun, keep_alive=7200, pool=("Reused", 3600), taken_by="a-3"),
+            job("a-2", begun, keep_alive=3600, pool=("Terminated", 3600)),
+            job("a-3", end + timedelta(seconds=3600), wait=0, train=3600),
+        ]
+    )
+    september, october = of_month(date(2026, 9, 1)), of_month(date(2026, 10, 1))
+    both = Period(september.since, october.until)
+    found = cells.read(world.connection, both, date.fromisoformat(today)).cells
+    for period in (september, october, both):
+        sums = cells.added(
+            ((bucket, sums) for (_, bucket), sums in found.items()), period.since, period.until
+        )
+        reuse, waste = (
+            world.total(name, period) for name in ("warm-pool-reuse", "warm-pool-waste")
+        )
+        assert (sums.pools, sums.reused_pools) == (reuse["pools"] or 0, reuse["reused"] or 0)
+        for mine, theirs in ((sums.wasted, "wasted_usd"), (sums.reused, "reused_usd")):
+            assert view.exact(mine) == digits(waste[theirs] or Decimal()), (period, theirs)
+    assert sums.pools == 2

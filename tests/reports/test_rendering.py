@@ -17,7 +17,7 @@ from exporter.errors import UsageError
 from exporter.reports import output, table
 from exporter.reports.periods import of_month
 from exporter.reports.result import Column, Note, Result
-from exporter.reports.values import literal, shown, to_json
+from exporter.reports.values import heading, literal, shown, to_json
 
 EVIL = "\x1b[31mred\x9b2J =cmd|'/C calc'!A0\u202e\n|x|<b>"
 COLUMNS = (
@@ -167,13 +167,85 @@ def test_a_narrow_table_hides_wide_columns_and_names_them() -> None:
         report="r",
         bar="c_usd",
     )
-    wide = table.render(result, width=None)
+    wide = table.render(result, width=200)
     assert "yyyy" in wide
     assert "████████████" in wide
+    piped = table.render(result, width=None)
+    assert "yyyy" in piped
+    assert "█" not in piped
     narrow = table.render(result, width=40)
     assert "yyyy" not in narrow
     assert "█" not in narrow
-    assert "Hidden: b (terminal too narrow; use --format json)." in narrow.replace("\n", " ")
+    assert "Hidden: b (terminal too narrow; a pipe into `less -S` shows all)." in narrow.replace(
+        "\n", " "
+    )
+
+
+NAME = "pipelines-538b65169d8f-PreprocessorTraining-XGnBvICHhg"
+COMMAND = f"aws sagemaker update-training-job --training-job-name {NAME} --resource-config X"
+NARROW = Result(
+    (
+        Column("job", key=True),
+        Column("region", key=True, aside=True),
+        Column("account", key=True, aside=True),
+        Column("retained_seconds", "BIGINT", "seconds"),
+        Column("started_at", "TIMESTAMP WITH TIME ZONE", "time", wide=True),
+        Column("count_of_everything", "BIGINT", "count"),
+        Column("why", aside=True),
+        Column("end_command", unit="command"),
+    ),
+    [
+        (NAME, "eu-west-1", "1", 1325, datetime(2026, 10, 3, tzinfo=UTC), 2, "late", COMMAND),
+        (NAME, "eu-west-1", "1", 1325, datetime(2026, 10, 4, tzinfo=UTC), 2, "late", COMMAND),
+        ("a", "us-east-1", "1", None, None, 2, None, None),
+    ],
+    report="r",
+)
+
+
+def test_a_narrow_table_breaks_no_name_and_tells_all_rows_apart() -> None:
+    # Only the hidden `started_at` tells the first rows apart, so it is shown below them.
+    assert table.render(NARROW, width=56).splitlines() == [
+        "                                                count of",
+        "job                                 retained  everything",
+        "─" * 56,
+        "region: eu-west-1",
+        NAME,
+        "                                     22m 05s           2",
+        "  why: late; started at: 2026-10-03T00:00:00Z",
+        f"  {COMMAND}",
+        NAME,
+        "                                     22m 05s           2",
+        "  why: late; started at: 2026-10-04T00:00:00Z",
+        f"  {COMMAND}",
+        "region: us-east-1",
+        "a                                          –           2",
+        "",
+        "All rows: account 1.",
+    ]
+
+
+def test_a_pipe_gets_one_line_a_row() -> None:
+    lines = table.render(NARROW, width=None).splitlines()
+    assert len(lines) == 2 + len(list(NARROW.rows))
+    assert lines[0].endswith("  end command")
+    assert lines[3].endswith(COMMAND)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "text"),
+    [
+        ("retained_seconds", "seconds", "retained"),
+        ("seconds", "seconds", "time"),
+        ("retained_seconds", "", "retained seconds"),
+        ("discount_percent", "percent", "discount"),
+        ("usd_per_hour", "rate", "USD per hour"),
+        ("training_job_arn", "", "training job ARN"),
+        ("tag:cost_usd", "", "tag:cost_usd"),
+    ],
+)
+def test_a_heading_has_no_unit_that_its_cells_show(name: str, unit: str, text: str) -> None:
+    assert heading(name, unit) == text
 
 
 def test_an_empty_result_says_that_there_are_no_rows() -> None:

@@ -171,7 +171,7 @@ def test_five_of_many_changes_are_named_and_names_cannot_format_the_message(worl
     ]  # fmt: skip
 
     text = render(result, width=60).splitlines()
-    assert text[0] == "The week in ten lines"
+    assert text[0] == "The month so far"
     assert text[1].startswith("month to date  ")
     assert all(len(each) <= 60 for each in text)
 

@@ -49,9 +49,9 @@ def test_a_burst_and_alternating_types_are_explained(world: World) -> None:
         for row in (
             (burst.format("00-00"), burst.format("40-00"), 600, took),
             ("burst-2026-10-05-08-00-00-001", burst.format("40-00"), 599, took),
-            (het.format("00"), het.format("01"), 1860, "60 s after expiry"),
-            (het.format("01"), het.format("02"), 1860, "60 s after expiry"),
-            (het.format("02"), het.format("03"), 1860, "60 s after expiry"),
+            (het.format("00"), het.format("01"), 1860, "1m 00s after expiry"),
+            (het.format("01"), het.format("02"), 1860, "1m 00s after expiry"),
+            (het.format("02"), het.format("03"), 1860, "1m 00s after expiry"),
             (
                 het.format("03"),
                 "het-2026-10-06-03-44-00-000",
@@ -116,11 +116,11 @@ def test_the_settings_of_the_pool_come_second(world: World) -> None:
     ("followers", "expected"),
     [
         # Another family, and no keep-alive: neither plays a part.
-        ([("other-9", 3647, {})], ("other-9", 3647, "47 s after expiry")),
+        ([("other-9", 3647, {})], ("other-9", 3647, "47s after expiry")),
         # An equal job soon after expiry is nearer than a job that differs in time.
         (
             [("next-1", 60, {"volume": 200}), ("next-2", 3601, {})],
-            ("next-2", 3601, "1 s after expiry"),
+            ("next-2", 3601, "1s after expiry"),
         ),
         # A longer period cannot reach an equal job of the next day.
         (
@@ -130,7 +130,7 @@ def test_the_settings_of_the_pool_come_second(world: World) -> None:
         # Another type can never take the pool.
         (
             [("next-1", 60, {"instance_type": "ml.m5.xlarge"}), ("next-2", 90_000, {})],
-            ("next-2", 90_000, "86400 s after expiry"),
+            ("next-2", 90_000, "24h 00m after expiry"),
         ),
         # The fewest differences count, then the earliest job.
         (
@@ -151,7 +151,7 @@ def test_the_settings_of_the_pool_come_second(world: World) -> None:
         ),
         (
             [("next-1", 3660, {"volume": 200})],
-            ("next-1", 3660, "60 s after expiry; volume 200 GB instead of 100 GB"),
+            ("next-1", 3660, "1m 00s after expiry; volume 200 GB instead of 100 GB"),
         ),
         # A job from before the idle time is no later job.
         ([("next-1", -1, {})], (None, None, "no later job in the account and region")),
@@ -193,11 +193,13 @@ def test_a_namesake_of_the_follower_took_no_pool(world: World) -> None:
 def test_a_pool_that_was_ended_early_says_so(world: World) -> None:
     world.put([pool(idle=600), later("next-1", 630)])
 
-    assert why(world) == ("next-1", 630, "30 s after the pool was ended early")
+    assert why(world) == ("next-1", 630, "30s after the pool was ended early")
 
 
 def test_an_unknown_idle_time_gives_no_reason(world: World) -> None:
-    world.put([pool(idle=None), later("next-1", 630)])
+    early = START + timedelta(minutes=5)  # deleted before the seconds came
+    world.put([pool(idle=None)], seen=early, deleted=early)
+    world.put([later("next-1", 630)])
 
     assert why(world) == ("next-1", 630, "idle time not known")
 
@@ -237,8 +239,8 @@ def test_the_most_expensive_pools_of_several_accounts_are_shown(world: World) ->
     result = world.run("why-not-reused", params={"top": "2"})
 
     assert [(row[0], row[1], row[5]) for row in result.rows] == [
-        ("pool-3", Decimal(3), "10 s after expiry"),
-        ("pool-2", Decimal(2), "3600 s after expiry; instance count 1 instead of 2"),
+        ("pool-3", Decimal(3), "10s after expiry"),
+        ("pool-2", Decimal(2), "1h 00m after expiry; instance count 1 instead of 2"),
     ]
     assert result.totals is not None
     assert result.totals[:2] == ("2 of 3", Decimal(5))

@@ -70,7 +70,7 @@ def test_reports_and_published_tables_use_the_views_of_this_version(
     wanted = exporter.report(filled.path, "warm-pool-chains", since="365d")
     make_views_differ(filled.path)
     found = exporter.report(filled.path, "warm-pool-chains", since="365d")
-    assert (found.columns, list(found.rows)) == (wanted.columns, list(wanted.rows))
+    assert (found.columns, found.rows) == (wanted.columns, wanted.rows)
     done = publishing.publish(filled, tmp_path / "lake", retention=timedelta(days=7))
     assert {each.name: each.rows for each in done}["training_job_costs"] == 6
 

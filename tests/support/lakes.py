@@ -91,13 +91,12 @@ def collectors(synced: Path, folder: Path) -> Collectors:
 
 def _cloned(table: str, account: str, region: str) -> str:
     """Return SQL that copies the rows of the first scope to another one."""
-    arn = (
-        "replace(replace(training_job_arn, '111122223333', '{0}'), 'eu-west-1', '{1}') "
-        "AS training_job_arn"
-    ).format(account, region)
+    arn = "training_job_arn"
+    for old, new in zip(FIRST, (account, region), strict=True):
+        arn = f"replace({arn}, '{old}', '{new}')"
     changed = [f"'{account}' AS account_id", f"'{region}' AS region"]
     if table in _JOBS:
-        changed = [arn, *(changed if table == "training_jobs" else [])]
+        changed = [f"{arn} AS training_job_arn", *(changed if table == "training_jobs" else [])]
     if table == "sync_runs":
         changed.append(f"run_id || '{account}' AS run_id")
     where = "" if table in _JOBS[1:] else "WHERE account_id = '111122223333'"

@@ -77,16 +77,8 @@ def _copy(connection: sa.Connection, account: str, region: str, *, keep: int) ->
     by_arn = f"training_job_arn LIKE '%:{first_region}:{first_account}:%' AND {some}"
     for table, changed, where in (
         ("training_jobs", f"{arn}, {place}", f"{of_first} AND {some}"),
-        (
-            "training_job_details",
-            arn,
-            f"training_job_arn LIKE '%:{first_region}:{first_account}:%' AND {some}",
-        ),
-        (
-            "training_job_changes",
-            arn,
-            f"training_job_arn LIKE '%:{first_region}:{first_account}:%' AND {some}",
-        ),
+        ("training_job_details", arn, by_arn),
+        ("training_job_changes", arn, by_arn),
         ("sync_scopes", place, of_first),
         ("quotas", place, of_first),
         ("sync_runs", f"{place}, run_id || '{account}{region}' AS run_id", of_first),
@@ -124,6 +116,9 @@ def _change(connection: sa.Connection) -> None:
         "UPDATE training_jobs SET deleted_at = TIMESTAMPTZ '2026-11-20 12:00:00+00', "
         "open_reason = NULL WHERE hash(training_job_arn) % 17 = 0",
         "INSERT INTO accounts (account_id, account_name) VALUES ('111122223333', 'Research')",
+        "INSERT INTO quotas SELECT account_id, region, type, kind, 3, 'L-1', watermark "
+        "FROM sync_scopes CROSS JOIN (VALUES ('ml.g5.xlarge'), ('ml.g4dn.xlarge')) AS t (type) "
+        "CROSS JOIN (VALUES ('training'), ('warm pool')) AS k (kind)",
         "UPDATE training_jobs SET team = NULL WHERE hash(training_job_arn) % 5 = 0",
         f"INSERT INTO discounts (account_id, component, percent) VALUES ('{OTHER}', '', 12.5)",
         "UPDATE sync_scopes SET last_error = 'ThrottlingException', failing_runs = 2 "

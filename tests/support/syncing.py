@@ -1,4 +1,4 @@
-"""Runs the worker of a sync over HTTP, and compares whole rows with the service."""
+"""Runs the worker of a sync over HTTP; truth.py compares its rows with the service."""
 
 from __future__ import annotations
 
@@ -24,18 +24,10 @@ from exporter.store.database import Database
 from exporter.syncing.records import Commit, Records
 from exporter.syncing.sizes import DEFAULT_SIZES, Sizes
 from exporter.syncing.worker import Worker
-
-Row = tuple[Any, ...]
+from tests.support.truth import COLUMNS, Row
 
 #: Making a session and reading the service model takes longest; all clients share this one.
 _session = boto3.Session()
-
-COLUMNS = (
-    "training_job_arn, creation_time, training_job_name, training_job_status, secondary_status, "
-    "training_end_time, last_modified_time, warm_pool_status, warm_pool_retained_seconds, "
-    "warm_pool_reused_by_job, training_plan_arn"
-)
-
 
 #: Changes at the service.
 CHANGES = ("create", "start", "end", "pool", "delete", "again", "quiet secondary")
@@ -170,7 +162,7 @@ class Syncer:
         return worker
 
     def stored(self, where: str = "deleted_at IS NULL") -> dict[tuple[str, datetime], Row]:
-        """Return rows of training_jobs in the shape of `served`, by key."""
+        """Return the `COLUMNS` of rows of training_jobs, by key."""
         rows = self.query(f"SELECT {COLUMNS} FROM training_jobs WHERE {where}")
         return {(row[0], row[1]): row for row in rows}
 
@@ -178,51 +170,6 @@ class Syncer:
         """Return the rows of a statement."""
         with self.database.reading() as connection:
             return [tuple(row) for row in connection.execute(sa.text(statement)).all()]
-
-
-def served(scope: Scope) -> dict[tuple[str, datetime], Row]:
-    """Return the jobs of the service as rows of `COLUMNS`, by key."""
-    rows = {}
-    for job in scope.jobs():
-        summary = scope.summary(job)
-        pool = summary.get("WarmPoolStatus", {})
-        key = (summary["TrainingJobArn"], summary["CreationTime"])
-        rows[key] = (
-            *key,
-            summary["TrainingJobName"],
-            summary["TrainingJobStatus"],
-            summary.get("SecondaryStatus"),
-            summary.get("TrainingEndTime"),
-            summary.get("LastModifiedTime"),
-            pool.get("Status"),
-            pool.get("ResourceRetainedBillableTimeInSeconds"),
-            pool.get("ReusedByJob"),
-            summary.get("TrainingPlanArn"),
-        )
-    return rows
-
-
-def differences(stored: dict[tuple[str, datetime], Row], scope: Scope) -> list[str]:
-    """Return a readable line per job of the service whose stored row is missing or differs.
-
-    Three differences are right. LastModifiedTime may come from Describe if summaries omit it. A
-    missing pool status erases nothing, so a job that ended without a pool may keep the InUse of
-    its run. And the seconds of a waiting pool grow, while Search shows older ones within its lag.
-    """
-    lag = scope.behaviour.search_lag_seconds
-    lines = []
-    for key, there in served(scope).items():
-        here = stored.get(key)
-        if here is not None and there[6] is None:
-            here = (*here[:6], None, *here[7:])
-        if here is not None and there[7] is None and here[7] == "InUse":
-            here = (*here[:7], None, *here[8:])
-        if here is not None and there[7] == "Available" and here[8] and there[8]:
-            late = there[8] - here[8]
-            here = (*here[:8], here[8] + min(max(late, 0), int(lag)), *here[9:])
-        if here != there:
-            lines.append(f"{key[0][-12:]}: stored {here and here[3:]}, served {there[3:]}")
-    return lines
 
 
 class Life:

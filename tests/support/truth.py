@@ -61,6 +61,8 @@ DETAILS: Final = (
     "network_isolation",
     "tags",
 )
+#: The columns of a job in a SELECT: its key, then those of `JOB`.
+COLUMNS: Final = ", ".join(("training_job_arn", "creation_time", *JOB))
 _JSON: Final = frozenset(
     {"instance_groups", "status_transitions", "subnets", "security_group_ids", "tags"}
 )
@@ -79,6 +81,18 @@ def identity(arn: str, created: datetime) -> Identity:
 def of(job: Job) -> Identity:
     """Return the identity of a job of the service."""
     return identity(job.arn, job.creation_time)
+
+
+def differences(query: Query, scope: Scope, unknowable: Collection[str] = ()) -> list[str]:
+    """Compare training_jobs with the service as it is now; see `Truth.jobs`.
+
+    Args:
+        query: Runs a statement on the database.
+        scope: The jobs.
+        unknowable: Names of jobs whose stored rows may be wrong or missing.
+    """
+    lag = scope.behaviour.search_lag_seconds
+    return Truth(scope, query, lag, unknowable=unknowable).jobs()
 
 
 @dataclass(frozen=True)

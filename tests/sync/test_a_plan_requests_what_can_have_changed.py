@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from exporter.config.model import SyncOptions
+from exporter.sagemaker.rows import DetailRow
 from exporter.sagemaker.service import ListRequest, Page
 from exporter.store.scopes import ScopeState
-from exporter.syncing.merge import Merged, observe
+from exporter.syncing.merge import Merged, StoredDetails, observe
 from exporter.syncing.plan import (
     Capabilities,
     Listing,
@@ -435,6 +436,21 @@ def test_a_job_that_the_listing_answered_for_is_looked_up_only_for_its_details()
         LookupRequest(running, open=False)
     ]
     assert lookup_requests([running], answered, after(0), details=False) == []
+
+
+@pytest.mark.parametrize(
+    ("tags", "search", "requested"),
+    [(None, True, True), (None, False, False), ("{}", True, False)],
+)
+def test_tags_of_an_open_job_that_describe_did_not_show_are_asked_of_search(
+    tags: str | None, search: bool, requested: bool
+) -> None:
+    row = DetailRow(*job().key, tags=tags)
+    details = StoredDetails(row, after(0), after(1), final=False)
+    running = stored(job(), open_reason="running", details_due=False, details=details)
+    answered = {running.job.key}
+    found = lookup_requests([running], answered, after(9), details=True, search=search)
+    assert found == ([LookupRequest(running, open=False)] if requested else [])
 
 
 def test_without_search_open_jobs_come_first_and_then_the_newest_that_lack_details() -> None:

@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 from exporter.config.model import Source, SyncOptions
 from exporter.store.database import Database
 from exporter.syncing.run import run_sync
-from tests.support.syncing import COLUMNS
+from tests.support.truth import COLUMNS
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from exporter.simulator import Fault, Scope, Simulator, World
 from exporter.store.database import Database
 from exporter.syncing.outcome import ScopeResult, SyncReport
 from tests.support.odd import MISSING, editor, raw, written
-from tests.support.syncing import COLUMNS, Row, Syncer, differences
+from tests.support.syncing import Syncer
+from tests.support.truth import COLUMNS, Row, differences
 
 DETAILS = (
     "instance_type, instance_count, instance_groups::VARCHAR, volume_size_gb, keep_alive_seconds, "
@@ -360,7 +361,7 @@ def test_an_answer_of_another_shape_is_refused_as_a_whole(
         assert syncer.query("SELECT watermark FROM sync_scopes") == [(watermark,)], kind
     simulator.clear_faults()
     syncer.sync()
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
 
 
 def test_a_mark_before_the_answer_changes_nothing(
@@ -369,7 +370,7 @@ def test_a_mark_before_the_answer_changes_nothing(
     create(scope, world, "sound")
     simulator.inject(Fault("edited", times=None, edit=lambda body: b"\xef\xbb\xbf" + body))
     syncer.sync()
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
     assert ledger(syncer) == {}
 
 
@@ -392,7 +393,7 @@ def test_a_record_that_is_skipped_is_never_a_proof_of_deletion(
         world.clock.advance(600)
     simulator.clear_faults()
     syncer.sync()
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
 
 
 def test_status_and_the_summary_name_what_was_skipped_and_repaired(

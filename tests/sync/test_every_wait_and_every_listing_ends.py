@@ -24,7 +24,8 @@ from exporter.simulator import Behaviour, Fault, Scope, Simulator, World
 from exporter.store.database import Database
 from exporter.syncing.sizes import Sizes
 from exporter.wire import ApiError
-from tests.support.syncing import Hooks, Killed, Syncer, differences
+from tests.support.syncing import Hooks, Killed, Syncer
+from tests.support.truth import differences
 
 LIST, SEARCH, TAGS = "ListTrainingJobs", "Search", "ListTags"
 SMALL = Sizes(page=3)
@@ -83,7 +84,7 @@ def test_a_listing_whose_token_does_not_move_ends(
     assert calls(simulator)[LIST] < 110
     simulator.clear_faults()
     syncer.sync()
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
 
 
 def test_a_search_whose_token_does_not_move_is_left_for_other_lookups(
@@ -98,7 +99,7 @@ def test_a_search_whose_token_does_not_move_is_left_for_other_lookups(
         "here. Jobs are looked up one by one instead."
     ]
     assert calls(simulator)[SEARCH] == 2
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
     assert syncer.query("SELECT count(*) FROM training_job_details WHERE final") == [(2,)]
 
 
@@ -116,7 +117,7 @@ def test_tags_whose_token_does_not_move_stay_unknown(
         "here. Tags stay unknown."
     ]
     assert calls(simulator)[TAGS] == 3
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
 
 
 def test_prices_whose_token_does_not_move_end(simulator: Simulator) -> None:
@@ -156,7 +157,7 @@ def test_a_search_that_shows_only_some_results_is_divided(
         _refuse_third_pages(simulator)
     syncer.sync()
     made = calls(simulator)
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
     assert syncer.query("SELECT count(*) FROM training_job_details WHERE final") == [(20,)]
     assert made["DescribeTrainingJob"] == 0
     assert made[SEARCH] < 30
@@ -186,7 +187,7 @@ def test_a_full_sync_that_was_killed_is_resumed_and_not_begun_again(
     assert [run.mode for run in worker.runs] == ["full", "incremental"]
     first = next(call for call in simulator.calls if call.operation == LIST)
     assert first.params["CreationTimeAfter"] > scope.job("job-10").creation_time
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
     assert syncer.query(
         "SELECT training_job_name FROM training_jobs WHERE deleted_at IS NOT NULL"
     ) == [("job-03",)]
@@ -207,7 +208,7 @@ def test_a_job_from_the_future_hides_and_freezes_nothing(
         create(scope, world, [f"later-{number}"])
         calls(simulator)
         syncer.sync()
-        assert differences(syncer.stored(), scope) == []
+        assert differences(syncer.query, scope) == []
         [(watermark, discovered_to)] = syncer.query(
             "SELECT watermark, discovered_to FROM sync_scopes"
         )
@@ -234,7 +235,7 @@ def test_a_listing_in_another_order_loses_nothing(
 
     simulator.answer = by_name  # type: ignore[method-assign]
     syncer.sync()
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
 
 
 @pytest.mark.parametrize("final", ["an end", "a final secondary status"])
@@ -249,7 +250,7 @@ def test_a_final_status_that_is_new_closes_a_job(
     scope.update(job, **changes)
     world.clock.advance(7_200)
     syncer.sync()
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
     assert syncer.query("SELECT open_reason FROM training_jobs") == [(None,)]
     # A status that is new and not final keeps a job open.
     scope.update(

@@ -16,7 +16,8 @@ from exporter.store.scopes import Run
 from exporter.syncing.merge import Merged
 from exporter.syncing.records import Commit
 from exporter.syncing.sizes import Sizes
-from tests.support.syncing import Hooks, Row, Syncer, differences
+from tests.support.syncing import Hooks, Syncer
+from tests.support.truth import Row, differences
 from tests.sync.builders import job as job_row
 from tests.sync.builders import stored
 
@@ -66,7 +67,7 @@ def test_a_sync_a_minute_after_another_stores_the_pool_that_search_shows(
     scope.settle_pool(job, status, silent=True)
     world.clock.advance(seconds)
     syncer.sync()
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
     assert syncer.query("SELECT open_reason, details_due FROM training_jobs") == [(None, False)]
 
 
@@ -85,7 +86,7 @@ def test_a_wrong_modification_time_freezes_no_job(
     scope.finish(job)
     world.clock.advance(5)
     syncer.sync()
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
     scope.settle_pool(job, "Reused")
     world.clock.advance(5)
     syncer.sync(Hooks(on_answer=wrong))
@@ -112,7 +113,7 @@ def test_times_in_whole_seconds_are_no_news(syncer: Syncer, world: World, scope:
         syncer.sync(Hooks(on_answer=rounded))
     assert syncer.query("SELECT t::VARCHAR FROM training_jobs AS t ORDER BY ALL") == before
     assert len(syncer.query(HISTORY)) == 3
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
 
 
 def test_full_finds_a_deletion_although_a_date_was_ahead(
@@ -197,7 +198,7 @@ def test_two_answers_about_a_job_in_a_run_write_its_history_once(
     states = [("Completed", "Available"), ("Completed", "Terminated")]
     history = [row for row in syncer.query(HISTORY) if row[0].startswith("nightly")]
     assert history == [(job.name, *state) for job in jobs for state in states]
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
 
 
 def test_a_job_that_ended_and_was_deleted_within_the_lag_is_deleted_with_its_last_state(
@@ -253,7 +254,7 @@ def test_one_sync_in_which_search_and_describe_know_nothing_deletes_nothing(
     world.clock.advance(SEARCH_LAG + timedelta(seconds=5))
     syncer.sync()
     assert (syncer.query(DELETED), syncer.query(DOUBTED)) == ([], [])
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
     assert later.name in {row[2] for row in syncer.stored().values()}
 
 
@@ -281,7 +282,7 @@ def test_a_job_is_deleted_if_two_syncs_do_not_find_it_and_comes_back_by_itself(
     world.clock.advance(2 * SEARCH_LAG)
     syncer.sync()
     assert (syncer.query(DELETED), syncer.query(DOUBTED)) == ([], [])
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
 
 
 def test_an_answer_in_between_ends_the_doubt(syncer: Syncer, world: World, scope: Scope) -> None:
@@ -304,7 +305,7 @@ def test_a_job_that_the_listing_of_the_run_shows_is_never_deleted(
         world.clock.advance(600)
         syncer.sync(KNOWS_NOTHING, full=full)
         assert syncer.query(DELETED) == []
-    assert differences(syncer.stored(), scope) == []
+    assert differences(syncer.query, scope) == []
 
 
 def as_it_is(_: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ from tests.support.syncing import (
 from tests.support.truth import Truth
 
 #: The long run: EXPORTER_EXAMPLES=20000 pytest tests/sync -k interleaving
-EXAMPLES = int(os.environ.get("EXPORTER_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("EXPORTER_EXAMPLES", "40"))
 #: Comma-separated: what stays out of the examples, to look for a fault behind a known one.
 WITHOUT = frozenset(os.environ.get("EXPORTER_WITHOUT", "").split(","))
 LAG = 60

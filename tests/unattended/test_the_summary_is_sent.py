@@ -80,7 +80,7 @@ def test_the_message_is_the_markdown(
     code, out, err = run(capfd, migrated_file, *words, "--notify", webhook.url)
     assert code == 0
     (body,) = webhook.bodies
-    assert (body["title"], body["type"]) == ("SageMaker: the week in ten lines", "info")
+    assert (body["title"], body["type"]) == ("SageMaker: the month so far", "info")
     assert body["message"].strip() == out.strip()
     assert out.startswith("- **month to date**: 0.00 USD for ")
     assert "S3CRET" not in out + err
@@ -93,7 +93,7 @@ def test_a_failing_url_is_tried_three_times_and_stops_no_other(
     urls = ("--notify", webhook.url, "--notify", webhook.url)
     code, out, err = run(capfd, migrated_file, "-v", "-v", "report", "summary", *urls)
     assert code == 7
-    assert "The week in ten lines" in out
+    assert "The month so far" in out
     assert "The message to json://… could not be sent in 3 tries." in err
     assert "S3CRET" not in out + err
     assert len(webhook.bodies) == 4

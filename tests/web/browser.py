@@ -139,8 +139,10 @@ class Browser:
         message: dict[str, Any] = json.loads(text)
         return message
 
-    def open(self, path: Path, *, width: int = 1200, dark: bool = False) -> Page:
-        """Open a page in a new tab and wait until all its charts are drawn."""
+    def open(
+        self, path: Path, *, width: int = 1200, dark: bool = False, script: bool = True
+    ) -> Page:
+        """Open a page in a new tab and wait until its script has run; or open it without script."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, target, session)
@@ -148,8 +150,14 @@ class Browser:
             page.call(f"{domain}.enable")
         page.resize(width)
         page.set_scheme("dark" if dark else "light")
+        page.call("Emulation.setScriptExecutionDisabled", value=not script)
         page.call("Page.navigate", url=path.as_uri())
-        page.wait("document.body && document.body.dataset.charts !== undefined")
+        ready = (
+            "document.body.dataset.ready === 'yes'"
+            if script
+            else "document.querySelector('footer') !== null"
+        )
+        page.wait(f"document.body && {ready}")
         return page
 
 
@@ -178,6 +186,11 @@ class Page:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.call("Emulation.setEmulatedMedia", features=[feature])
 
+    def print_preview(self) -> None:
+        """Show the page as on paper of A4 with its margins."""
+        self.resize(703)
+        self.call("Emulation.setEmulatedMedia", media="print")
+
     def evaluate(self, expression: str) -> Any:
         """Return the value of a JavaScript expression; wait for it if it is a promise."""
         answer = self.call(
@@ -193,14 +206,9 @@ class Page:
             assert time.monotonic() < deadline, f"never true: {condition}; {self.complaints()}"
             time.sleep(0.05)
 
-    def point_at(self, x: float, y: float) -> None:
-        """Move the mouse to a place."""
-        for offset in (1, 0):
-            self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x + offset, y=y)
-
     def press(self, key: str) -> None:
         """Press and release a key."""
-        codes = {"Tab": 9, "Enter": 13}
+        codes = {"Tab": 9, "Enter": 13, "ArrowDown": 40, "ArrowRight": 39}
         text = {"text": "\r"} if key == "Enter" else {}
         event = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
         self.call("Input.dispatchKeyEvent", type="keyDown", **event, **text)

@@ -38,6 +38,50 @@ def world_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def wide_file(world_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same jobs in two accounts, two regions and three teams, with pools over midnight."""
+    path = tmp_path_factory.mktemp("wide") / "wide.duckdb"
+    shutil.copyfile(world_file, path)
+    execute(
+        Database(path),
+        """CREATE TEMP TABLE spread AS
+        SELECT training_job_arn AS arn, CAST(hash(arn) % 1000 AS BIGINT) AS number
+        FROM training_jobs""",
+        """UPDATE training_jobs SET
+            account_id = CASE WHEN number % 4 = 0 THEN '444455556666' ELSE account_id END,
+            region = CASE WHEN number % 5 = 0 THEN 'us-east-1' ELSE region END,
+            team = ['vision', 'speech', NULL][1 + number % 3]
+        FROM spread WHERE training_job_arn = arn""",
+        """INSERT INTO sync_scopes BY NAME
+        SELECT '444455556666' AS account_id, region, watermark, discovered_from, last_complete_at
+        FROM sync_scopes""",
+        "INSERT INTO accounts VALUES ('444455556666', 'research')",
+        # Over the end of a month; and with the first second only after midnight.
+        _pool_ends("2026-09-30 23:50:00", "2026-09-29", 1800),
+        _pool_ends("2026-08-31 23:59:59.500", "2026-08-30", 700),
+        _pool_ends("2026-10-05 23:59:59.700", "2026-10-04", 90_000),
+    )
+    return path
+
+
+def _pool_ends(end: str, created_before: str, seconds: int) -> str:
+    """Return SQL that moves the end of the last job with a pool that was created before a day."""
+    return f"""UPDATE training_jobs
+        SET training_end_time = '{end}+00', warm_pool_retained_seconds = {seconds}
+        WHERE training_job_arn = (
+            SELECT training_job_arn FROM training_jobs
+            WHERE warm_pool_status IN ('Reused', 'Terminated')
+                AND creation_time < '{created_before} 00:00:00+00'
+            ORDER BY creation_time DESC LIMIT 1
+        )"""
+
+
+@pytest.fixture(scope="session")
+def wide_page(wide_file: Path, tmp_path_factory: pytest.TempPathFactory) -> DashboardPage:
+    return make_page(wide_file, tmp_path_factory.mktemp("wide-page") / "page.html")
+
+
+@pytest.fixture(scope="session")
 def world_page(world_file: Path, tmp_path_factory: pytest.TempPathFactory) -> DashboardPage:
     return make_page(world_file, tmp_path_factory.mktemp("page") / "page.html")
 
@@ -53,7 +97,7 @@ def world_copy(world_file: Path, tmp_path: Path) -> Database:
 @pytest.fixture
 def hostile_page(world_copy: Database, tmp_path: Path) -> DashboardPage:
     """The page of a database whose names are hostile."""
-    text = HOSTILE.replace("'", "''").replace(":", "\\:")
+    text = HOSTILE.replace("'", "''")
     execute(
         world_copy,
         f"UPDATE training_jobs SET job_family = '{text}' WHERE job_family LIKE 'r%'",

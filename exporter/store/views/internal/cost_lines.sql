@@ -9,8 +9,10 @@
 -- failure_reason, role_arn, warm_pool_status, retained_seconds: as in usage_days
 -- keep_alive_seconds, tags: as in usage_days
 -- specification: as in usage_days
+-- had_pool: as in usage_days
 -- is_pool: True: idle time of a warm pool; false: training
 -- is_over: as in usage_days
+-- is_first_day: as in usage_days
 -- is_instant: True: another job reused the pool after 0 seconds, which cost nothing
 -- is_storage: True: storage; false: instances
 -- component: Training, Training Warm Pool, or either with ' ML storage'
@@ -28,8 +30,10 @@ SELECT
     accounts.account_name, day.region, day.training_job_name, day.job_family, day.team,
     day.training_job_status, day.failure_reason, day.role_arn, day.warm_pool_status,
     day.retained_seconds, day.keep_alive_seconds, day.tags, day.specification,
+    day.had_pool,
     day.component <> 'Training' AS is_pool,
     day.is_over,
+    day.is_first_day,
     day.seconds = 0 AS is_instant,
     part.is_storage,
     CASE WHEN part.is_storage THEN day.component || ' ML storage' ELSE day.component END

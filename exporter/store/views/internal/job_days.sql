@@ -25,6 +25,7 @@
 -- until_us: End of training, or the last observation, microseconds since 1970
 -- training_end_time: TrainingEndTime
 -- retained_seconds: ResourceRetainedBillableTimeInSeconds; NULL = none, or absurd
+-- had_pool: Whether SageMaker kept a pool after the job; NULL = not known (yet)
 WITH
 -- The first day of training that ended: nearly all rows of this view. Each condition, and
 -- usage_date, uses one column only. Then DuckDB filters by day in the scan, and skips row groups by
@@ -132,7 +133,7 @@ open_training AS (
         job.rowid AS job_id,
         job.*,
         'Training' AS component,
-        coalesce(job.training_job_status IN ('Completed', 'Failed', 'Stopped'), FALSE) AS is_over,
+        /*part has_ended*/ AS is_over,
         job.creation_time AS from_time,
         epoch_us(
             CASE
@@ -159,10 +160,7 @@ open_pool_job AS (
             warm_pool_status IN ('Reused', 'Terminated')
             OR warm_pool_retained_seconds > 0
             -- While a job runs, InUse means that it uses a pool, not that it left one.
-            OR (
-                warm_pool_status IS NOT NULL
-                AND training_job_status IN ('Completed', 'Failed', 'Stopped')
-            )
+            OR (warm_pool_status IS NOT NULL AND /*part has_ended*/)
         )
     UNION ALL
     SELECT rowid AS job_id, *
@@ -254,5 +252,6 @@ SELECT
     deleted_at IS NOT NULL AS is_deleted,
     component, usage_date, latest_date, within_a_day, is_over, from_time, until_us,
     training_end_time,
-    /*part retained_seconds*/ AS retained_seconds
+    /*part retained_seconds*/ AS retained_seconds,
+    /*part had_pool*/ AS had_pool
 FROM day

@@ -1,5 +1,5 @@
 -- What each job did on its pool: its training and the idle time after it, one row per job,
--- component, instance type and UTC day.
+-- component, instance type and UTC day. A job that SageMaker kept no pool after has no idle time.
 --
 -- needs: internal.usage_days
 --
@@ -42,3 +42,4 @@ SELECT
     END AS ended_by,
     day.specification
 FROM internal.usage_days AS day
+WHERE day.component = 'Training' OR day.had_pool IS NOT FALSE

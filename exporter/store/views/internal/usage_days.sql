@@ -22,12 +22,14 @@
 -- volume_size_gb: Volume of each instance
 -- warm_pool_status, reused_by_job, is_deleted: as in job_days
 -- retained_seconds: ResourceRetainedBillableTimeInSeconds, for one instance
+-- had_pool: as in job_days
 -- keep_alive_seconds: KeepAlivePeriodInSeconds; NULL = not known
 -- is_over, from_time, training_end_time: as in job_days
 -- started_at: Start of the whole usage; NULL = not known
 -- ended_at: End of the whole usage; NULL = not yet, or not known
 -- within_a_day: True: the usage has no other row
 -- usage_date: UTC day in which the seconds fall
+-- is_first_day: True: no second of the usage falls on an earlier day
 -- seconds: Seconds of that day, for one instance; NULL = not known
 -- instance_hours: Hours of that day for all its instances, to 12 places
 -- gb_months: GB × instance hours ÷ hours of the calendar month (UTC), to 12 places
@@ -232,21 +234,17 @@ spent_day AS (
         total_seconds IS NOT NULL AS seconds_are_known,
         settled AND total_seconds = 0 AND NOT serverless AND NOT on_training_plan AS is_unused,
         CASE
-            WHEN within_a_day OR first_date = last_date THEN total_seconds
-            ELSE
-                CASE
-                    WHEN usage_date = last_date THEN total_seconds
-                    ELSE (
-                        (usage_date - DATE '1970-01-01' + 1) * 86400000000 - started_us
-                    ) // tick_us * total_seconds // (span_us // tick_us)
-                END
-                - CASE
-                    WHEN usage_date = first_date THEN 0
-                    ELSE (
-                        (usage_date - DATE '1970-01-01') * 86400000000 - started_us
-                    ) // tick_us * total_seconds // (span_us // tick_us)
-                END
-        END AS seconds
+            WHEN within_a_day OR usage_date = first_date THEN 0
+            ELSE (
+                (usage_date - DATE '1970-01-01') * 86400000000 - started_us
+            ) // tick_us * total_seconds // (span_us // tick_us)
+        END AS seconds_before,
+        CASE
+            WHEN within_a_day OR usage_date = last_date THEN total_seconds
+            ELSE (
+                (usage_date - DATE '1970-01-01' + 1) * 86400000000 - started_us
+            ) // tick_us * total_seconds // (span_us // tick_us)
+        END - seconds_before AS seconds
     FROM bounded_day
     WHERE within_a_day OR usage_date BETWEEN first_date AND last_date
 ),
@@ -342,7 +340,7 @@ SELECT
     job_id, training_job_arn, creation_time, account_id, region, training_job_name, job_family,
     team, training_job_status, failure_reason, role_arn, tags, specification, component,
     instance_type, instance_count, volume_size_gb, warm_pool_status, reused_by_job, is_deleted,
-    retained_seconds, known_keep_alive_seconds AS keep_alive_seconds, is_over, from_time,
+    retained_seconds, had_pool, known_keep_alive_seconds AS keep_alive_seconds, is_over, from_time,
     training_end_time,
     CASE WHEN start_is_known THEN make_timestamptz(started_us) END AS started_at,
     CASE
@@ -350,7 +348,7 @@ SELECT
         WHEN NOT is_pool THEN make_timestamptz(until_us)
         WHEN seconds_are_known THEN make_timestamptz(stopped_us)
     END AS ended_at,
-    within_a_day, usage_date, seconds,
+    within_a_day, usage_date, seconds_before = 0 AS is_first_day, seconds,
     CAST(
         CAST(
             CAST(instance_seconds // 3600 AS HUGEINT) * 1000000000000

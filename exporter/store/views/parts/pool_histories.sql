@@ -34,10 +34,10 @@ replayed_job AS (
     FROM block_job
 ),
 
--- One row per keep-alive period of a family of a specification: what was observed.
+-- One row per keep-alive period of a family and team of a specification: what was observed.
 observed AS (
     SELECT
-        account_id, region, specification, family, keep_alive_seconds,
+        account_id, region, specification, family, team, keep_alive_seconds,
         count(*) FILTER (WHERE is_ended_here) AS jobs,
         count(*) FILTER (WHERE is_ended_here AND had_pool) AS pools,
         count(*) FILTER (WHERE is_ended_here AND had_pool AND warm_pool_status = 'Reused')
@@ -59,7 +59,7 @@ observed AS (
         count(*) FILTER (WHERE usd IS NULL AND is_unpriced AND had_pool) AS unpriced_pools
     FROM replayed_job
     WHERE is_ended_here OR usd IS NOT NULL OR is_unpriced
-    GROUP BY account_id, region, specification, family, keep_alive_seconds
+    GROUP BY account_id, region, specification, family, team, keep_alive_seconds
 ),
 
 -- One row per family of a specification, and one per specification with a list of its families.
@@ -73,7 +73,7 @@ family AS (
         CAST(sum(denied) AS BIGINT) AS denied,
         CAST(sum(ends) AS BIGINT) AS ends,
         CAST(sum(replayed_ends) AS BIGINT) AS replayed_ends,
-        list({'seconds': keep_alive_seconds, 'jobs': jobs}) FILTER (WHERE jobs > 0) AS keep_alive,
+        list({'seconds': keep_alive_seconds, 'jobs': jobs, 'team': team}) AS keep_alive,
         CAST(sum(kept) AS BIGINT) AS kept,
         sum(usd) AS usd,
         CAST(sum(wasted) AS BIGINT) AS wasted,

@@ -49,6 +49,7 @@ job AS MATERIALIZED (
     SELECT
         pool_job.job_id, pool_job.account_id, pool_job.region,
         coalesce(pool_job.job_family, pool_job.training_job_name) AS family,
+        pool_job.team,
         split_part(pool_job.training_job_arn, ':', 2) AS partition_name,
         epoch(pool_job.creation_time) AS created,
         epoch(pool_job.training_end_time) AS ended,
@@ -57,16 +58,7 @@ job AS MATERIALIZED (
         greatest(coalesce(detail.keep_alive_seconds, 0), 0) AS keep_alive_seconds,
         CASE WHEN pool_job.training_plan_arn IS NULL THEN /*part specification*/ END
             AS specification,
-        -- SageMaker keeps a pool after a job that completed, was stopped after its launch, or
-        -- failed by its own fault.
-        detail.training_start_time IS NOT NULL
-        AND (
-            pool_job.training_job_status IN ('Completed', 'Stopped')
-            OR (
-                pool_job.training_job_status = 'Failed'
-                AND regexp_matches(detail.failure_reason, '^(AlgorithmError|ClientError)')
-            )
-        ) AS may_leave_pool,
+        detail.training_start_time IS NOT NULL AND /*part keeps_pool*/ AS may_leave_pool,
         pool_cost.usd,
         coalesce(pool_cost.is_unpriced, FALSE) AS is_unpriced,
         pool_job.creation_time >= bounds.since_at AND pool_job.creation_time < bounds.until_at

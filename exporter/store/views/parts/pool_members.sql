@@ -10,6 +10,7 @@ chain_walk AS (
             OR first_job.warm_pool_retained_seconds > 0
             OR first_job.warm_pool_reused_by_job IS NOT NULL
         )
+        AND /*part had_pool*/ IS NOT FALSE
     UNION ALL
     SELECT chain_walk.chain, pool_link.next_id, chain_walk.position + 1
     FROM chain_walk

