@@ -26,7 +26,7 @@ from exporter.reports.periods import Period
 ODD_TAG = "tag:a.b'c\\d/e~f$\"g:h"
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 PERIOD = Period(date(2026, 10, 1), date(2026, 12, 1))
-VALUES = {"text": "it's \\a", "integer": "7", "number": "0.25", "job": "job-1"}
+VALUES = {"text": "it's \\a", "integer": "7", "number": "0.25", "job": "job-1", "family": "bert"}
 
 
 class _Statements:

@@ -453,6 +453,11 @@ def _different(node: exp.NullSafeNEQ) -> exp.Expr:
     return exp.Paren(this=exp.Not(this=exp.Paren(this=equal)))
 
 
+def _padded(node: exp.Pad) -> exp.Expr:
+    name = "lpad" if node.args.get("is_left") else "rpad"
+    return _call(name, node.this, node.expression, node.args["fill_pattern"])
+
+
 def _is_row(node: exp.Expr) -> bool:
     return isinstance(node, exp.Anonymous) and node.name == "struct"
 
@@ -644,6 +649,7 @@ _RULES: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
     exp.LogicalOr: _renamed("bool_or"),
     exp.MD5: _renamed("md5"),
     exp.NullSafeNEQ: _different,
+    exp.Pad: _padded,
     exp.PercentileDisc: _aggregate,
     exp.RegexpExtract: lambda node: _call(
         "regexp_extract", node.this, node.expression, node.args["group"]
