@@ -13,7 +13,7 @@ from typing import Final
 from exporter.extras import extra
 from exporter.store.view_files import compose
 
-with extra("spark", "report"):
+with extra("spark", "--remote"):
     from sqlglot import exp
     from sqlglot.transforms import eliminate_qualify, eliminate_window_clause
 
@@ -497,6 +497,8 @@ def _slice(node: exp.Anonymous) -> exp.Expr:
 def _select(node: exp.Select) -> exp.Expr:
     if node.args.get("with_"):
         raise UnknownConstruct("WITH in a subquery")
+    if (having := node.args.get("having")) and "GROUPING" in having.sql("spark").upper():
+        raise UnknownConstruct("grouping() in HAVING")
     made: exp.Expr = eliminate_window_clause(node) if node.args.get("windows") else node
     return eliminate_qualify(made) if made.args.get("qualify") else made
 
