@@ -19,6 +19,8 @@ with extra("spark", "--remote"):
 
 #: Stands for DuckDB's 'infinity'; Spark has no such timestamp.
 _FOREVER: Final = "9999-12-31 23:59:59"
+#: The type of a JSON object for Spark, whatever its keys.
+_OBJECT: Final = "MAP<STRING, STRING>"
 _MICROSECONDS: Final = 1_000_000
 INTEGERS: Final = {
     exp.DType.TINYINT,
@@ -412,7 +414,7 @@ def _json_value(node: exp.JSONExtractScalar) -> exp.Expr:
     ):
         raise UnknownConstruct(f"json_extract_string({path.sql()})")
     key = path.name[1:].replace("~1", "/").replace("~0", "~")
-    return _call("try_element_at", _call("from_json", node.this, "MAP<STRING, STRING>"), key)
+    return _call("try_element_at", _call("from_json", node.this, _OBJECT), key)
 
 
 def _replaced_once(node: exp.RegexpReplace) -> exp.Expr:
@@ -644,6 +646,7 @@ _RULES: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
         this=_call("levenshtein", node.this, node.expression)
     ),
     exp.JSONExtractScalar: _json_value,
+    exp.JSONKeys: lambda node: _call("map_keys", _call("from_json", node.this, _OBJECT)),
     exp.Length: _length,
     exp.Literal: _literal,
     exp.LastDay: _renamed("last_day"),
