@@ -150,10 +150,12 @@ WITH keys AS (
     FROM training_job_details
 )
 
-SELECT key
+SELECT
+    key,
+    count(*) AS jobs
 FROM keys
 GROUP BY key
-ORDER BY count(*) DESC, key
+ORDER BY jobs DESC, key
 """
 _KEYS_NAMED: Final = 10
 
