@@ -215,7 +215,7 @@ class ListOptions:
     )
 
 
-@prices.command("list", cls=Command, epilog=LIST_EPILOG)
+@prices.command("list", cls=Command, epilog=LIST_EPILOG, short_help="List the prices in force.")
 @options(wanted=ListOptions, output=Output)
 @pass_app
 def list_(app: App, wanted: ListOptions, output: Output) -> None:
