@@ -16,12 +16,15 @@ sys.modules[sys.argv[1]] = None  # as if it were not installed
 from exporter.cli import main
 sys.exit(main(sys.argv[2:]))
 """
+_ON_A_SERVER = ("report", "coverage", "--lake", "lake", "--remote", "sc://127.0.0.1:1")
 
 
 @pytest.mark.parametrize(
     ("library", "extra", "command"),
     [
         ("deltalake", "lake", ["publish", "lake"]),
+        ("pyspark", "spark", [*_ON_A_SERVER]),
+        ("sqlglot", "spark", [*_ON_A_SERVER]),
         ("deltalake", "lake", ["report", "training-cost", "--lake", "lake"]),
         ("obstore", "lake", ["jobs", "--lake", "lake"]),
         ("apprise", "notify", ["report", "summary", "--notify", "json://127.0.0.1"]),
@@ -40,7 +43,7 @@ def test_it_exits_2_and_writes_nothing(
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    needs = "--lake" if "--lake" in command else command[0]
+    needs = next((name for name in ("--remote", "--lake") if name in command), command[0])
     assert done.stderr == (
         f"sagemaker-exporter: `{needs}` needs the extra '{extra}'. "
         f"In a checkout: pipx install --force '.[{extra}]'. README has other ways.\n"
