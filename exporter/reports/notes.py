@@ -186,8 +186,8 @@ def of_groups(connection: Source, empty: Sequence[str]) -> Iterator[Note]:
     if "team" in empty:
         yield Note(
             "no_teams",
-            "No job has a team. Name the tag that has it with `team_tag`, or write [[team]] rules: "
-            "see docs/configuration.md.",
+            "No job has a team. Name the tag that has it with `team_tag`, or write [[team]] rules, "
+            "then run `config apply`: see docs/configuration.md.",
         )
 
 

@@ -247,7 +247,7 @@ def test_a_tag_or_team_that_no_job_has_gets_a_note_on_what_there_is(bench: Bench
         "no_such_tag": "No job has the tag 'Projekt'. Did you mean 'Project'? "
         "Tags of jobs: Project, Team.",
         "no_teams": "No job has a team. Name the tag that has it with `team_tag`, or write "
-        "[[team]] rules: see docs/configuration.md.",
+        "[[team]] rules, then run `config apply`: see docs/configuration.md.",
     }
     # A job has this tag, though none that the report covers.
     assert found("tag:Project", "month") == {}
