@@ -113,8 +113,10 @@ def of_total(total: Mapping[str, Any], period: Period | None = None) -> Iterator
     if amount := _amount(total, "list"):
         yield Note("list_prices", f"Includes {amount} USD at public list prices. {_OWN_RATES}")
     if amount := _amount(total, "discounted"):
-        text = f"Includes {amount} USD at public list prices, less the configured discount."
-        yield Note("discounted", text)
+        yield Note(
+            "discounted",
+            f"Includes {amount} USD at public list prices, less the configured discount.",
+        )
 
 
 def _age_of_list_price(total: Mapping[str, Any], period: Period | None) -> str:
