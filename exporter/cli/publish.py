@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from exporter.cli.app import App, pass_app
+from exporter.cli.app import App, decorated, pass_app
 from exporter.cli.options import Value, options
 from exporter.cli.results import Json, print_json
 from exporter.cli.root import Command
@@ -95,7 +96,7 @@ def publish(app: App, uri: str, wanted: PublishOptions, output: Json) -> None:
             retention=wanted.retention,
             dry_run=wanted.dry_run,
         ),
-        notify=_log.info,
+        notify=app.notify if decorated(sys.stderr) else _log.info,
     )
     changed = [table for table in done.tables if table.changed]
     if output.wanted:

@@ -184,10 +184,11 @@ class Lake:
         }
         return {each for each in parts if each.scope in wanted}
 
-    def written_since(self, table: Table, collector: str, sequence: int) -> set[Partition]:
+    def written_since(self, table: Table, collector: str, sequence: int) -> set[Partition] | None:
         """Return the partitions that a collector wrote after a publish.
 
-        A killed publish leaves commits that `_published` does not know.
+        A killed publish leaves commits that `_published` does not know. None if these are so old
+        that the log has lost them.
         """
         found: set[Partition] = set()
         with self._translated(table.name):
@@ -196,12 +197,13 @@ class Lake:
                 return found
             for commit in opened.history(None):
                 ours = facts(commit)
-                if ours.get("collector") != collector:
-                    continue
-                if ours["sequence"] <= sequence:
-                    break
-                found |= {_partition(each) for each in ours["partitions"]}
-        return found
+                if ours.get("collector") == collector:
+                    if ours["sequence"] <= sequence:
+                        return found
+                    found |= {_partition(each) for each in ours["partitions"]}
+                if commit["version"] == 0:
+                    return found
+        return None
 
     def create(self, tables: Iterable[tuple[Table, Rows]]) -> None:
         """Create the tables that are missing, empty: readers find every table."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import sqlalchemy as sa
 
 from exporter.publish import layout, plan
@@ -33,48 +34,70 @@ _OF_JOBS: Final = ("training_job_costs", "warm_pool_costs")
 _SOURCES: Final = ("training_jobs", "training_job_details", "training_job_changes")
 
 #: One row per scope and month of creation: fingerprints of its jobs and details, and of the moments
-#: up to which open jobs and pools count.
+#: up to which open jobs and pools count. The rows are hashed before the join, which then is narrow.
 _JOBS_SQL: Final = f"""
+WITH
+job AS (
+    SELECT
+        account_id, region, creation_time,
+        {month_of("each.creation_time")} AS month,
+        hash(training_job_arn) AS arn_hash,
+        hash(each) AS mark,
+        CASE
+            WHEN
+                training_end_time IS NULL
+                OR warm_pool_status NOT IN ('Reused', 'Terminated')
+                OR (warm_pool_status IS NULL AND warm_pool_retained_seconds > 0)
+                THEN {{
+                    'verified_at': verified_at, 'updated_at': updated_at, 'deleted_at': deleted_at
+                }}
+        END AS open
+    FROM training_jobs AS each
+),
+
+detail AS (
+    SELECT creation_time, hash(training_job_arn) AS arn_hash, hash(each) AS mark
+    FROM training_job_details AS each
+)
+
 SELECT
-    job.account_id, job.region, {month_of("job.creation_time")} AS month,
-    {_MARK.format("job")},
-    count(detail.training_job_arn),
-    sum(CAST(hash(detail) AS HUGEINT)) FILTER (WHERE detail.training_job_arn IS NOT NULL),
-    bit_xor(hash(detail)) FILTER (WHERE detail.training_job_arn IS NOT NULL),
+    job.account_id, job.region, job.month,
+    count(*), sum(CAST(job.mark AS HUGEINT)), bit_xor(job.mark),
+    count(detail.mark), sum(CAST(detail.mark AS HUGEINT)), bit_xor(detail.mark),
     sum(
         CAST(
             epoch_us(
                 least(
-                    coalesce(greatest(job.verified_at, scope.watermark), job.updated_at),
-                    job.deleted_at
+                    coalesce(
+                        greatest(job.open.verified_at, scope.watermark), job.open.updated_at
+                    ),
+                    job.open.deleted_at
                 )
             ) AS HUGEINT
         )
-    ) FILTER (
-        WHERE job.training_end_time IS NULL
-        OR job.warm_pool_status NOT IN ('Reused', 'Terminated')
-        OR (job.warm_pool_status IS NULL AND job.warm_pool_retained_seconds > 0)
-    )
-FROM training_jobs AS job
-LEFT JOIN training_job_details AS detail
-    -- As in usage_days: a hash halves the time of the join.
-    ON
-        job.creation_time = detail.creation_time
-        AND hash(job.training_job_arn) = hash(detail.training_job_arn)
+    ) FILTER (WHERE job.open IS NOT NULL)
+FROM job
+LEFT JOIN detail ON job.creation_time = detail.creation_time AND job.arn_hash = detail.arn_hash
 LEFT JOIN sync_scopes AS scope
     ON job.account_id = scope.account_id AND job.region = scope.region
-GROUP BY job.account_id, job.region, month
+GROUP BY job.account_id, job.region, job.month
 """  # noqa: S608 - our own names
 
 _CHANGES_SQL: Final = f"""
+WITH
+change AS (
+    SELECT creation_time, hash(training_job_arn) AS arn_hash, hash(each) AS mark
+    FROM training_job_changes AS each
+)
+
 SELECT
     job.account_id, job.region, {month_of("job.creation_time")} AS month,
-    {_MARK.format("change")}
-FROM training_job_changes AS change
+    count(*), sum(CAST(change.mark AS HUGEINT)), bit_xor(change.mark)
+FROM change
 INNER JOIN training_jobs AS job
     ON
         job.creation_time = change.creation_time
-        AND hash(job.training_job_arn) = hash(change.training_job_arn)
+        AND hash(job.training_job_arn) = change.arn_hash
 GROUP BY job.account_id, job.region, month
 """  # noqa: S608 - our own names
 
@@ -136,7 +159,8 @@ class Facts:
     """
 
     def __init__(self, connection: sa.Connection, spill: Path) -> None:
-        self._raw: Any = connection.connection.driver_connection
+        raw: Any = connection.connection.driver_connection
+        self._raw: duckdb.DuckDBPyConnection = raw
         self._raw.execute(f"SET memory_limit = '{_MEMORY}'")
         self._raw.execute(f"SET temp_directory = {literal(str(spill))}")
         # The order of rows means nothing in a lake.
@@ -241,10 +265,16 @@ class Facts:
 
             held = {each: now[each] for each in batch if each in now}
             yield Step(members, frozenset(batch), held, rows)
+            # As literals, so that they get into the scan.
+            ((first, last),) = self._all(
+                f"SELECT min(creation_time)::VARCHAR, max(creation_time)::VARCHAR {chosen}"
+            )
             self._compute_days(
                 f"day.job_id IN (SELECT job_id {chosen}) "
-                f"AND day.creation_time >= (SELECT min(creation_time) {chosen}) "
-                f"AND day.creation_time <= (SELECT max(creation_time) {chosen})"
+                f"AND day.creation_time >= TIMESTAMPTZ {literal(first)} "
+                f"AND day.creation_time <= TIMESTAMPTZ {literal(last)}"
+                if first
+                else "FALSE"
             )
             yield from self._of_days([chains.name], batch, sources)
 
@@ -332,8 +362,7 @@ class Facts:
         return rows
 
     def _opened(self, table: Table, sql: str) -> Opened:
-        comments = [column.comment for column in layout.columns(table.name)]
-        return lambda: fetch_stream(self._raw.sql(sql), comments)
+        return lambda: fetch_stream(self._raw.sql(sql), layout.comments(table))
 
 
 def _contents(found: Iterable[tuple[Any, ...]]) -> dict[Partition, Content]:

@@ -142,6 +142,12 @@ def columns(name: str) -> tuple[Column, ...]:
     return _columns()[name]
 
 
+def comments(found: Table) -> list[str]:
+    """Return the comments of a table's columns, in order."""
+    known = _comments(found.source) | dict(found.comments)
+    return [known[name] for name, _ in found.fields]
+
+
 def over(name: str, batch: Mapping[str, str], where: str = "") -> str:
     """Return the query of a table over rows of its sources that are at hand.
 
@@ -195,8 +201,8 @@ def _columns() -> dict[str, tuple[Column, ...]]:
     engine.dispose()
     return {
         each.name: tuple(
-            Column(row[0], row[1], (_comments(each.source) | dict(each.comments))[row[0]])
-            for row in described[each.name]
+            Column(row[0], row[1], comment)
+            for row, comment in zip(described[each.name], comments(each), strict=True)
         )
         for each in _TABLES
     }

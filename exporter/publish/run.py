@@ -23,7 +23,7 @@ from exporter import files
 from exporter.publish import identity, layout, plan, storage
 from exporter.publish.delta import PUBLISHED, Lake, Writer
 from exporter.publish.facts import Facts, Step
-from exporter.publish.layout import LAYOUT, Owner
+from exporter.publish.layout import LAYOUT, Owner, Table
 from exporter.publish.plan import (
     PRICES,
     Change,
@@ -34,9 +34,11 @@ from exporter.publish.plan import (
     Scope,
 )
 from exporter.publish.storage import Place
-from exporter.store import copies, migrate
+from exporter.store import copies, install, migrate
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
+from exporter.store.revision import read_revision
+from exporter.text import counted
 
 #: Rows in a commit, unless one partition has more.
 ROWS: Final = 250_000
@@ -163,7 +165,7 @@ def publish(
     lake = lake or Lake(where, storage.Options(where))
     with (
         sync_lock(database.path, database.lock_timeout, what="publish", notify=notify),
-        files.temporary(near=where.folder) as folder,
+        files.temporary(near=_near(where)) as folder,
     ):
         run = _Publish(
             database,
@@ -193,15 +195,29 @@ def publish(
     )
 
 
+def _near(where: Place) -> Path | None:
+    """Return where a copy can be if the system has no temporary folder."""
+    if where.folder is None or where.folder.is_dir():
+        return where.folder
+    return where.folder.parent
+
+
 @contextmanager
 def _facts(database: Database, folder: Path) -> Iterator[Facts]:
     """Read a copy of the database, so that syncs may run while it is published."""
     path = folder / "copy.duckdb"
     copies.copy(database, path)
     copied = Database(path)
-    migrate.upgrade(copied)  # installs this version's views
+    if not _is_current(copied):
+        migrate.upgrade(copied)  # installs this version's views
     with copied.reading() as connection:
         yield Facts(connection, folder)
+
+
+def _is_current(copied: Database) -> bool:
+    """Return whether a copy has the schema and the views of this version."""
+    with copied.reading(check_schema=False) as connection:
+        return read_revision(connection) == copied.revision and install.is_installed(connection)
 
 
 def _check(run: _Publish) -> None:
@@ -229,23 +245,31 @@ def _distrust(run: _Publish) -> None:
     """Forget what cannot be trusted: what a killed publish wrote, and what is newly owned."""
     unlisted = run.new | (run.known.unfinished & set(run.claims))
     for table in layout.tables():
-        contents = run.known.of(table.name)
-        last = run.lake.last_sequence(table, run.collector)
-        if last is None:
-            run.missing.add(table.name)
-        lost = not last and contents
-        if lost:
-            # Somebody has removed the table. All of it is computed again.
-            contents.clear()
-            run.known.inputs.clear()
-        unknown: set[Partition] = set()
-        if last is not None and (unlisted or lost):
-            unknown = run.lake.partitions(table, run.claims if lost else unlisted)
-        if last is not None and last > run.known.sequence:
-            unknown |= run.lake.written_since(table, run.collector, run.known.sequence)
-        contents.update({each: plan.UNKNOWN for each in unknown if each.scope in run.claims})
+        unknown = _unknown(run, table, unlisted)
+        run.known.of(table.name).update(
+            {each: plan.UNKNOWN for each in unknown if each.scope in run.claims}
+        )
     for scope in unlisted:
         run.known.distrust(scope)
+
+
+def _unknown(run: _Publish, table: Table, unlisted: set[Scope]) -> set[Partition]:
+    """Return the partitions of a table of which `_published` may not tell the truth."""
+    contents = run.known.of(table.name)
+    last = run.lake.last_sequence(table, run.collector)
+    if not last and contents:
+        # Somebody has removed the table. All of it is computed again.
+        contents.clear()
+        run.known.inputs.clear()
+        unlisted = set(run.claims)
+    if last is None:
+        run.missing.add(table.name)
+        return set()
+    unknown = run.lake.partitions(table, unlisted) if unlisted else set()
+    if last > run.known.sequence:
+        written = run.lake.written_since(table, run.collector, run.known.sequence)
+        unknown |= run.lake.partitions(table, run.claims) if written is None else written
+    return unknown
 
 
 def _take(run: _Publish, step: Step, facts: Facts) -> None:
@@ -272,7 +296,7 @@ def _commit(run: _Publish, step: Step, commit: Change, facts: Facts) -> None:
     months = {each.month for each in commit.partitions if each.month}
     what = f"{step.table.name}{' ' + min(months) if months else ''}"
     rows = sum(content.rows for content in commit.replaced.values())
-    run.notify(f"{what}: {len(commit.partitions)} partitions, {rows:,} rows")
+    run.notify(f"{what}: {counted(len(commit.partitions), 'partition')}, {counted(rows, 'row')}")
     if not run.options.dry_run:
         writer = _begin(run, facts)
         run.lake.replace(step.table, commit.partitions, step.rows(commit), writer)

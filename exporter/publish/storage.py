@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -139,17 +139,34 @@ def check_folder(where: Place, tables: frozenset[str]) -> None:
         )
 
 
+def _session(region: str | None) -> Any:  # noqa: ANN401 - boto3 has no types at run time
+    import boto3
+    from botocore import exceptions
+
+    try:
+        return boto3.Session(region_name=region)
+    except exceptions.BotoCoreError as error:
+        raise _no_credentials(error) from error
+
+
 class Options:
     """The storage options of a place, with credentials that are still valid.
 
     Args:
         where: The place.
         environment: The environment variables.
+        session: Opens a session of boto3 in a region; None = the one that it finds.
     """
 
-    def __init__(self, where: Place, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        where: Place,
+        environment: Mapping[str, str] = os.environ,
+        session: Callable[[str | None], Any] = _session,
+    ) -> None:
         self._where = where
         self._environment = environment
+        self._open_session = session
         self._session: Any = None
         self._fixed: dict[str, str] | None = None
 
@@ -190,13 +207,7 @@ class Options:
 
     def _boto(self) -> Any:  # noqa: ANN401 - boto3 has no types at run time
         if self._session is None:
-            import boto3
-            from botocore import exceptions
-
-            try:
-                self._session = boto3.Session(region_name=self._environment.get("AWS_REGION"))
-            except exceptions.BotoCoreError as error:
-                raise _no_credentials(error) from error
+            self._session = self._open_session(self._environment.get("AWS_REGION"))
         return self._session
 
     def _region(self, client: Any) -> str:  # noqa: ANN401 - made at run time

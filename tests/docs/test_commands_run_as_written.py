@@ -73,7 +73,6 @@ _SHOWN = {
 _ELSEWHERE = {
     "CONTRIBUTING.md": "its commands run the tests themselves",
     "docs/bi.md": "test_bi_examples_show_the_next_snapshot.py",
-    "docs/publish.md": "test_publish_examples_run.py",
     "docs/reliability.md": "its long runs are tests themselves",
     "docs/reports.md": "docs/build.py runs each report for its output",
 }

@@ -18,7 +18,6 @@ _MESSAGE = re.compile(r"^- `(.+)`$", re.MULTILINE)
 _COMPUTED = {
     ("commands/report.py", "reason"): "NAME is N USD, over the limit of N USD.",
     ("config/file.py", "…: … …."): "FILE: TABLE REASON.",
-    ("publish/lake.py", "… is …."): "FOLDER is WHAT.",
     ("bills/parts.py", "…: …."): "FILE: REASON.",
     ("sagemaker/failures.py", "_sentence(error)"): "REASON.",
     ("sagemaker/sessions.py", "…."): "REASON.",

@@ -19,10 +19,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from exporter.publish import layout
+from exporter.publish.delta import PUBLISHED
 from exporter.simulator import Scope, Simulator
 from exporter.store.check import check
 from exporter.store.database import Database
-from exporter.store.export import NAMES
 from tests.reliability.ordeal import differences
 from tests.support.files import content, names
 from tests.support.processes import Ended, environment
@@ -207,4 +208,4 @@ def test_nothing_needs_a_home_or_a_temporary_folder(
     )
     published = run("--db", str(database.path), "publish", str(lake), **nowhere)
     assert published.code == 0, published.err
-    assert set(names(lake)) == set(NAMES)
+    assert set(names(lake)) == {PUBLISHED, *(table.name for table in layout.tables())}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 import exporter
-from exporter.publish import run as publishing
 from exporter.store.check import check
 from exporter.store.database import Database
 from exporter.store.migrate import upgrade_locked
 from exporter.store.view_files import views
+from tests.support import lakes
 
 
 def make_views_differ(path: Path) -> None:
@@ -71,8 +70,8 @@ def test_reports_and_published_tables_use_the_views_of_this_version(
     make_views_differ(filled.path)
     found = exporter.report(filled.path, "warm-pool-chains", since="365d")
     assert (found.columns, found.rows) == (wanted.columns, wanted.rows)
-    done = publishing.publish(filled, tmp_path / "lake", retention=timedelta(days=7))
-    assert {each.name: each.rows for each in done}["training_job_costs"] == 6
+    done = lakes.write(filled, tmp_path / "lake")
+    assert {each.name: each.rows for each in done.tables}["training_job_costs"] == 6
 
 
 def test_an_upgrade_installs_the_views_of_this_version(with_other_views: Database) -> None:

