@@ -1,17 +1,19 @@
 """Measures every report over a big lake: `python -m benchmarks.lake --keep FOLDER [--copies 60]`.
 
 The benchmark publishes the file of `benchmarks.reports`, a year of jobs, and multiplies the lake:
-each copy has accounts, ARNs and identities of its own, so that it joins and counts as real jobs
-do. The daily costs have `--copies` copies, the other tables `--others`, so that the disk is enough.
-Then it runs each report with its default period by `--lake` in a process of its own. It prints the
-seconds of the call and its CPU seconds, the peak memory of the process, the files that it opened,
-and the megabytes that it read of those that the lake has.
+each copy has accounts of its own. In the newest months it has ARNs and identities of its own as
+well, so that it joins and counts as real jobs do; older months are copied as they are, because no
+report of a default period opens them. The daily costs have `--copies` copies, the other tables
+`--others`, so that the disk is enough. Then it runs each report with its default period by `--lake`
+in a process of its own. It prints the seconds of the call and its CPU seconds, the peak memory of
+the process, the files that it opened, and the megabytes that it read.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -33,6 +35,8 @@ from exporter.store.database import Database
 
 COMMAND = (sys.executable, "-m", "benchmarks.lake")
 MEASURED = "daily_costs"
+#: Months that are written anew in each copy: what default periods read, and the months before.
+RECENT = 4
 #: Columns that name a job, with what they are in a copy.
 _RENAMED = {
     "job_id": "unhex(md5(hex(job_id) || '{copy}'))",
@@ -85,31 +89,53 @@ def multiply(folder: Path, partitions: tuple[str, ...], copies: int) -> None:
     """Add copies of a table's rows as further accounts, in one commit."""
     table = DeltaTable(folder)
     names = [field.name for field in table.schema().fields]
-    files = ", ".join(f"'{path}'" for path in table.file_uris())
-    if not files:
-        return
+    paths = [Path(uri).relative_to(folder) for uri in table.file_uris()]
+    months = sorted({part for path in paths for part in path.parts if part.startswith("month=")})
+    old = set(months[:-RECENT])
+    recent = [path for path in paths if old.isdisjoint(path.parts)]
+    for path in paths:
+        # The prices have no account.
+        if not old.isdisjoint(path.parts) and "account_id=all" not in path.parts:
+            for copy in range(1, copies):
+                duplicate(folder, path, copy)
+    if recent:
+        rewrite(folder, recent, names, partitions, copies)
+    made = sorted(folder.rglob("copy*.parquet"))
+    actions: list[AddAction | RemoveAction] = [added(folder, path) for path in made]
+    table.create_write_transaction(actions, "append", table.schema(), list(partitions))
+
+
+def duplicate(folder: Path, path: Path, copy: int) -> None:
+    """Copy a file to a further account."""
+    account, *others = path.parts
+    number = int(account.removeprefix("account_id=")) + copy
+    target = folder.joinpath(f"account_id={number:012}", *others[:-1], f"copy{copy}-{path.name}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / path, target)
+
+
+def rewrite(
+    folder: Path, paths: list[Path], names: list[str], partitions: tuple[str, ...], copies: int
+) -> None:
+    """Write the rows of files to further accounts, with identities of their own."""
+    files = ", ".join(f"'{folder / path}'" for path in paths)
+    kinds = ", ".join(f"{name}: VARCHAR" for name in partitions)
+    source = f"read_parquet([{files}], hive_types = {{{kinds}}})"
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
-        kinds = ", ".join(f"{name}: VARCHAR" for name in partitions)
-        source = f"read_parquet([{files}], hive_types = {{{kinds}}})"
-        keys = ", ".join(partitions)
         for copy in range(1, copies):
-            account = f"CAST(CAST(account_id AS BIGINT) + {copy} AS VARCHAR)"
+            account = f"lpad(CAST(CAST(account_id AS BIGINT) + {copy} AS VARCHAR), 12, '0')"
             listed = ", ".join(
                 f"{_RENAMED[name].format(copy=copy, account=account)} AS {name}"
                 if name in _RENAMED
                 else name
                 for name in names
             )
-            # The prices have no account.
             connection.execute(
                 f"COPY (SELECT {listed} FROM {source} WHERE account_id <> 'all') TO '{folder}' "  # noqa: S608 - our own names
-                f"(FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({keys}), APPEND, "
-                f"FILENAME_PATTERN 'copy{copy}-{{uuid}}', ROW_GROUP_SIZE 100000)"
+                f"(FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({', '.join(partitions)}), "
+                f"APPEND, FILENAME_PATTERN 'copy{copy}-{{uuid}}', ROW_GROUP_SIZE 100000)"
             )
-    paths = sorted(folder.rglob("copy*.parquet"))
-    actions: list[AddAction | RemoveAction] = [added(folder, path) for path in paths]
-    table.create_write_transaction(actions, "append", table.schema(), list(partitions))
 
 
 def added(folder: Path, path: Path) -> AddAction:

@@ -408,6 +408,7 @@ _DAYS: Final = (
     "reused_by_job",
     "is_deleted",
     "retained_seconds",
+    "had_pool",
     "keep_alive_seconds",
     "is_over",
     "from_time",

@@ -22,6 +22,7 @@ from exporter.reports.periods import Period
 from exporter.store.database import Database
 from exporter.store.schema import metadata
 from exporter.store.view_files import views
+from exporter.web import figures, page
 from tests.support.published import NOW, OTHER, Published, publish
 
 Command = Callable[..., tuple[int, str, str]]
@@ -337,3 +338,12 @@ def test_a_lake_in_s3_is_read_alike(
     code, _, err = command("query", "SELECT 1", "--lake", "s3://lakes/team")
     assert code == 7
     assert "Cannot read the lake" in err
+
+
+def test_the_dashboard_is_the_same(published: Published) -> None:
+    period = Period(NOW.date().replace(month=8, day=1), NOW.date().replace(month=12, day=1))
+    with published.file.reading() as file, reading.lake(str(published.lake)).reading() as lake:
+        over_file, over_lake = (
+            page.render(figures.read(each, period, NOW)) for each in (file, lake)
+        )
+    assert over_lake == over_file
