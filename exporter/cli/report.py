@@ -175,6 +175,8 @@ def report(
     wanted = _without_unsupported_defaults(ctx, chosen, wanted)
     request = _request(app, chosen, wanted, argument)
     if wanted.sql:
+        if wanted.remote is not None:
+            raise UsageError("--sql prints the SQL of DuckDB: leave out --remote.")
         if "notify" in _flags(ctx):
             raise UsageError("--sql runs no report, so --notify has nothing to send.")
         _print_sql(chosen, request, wanted.basis, output)

@@ -252,8 +252,16 @@ def _replayed(row: Row) -> list[Job]:
     )
     numbers = {job[0]: number for number, job in enumerate(jobs)}
     return [
-        Job(numbers[key], *settings, instances or 0, numbers.get(taker, -1) if had_pool else None)
-        for key, *settings, instances, had_pool, taker in jobs
+        Job(
+            number=numbers[key],
+            specification=specification,
+            created=created,
+            ended=ended,
+            keep_alive=keep_alive,
+            instances=count or 0,
+            taken_by=numbers.get(taker, -1) if had_pool else None,
+        )
+        for key, specification, created, ended, keep_alive, count, had_pool, taker in jobs
     ]
 
 

@@ -1,6 +1,8 @@
 """Every report, with every option, gives the same rows and notes on a server as over a file.
 
-The server is Sail in cluster mode. `make spark` does the same on Spark with two worker processes.
+The server is Sail as a cluster. Here each report runs with its default period and, if it groups,
+with every dimension. `python -m tests.spark.compare sail --all` runs all periods as well, and `make
+spark` does the same on Spark with two worker processes.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
+from exporter.cli import main
 from exporter.publish import reading
 from exporter.publish.spark import remote
 from exporter.reports.catalogue import Report, catalogue
@@ -40,5 +43,63 @@ def both(published: Published, server: str) -> Iterator[Both]:
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
 def test_a_report_is_the_same(report: Report, both: Both) -> None:
     file, lake = both
-    for request in requests(report, file):
+    every = list(requests(report, file))
+    grouped = [each for each in every if len(each.by) > 1]
+    for request in (every[0], *grouped):
         assert found(lake, report, request) == found(file, report, request), request
+
+
+def test_the_command_prints_what_it_prints_for_the_file(
+    published: Published, server: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wanted = ("report", "warm-pool-cost", "--by", "tag:Project", "--format", "json")
+    period = ("--since", "2026-10-01T00:00:00Z", "--until", "2026-11-10T00:00:00Z")
+    over_lake = ("--lake", str(published.lake), "--remote", server)
+    printed = []
+    for source in (("--db", str(published.file.path), *wanted), (*wanted, *over_lake)):
+        assert main([*source, *period]) == 0
+        out, err = capfd.readouterr()
+        assert err == ""
+        printed.append(out)
+    assert printed[0] == printed[1]
+
+
+def test_a_job_that_is_not_there_has_neighbours(
+    published: Published, server: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with published.file.reading() as file:
+        name = file.exec_driver_sql("SELECT min(training_job_name) FROM training_jobs").scalar_one()
+    over_lake = ("--lake", str(published.lake), "--remote", server)
+    assert main(["report", "job-history", f"{name}x", *over_lake]) == 2
+    _, err = capfd.readouterr()
+    assert f"Nearest: {name}" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--remote", "sc://127.0.0.1:1"], 2, "--remote needs --lake URI"),
+        (["--remote", "http://127.0.0.1:1", "--lake"], 2, "--remote takes the URI of"),
+        (
+            ["--remote", "sc://127.0.0.1:1/;token=hush", "--lake"],
+            7,
+            "cannot be reached",
+        ),
+        (["--remote", "sc://127.0.0.1:1", "--basis", "list", "--lake"], 2, "--basis list needs"),
+        (["--remote", "sc://127.0.0.1:1", "--sql", "--lake"], 2, "--sql prints the SQL of DuckDB"),
+    ],
+)
+def test_what_cannot_run_ends_with_its_exit_code(
+    published: Published,
+    options: list[str],
+    code: int,
+    said: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    lake = [str(published.lake)] if options[-1] == "--lake" else []
+    assert main(["report", "coverage", *options, *lake]) == code
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert said in err
+    assert len(err.splitlines()) == 1
+    assert "hush" not in err

@@ -15,6 +15,7 @@ from exporter.reports import running
 from exporter.reports.catalogue import Report, catalogue
 from exporter.reports.periods import Period
 from exporter.reports.result import Result
+from exporter.reports.source import Source
 from tests.support.published import NOW, Published
 
 REPORTS = list(catalogue().values())
@@ -70,7 +71,7 @@ def requests(report: Report, connection: sa.Connection) -> Iterator[running.Requ
         yield replace(first, params={"top": "2"})
 
 
-def found(connection: sa.Connection, report: Report, request: running.Request) -> Result:
+def found(connection: Source, report: Report, request: running.Request) -> Result:
     result = running.run(connection, report, request)
     return replace(result, rows=[tuple(row) for row in result.rows])
 

@@ -13,7 +13,7 @@ from typing import Final
 from exporter.extras import extra
 from exporter.store.view_files import compose
 
-with extra("spark", "report --remote"):
+with extra("spark", "report"):
     from sqlglot import exp
     from sqlglot.transforms import eliminate_qualify, eliminate_window_clause
 
@@ -87,7 +87,7 @@ def spark_type(kind: exp.DataType) -> str:
     raise UnknownConstruct(f"the type {kind.sql('duckdb')}")
 
 
-def replaced(tree: exp.Expr) -> exp.Expr:
+def replaced(tree: exp.Select) -> exp.Select:
     """Return a qualified and typed query with Spark's constructs.
 
     Raises:
@@ -99,10 +99,10 @@ def replaced(tree: exp.Expr) -> exp.Expr:
         if new is not node:
             if new.type is None:
                 new.type = node.type
-            if node is tree:
-                tree = new
-            else:
+            if node is not tree:
                 node.replace(new)
+            elif isinstance(new, exp.Select):
+                tree = new
     return tree
 
 
@@ -130,6 +130,11 @@ def _expr(value: exp.Expr | str | int) -> exp.Expr:
     return exp.Literal.string(value) if isinstance(value, str) else exp.Literal.number(value)
 
 
+def _typed(node: exp.Expr, kind: str) -> exp.Expr:
+    node.type = exp.DataType.build(kind, dialect="duckdb")
+    return node
+
+
 def _cast(node: exp.Expr, kind: str) -> exp.Expr:
     return exp.Cast(this=node, to=exp.DataType.build(kind, dialect="spark"))
 
@@ -153,7 +158,6 @@ def _seconds(node: exp.Expr) -> exp.Expr:
 
 def _casting(node: exp.Cast) -> exp.Expr:
     source, to = node.this, node.to
-    name = "TRY_CAST" if isinstance(node, exp.TryCast) else "CAST"
     if to.this in INTEGERS and not isinstance(source, exp.Null):
         kind = _known(source, "a cast")
         # DuckDB rounds, and Spark truncates.
@@ -164,11 +168,11 @@ def _casting(node: exp.Cast) -> exp.Expr:
     if to.this in _TEXTS and not isinstance(source, exp.Null):
         kind = _known(source, "a cast to text")
         if kind in _TEXTS:
-            return source
+            text: exp.Expr = node.this
+            return text
         if kind not in INTEGERS | {exp.DType.DECIMAL}:
             raise UnknownConstruct(f"text of {kind.value}")
-    made = exp.TryCast if name == "TRY_CAST" else exp.Cast
-    new = made(this=source, to=exp.DataType.build(spark_type(to), dialect="spark"))
+    new = type(node)(this=source, to=exp.DataType.build(spark_type(to), dialect="spark"))
     new.type = to
     return new
 
@@ -205,33 +209,30 @@ def _sum(node: exp.Sum) -> exp.Expr:
 def _moved(node: exp.Add | exp.Sub) -> exp.Expr:
     """+ and − of times; numbers stay."""
     left, right = node.left, node.right
-    sign = 1 if isinstance(node, exp.Add) else -1
     if isinstance(right, exp.Anonymous) and right.name == "to_seconds":
         micros = _call("unix_micros", left)
-        made = _call("timestamp_micros", type(node)(this=micros, expression=right.expressions[0]))
-        made.type = exp.DataType.build("timestamptz")
-        return made
+        sum_ = type(node)(this=micros, expression=right.expressions[0])
+        return _typed(_call("timestamp_micros", sum_), "timestamptz")
     if isinstance(right, exp.Interval):
         if _known(left, "a time") is exp.DType.DATE:
             left = _cast(left, "TIMESTAMP")
-        made = type(node)(this=left, expression=right)
-        made.type = exp.DataType.build("timestamptz")
-        return made
+        return _typed(type(node)(this=left, expression=right), "timestamptz")
     if _is(left, {exp.DType.DATE}):
-        if _is(right, {exp.DType.DATE}) and sign < 0:
-            made = _cast(_call("datediff", left, right), "BIGINT")
-            made.type = exp.DataType.build("bigint")
-            return made
-        if _is(right, INTEGERS):
-            number = right if sign > 0 else exp.Neg(this=exp.Paren(this=right))
-            made = _call("date_add", left, _cast(number, "INT"))
-            made.type = exp.DataType.build("date")
-            return made
-        raise UnknownConstruct("+ or − of a date and something else")
-    for side in (left, right):
-        if _is(side, TIMESTAMPS):
-            raise UnknownConstruct(f"− of times ({node.sql('duckdb')[:80]}); subtract epoch()")
+        return _moved_day(node)
+    if _is(left, TIMESTAMPS) or _is(right, TIMESTAMPS):
+        raise UnknownConstruct(f"− of times ({node.sql('duckdb')[:80]}); subtract epoch()")
     return node
+
+
+def _moved_day(node: exp.Add | exp.Sub) -> exp.Expr:
+    """A date − a date, in days, or a date ± days."""
+    left, right = node.left, node.right
+    if _is(right, {exp.DType.DATE}) and isinstance(node, exp.Sub):
+        return _typed(_cast(_call("datediff", left, right), "BIGINT"), "bigint")
+    if not _is(right, INTEGERS):
+        raise UnknownConstruct("+ or − of a date and something else")
+    days = exp.Neg(this=exp.Paren(this=right)) if isinstance(node, exp.Sub) else right
+    return _typed(_call("date_add", left, _cast(days, "INT")), "date")
 
 
 def _to_seconds(node: exp.Anonymous) -> exp.Expr:
@@ -351,7 +352,8 @@ def _quantile(node: exp.PercentileDisc, where: exp.Expr | None) -> exp.Expr:
 def _at_utc(node: exp.AtTimeZone) -> exp.Expr:
     if node.args["zone"].name != "UTC":
         raise UnknownConstruct("AT TIME ZONE of another zone than UTC")
-    return node.this
+    moment: exp.Expr = node.this
+    return moment
 
 
 def _month(node: exp.TimestampTrunc) -> exp.Expr:
@@ -369,7 +371,7 @@ def _year_and_month(node: exp.TimeToStr) -> exp.Expr:
 
 
 def _structured(node: exp.FromJson) -> exp.Expr:
-    """from_json of a list of objects. Times are parsed as texts: engines differ in their formats."""
+    """from_json of a list of objects; times are read as texts, since engines differ in formats."""
     fields = json.loads(node.expression.name)
     if not (isinstance(fields, list) and len(fields) == 1 and isinstance(fields[0], dict)):
         raise UnknownConstruct("from_json of other than a list of objects")
@@ -395,7 +397,7 @@ def _json_value(node: exp.JSONExtractScalar) -> exp.Expr:
     """json_extract_string(object, '/key'): the value of one key, whatever is in its name."""
     path = node.expression
     if isinstance(path, exp.JSONPath):
-        root, *steps = path.expressions
+        _, *steps = path.expressions
         match steps:
             case [
                 exp.JSONPathSubscript(this=exp.JSONPathWildcard()),
@@ -422,17 +424,11 @@ def _replaced_once(node: exp.RegexpReplace) -> exp.Expr:
 
 def _grouping(node: exp.Grouping) -> exp.Expr:
     """grouping(a, b): Spark's grouping takes one column."""
-    made: exp.Expr | None = None
-    for column in node.expressions:
-        one = _cast(_call("grouping", column), "BIGINT")
-        made = (
-            one
-            if made is None
-            else exp.Add(
-                this=exp.Mul(this=exp.Paren(this=made), expression=_expr(2)), expression=one
-            )
-        )
-    assert made is not None
+    first, *others = (_cast(_call("grouping", column), "BIGINT") for column in node.expressions)
+    made: exp.Expr = first
+    for one in others:
+        doubled = exp.Mul(this=exp.Paren(this=made), expression=_expr(2))
+        made = exp.Add(this=doubled, expression=one)
     return exp.Paren(this=made)
 
 
@@ -442,7 +438,7 @@ def _one_number(node: exp.Anonymous) -> exp.Expr:
 
 
 def _different(node: exp.NullSafeNEQ) -> exp.Expr:
-    """IS DISTINCT FROM; rows are compared field by field, because not every engine compares them."""
+    """IS DISTINCT FROM; rows are compared by field, because not every engine compares them."""
     left, right = node.this, node.expression
     pairs = [(left, right)]
     if isinstance(left, exp.Window) and _is_row(left.this.this) and _is_row(right):
@@ -455,6 +451,11 @@ def _different(node: exp.NullSafeNEQ) -> exp.Expr:
         *(exp.Paren(this=exp.NullSafeEQ(this=one, expression=other)) for one, other in pairs)
     )
     return exp.Paren(this=exp.Not(this=exp.Paren(this=equal)))
+
+
+def _padded(node: exp.Pad) -> exp.Expr:
+    name = "lpad" if node.args.get("is_left") else "rpad"
+    return _call(name, node.this, node.expression, node.args["fill_pattern"])
 
 
 def _is_row(node: exp.Expr) -> bool:
@@ -496,11 +497,8 @@ def _slice(node: exp.Anonymous) -> exp.Expr:
 def _select(node: exp.Select) -> exp.Expr:
     if node.args.get("with_"):
         raise UnknownConstruct("WITH in a subquery")
-    if node.args.get("windows"):
-        node = eliminate_window_clause(node)
-    if node.args.get("qualify"):
-        return eliminate_qualify(node)
-    return node
+    made: exp.Expr = eliminate_window_clause(node) if node.args.get("windows") else node
+    return eliminate_qualify(made) if made.args.get("qualify") else made
 
 
 def _renamed(name: str) -> Callable[[exp.Expr], exp.Expr]:
@@ -562,9 +560,8 @@ def _grouped(node: exp.Group) -> exp.Expr:
     """GROUP BY ALL: by every column of the select list that adds nothing up."""
     if not node.args.get("all"):
         return node
-    select = node.parent
-    assert isinstance(select, exp.Select)
-    keys = [each.unalias() for each in select.selects]
+    selects = node.parent_select.selects if node.parent_select is not None else []
+    keys = [each.unalias() for each in selects]
     return exp.Group(expressions=[key.copy() for key in keys if not _adds_up(key)])
 
 
@@ -652,6 +649,7 @@ _RULES: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
     exp.LogicalOr: _renamed("bool_or"),
     exp.MD5: _renamed("md5"),
     exp.NullSafeNEQ: _different,
+    exp.Pad: _padded,
     exp.PercentileDisc: _aggregate,
     exp.RegexpExtract: lambda node: _call(
         "regexp_extract", node.this, node.expression, node.args["group"]

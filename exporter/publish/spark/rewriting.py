@@ -8,7 +8,7 @@ Spark. `python -m tests.spark.queries` (in `make lint`) rewrites every query wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,10 +17,10 @@ import duckdb
 from exporter.errors import UsageError
 from exporter.extras import extra
 from exporter.publish.spark import constructs
-from exporter.publish.spark.distinct import in_two_levels
+from exporter.publish.spark.distinct import Unsplittable, in_two_levels
 from exporter.publish.spark.planner import Columns, Planner
 
-with extra("spark", "report --remote"):
+with extra("spark", "report"):
     from sqlglot import exp, parse_one
     from sqlglot.errors import SqlglotError
     from sqlglot.optimizer.annotate_types import annotate_types
@@ -32,16 +32,23 @@ with extra("spark", "report --remote"):
 _IN_LAKE: Final = {"pool_member": "pool_members"}
 
 
+#: The prefix of what a statement reads several times.
+SHARED: Final = "shared_"
+
+
 @dataclass(frozen=True)
 class Rewritten:
     """A statement for Spark.
 
     Attributes:
+        shared: Name and text of what it reads several times, in order: each reads those before it
+            by their names.
         sql: Its text.
         columns: Name and DuckDB's type of each column of the result.
         tables: The relations that it reads.
     """
 
+    shared: tuple[tuple[str, str], ...]
     sql: str
     columns: Columns
     tables: frozenset[str]
@@ -76,13 +83,23 @@ def _rewritten(tree: exp.Expr, planner: Planner) -> Rewritten:
     ctes = _take_ctes(tree)
     queries = [tree, *(cte.this for cte in ctes)]
     tables = {table.name for query in queries for table in query.find_all(exp.Table)}
-    written = []
+    written: list[str] = []
+    shared = []
     for cte in ctes:
         found = planner.columns_of(cte.this.sql("duckdb"))
-        written.append(f"{_name(cte.alias)} AS (\n{_query(cte.this, planner, found)}\n)")
+        body = _query(cte.this, planner, found)
+        if cte.args.get("materialized"):
+            name = SHARED + cte.alias
+            shared.append((name, _with(written, body)))
+            body = f"SELECT * FROM {_name(name)}"  # noqa: S608 - our own names
+        written.append(f"{_name(cte.alias)} AS (\n{body}\n)")
         planner.add(cte.alias, found)
-    head = "WITH\n" + ",\n".join(written) + "\n" if written else ""
-    return Rewritten(head + _query(tree, planner, columns), columns, frozenset(tables & relations))
+    sql = _with(written, _query(tree, planner, columns))
+    return Rewritten(tuple(shared), sql, columns, frozenset(tables & relations))
+
+
+def _with(ctes: Collection[str], sql: str) -> str:
+    return "WITH\n" + ",\n".join(ctes) + f"\n{sql}" if ctes else sql
 
 
 def parse(sql: str) -> exp.Expr:
@@ -144,27 +161,36 @@ def _query(tree: exp.Expr, planner: Planner, columns: Columns) -> str:
     """Return a query without CTEs as text for Spark, with these columns in this order."""
     if isinstance(tree, exp.Union):
         return _union(tree, planner, columns)
-    select = _select(tree, planner)
-    for item, kind in zip(select.selects, columns.values(), strict=True):
-        # Engines differ in the type of a sum, a product and a CASE of decimals.
-        if kind.startswith("DECIMAL") and not isinstance(item.unalias(), exp.Column):
-            typed = exp.cast(item.unalias(), kind, dialect="duckdb")
-            item.replace(exp.alias_(typed, item.alias, quoted=True))
-    return select.sql("spark", pretty=True)
+    return _select(tree, planner, columns).sql("spark", pretty=True)
 
 
-def _select(tree: exp.Expr, planner: Planner) -> exp.Expr:
+def _select(tree: exp.Expr, planner: Planner, columns: Columns | None = None) -> exp.Select:
     if nested := next((u for u in tree.find_all(exp.SetOperation) if u.args.get("by_name")), None):
         raise constructs.UnknownConstruct(f"UNION BY NAME in a subquery ({nested.sql()[:60]})")
+    if not isinstance(tree, exp.Select):
+        raise constructs.UnknownConstruct(type(tree).__name__)
     read = {table.name for table in tree.find_all(exp.Table)}
     schema = MappingSchema(
         {name: planner.tables[name] for name in read & planner.tables.keys()}, dialect="duckdb"
     )
-    # No names for catalog and schema: the server's temporary views have none.
     _write_out_asof_joins(tree, planner)
-    tree = qualify(tree, dialect="duckdb", schema=schema)
-    tree = annotate_types(tree, schema=schema, dialect="duckdb")
-    return constructs.replaced(in_two_levels(tree))
+    select = qualify(tree, dialect="duckdb", schema=schema)
+    select = annotate_types(select, schema=schema, dialect="duckdb")
+    if columns is not None:
+        _fix_decimals(select, columns)
+    try:
+        return constructs.replaced(in_two_levels(select))
+    except Unsplittable as error:
+        raise constructs.UnknownConstruct(str(error)) from error
+
+
+def _fix_decimals(select: exp.Select, columns: Columns) -> None:
+    """Cast what a select computes in decimals: engines differ in the type of a sum or a CASE."""
+    for item, kind in zip(select.selects, columns.values(), strict=True):
+        if kind.startswith("DECIMAL") and not isinstance(item.unalias(), exp.Column):
+            typed = exp.cast(item.unalias().copy(), kind, dialect="duckdb")
+            typed.type = exp.DataType.build(kind, dialect="duckdb")
+            item.replace(exp.alias_(typed, item.alias, quoted=True))
 
 
 def _union(tree: exp.Union, planner: Planner, columns: Columns) -> str:
@@ -184,13 +210,14 @@ def _union(tree: exp.Union, planner: Planner, columns: Columns) -> str:
         wanted = ", ".join(
             _converted(name, types.get(name), kind) for name, kind in columns.items()
         )
-        branches.append(f"SELECT {wanted} FROM (\n{select.sql('spark', pretty=True)}\n) AS branch")
+        text = select.sql("spark", pretty=True)
+        branches.append(f"SELECT {wanted} FROM (\n{text}\n) AS branch")  # noqa: S608 - our own
     united = ("\nUNION\n" if tree.args.get("distinct") else "\nUNION ALL\n").join(branches)
     if (order := tree.args.get("order")) is None:
         return united
     if strange := [each for each in order.expressions if not isinstance(each.this, exp.Column)]:
         raise constructs.UnknownConstruct(f"a union in the order of {strange[0].sql()}")
-    return f"SELECT * FROM (\n{united}\n) AS united {order.sql('spark')}"
+    return f"SELECT * FROM (\n{united}\n) AS united {order.sql('spark')}"  # noqa: S608 - our own
 
 
 def _converted(name: str, found: str | None, wanted: str) -> str:
