@@ -116,7 +116,7 @@ summed AS (
 )
 
 SELECT summed.* REPLACE (
-    CASE WHEN minutes_bought > 0 THEN CAST(pool_usd AS DOUBLE) / minutes_bought END
+    CASE WHEN minutes_bought > 0 THEN round(CAST(pool_usd AS DOUBLE) / minutes_bought, 9) END
         AS usd_per_minute
 )
 FROM summed

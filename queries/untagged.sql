@@ -47,8 +47,11 @@ grouped AS (
 )
 
 SELECT grouped.* EXCLUDE (any_cost_usd) REPLACE (
-    CAST(cost_usd AS DOUBLE)
-        / nullif(CAST(max(any_cost_usd) FILTER (WHERE is_total) OVER () AS DOUBLE), 0) AS share,
+    round(
+        CAST(cost_usd AS DOUBLE)
+        / nullif(CAST(max(any_cost_usd) FILTER (WHERE is_total) OVER () AS DOUBLE), 0),
+        9
+    ) AS share,
     CASE WHEN NOT is_total THEN roles END AS roles
 )
 FROM grouped

@@ -51,9 +51,12 @@ SELECT
     ) AS other_currencies,
     count(DISTINCT CASE WHEN is_pool AND cost_usd IS NULL THEN job END) AS unpriced_jobs,
     sum(any_cost_usd) FILTER (WHERE NOT is_pool) AS training_usd,
-    CAST(sum(cost_usd) AS DOUBLE)
-        / nullif(CAST(sum(any_cost_usd) FILTER (WHERE NOT is_pool) AS DOUBLE), 0)
-        AS times_training/*notes*/ /*end*/
+    -- Rounded, ratios are the same in every engine.
+    round(
+        CAST(sum(cost_usd) AS DOUBLE)
+        / nullif(CAST(sum(any_cost_usd) FILTER (WHERE NOT is_pool) AS DOUBLE), 0),
+        9
+    ) AS times_training/*notes*/ /*end*/
 FROM costs
 GROUP BY GROUPING SETS ((/*names*/ month, instance_type /*end*/), ())
 -- A row without a pool is there to compare with: it says nothing if its training has no cost.

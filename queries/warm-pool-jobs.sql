@@ -55,7 +55,8 @@ shown AS (
     -- The creation time lets DuckDB skip the files of other months.
     INNER JOIN training_jobs AS job
         ON most_expensive.job_id = job.rowid AND most_expensive.creation_time = job.creation_time
-    ORDER BY most_expensive.cost_usd DESC NULLS LAST, job.training_job_name, job.creation_time
+    ORDER BY most_expensive.cost_usd DESC NULLS LAST, job.training_job_name, job.creation_time,
+        job.training_job_arn
     LIMIT :top
 ),
 
@@ -70,7 +71,8 @@ every_pool AS (
 SELECT
     FALSE AS is_total,
     shown.job, shown.family, shown.instance_type, shown.instance_hours, shown.cost_usd,
-    CAST(shown.cost_usd AS DOUBLE) / nullif(CAST(every_pool.all_usd AS DOUBLE), 0) AS share,
+    round(CAST(shown.cost_usd AS DOUBLE) / nullif(CAST(every_pool.all_usd AS DOUBLE), 0), 9)
+        AS share,
     shown.training_usd,
     shown.warm_pool_status AS pool,
     /*part retained_seconds*/ AS idle_seconds,
@@ -86,8 +88,11 @@ SELECT
     count(*) || ' of ' || any_value(every_pool.pools) AS job,
     sum(shown.instance_hours) AS instance_hours,
     sum(shown.cost_usd) AS cost_usd,
-    CAST(sum(shown.cost_usd) AS DOUBLE) / nullif(CAST(any_value(every_pool.all_usd) AS DOUBLE), 0)
-        AS share,
+    round(
+        CAST(sum(shown.cost_usd) AS DOUBLE)
+        / nullif(CAST(any_value(every_pool.all_usd) AS DOUBLE), 0),
+        9
+    ) AS share,
     sum(shown.training_usd) AS training_usd
     /*notes*/ /*end*/
 FROM shown

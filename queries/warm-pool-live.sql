@@ -81,4 +81,4 @@ SELECT
     sum(accrued_usd) AS accrued_usd
     /*notes*/ /*end*/
 FROM live
-ORDER BY is_total, usd_per_hour DESC NULLS LAST, job;
+ORDER BY is_total, usd_per_hour DESC NULLS LAST, job, account_id, region;

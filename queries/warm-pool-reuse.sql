@@ -77,7 +77,7 @@ SELECT
         END AS BIGINT
     ) AS median_keep_alive_seconds,
     sum(cost_usd) AS cost_usd,
-    CAST(sum(cost_usd) AS DOUBLE) / nullif(reused, 0) AS usd_per_reuse,
+    round(CAST(sum(cost_usd) AS DOUBLE) / nullif(reused, 0), 9) AS usd_per_reuse,
     count(DISTINCT CASE WHEN cost_usd IS NULL THEN job END) AS unpriced_jobs
     /*notes*/ /*end*/
 FROM costs

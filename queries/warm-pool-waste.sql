@@ -41,8 +41,11 @@ SELECT
     count(DISTINCT CASE WHEN is_wasted THEN job END) AS wasted_pools,
     sum(instance_hours) FILTER (WHERE is_wasted) AS wasted_hours,
     sum(cost_usd) AS wasted_usd,
-    CAST(CASE WHEN bool_or(is_wasted) THEN sum(cost_usd) ELSE 0 END AS DOUBLE)
-        / nullif(CAST(sum(any_cost_usd) AS DOUBLE), 0) AS wasted_share,
+    round(
+        CAST(CASE WHEN bool_or(is_wasted) THEN sum(cost_usd) ELSE 0 END AS DOUBLE)
+        / nullif(CAST(sum(any_cost_usd) AS DOUBLE), 0),
+        9
+    ) AS wasted_share,
     sum(any_cost_usd) FILTER (WHERE NOT is_wasted) AS reused_usd,
     count(DISTINCT CASE WHEN is_wasted AND cost_usd IS NULL THEN job END) AS unpriced_jobs
     /*notes*/ /*end*/

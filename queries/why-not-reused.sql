@@ -64,7 +64,8 @@ shown AS (
         *,
         CAST(epoch(pool_ended_at) - epoch(pool_started_at) AS BIGINT) AS idle_seconds
     FROM priced
-    ORDER BY cost_usd DESC NULLS LAST, training_job_name, pool_started_at
+    ORDER BY cost_usd DESC NULLS LAST, training_job_name, pool_started_at,
+        account_id, region
     LIMIT :top
 ),
 
@@ -294,4 +295,4 @@ SELECT
     (SELECT sum(cost_usd) FROM shown) AS cost_usd
     /*notes*/ /*end*/
 FROM priced
-ORDER BY is_total, cost_usd DESC NULLS LAST, job;
+ORDER BY is_total, cost_usd DESC NULLS LAST, job, next_job, came_after_seconds;

@@ -43,7 +43,7 @@ def test_it_exits_2_and_writes_nothing(
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    needs = "--lake" if "--lake" in command else command[0]
+    needs = next((name for name in ("--remote", "--lake") if name in command), command[0])
     assert done.stderr == (
         f"sagemaker-exporter: `{needs}` needs the extra '{extra}'. "
         f"In a checkout: pipx install --force '.[{extra}]'. README has other ways.\n"

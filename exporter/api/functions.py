@@ -470,8 +470,9 @@ def dashboard(
         output: The HTML file to write. If an error occurs, an existing file stays as it was.
         since: First UTC day; None = the last 12 calendar months, including this one.
         until: End date, UTC, exclusive.
-        minute_usd: What one minute of startup time is worth to you, in USD. With it, the page
-            suggests keep-alive periods.
+        minute_usd: What one minute of startup time is worth to you, in USD; None = as in
+            keep-alive-advice.
+        lake: Read this lake in place of the file: a folder, or `s3://BUCKET/PATH`.
 
     Returns:
         The path of the file.

@@ -30,7 +30,8 @@ def write(
         path: The HTML file; None = standard output.
         since: A time on the first day; None = the last 12 calendar months.
         until: The end date, exclusive.
-        minute_usd: What one minute of startup time is worth, in USD; None = no suggestions.
+        minute_usd: What one minute of startup time is worth, in USD; None = as in
+            keep-alive-advice.
         now: The current time.
 
     Raises:

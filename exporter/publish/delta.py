@@ -32,7 +32,7 @@ from exporter.publish.layout import LAYOUT, Table
 from exporter.publish.plan import OWNER, PRICES, Claim, Entry, Partition, Scope
 from exporter.publish.storage import Place
 from exporter.sql import literal
-from exporter.store.batches import Stream, stream
+from exporter.store.batches import Batch, Stream, collected, stream
 
 with extra("lake", "publish"):
     from deltalake import (
@@ -296,7 +296,9 @@ class Lake:
         self, table: DeltaTable | None, entries: Mapping[Scope, Iterable[Entry]], writer: Writer
     ) -> None:
         values = [_values(entry) for scope in sorted(entries) for entry in entries[scope]]
-        rows = stream(_ENTRY, [{name: [row[name] for row in values] for name in _ENTRY}])
+        # In memory: the library reads with the GIL, and a stream of Python would wait for it if
+        # another thread publishes as well.
+        rows = collected(stream(_ENTRY, [{name: [row[name] for row in values] for name in _ENTRY}]))
         keys = ("account_id", "region")
         if table is None:
             comment = "What each collector has published; written by the program alone"
@@ -321,7 +323,7 @@ class Lake:
         self,
         table: DeltaTable,
         keys: tuple[str, ...],
-        rows: Stream,
+        rows: Stream | Batch,
         changed: list[Partition],
         writer: Writer,
     ) -> None:
@@ -426,15 +428,13 @@ class Lake:
                 f"Rows for {uri} belong to no partition that this publish may replace.",
                 "Nothing was changed. Please report this.",
             )
-        message = f"Cannot publish to {uri}: {_line(text)}."
         safe = "Readers still see the previous version."
+        reason = _line(text)
         if self.where.folder is not None:
-            return DatabaseError(message, safe)
+            return DatabaseError(f"Cannot publish to {uri}: {reason}.", safe)
         if any(each in text.lower() for each in _DENIED):
-            return CredentialsError(
-                message, f"{safe} Check the credentials and the policy of the bucket."
-            )
-        return ServiceError(message, f"{safe} Run publish again later.")
+            return CredentialsError(f"Cannot publish to {uri}: {reason}.", safe)
+        return ServiceError(f"Cannot publish to {uri}: {reason}.", safe)
 
 
 def _predicate(keys: tuple[str, ...], partitions: Iterable[Partition]) -> str | None:

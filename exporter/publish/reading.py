@@ -96,7 +96,8 @@ _DENIED: Final = (
     "AccessDenied",
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
-    "Token",
+    "ExpiredToken",
+    "InvalidToken",
 )
 
 Owners = Mapping[tuple[str, ...], tuple[str, int]]

@@ -150,10 +150,12 @@ WITH keys AS (
     FROM training_job_details
 )
 
-SELECT key
+SELECT
+    key,
+    count(*) AS jobs
 FROM keys
 GROUP BY key
-ORDER BY count(*) DESC, key
+ORDER BY jobs DESC, key
 """
 _KEYS_NAMED: Final = 10
 
@@ -263,26 +265,39 @@ def of_collectors(
     collectors: dict[str, list[sa.Row[Any]]] = defaultdict(list)
     for row in found:
         collectors[row.collector].append(row)
-    usual = {name: max(row.usual_seconds or 0 for row in rows) for name, rows in collectors.items()}
-    others = median(seconds for seconds in usual.values() if seconds) if any(usual.values()) else 0
+    rhythms = _rhythms(collectors)
     for name, rows in collectors.items():
         places = [
             f"{row.account_id}/{row.region}"
             for row in rows
             if account in (None, row.account_id) and region in (None, row.region)
         ]
-        times = [row.published_at for row in rows if row.published_at is not None]
-        rhythm = timedelta(seconds=usual[name] or others or _NO_RHYTHM)
-        if not places or not times:
+        silent = _silence(rows, rhythms[name], now)
+        if not places or silent is None:
             continue
-        silent = now - max(times)
-        if silent > max(SILENT_AFTER * rhythm, _SHORTEST_SILENCE):
-            more = f" and {len(places) - _PLACES:,} more" if len(places) > _PLACES else ""
-            yield Note(
-                "silent_collector",
-                f"The collector {name} ({', '.join(places[:_PLACES])}{more}) has published "
-                f"nothing for {format_age(silent)}; usually it does every {format_age(rhythm)}.",
-            )
+        more = f" and {len(places) - _PLACES:,} more" if len(places) > _PLACES else ""
+        yield Note(
+            "silent_collector",
+            f"The collector {name} ({', '.join(places[:_PLACES])}{more}) has published nothing "
+            f"for {format_age(silent)}; usually it does every {format_age(rhythms[name])}.",
+        )
+
+
+def _rhythms(collectors: Mapping[str, Sequence[sa.Row[Any]]]) -> dict[str, timedelta]:
+    """Return how often each collector publishes; as often as the others if it did so once."""
+    usual = {name: max(row.usual_seconds or 0 for row in rows) for name, rows in collectors.items()}
+    known = [seconds for seconds in usual.values() if seconds]
+    others = median(known) if known else _NO_RHYTHM
+    return {name: timedelta(seconds=seconds or others) for name, seconds in usual.items()}
+
+
+def _silence(rows: Sequence[sa.Row[Any]], rhythm: timedelta, now: datetime) -> timedelta | None:
+    """Return for how long a collector has published nothing; None = it is not silent."""
+    times = [row.published_at for row in rows if row.published_at is not None]
+    if not times:
+        return None
+    silent: timedelta = now - max(times)
+    return silent if silent > max(SILENT_AFTER * rhythm, _SHORTEST_SILENCE) else None
 
 
 def state(connection: Source) -> str:

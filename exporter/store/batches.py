@@ -99,6 +99,11 @@ def stream(types: Mapping[str, str], chunks: Iterable[Columns]) -> Stream:
     return RecordBatchReader.from_batches(schema, found)
 
 
+def collected(rows: Stream) -> Batch:
+    """Return the rows of a stream, all in memory."""
+    return Table.from_arrow(rows)
+
+
 def fetch(relation: duckdb.DuckDBPyRelation) -> Batch:
     """Return all rows of a DuckDB relation as Arrow."""
     return Table.from_arrow(relation)

@@ -23,20 +23,30 @@ from exporter.reports.periods import Period
 
 #: Stands for the families that the page does not name. No name is a text with this character.
 OTHERS: Final = "\0others"
-#: Families that the database may return, and cells that the page may hold: about 2 MB.
-FAMILIES: Final = 500
+#: Keys of the families that the page names, and cells that it may hold: about 2 MB.
+FAMILY_KEYS: Final = 500
 MOST_CELLS: Final = 20_000
 #: Jobs whose costs one statement adds up. More would take more memory.
 _JOBS_AT_ONCE: Final = 170_000
 #: Days before today that a projection may look at (projection.WEEKS).
 _DAYS: Final = timedelta(days=56)
-#: The families that the page names: those whose pools were idle longest.
+#: The families that the page names: those whose pools were idle longest, as long as they have no
+#: more than so many keys together. (A family has a key for each account, region and team.)
 _FAMILIES: Final = """
-SELECT coalesce(job_family, '')
-FROM training_jobs
-GROUP BY job_family
-ORDER BY sum(warm_pool_retained_seconds) DESC NULLS LAST, count(*) DESC, job_family
-LIMIT :most
+SELECT family
+FROM (
+    SELECT
+        coalesce(job_family, '') AS family,
+        sum(warm_pool_retained_seconds) AS idle_seconds,
+        count(*) AS jobs,
+        count(DISTINCT hash(account_id, region, team)) AS keys
+    FROM training_jobs
+    GROUP BY family
+)
+QUALIFY sum(keys) OVER (
+    ORDER BY idle_seconds DESC NULLS LAST, jobs DESC, family
+    ROWS UNBOUNDED PRECEDING
+) <= :most
 """
 
 
@@ -51,7 +61,7 @@ class Key(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What a cell adds up: amounts in 10^-12 USD, and numbers of pools and cost lines.
+    """What a cell adds up: amounts in 10^-12 USD, numbers of pools, and whether more is not known.
 
     Attributes:
         training: Known cost of training.
@@ -62,8 +72,8 @@ class Sums(NamedTuple):
         reused_pools: Pools of these that another job reused.
         carried: Pools of these that were idle in the bucket before, too.
         carried_reused: The same of `reused_pools`.
-        unknown_training: Cost lines of training without a known cost.
-        unknown_pools: Cost lines of pools without a known cost.
+        unknown_training: Above 0 if a part of the cost of training is not known.
+        unknown_pools: Above 0 if a part of the cost of pools is not known.
     """
 
     training: int = 0
@@ -109,7 +119,7 @@ def read(connection: sa.Connection, period: Period, today: date) -> Read:
         today: The current UTC day.
     """
     jobs = connection.execute(sa.text("SELECT count(*) FROM training_jobs")).scalar_one()
-    families = connection.execute(sa.text(_FAMILIES), {"most": FAMILIES}).scalars().all()
+    families = connection.execute(sa.text(_FAMILIES), {"most": FAMILY_KEYS}).scalars().all()
     cells: dict[tuple[Key, date], Sums] = {}
     figures: dict[str, Any] = {}
     for part in parts(period, 1 + jobs // _JOBS_AT_ONCE):
@@ -129,7 +139,11 @@ def read(connection: sa.Connection, period: Period, today: date) -> Read:
             )
             cells[key, row["bucket"]] = Sums(*(_whole(row[name]) for name in Sums._fields))
             figures = _added(figures, row)
-    return Read(folded(cells), figures)
+    # In any one order, so that the same figures give the same page.
+    ordered = sorted(
+        cells.items(), key=lambda cell: (cell[0][1], *(each or "" for each in cell[0][0]))
+    )
+    return Read(folded(dict(ordered)), figures)
 
 
 @cache
@@ -183,7 +197,7 @@ def folded(cells: Cells, most: int = MOST_CELLS) -> Cells:
     If that is not enough, the cheapest instance types, teams, regions and accounts do, too.
     """
     for field in ("family", "type", "team", "region", "account"):
-        kept = FAMILIES
+        kept = len({getattr(key, field) for key, _ in cells})
         while len(cells) > most and kept:
             kept //= 2
             cells = _fold(cells, field, kept)

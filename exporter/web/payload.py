@@ -6,10 +6,11 @@ are texts. Names are shown as `visible` gives them, so none can steer the page.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from exporter.reports.result import Result
 from exporter.text import visible
 from exporter.web.cells import OTHERS, Key
 from exporter.web.figures import Figures, is_change
@@ -132,7 +133,7 @@ def row_places(row: Mapping[str, Any], names: Names) -> list[Any]:
     ]
 
 
-def by_name(result: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+def by_name(result: Result) -> list[dict[str, Any]]:
     """Return the rows of a result by column name."""
     names = [column.name for column in result.columns]
     return [dict(zip(names, row, strict=True)) for row in result.rows]
@@ -165,7 +166,7 @@ def _number(number: int) -> int | str:
     return number if abs(number) < _EXACT else str(number)
 
 
-def _trimmed(numbers: Any) -> list[int | str]:  # noqa: ANN401
+def _trimmed(numbers: Iterable[int | str]) -> list[int | str]:
     """Return the numbers without the zeros at their end."""
     found = list(numbers)
     while found and not found[-1]:

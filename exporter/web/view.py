@@ -330,7 +330,7 @@ def _all_unknown(sums: Sums) -> int:
 
 
 def unknown_wasted(sums: Sums) -> int:
-    """Return the cost lines without a known cost that can be of wasted pools."""
+    """Return a number above 0 if a part of the cost of wasted pools can be not known."""
     return sums.unknown_pools if sums.pools > sums.reused_pools else 0
 
 

@@ -280,6 +280,15 @@ def test_what_is_no_lake_is_said(
     assert str(folder) in err
 
 
+def test_an_old_duckdb_is_named(
+    command: Command, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.publish.reading.duckdb.__version__", "1.5.6")
+    code, out, err = command("query", "SELECT 1", "--lake", str(published.lake))
+    assert (code, out) == (2, "")
+    assert "--lake needs DuckDB 2.0 or newer; this is 1.5.6." in err
+
+
 @pytest.fixture(scope="module")
 def bucket(published: Published) -> Iterator[dict[str, str]]:
     """The lake in S3, and the environment that leads there."""

@@ -50,8 +50,6 @@ def lake() -> Iterator[duckdb.DuckDBPyConnection]:
 def test_every_relation_and_column_of_a_report_is_in_the_lake(
     report: Report, lake: duckdb.DuckDBPyConnection
 ) -> None:
-    if report.name == "warm-pool-missing":
-        pytest.skip("It hands job_id to its replay as a number, -1 for none: no lake yet")
     for sql in statements(report):
         lake.execute(f"EXPLAIN {sql}")
 

@@ -121,7 +121,7 @@ class Cluster:
 
 
 def _read(url: str) -> list[Mapping[str, Any]]:
-    with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own server
+    with urlopen(url, timeout=60) as answer:  # noqa: S310 - our own server
         found: list[Mapping[str, Any]] = json.load(answer)
         return found
 

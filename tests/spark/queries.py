@@ -19,7 +19,7 @@ from exporter.publish.spark.rewriting import rewrite
 from exporter.reports import notes, running
 from exporter.reports.catalogue import Parameter, Report, catalogue
 from exporter.reports.dimensions import DIMENSIONS
-from exporter.reports.nearest import check_job
+from exporter.reports.nearest import check_family, check_job
 from exporter.reports.periods import Period
 
 #: A tag whose name has what SQL, JSON pointers and regular expressions treat as special.
@@ -79,8 +79,10 @@ def statements() -> Iterator[tuple[str, str]]:
             yield f"{report.name} --by {request.by} --param {dict(request.params)}", text
     small = _Statements()
     list(notes.of_prices(small))
-    with suppress(UsageError):
-        check_job(small, "it's \\a")
+    list(notes.of_groups(small, ["tag:a"]))
+    for check in (check_family, check_job):
+        with suppress(UsageError):
+            check(small, "it's \\a")
     yield from ((f"look-up {number}", text) for number, text in enumerate(small.kept))
 
 

@@ -13,12 +13,14 @@ from typing import Final
 from exporter.extras import extra
 from exporter.store.view_files import compose
 
-with extra("spark", "report"):
+with extra("spark", "--remote"):
     from sqlglot import exp
     from sqlglot.transforms import eliminate_qualify, eliminate_window_clause
 
 #: Stands for DuckDB's 'infinity'; Spark has no such timestamp.
 _FOREVER: Final = "9999-12-31 23:59:59"
+#: The type of a JSON object for Spark, whatever its keys.
+_OBJECT: Final = "MAP<STRING, STRING>"
 _MICROSECONDS: Final = 1_000_000
 INTEGERS: Final = {
     exp.DType.TINYINT,
@@ -412,7 +414,7 @@ def _json_value(node: exp.JSONExtractScalar) -> exp.Expr:
     ):
         raise UnknownConstruct(f"json_extract_string({path.sql()})")
     key = path.name[1:].replace("~1", "/").replace("~0", "~")
-    return _call("try_element_at", _call("from_json", node.this, "MAP<STRING, STRING>"), key)
+    return _call("try_element_at", _call("from_json", node.this, _OBJECT), key)
 
 
 def _replaced_once(node: exp.RegexpReplace) -> exp.Expr:
@@ -497,6 +499,8 @@ def _slice(node: exp.Anonymous) -> exp.Expr:
 def _select(node: exp.Select) -> exp.Expr:
     if node.args.get("with_"):
         raise UnknownConstruct("WITH in a subquery")
+    if (having := node.args.get("having")) and "GROUPING" in having.sql("spark").upper():
+        raise UnknownConstruct("grouping() in HAVING")
     made: exp.Expr = eliminate_window_clause(node) if node.args.get("windows") else node
     return eliminate_qualify(made) if made.args.get("qualify") else made
 
@@ -642,6 +646,7 @@ _RULES: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
         this=_call("levenshtein", node.this, node.expression)
     ),
     exp.JSONExtractScalar: _json_value,
+    exp.JSONKeys: lambda node: _call("map_keys", _call("from_json", node.this, _OBJECT)),
     exp.Length: _length,
     exp.Literal: _literal,
     exp.LastDay: _renamed("last_day"),

@@ -12,13 +12,14 @@ from typing import Final
 
 from exporter.extras import extra
 
-with extra("spark", "report"):
+with extra("spark", "--remote"):
     from sqlglot import exp
 
 _OTHERS: Final = "others"
 _COUNTS: Final = "counts"
 _WHOLE: Final = "is_whole"
 _VALUES: Final = "per_value"
+_KEPT: Final = "is_kept"
 _VALUE: Final = "counted"
 
 
@@ -112,6 +113,11 @@ def _join(
     if has_whole:
         hidden.append(exp.alias_(exp.Grouping(expressions=[keys[0].copy()]), _WHOLE))
         names = [*names, _WHOLE]
+    having = others.args.get("having")
+    if having is not None:
+        # Spark finds no grouping() in HAVING.
+        hidden.append(exp.alias_(having.this.copy(), _KEPT))
+        others.set("having", None)
     others.set("expressions", [*kept, *hidden])
     condition = exp.and_(
         exp.true(),
@@ -124,6 +130,8 @@ def _join(
     )
     made = exp.select(*shown).from_(others.subquery(_OTHERS))
     made = made.join(counted.subquery(_COUNTS), on=condition, join_type="left")
+    if having is not None:
+        made = made.where(exp.column(_KEPT, table=_OTHERS))
     for name, part in ending.items():
         made.set(name, part)
     return made

@@ -6,6 +6,7 @@ and its answers have the same names, types and values.
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import warnings
@@ -28,15 +29,15 @@ from exporter.publish.spark import constructs
 from exporter.publish.spark.planner import Columns
 from exporter.publish.spark.rewriting import Rewritten, rewrite, tables_of
 
-with extra("spark", "report"), warnings.catch_warnings():
+with extra("spark", "--remote"), warnings.catch_warnings():
     # The client warns about new versions of its own dependencies.
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
     import grpc
     from pyspark.errors import PySparkException
     from pyspark.sql.connect.client.retries import DefaultPolicy
-    from pyspark.sql.dataframe import DataFrame
     from pyspark.sql.connect.session import SparkSession
+    from pyspark.sql.dataframe import DataFrame
     from sqlglot import exp
 
 if TYPE_CHECKING:
@@ -266,6 +267,8 @@ def _session(uri: str, address: str) -> SparkSession:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         session = SparkSession.builder.remote(uri).create()
+    # The client would write each failure to standard error, as JSON with the whole plan.
+    logging.getLogger("SQLQueryContextLogger").disabled = True
     session.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES)])
     for name, value in _SETTINGS.items():
         # A server that lacks a setting has no other behaviour to choose.

@@ -20,7 +20,7 @@ from exporter.publish.spark import constructs
 from exporter.publish.spark.distinct import Unsplittable, in_two_levels
 from exporter.publish.spark.planner import Columns, Planner
 
-with extra("spark", "report"):
+with extra("spark", "--remote"):
     from sqlglot import exp, parse_one
     from sqlglot.errors import SqlglotError
     from sqlglot.optimizer.annotate_types import annotate_types
