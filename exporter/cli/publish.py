@@ -102,7 +102,7 @@ def publish(app: App, uri: str, wanted: PublishOptions, output: Json) -> None:
     changed = [table for table in done.tables if table.changed]
     if output.wanted:
         print_json(_described(uri, done, dry_run=wanted.dry_run))
-    else:
+    elif not app.quiet:  # cron mails every line
         for table in changed:
             click.echo(_line(table))
     verb = "would change" if wanted.dry_run else "changed"

@@ -30,7 +30,7 @@ from exporter.errors import (
 from exporter.extras import extra
 from exporter.publish.layout import LAYOUT, Table
 from exporter.publish.plan import OWNER, PRICES, Claim, Entry, Partition, Scope
-from exporter.publish.storage import Place
+from exporter.publish.storage import Place, in_one_line
 from exporter.sql import literal
 from exporter.store.batches import Batch, Stream, collected, stream
 
@@ -305,8 +305,15 @@ class Lake:
             table = self._create(PUBLISHED, comment, keys, rows.schema)
         self._write(table, keys, rows, [Partition(scope) for scope in sorted(entries)], writer)
 
-    def clear(self, name: str, retention: timedelta) -> int:
-        """Remove a table's files of older versions and of killed runs; return their number."""
+    def clear(self, name: str, retention: timedelta, published: Mapping[str, int]) -> int:
+        """Remove a table's files of older versions and of killed runs; return their number.
+
+        Args:
+            name: The table.
+            retention: How long the files of older versions stay.
+            published: The number of the last whole publish of each collector. While a later one is
+                not finished, readers need the files of the version before it.
+        """
         with self._translated(name):
             opened = self._opened(name)
             if opened is None:
@@ -316,6 +323,7 @@ class Lake:
                 dry_run=False,
                 enforce_retention_duration=False,
                 full=True,
+                keep_versions=sorted(_needed(opened, published)),
             )
             return len(removed)
 
@@ -429,7 +437,7 @@ class Lake:
                 "Nothing was changed. Please report this.",
             )
         safe = "Readers still see the previous version."
-        reason = _line(text)
+        reason = in_one_line(error)
         if self.where.folder is not None:
             return DatabaseError(f"Cannot publish to {uri}: {reason}.", safe)
         if any(each in text.lower() for each in _DENIED):
@@ -514,6 +522,37 @@ def facts(commit: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _line(text: str) -> str:
-    lines = (line.strip().rstrip(".") for line in text.splitlines())
-    return next(filter(None, lines), "unknown error")
+def undone(
+    commits: Iterable[Mapping[str, Any]], collector: str, sequence: int
+) -> tuple[int, set[tuple[str, ...]]]:
+    """Return what later publishes of a collector have done to a table.
+
+    Args:
+        commits: The commits of the table, the newest first.
+        collector: The collector.
+        sequence: Its last whole publish.
+
+    Returns:
+        The version of the first commit of a later publish, and the partitions that those changed.
+    """
+    first = 0
+    changed: set[tuple[str, ...]] = set()
+    for commit in commits:
+        ours = facts(commit)
+        if ours.get("collector") != collector:
+            continue
+        if ours["sequence"] <= sequence:
+            break
+        first = commit["version"]
+        changed |= {tuple(each) for each in ours["partitions"]}
+    return first, changed
+
+
+def _needed(table: DeltaTable, published: Mapping[str, int]) -> set[int]:
+    """Return the versions that readers need, because the publishes after them are not whole."""
+    found = set()
+    for collector, sequence in published.items():
+        if (table.transaction_version(collector) or 0) > sequence:
+            first, _ = undone(table.history(), collector, sequence)
+            found |= {first - 1} if first > 0 else set()
+    return found

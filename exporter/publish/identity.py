@@ -1,14 +1,16 @@
 """What the database keeps of its publishes: the name of its collector, and their number.
 
 The number goes up before a publish writes, so an older copy of the database is known by its lower
-number.
+number. The database has an id, too: another database that uses the name of a collector is known by
+it, whatever its number.
 """
 
 from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 import sqlalchemy as sa
@@ -19,6 +21,7 @@ from exporter.store.schema import settings
 
 _COLLECTOR: Final = "collector"
 _SEQUENCE: Final = "publishes"
+_DATABASE: Final = "publisher"
 #: Names stand in the lake's tables and in messages.
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -30,15 +33,22 @@ class Identity:
     Attributes:
         collector: The name of the collector; None = it has none yet.
         sequence: The number of its publishes.
+        database: The id of the database, which copies share; empty = it has never published.
     """
 
     collector: str | None
     sequence: int
+    database: str = ""
 
 
 def new_name() -> str:
     """Return a name that no other collector has."""
     return f"collector-{uuid.uuid4().hex[:12]}"
+
+
+def new_id() -> str:
+    """Return an id that no other database has."""
+    return uuid.uuid4().hex
 
 
 def check_name(name: str) -> str:
@@ -59,11 +69,11 @@ def read(connection: sa.Connection) -> Identity:
     """Return what the database keeps."""
     rows = connection.execute(sa.select(settings.c.name, settings.c.value)).all()
     found = {row.name: row.value for row in rows}
-    return Identity(found.get(_COLLECTOR), int(found.get(_SEQUENCE, "0")))
+    return Identity(found.get(_COLLECTOR), int(found.get(_SEQUENCE, "0")), found.get(_DATABASE, ""))
 
 
-def advance(database: Database, collector: str, at_least: int = 0) -> int:
-    """Keep the collector's name, and return the number of its next publish.
+def advance(database: Database, collector: str, at_least: int = 0) -> Identity:
+    """Keep the collector's name, and return it with the number of its next publish.
 
     Args:
         database: The file.
@@ -73,6 +83,28 @@ def advance(database: Database, collector: str, at_least: int = 0) -> int:
     Raises:
         BusyError, DatabaseError: As `Database.writing`.
     """
+
+    def following(before: Identity) -> Identity:
+        sequence = max(before.sequence, at_least) + 1
+        return Identity(collector, sequence, before.database or new_id())
+
+    return _replace(database, following)
+
+
+def withdraw(database: Database, number: Identity) -> None:
+    """Take back the number of a publish that has written nothing.
+
+    Otherwise, a copy of the database that was refused would have the number of the one that was
+    faster, and would be taken for it the next time.
+    """
+
+    def before(found: Identity) -> Identity:
+        return replace(found, sequence=number.sequence - 1) if found == number else found
+
+    _replace(database, before)
+
+
+def _replace(database: Database, change: Callable[[Identity], Identity]) -> Identity:
     after: list[Identity] = []
 
     def read_back(connection: sa.Connection) -> None:
@@ -80,14 +112,13 @@ def advance(database: Database, collector: str, at_least: int = 0) -> int:
             raise DatabaseError("The number of the publish was not kept.", "Nothing is lost.")
 
     with database.writing(read_back) as connection:
-        sequence = max(read(connection).sequence, at_least) + 1
-        after.append(Identity(collector, sequence))
-        connection.execute(sa.delete(settings).where(settings.c.name.in_([_COLLECTOR, _SEQUENCE])))
-        connection.execute(
-            sa.insert(settings),
-            [
-                {"name": _COLLECTOR, "value": collector},
-                {"name": _SEQUENCE, "value": str(sequence)},
-            ],
-        )
-    return sequence
+        after.append(change(read(connection)))
+        values = {
+            _COLLECTOR: after[0].collector,
+            _SEQUENCE: str(after[0].sequence),
+            _DATABASE: after[0].database,
+        }
+        connection.execute(sa.delete(settings).where(settings.c.name.in_(values)))
+        rows = [{"name": name, "value": value} for name, value in values.items()]
+        connection.execute(sa.insert(settings), rows)
+    return after[0]

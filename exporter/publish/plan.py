@@ -21,7 +21,10 @@ INPUTS: Final = "_inputs"
 JOBS: Final = "_jobs"
 #: Not a table: when the owner of the prices removed old files last, as Unix time in `rows`.
 CLEARED: Final = "_cleared"
-_NO_TABLES: Final = frozenset({OWNER, INPUTS, JOBS, CLEARED})
+#: Not a table: the publish that a collector began last, with the id of its database. It is in a
+#: partition of its own, so of two copies of a database that begin at once, one is refused.
+BEGUN: Final = "_begun"
+_NO_TABLES: Final = frozenset({OWNER, INPUTS, JOBS, CLEARED, BEGUN})
 #: The fingerprint of a claim before its first publish has ended.
 _CLAIMED: Final = "claimed"
 
@@ -34,6 +37,11 @@ class Scope(NamedTuple):
 
     def __str__(self) -> str:
         return "the prices" if self == PRICES else f"{self.account_id}/{self.region}"
+
+
+def begun_in(collector: str) -> Scope:
+    """Return what stands in the place of account and region in the row BEGUN of a collector."""
+    return Scope("collector", collector)
 
 
 #: Stands for the tables that the owner of the prices writes.
@@ -56,7 +64,7 @@ class Entry:
         sequence: Number of the publish that wrote it; a later publish has a higher one.
         epoch: How often the scope has changed hands.
         layout: Version of the layout of the program that wrote it.
-        table: A table, or one of OWNER, INPUTS, JOBS and CLEARED.
+        table: A table, or one of OWNER, INPUTS, JOBS, CLEARED and BEGUN.
         partition: The partition.
         rows: Number of its rows.
         fingerprint: Changes when a row changes.
@@ -116,7 +124,10 @@ class Known:
     """What a collector has published, by the lake.
 
     Attributes:
-        sequence: The highest number of its publishes; 0 = none.
+        sequence: The number of its last whole publish; 0 = none.
+        begun: The number of the publish that it began last, and the id of the database; None =
+            none.
+        published: The number of the last whole publish of each collector.
         claims: The owner of every scope of the lake.
         contents: What its partitions hold, by table; without those that cannot be trusted.
         inputs: The fingerprint of what else its facts depend on, by scope.
@@ -128,6 +139,8 @@ class Known:
     """
 
     sequence: int = 0
+    begun: tuple[int, str] | None = None
+    published: dict[str, int] = field(default_factory=dict)
     claims: dict[Scope, Claim] = field(default_factory=dict)
     contents: dict[str, dict[Partition, Content]] = field(default_factory=dict)
     inputs: dict[Scope, str] = field(default_factory=dict)
@@ -177,7 +190,12 @@ def known(entries: Iterable[Entry], collector: str, layout: int) -> Known:
         scope = entry.partition.scope
         if entry.table == OWNER:
             found.claims[scope] = Claim(entry.collector, entry.epoch)
+            last = found.published.get(entry.collector, 0)
+            found.published[entry.collector] = max(last, entry.sequence)
         if entry.collector != collector:
+            continue
+        if entry.table == BEGUN:
+            found.begun = (entry.sequence, entry.fingerprint)
             continue
         found.sequence = max(found.sequence, entry.sequence)
         if entry.table == OWNER and entry.fingerprint == _CLAIMED:
@@ -196,18 +214,50 @@ def known(entries: Iterable[Entry], collector: str, layout: int) -> Known:
     return found
 
 
-def check_sequence(found: Known, sequence: int, collector: str, *, take_over: bool) -> None:
+def check_sequence(
+    found: Known, sequence: int, database: str, collector: str, *, take_over: bool
+) -> None:
     """Raise if the lake has a later publish than the database knows of.
 
+    Args:
+        found: What the lake says.
+        sequence: The number of the database's publishes.
+        database: The id of the database; empty = it has never published.
+        collector: Its collector.
+        take_over: Never raise.
+
     Raises:
+        UsageError: Another database publishes under the name.
         BusyError: The database is an older copy, or another copy publishes as well.
     """
-    if found.sequence > sequence and not take_over:
+    if take_over:
+        return
+    last, publisher = found.begun or (found.sequence, database)
+    if publisher != database:
+        raise UsageError(
+            f"Another database publishes to this lake as the collector {collector}.",
+            "Nothing was changed. Use another name with --collector. If this database replaces the "
+            "other one, use --take-over.",
+        )
+    if last > sequence:
         raise BusyError(
-            f"The lake has publish {found.sequence} of the collector {collector}, and this "
+            f"The lake has publish {last} of the collector {collector}, and this "
             f"database has made {sequence} only.",
             "Nothing was changed. Publish from one copy of the database. If this is the one, "
             "use --take-over.",
+        )
+
+
+def check_alone(before: Known, now: Known, collector: str) -> None:
+    """Raise if another publish of the collector has begun in the meantime.
+
+    Raises:
+        BusyError: A copy of the database publishes as well.
+    """
+    if now.begun != before.begun:
+        raise BusyError(
+            f"Another copy of the database publishes as the collector {collector}.",
+            "Nothing was changed. Publish from one copy of the database.",
         )
 
 
@@ -388,6 +438,11 @@ def claimed(scope: Scope, claim: Claim, found: Known, layout: int) -> Entry:
         published_at=found.published_at,
         usual_seconds=found.usual_seconds,
     )
+
+
+def begun(collector: str, sequence: int, database: str, layout: int) -> Entry:
+    """Return the row of `_published` that says which publish of a collector began last."""
+    return Entry(collector, sequence, 1, layout, BEGUN, Partition(begun_in(collector)), 0, database)
 
 
 def usual_seconds(found: Known, now: int) -> int | None:

@@ -43,7 +43,7 @@ from exporter.publish.layout import LAYOUT, Table
 from exporter.publish.objects import Objects
 from exporter.publish.plan import PRICES
 from exporter.publish.relations import SCHEME, File, Snapshot
-from exporter.publish.storage import Options, Place, place
+from exporter.publish.storage import Options, Place, in_one_line, place
 from exporter.spelling import named
 from exporter.sql import literal
 from exporter.store.connections import OFFLINE, SESSION
@@ -56,7 +56,7 @@ with extra("lake", named("lake")):
     from obstore.store import LocalStore, ObjectStore, from_url
 
     # Here, because it needs the same library, and names another command if it is missing.
-    from exporter.publish.delta import PUBLISHED, facts
+    from exporter.publish.delta import PUBLISHED, undone
 
 #: Tables whose logs are read at a time.
 _AT_A_TIME: Final = 8
@@ -273,38 +273,12 @@ class Lake:
     def _failure(self, error: BaseException) -> ExporterError:
         if isinstance(error, ExporterError):
             return error
-        message = f"Cannot read the lake {self.where.uri}: {_line(error)}."
+        message = f"Cannot read the lake {self.where.uri}: {in_one_line(error)}."
         if self.where.folder is not None:
             return DatabaseError(message, "Run the command again; if it fails again, run publish.")
         if any(each in str(error) for each in _DENIED):
             return CredentialsError(message, "Check the credentials and the policy of the bucket.")
         return ServiceError(message, "Run the command again later.")
-
-
-def undone(
-    commits: Iterable[Mapping[str, Any]], collector: str, sequence: int
-) -> tuple[int, set[tuple[str, ...]]]:
-    """Return what later publishes of a collector have done to a table.
-
-    Args:
-        commits: The commits of the table, the newest first.
-        collector: The collector.
-        sequence: Its last whole publish.
-
-    Returns:
-        The version of the first commit of a later publish, and the partitions that those changed.
-    """
-    first = 0
-    changed: set[tuple[str, ...]] = set()
-    for commit in commits:
-        ours = facts(commit)
-        if ours.get("collector") != collector:
-            continue
-        if ours["sequence"] <= sequence:
-            break
-        first = commit["version"]
-        changed |= {tuple(each) for each in ours["partitions"]}
-    return first, changed
 
 
 def _files(name: str, table: DeltaTable, partitions: Iterable[str]) -> list[File]:
@@ -379,8 +353,3 @@ def _type(kind: object) -> str:
 
 def _without(types: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
     return {name: kind for name, kind in types.items() if name not in set(names)}
-
-
-def _line(error: object) -> str:
-    lines = (line.strip().rstrip(".") for line in str(error).splitlines())
-    return next(filter(None, lines), "unknown error")

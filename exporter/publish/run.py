@@ -14,12 +14,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from exporter import files
+from exporter.errors import BusyError, UsageError
 from exporter.publish import identity, layout, plan, storage
 from exporter.publish.delta import PUBLISHED, Lake, Writer
 from exporter.publish.facts import Facts, Step
@@ -120,6 +121,7 @@ class _Publish:
     collector: str
     sequence: int
     notify: Callable[[str], None]
+    id: str
     known: Known = field(default_factory=Known)
     claims: dict[Scope, Claim] = field(default_factory=dict)
     new: set[Scope] = field(default_factory=set)
@@ -162,6 +164,8 @@ def publish(
     storage.check_folder(where, frozenset({PUBLISHED, *(table.name for table in tables)}))
     with database.reading() as connection:
         kept = identity.read(connection)
+    if options.collector is None and kept.collector is None:
+        kept = replace(kept, collector=new_name())
     lake = lake or Lake(where, storage.Options(where))
     with (
         sync_lock(database.path, database.lock_timeout, what="publish", notify=notify),
@@ -171,9 +175,10 @@ def publish(
             database,
             lake,
             options,
-            identity.check_name(options.collector or kept.collector or new_name()),
+            identity.check_name(options.collector or kept.collector or ""),
             kept.sequence,
             notify,
+            kept.database,
         )
         _check(run)
         with _facts(database, folder) as facts:
@@ -226,7 +231,9 @@ def _check(run: _Publish) -> None:
     run.known = plan.known(entries, run.collector, LAYOUT)
     if not entries:
         run.lake.check(layout.tables())
-    plan.check_sequence(run.known, run.sequence, run.collector, take_over=run.options.take_over)
+    plan.check_sequence(
+        run.known, run.sequence, run.id, run.collector, take_over=run.options.take_over
+    )
 
 
 def _claims(run: _Publish, scopes: Iterable[Scope]) -> None:
@@ -307,12 +314,14 @@ def _begin(run: _Publish, facts: Facts) -> Writer:
     if run.writer is not None:
         return run.writer
     storage.prepare(run.lake.where)
-    at_least = run.known.sequence if run.options.take_over else 0
-    run.sequence = identity.advance(run.database, run.collector, at_least)
+    last = max(run.known.sequence, *(run.known.begun or (0,))[:1])
+    number = identity.advance(run.database, run.collector, last if run.options.take_over else 0)
+    run.sequence = number.sequence
 
     def decide(entries: list[Entry]) -> tuple[Writer, Mapping[Scope, Iterable[Entry]]]:
         # Again, as another collector may have been faster.
         found = plan.known(entries, run.collector, LAYOUT)
+        plan.check_alone(run.known, found, run.collector)
         run.claims = plan.claims(
             found,
             set(run.claims) - {PRICES},
@@ -321,11 +330,17 @@ def _begin(run: _Publish, facts: Facts) -> Writer:
             take_over=run.options.take_over,
         )
         new = plan.new_claims(found, run.claims)
-        return Writer(run.collector, run.sequence, run.claims), {
+        begun = plan.begun(run.collector, run.sequence, number.database, LAYOUT)
+        mine = {begun.partition.scope: Claim(run.collector, begun.epoch)}
+        return Writer(run.collector, run.sequence, run.claims | mine), {
             scope: [plan.claimed(scope, claim, found, LAYOUT)] for scope, claim in new.items()
-        }
+        } | {begun.partition.scope: [begun]}
 
-    run.lake.claim(run.collector, decide)
+    try:
+        run.lake.claim(run.collector, decide)
+    except (BusyError, UsageError):
+        identity.withdraw(run.database, number)
+        raise
     run.new &= set(run.claims)  # another first collector may own the prices by now
     run.writer = Writer(run.collector, run.sequence, run.claims)
     if run.missing:
@@ -350,7 +365,8 @@ def _clear(run: _Publish, now: float) -> int:
     due = now - run.known.cleared >= run.options.retention.total_seconds()
     if run.writer is None or PRICES not in run.claims or not due:
         return 0
-    removed = sum(run.lake.clear(name, run.options.retention) for name in _all_names())
+    published = run.known.published
+    removed = sum(run.lake.clear(name, run.options.retention, published) for name in _all_names())
     run.known.cleared = int(now)
     return removed
 

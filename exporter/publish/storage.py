@@ -19,6 +19,8 @@ from exporter.errors import CredentialsError, DatabaseError, UsageError
 
 #: With these characters in a path, the library panics or writes to a different path.
 _UNWRITABLE: Final = re.compile(r"[\[\]\\^|\x00-\x1f\x7f]|%[0-9a-fA-F]{2}")
+#: Begins a line about the cause of the line above.
+_CAUSE: Final = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS}"
 #: What the library calls the same store, and the environment variables that configure it.
 _PREFIXES: Final = {
     "s3": "AWS_",
@@ -70,6 +72,8 @@ def place(target: str) -> Place:
     Raises:
         UsageError: The library cannot write there, or the text is a URL of an unknown kind.
     """
+    if not target.strip():
+        raise UsageError("An empty text names no lake.", "Name a folder or s3://BUCKET/PATH.")
     scheme, _, rest = target.partition("://")
     if rest and scheme == "file":
         target = rest
@@ -81,8 +85,14 @@ def place(target: str) -> Place:
             )
         if not urlsplit(target).netloc:
             raise UsageError(f"{target} names no bucket.", "Write s3://BUCKET/PATH.")
-        # Only the path: a URL can hold a password before its host.
-        _check_writable(urlsplit(target).path)
+        parts = urlsplit(target)
+        if parts.password or parts.query or parts.fragment:
+            # Messages and results show the URL.
+            raise UsageError(
+                "The URL of a lake has a password or parameters.",
+                "Write s3://BUCKET/PATH; credentials come from the environment.",
+            )
+        _check_writable(parts.path)
         return Place(target.rstrip("/"))
     folder = files.named(target)
     _check_writable(str(folder.absolute()))
@@ -94,6 +104,18 @@ def _check_writable(path: str) -> None:
         raise UsageError(
             f"The Delta Lake library allows no {bad[0]!r} in a path.", "Name another place."
         )
+
+
+def in_one_line(error: object) -> str:
+    """Return an error of the libraries as one line: what failed, and its first cause."""
+    lines = [
+        re.sub(r"\x1b\[\d*m", "", line).strip()
+        for line in str(error).partition("Debug source:")[0].splitlines()
+    ]
+    causes = [line.removeprefix(_CAUSE).strip() for line in lines if line.startswith(_CAUSE)]
+    said = [line for line in lines if line][:1] + causes[-1:]
+    text = ": ".join(each.partition("<")[0].strip(" .:") for each in said)
+    return text or "unknown error"
 
 
 def prepare(where: Place) -> None:

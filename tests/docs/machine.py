@@ -159,7 +159,7 @@ class Machine:
             found = re.fullmatch(r"((?:[\d*,/-]+ ){5})" + r"(?:\w+ )" * has_user + r"(/.+)", line)
             assert found, line
             with patch.object(self, "environment", settings):
-                answers.append(self.run(found[2]))
+                answers += [self.run(command) for command in found[2].split("; ")]
         return answers
 
 

@@ -23,6 +23,7 @@ _RUN = (
     "docs/quick-start-costs.md",
     "docs/configuration.md",
     "docs/running.md",
+    "docs/scaling.md",
     "docs/reconcile.md",
     "docs/list-training-jobs.md",
 )
@@ -32,6 +33,7 @@ _BEFORE = {
     "docs/configuration.md": ["sagemaker-exporter sync"],
     "docs/list-training-jobs.md": ["sagemaker-exporter sync"],
     "docs/reconcile.md": ["sagemaker-exporter sync"],
+    "docs/scaling.md": ["sagemaker-exporter sync --region eu-west-1"],
 }
 _INSTALLS = "the program is installed here; `make release-check` installs it"
 _CHANGES = "it needs root, and changes the users of the machine"
@@ -132,7 +134,8 @@ def test_the_commands_run(
     world.advance(timedelta(hours=1))
     scope.finish(job)
     world.advance(timedelta(hours=1))
-    folder = "var/lib/sagemaker-exporter" if page == "docs/running.md" else "home/you"
+    unattended = page in ("docs/running.md", "docs/scaling.md")
+    folder = "var/lib/sagemaker-exporter" if unattended else "home/you"
     monkeypatch.chdir(machine.root / folder)
     for line in _BEFORE.get(page, ()):
         assert machine.run(line)[0] == 0

@@ -23,6 +23,7 @@ ELSEWHERE = {
     "docs/bi.md": "tests/docs/test_bi_examples_show_the_next_snapshot.py",
     "docs/list-training-jobs.md": "tests/replica/test_examples_of_the_page_run.py",
     "docs/running.md": "tests/docs/test_running_examples_work.py",
+    "docs/scaling.md": "tests/docs/test_scaling_examples_work.py",
 }
 _HOUR = timedelta(hours=1)
 

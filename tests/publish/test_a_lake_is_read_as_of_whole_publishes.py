@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from exporter.publish import delta, layout, reading, storage
+from exporter.publish import delta, layout, reading, run, storage
 from exporter.publish.delta import Writer
 from exporter.publish.layout import Table
 from exporter.publish.plan import Partition
@@ -51,6 +54,20 @@ class Stopping(delta.Lake):
         self.left -= 1
         if not self.left:
             raise Stopped
+
+
+def age(lake: Path) -> None:
+    """Make every file two days old, in the logs as well."""
+    then = time.time() - 2 * 86_400
+    for path in lake.rglob("*"):
+        if path.suffix == ".json":
+            text = re.sub(
+                r'"deletionTimestamp":\d+',
+                f'"deletionTimestamp":{then * 1000:.0f}',
+                path.read_text(),
+            )
+            path.write_text(text)
+        os.utime(path, (then, then))
 
 
 class Overtaken(reading.Lake):
@@ -152,3 +169,29 @@ def test_after_another_publish_the_reports_are_those_of_the_changed_file(
             assert list(found.rows) == list(expected.rows), name
             assert replace(found, rows=()) == replace(expected, rows=())
             assert len(list(expected.rows)) > 0
+
+
+def test_files_that_a_killed_publish_has_replaced_outlive_the_retention(
+    published: Published, lake: Path, changed: Database, tmp_path: Path
+) -> None:
+    """Its collector does not come back, and the owner of the prices removes old files."""
+    other = Database(Path(shutil.copy(published.parts["other"].path, tmp_path / "other.duckdb")))
+    with other.writing() as connection:
+        connection.exec_driver_sql("UPDATE training_jobs SET team = 'later'")
+    with suppress(Stopped):
+        publish(other, lake, "other", lake=Stopping(storage.place(str(lake)), 3))
+    of_other = re.compile(OTHER)
+    before = {name: list(filter(of_other.search, rows)) for name, rows in content(lake).items()}
+    age(lake)
+    options = run.Options("one", retention=timedelta(hours=1))
+    where = storage.place(str(lake))
+    assert run.publish(changed, where, options, now=lambda: time.time() + 86_400).files_removed
+    after = {name: list(filter(of_other.search, rows)) for name, rows in content(lake).items()}
+    assert after == before
+    publish(other, lake, "other")
+    age(lake)
+    with changed.writing() as connection:
+        connection.exec_driver_sql("UPDATE training_jobs SET team = 'latest'")
+    done = run.publish(changed, where, options, now=lambda: time.time() + 2 * 86_400)
+    assert done.files_removed
+    assert content(lake)

@@ -104,6 +104,51 @@ def test_an_older_copy_of_the_database_is_refused(three: Collectors, lake: Path)
         lakes.write(three.one, lake)
 
 
+def test_of_two_copies_that_publish_at_once_one_is_refused(three: Collectors, lake: Path) -> None:
+    """Both have the same number. Their partitions must not mix."""
+    twin = Database(Path(shutil.copy(three.one.path, lake.parent / "twin.duckdb")))
+    three.change("UPDATE training_jobs SET team = 'first' WHERE hash(training_job_arn) % 3 = 0")
+    with twin.writing() as connection:
+        connection.exec_driver_sql("UPDATE training_jobs SET team = 'twin'")
+
+    class Overtaken(Lake):
+        """Another copy begins after this one has read the lake, and before it writes."""
+
+        def claim(self, *arguments: Any) -> None:
+            lakes.write(twin, lake)
+            super().claim(*arguments)
+
+    where = storage.place(str(lake))
+    with pytest.raises(BusyError, match="Another copy of the database publishes as the collector"):
+        run.publish(three.one, where, run.Options(), lake=Overtaken(where, storage.Options(where)))
+    lakes.check(lake, twin)
+    # It stays refused, and the other one goes on.
+    with pytest.raises(BusyError, match="publish 2 of the collector one, and this database has"):
+        lakes.write(three.one, lake)
+    assert not any(table.changed for table in lakes.write(twin, lake).tables)
+    assert lakes.write(three.one, lake, take_over=True).sequence == 3
+    lakes.check(lake, three.one)
+
+
+def test_another_database_with_the_name_of_a_collector_is_refused(
+    three: Collectors, tmp_path: Path
+) -> None:
+    """Its number is higher, so it would remove what the first one has published."""
+    lake = tmp_path / "lake"
+    lakes.write(three.one, lake, collector="same")
+    other = three.each["two"]
+    for number in range(2):
+        with other.writing() as connection:
+            connection.exec_driver_sql(f"UPDATE training_jobs SET team = '{number}'")
+        lakes.write(other, tmp_path / "elsewhere")
+    before = files_of(lake)
+    with pytest.raises(UsageError, match=r"Another database publishes to this .* same"):
+        lakes.write(other, lake, collector="same")
+    assert files_of(lake) == before
+    lakes.write(other, lake, collector="other")
+    lakes.check(lake, three.one)
+
+
 def test_a_commit_with_an_older_number_is_refused(lake: Path) -> None:
     writer = Writer("one", 0, {SCOPE: Claim("one", 1)})
     with pytest.raises(BusyError, match="A later publish of the collector one has written to"):
@@ -240,7 +285,13 @@ def test_a_lake_of_the_layout_before_is_refused_with_what_to_do(
     for name in ("a[b]", "a%20b", "a\nb"):
         with pytest.raises(UsageError, match=r"allows no .* in a path"):
             lakes.write(three.whole, tmp_path / name)
-    for url, reason in (("ftp://host/x", "No lake can be at ftp://"), ("s3:///x", "no bucket")):
+    for url, reason in (
+        ("ftp://host/x", "No lake can be at ftp://"),
+        ("s3:///x", "no bucket"),
+        ("", "An empty text names no lake"),
+        ("s3://key:secret@bucket/x", "has a password or parameters"),
+        ("abfss://box@account.dfs.core.windows.net/x?sig=secret", "has a password or parameters"),
+    ):
         with pytest.raises(UsageError, match=reason):
             storage.place(url)
 
@@ -285,7 +336,8 @@ def test_names_of_collectors(three: Collectors, tmp_path: Path) -> None:
             identity.check_name(name)
     first = lakes.write(three.each["two"], tmp_path / "lake", collector="named")
     with three.each["two"].reading() as connection:
-        assert identity.read(connection) == identity.Identity("named", first.sequence)
+        found = identity.read(connection)
+    assert (found.collector, found.sequence, len(found.database)) == ("named", first.sequence, 32)
     assert lakes.write(three.each["two"], tmp_path / "lake").collector == "named"
 
 

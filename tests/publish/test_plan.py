@@ -110,12 +110,18 @@ def test_a_foreign_scope_is_refused_and_can_be_taken_over() -> None:
 
 
 def test_an_older_database_is_refused() -> None:
-    plan.check_sequence(Known(sequence=3), 3, "a", take_over=False)
+    plan.check_sequence(Known(sequence=3), 3, "id", "a", take_over=False)
+    plan.check_sequence(Known(sequence=3, begun=(4, "id")), 4, "id", "a", take_over=False)
     with pytest.raises(
         BusyError, match="publish 3 of the collector a, and this database has made 2"
     ):
-        plan.check_sequence(Known(sequence=3), 2, "a", take_over=False)
-    plan.check_sequence(Known(sequence=3), 2, "a", take_over=True)
+        plan.check_sequence(Known(sequence=3), 2, "id", "a", take_over=False)
+    begun = Known(sequence=3, begun=(4, "id"))
+    with pytest.raises(BusyError, match="The lake has publish 4 of the collector a"):
+        plan.check_sequence(begun, 3, "id", "a", take_over=False)
+    with pytest.raises(UsageError, match="Another database publishes to this lake"):
+        plan.check_sequence(begun, 9, "", "a", take_over=False)
+    plan.check_sequence(begun, 2, "other", "a", take_over=True)
     with pytest.raises(SchemaNewerError):
         plan.known([entry("b", B)], "a", 0)
 

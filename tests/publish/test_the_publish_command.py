@@ -30,6 +30,9 @@ def test_the_command_prints_what_it_replaced(
     assert (code, out) == (0, "")
     assert err == f"publish: nothing changed in {lake}, collector one\n"
 
+    three.change("UPDATE sync_scopes SET failing_runs = 7")
+    assert publish(three, capfd, lake, "-q") == (0, "", "")  # cron would mail it
+
     three.change("UPDATE sync_scopes SET watermark = watermark + INTERVAL 1 SECOND")
     before = lakes.versions(lake)
     code, out, err = publish(three, capfd, lake, "--dry-run", "--json")
@@ -39,7 +42,7 @@ def test_the_command_prints_what_it_replaced(
         "version": 1,
         "target": str(lake),
         "collector": "one",
-        "sequence": 1,
+        "sequence": 2,
         "owns_prices": True,
         "dry_run": True,
         "scopes": [{"account_id": "111122223333", "region": "eu-west-1"}],
