@@ -41,8 +41,8 @@ _ATTEMPTS: Final = 40
 _PAUSE: Final = 0.25
 #: Seconds between two looks at the file, which cost nothing.
 _LOOK_EVERY: Final = 0.5
-#: A refresh may take this share of the time, so that it takes little from a sync beside it.
-_SHARE: Final = 0.05
+#: Refreshes may take this share of the time, so that they take little from a sync beside them.
+SHARE: Final = 0.1
 #: Seconds to wait for a writer, if the copy needs the lock.
 _LOCK_TIMEOUT: Final = 60.0
 
@@ -258,7 +258,7 @@ class Follower:
         source: Source,
         prepare: Callable[[State], None],
         *,
-        share: float = _SHARE,
+        share: float = SHARE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
@@ -272,6 +272,7 @@ class Follower:
         self._rest_until = 0.0
         self.trouble: str | None = None
         self.refresh()
+        self._rest_until = 0.0  # the first one reads everything, the next ones what has changed
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
 

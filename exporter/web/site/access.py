@@ -53,7 +53,7 @@ class Access:
             return True
         kind, _, text = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
-            return self.is_token(text.strip())
+            return self.is_token(_utf8(text.strip()))
         end, _, signature = _cookie(headers.get("cookie", "")).partition(".")
         is_signed = hmac.compare_digest(signature.encode(), self._sign(end).encode())
         return is_signed and end.isdecimal() and now < int(end)
@@ -90,6 +90,14 @@ def path_after_login(text: str) -> str:
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _utf8(header: str) -> str:
+    """Return the text of a header; servers read its bytes as Latin-1."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
 
 
 def _cookie(header: str) -> str:

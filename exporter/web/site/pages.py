@@ -89,6 +89,10 @@ WHERE retired_at IS NULL
 _ACCOUNTS: Final = "SELECT account_id, account_name FROM accounts"
 
 
+class NoSuchPage(UsageError):
+    """An address names a job or a report that does not exist."""
+
+
 class TooLong(BusyError):
     """An answer takes longer than a page may."""
 
@@ -239,8 +243,11 @@ class Pages:
         name = request.path_params["name"]
 
         def make() -> list[job.JobReport]:
-            with self._reading(SECONDS) as connection:
-                return job.read(connection, name, account=account, region=region)
+            try:
+                with self._reading(SECONDS) as connection:
+                    return job.read(connection, name, account=account, region=region)
+            except UsageError as error:
+                raise NoSuchPage(error.message, error.guidance) from None
 
         number = self._follower.number
         found: list[job.JobReport] = self._kept.get((number, account, region, name), make)
@@ -276,7 +283,10 @@ class Pages:
 
     def report(self, request: Request, style: str = "") -> Response:
         """Return a report: its form and, if its parameters are there, its rows."""
-        chosen = catalogue.find(request.path_params["name"])
+        name = request.path_params["name"]
+        if name not in catalogue.catalogue():
+            raise NoSuchPage(f"There is no report {name!r}.")
+        chosen = catalogue.find(name)
         pairs = request.query_params.multi_items()
         asked = Asked(chosen, pairs, self._now())
         if style:
@@ -389,7 +399,7 @@ class Pages:
         with (
             self._follower.state() as state,
             state.reading() as connection,
-            _limited(connection, seconds),
+            limited(connection, seconds),
         ):
             yield connection
 
@@ -580,7 +590,7 @@ def _own(report: Report, pairs: choice.Pairs) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _limited(connection: sa.Connection, seconds: float) -> Iterator[None]:
+def limited(connection: sa.Connection, seconds: float) -> Iterator[None]:
     """Interrupt what a connection runs after some seconds.
 
     Raises:

@@ -18,10 +18,10 @@ from exporter import files
 from exporter.errors import BusyError, DatabaseError, ExporterError, UsageError
 from exporter.extras import extra
 from exporter.replica.server import is_loopback
-from exporter.store.following import FileSource, Follower, Source, State
+from exporter.store.following import SHARE, FileSource, Follower, Source, State
 from exporter.web.site import access
 from exporter.web.site.access import COOKIE, SESSION, Access
-from exporter.web.site.pages import TYPES, Pages, redirect
+from exporter.web.site.pages import TYPES, NoSuchPage, Pages, redirect
 from exporter.web.site.table import JobTable
 
 with extra("web", "web"):
@@ -53,6 +53,12 @@ _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_TITLES: Final = {
+    400: "That cannot be shown",
+    404: "There is no such page",
+    500: "Something failed",
+    503: "Too busy",
+}
 _HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -76,6 +82,7 @@ class Site:
         host: The address to bind.
         port: 0 picks any free one.
         token: What readers must know. None lets everybody in, on the loopback only.
+        share: The share of the time that reading new commits may take.
         now: Returns the current time, aware.
 
     Raises:
@@ -91,6 +98,7 @@ class Site:
         host: str = "127.0.0.1",
         port: int = 0,
         token: str | None = None,
+        share: float = SHARE,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         if token is not None and not token.strip():
@@ -111,7 +119,9 @@ class Site:
                     table.refresh(connection)
 
             (folder / "copies").mkdir()
-            follower = stack.enter_context(Follower(source(folder / "copies"), prepare))
+            follower = stack.enter_context(
+                Follower(source(folder / "copies"), prepare, share=share)
+            )
             (folder / "results").mkdir()
             pages = Pages(
                 follower, table, folder / "results", needs_token=token is not None, now=now
@@ -395,10 +405,10 @@ class _Answers:
     def _failed(self, error: ExporterError, style: str) -> Response:
         status = 400 if isinstance(error, UsageError) else 500
         status = 503 if isinstance(error, BusyError) else status
+        status = 404 if isinstance(error, NoSuchPage) else status
         if style:
             return JSONResponse({"version": 1, "error": str(error)}, status)
-        titles = {400: "That cannot be shown", 503: "Too busy", 500: "Something failed"}
-        return self._pages.message(status, titles[status], str(error))
+        return self._pages.message(status, _TITLES[status], str(error))
 
 
 def _style(request: Request) -> bool:

@@ -23,9 +23,8 @@ from exporter.reports import adhoc, output
 from exporter.reports.result import Note, Result
 from exporter.store.database import Database
 
-#: Seconds that a statement may take, and its process beyond that.
+#: Seconds that a statement may take, with the start of its process.
 SECONDS: Final = 30
-_MORE_SECONDS: Final = 5
 #: Bytes of the result.
 MOST_BYTES: Final = 100 << 20
 #: Characters of a statement.
@@ -71,7 +70,7 @@ def run(request: Request, *, seconds: float = SECONDS) -> None:
             [sys.executable, "-m", __name__],
             input=json.dumps(asdict(request)).encode(),
             capture_output=True,
-            timeout=seconds + _MORE_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired:
