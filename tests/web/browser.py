@@ -171,6 +171,13 @@ class Page:
         self.call("Page.navigate", url=address)
         self.settle(script=script)
 
+    def follow(self, click: str) -> None:
+        """Run what leads to another page, and wait for that page."""
+        before = self.evaluate("performance.timeOrigin")
+        self.evaluate(click)
+        self.wait(f"performance.timeOrigin !== {before!r}")
+        self.settle(script=False)
+
     def settle(self, *, script: bool = True) -> None:
         """Wait until the page is loaded, and its script has run."""
         ran = "(!document.getElementById('data') || document.body.dataset.ready === 'yes')"
