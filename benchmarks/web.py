@@ -66,7 +66,7 @@ def main() -> int:
         began = time.perf_counter()
         with _serving(path) as (process, url):
             print(f"{options.jobs:,} jobs: ready after {time.perf_counter() - began:.1f} s")
-            slowest = _filters(url)
+            slowest = _filters(url, process.pid)
             beside, failed = _beside(url, path, options.readers, options.seconds)
             memory = _peak_mb(process)
         print(f"peak memory of web: {memory:,.0f} MB")
@@ -88,16 +88,19 @@ def _serving(path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.terminate()
 
 
-def _filters(url: str) -> float:
+def _filters(url: str, pid: int) -> float:
     """Print the median latency of each filter without other readers; return the largest."""
     worst = 0.0
     to = connection(url)
     for form in _FILTERS:
         # Another number each time, so that no result is there already.
+        used = _cpu_seconds(pid)
         took = [_get(to, form.format(number=number) + _unlike(form, number)) for number in range(7)]
         middle = statistics.median(took)
         worst = max(worst, middle)
-        print(f"  {form}: {middle:.0f} ms (least {min(took):.0f}, most {max(took):.0f})")
+        used = 1000 * (_cpu_seconds(pid) - used) / len(took)
+        spread = f"least {min(took):.0f}, most {max(took):.0f}, CPU {used:.0f}"
+        print(f"  {form}: {middle:.0f} ms ({spread})", flush=True)
     return worst
 
 
@@ -168,6 +171,12 @@ def _sync(path: Path) -> float:
         began = time.perf_counter()
         subprocess.run([*command, "us-east-2"], env=env, check=True)
         return time.perf_counter() - began
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return the CPU seconds of a running process; Linux only."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _peak_mb(process: subprocess.Popen[str]) -> float:

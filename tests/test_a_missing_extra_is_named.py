@@ -24,6 +24,9 @@ sys.exit(main(sys.argv[2:]))
         ("deltalake", "lake", ["publish", "lake"]),
         ("apprise", "notify", ["report", "summary", "--notify", "json://127.0.0.1"]),
         ("jinja2", "dashboard", ["dashboard", "--output", "page.html"]),
+        ("jinja2", "web", ["web"]),
+        ("starlette", "web", ["web"]),
+        ("uvicorn", "web", ["web"]),
     ],
 )
 def test_it_exits_2_and_writes_nothing(

@@ -14,6 +14,7 @@ from exporter.cli.options import options
 from exporter.cli.root import Command
 from exporter.config.kinds import STRING, whole
 from exporter.config.options import option
+from exporter.extras import extra
 
 EPILOG = """\b
 Examples:
@@ -60,6 +61,11 @@ def web(app: App, wanted: WebOptions) -> None:
     Nothing on the pages changes the database or calls AWS. SIGTERM or Ctrl-C ends it with exit
     code 0 after the running answers.
     """
+    with extra("web", "web"):
+        # Here, because a module below would name another extra.
+        import jinja2  # noqa: F401
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
     from exporter.web.site.server import Site, of_file
 
     path = app.database().path.absolute()

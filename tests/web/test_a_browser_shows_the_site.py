@@ -146,7 +146,11 @@ def test_strange_names_have_a_page(url: str) -> None:
 
 
 def test_no_name_leaves_its_place(url: str) -> None:
-    for path in ("/jobs", job(url, warm_pool_status="Available"), "/reports/training-cost?by=family"):
+    for path in (
+        "/jobs",
+        job(url, warm_pool_status="Available"),
+        "/reports/training-cost?by=family",
+    ):
         got = get(url, path)
         assert not got.page.having("img")
         assert not got.page.having("script")

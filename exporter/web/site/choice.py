@@ -62,7 +62,7 @@ def wanted(pairs: Pairs, now: datetime) -> Wanted:
     order = _one_of(found, "sort_order", ["Ascending", "Descending"], "Descending")
     most = found.get("max_results")
     if most is not None and not (most.isdecimal() and most.isascii() and 0 < int(most[:9]) < 10**8):
-        raise _wrong("max_results", most, "a whole number of at least 1")
+        raise wrong("max_results", most, "a whole number of at least 1")
     return Wanted(
         groups={
             name: None if found[name] == NONE else found[name] for name in GROUPS if name in found
@@ -100,7 +100,8 @@ def _read(pairs: Pairs) -> tuple[dict[str, str], list[str]]:
     return found, tags
 
 
-def _wrong(name: str, value: str, expected: str) -> UsageError:
+def wrong(name: str, value: str, expected: str) -> UsageError:
+    """Return the error of a parameter that is not what it must be."""
     return UsageError(f"{name}={value!r}: expected {expected}.")
 
 
@@ -108,7 +109,7 @@ def _one_of(found: Mapping[str, str], name: str, known: Sequence[str], default: 
     value = found.get(name, default)
     by_case = {each.lower(): each for each in known}
     if value.lower() not in by_case:
-        raise _wrong(name, value, f"one of {', '.join(known)}")
+        raise wrong(name, value, f"one of {', '.join(known)}")
     return by_case[value.lower()]
 
 
@@ -120,7 +121,7 @@ def _bounds(
             try:
                 yield column, operator, parse_time(found[name], now)
             except ValueError:
-                raise _wrong(name, found[name], EXPECTED_TIME) from None
+                raise wrong(name, found[name], EXPECTED_TIME) from None
     for name, (column, operator) in _COSTS.items():
         if name in found:
             yield column, operator, _amount(name, found[name])
@@ -130,9 +131,9 @@ def _amount(name: str, text: str) -> Decimal:
     try:
         amount = Decimal(text)
     except InvalidOperation:
-        raise _wrong(name, text, "an amount in USD") from None
+        raise wrong(name, text, "an amount in USD") from None
     if not amount.is_finite() or abs(amount) > _LARGEST:
-        raise _wrong(name, text, "an amount in USD")
+        raise wrong(name, text, "an amount in USD")
     return amount
 
 

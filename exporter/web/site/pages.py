@@ -20,10 +20,12 @@ from urllib.parse import quote
 
 import duckdb
 import sqlalchemy as sa
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from exporter.config.kinds import MONTH
 from exporter.errors import BusyError, UsageError
-from exporter.extras import extra
 from exporter.prices.basis import BASES, LIST, LIST_PRICES, NET, use_list_prices
 from exporter.reports import catalogue, job, output, periods, running
 from exporter.reports.catalogue import Report
@@ -35,11 +37,6 @@ from exporter.times import EXPECTED_TIME, format_age, parse_time
 from exporter.web import figures, page
 from exporter.web.site import choice, statement, timeline
 from exporter.web.site.table import COLUMNS, JobTable, Summary, Wanted
-
-with extra("web", "web"):
-    from starlette.background import BackgroundTask
-    from starlette.requests import Request
-    from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 #: Seconds that a report may take.
 SECONDS: Final = 60.0
@@ -518,7 +515,7 @@ class Asked:
         self.by = [value for name, value in self.pairs if name == "by"]
         self.basis = self.values.get("basis", NET)
         if self.basis not in BASES:
-            raise UsageError(f"basis={self.basis!r}: expected one of {', '.join(BASES)}.")
+            raise choice.wrong("basis", self.basis, f"one of {', '.join(BASES)}")
         known = {"month", "since", "until", "by", "basis", "param", *report.parameters}
         for name in self.values:
             if name not in known:
@@ -540,13 +537,13 @@ class Asked:
         try:
             first = None if month is None else MONTH.read(month)
         except ValueError as error:
-            raise UsageError(f"month={month!r}: expected {error}") from None
+            raise choice.wrong("month", month, str(error).rstrip(".")) from None
         read = {}
         for name, text in times.items():
             try:
                 read[name] = parse_time(text, now)
             except ValueError:
-                raise UsageError(f"{name}={text!r}: expected {EXPECTED_TIME}.") from None
+                raise choice.wrong(name, text, EXPECTED_TIME) from None
         return periods.choose(
             month=first,
             since=read.get("since"),
@@ -585,7 +582,7 @@ def _own(report: Report, pairs: choice.Pairs) -> Iterator[tuple[str, str]]:
         elif name == "param":
             key, sign, own = value.partition("=")
             if not sign or not key:
-                raise UsageError(f"param={value!r}: expected NAME=VALUE.")
+                raise choice.wrong("param", value, "NAME=VALUE")
             yield key, own
 
 

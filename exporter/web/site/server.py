@@ -14,28 +14,26 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, quote
 
+import anyio
+import anyio.to_thread
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
 from exporter import files
 from exporter.errors import BusyError, DatabaseError, ExporterError, UsageError
-from exporter.extras import extra
 from exporter.replica.server import is_loopback
 from exporter.store.following import SHARE, FileSource, Follower, Source, State
 from exporter.web.site import access
 from exporter.web.site.access import COOKIE, SESSION, Access
 from exporter.web.site.pages import TYPES, NoSuchPage, Pages, redirect
 from exporter.web.site.table import JobTable
-
-with extra("web", "web"):
-    import anyio
-    import anyio.to_thread
-    import uvicorn
-    from starlette.applications import Starlette
-    from starlette.datastructures import MutableHeaders
-    from starlette.exceptions import HTTPException
-    from starlette.requests import ClientDisconnect, Request
-    from starlette.responses import JSONResponse, Response
-    from starlette.routing import Route
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-    from uvicorn.protocols.http.h11_impl import H11Protocol
 
 #: Connections at once; more get a 503.
 _CONNECTIONS: Final = 256
@@ -88,7 +86,6 @@ class Site:
     Raises:
         UsageError: There is no token beyond the loopback, or the address cannot be bound.
         DatabaseError, BusyError, SchemaNewerError: The database cannot be read.
-        MissingExtra: The extra `web` is not installed.
     """
 
     def __init__(

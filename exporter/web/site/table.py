@@ -93,6 +93,7 @@ _STORED: Final = {
     "fingerprint": "UBIGINT",
     "place": "UBIGINT",
     "deleted": "VARCHAR",
+    "search_name": "VARCHAR",
 } | {name: kind for name, (kind, _) in COLUMNS.items()}
 
 #: One row per job: its number and a hash of all that is known of it.
@@ -125,6 +126,7 @@ known AS (
         job.rowid AS number,
         hash(job, detail) AS fingerprint,
         CASE WHEN job.deleted_at IS NULL THEN 'no' ELSE 'yes' END AS deleted,
+        lower(job.training_job_name) AS search_name,
         job.*,
         coalesce(
             detail.instance_type,
@@ -403,7 +405,7 @@ def _ranges(side: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 def _add(connection: sa.Connection, side: duckdb.DuckDBPyConnection, condition: str) -> None:
     """Compute the rows of the jobs whose numbers meet a condition, and insert them."""
-    names = ", ".join(("deleted", *COLUMNS))
+    names = ", ".join(("deleted", "search_name", *COLUMNS))
     connection.exec_driver_sql(_ROWS.format(condition=condition, groups=_GROUPS, columns=names))
     with fetch_stream(_relation(connection, "web_rows"), [""] * len(_STORED)) as rows:
         side.register("arrived", rows)
@@ -431,7 +433,7 @@ def _conditions(wanted: Wanted, values: dict[str, Any]) -> list[str]:
     found = ["TRUE"]
     if wanted.name_contains:
         part = _bind(wanted.name_contains.lower(), values)
-        found.append(f"contains(lower(training_job_name), {part})")
+        found.append(f"contains(search_name, {part})")
     if wanted.training_plan_arn is not None:
         found.append(f"training_plan_arn = {_bind(wanted.training_plan_arn, values)}")
     for column, operator, value in wanted.bounds:
