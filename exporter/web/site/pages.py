@@ -535,9 +535,9 @@ class Asked:
         if not (self.report.period or month or times):
             return None
         try:
-            first = None if month is None else MONTH.read(month)
+            first = MONTH.read(month) if month else None
         except ValueError as error:
-            raise choice.wrong("month", month, str(error).rstrip(".")) from None
+            raise choice.wrong("month", month or "", str(error).rstrip(".")) from None
         read = {}
         for name, text in times.items():
             try:
