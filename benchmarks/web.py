@@ -34,7 +34,7 @@ RATIO = 1.1
 #: Seconds that a reader looks at a page.
 _LOOKS = 5.0
 #: Jobs that the sync finds, and so its list calls.
-_SYNCED = 3_000
+_SYNCED = 800
 _FILTERS = (
     "/jobs",
     "/jobs?status=Failed",

@@ -42,7 +42,7 @@ _PAUSE: Final = 0.25
 #: Seconds between two looks at the file, which cost nothing.
 _LOOK_EVERY: Final = 0.5
 #: Refreshes may take this share of the time, so that they take little from a sync beside them.
-SHARE: Final = 0.1
+SHARE: Final = 0.05
 #: Seconds to wait for a writer, if the copy needs the lock.
 _LOCK_TIMEOUT: Final = 60.0
 
