@@ -30,6 +30,10 @@ def open_url(migrated_module: Database) -> Iterator[str]:
         yield site.url
 
 
+def session(cookie: str) -> dict[str, str]:
+    return {"Cookie": cookie.partition(";")[0]}
+
+
 def login(url: str, token: str, target: str = "/jobs?status=Failed") -> Got:
     body = urlencode({"token": token, "target": target})
     return get(url, "/login", method="POST", body=body, headers=_FORM)
@@ -67,11 +71,12 @@ def test_the_token_gives_a_session_and_leads_back(
         assert part in cookie
     assert "Secure" not in cookie
     assert TOKEN not in str(right.headers)
-    page = get(url, "/jobs", headers={"Cookie": cookie.partition(";")[0]})
+    page = get(url, "/jobs", headers=session(cookie))
     assert page.status == 200
     assert "nothing synced yet" in page.page.text
+    assert "run sagemaker-exporter sync" in get(url, "/jobs", headers=session(cookie)).page.text
     assert "Sign out" in page.page.text
-    out = get(url, "/logout", method="POST", headers={"Cookie": cookie.partition(";")[0]})
+    out = get(url, "/logout", method="POST", headers=session(cookie))
     assert f'{COOKIE}=""' in out.headers["set-cookie"]
 
 
