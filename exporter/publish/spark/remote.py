@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -29,7 +30,26 @@ from exporter.publish.spark import constructs
 from exporter.publish.spark.planner import Columns
 from exporter.publish.spark.rewriting import Rewritten, rewrite, tables_of
 
-with extra("spark", "--remote"), warnings.catch_warnings():
+
+@contextmanager
+def _is_a_program() -> Iterator[None]:
+    """Let the client be imported where the main module has no file, as under `python -c`.
+
+    It would take that for a run of its own doctests, and end the process if Spark is not there
+    (pyspark 4.2, check_dependencies in pyspark/sql/connect/utils.py).
+    """
+    main = sys.modules["__main__"]
+    if hasattr(main, "__file__"):
+        yield
+        return
+    main.__file__ = "-c"
+    try:
+        yield
+    finally:
+        del main.__file__
+
+
+with extra("spark", "--remote"), warnings.catch_warnings(), _is_a_program():
     # The client warns about new versions of its own dependencies.
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
