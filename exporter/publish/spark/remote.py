@@ -58,6 +58,7 @@ with extra("spark", "--remote"), warnings.catch_warnings(), _is_a_program():
     from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession
     from pyspark.sql.dataframe import DataFrame
+    from pyspark.storagelevel import StorageLevel
     from sqlglot import exp
 
 if TYPE_CHECKING:
@@ -156,21 +157,22 @@ class Remote:
 
     @contextmanager
     def _shared(self, written: Rewritten) -> Iterator[None]:
-        """Keep on the server what a statement reads several times.
+        """Compute once on the server what a statement reads several times.
 
-        Spark would plan and compute it each time: one report took five minutes to plan.
+        Spark writes a CTE into each place that reads it, and a cached frame with its whole plan
+        too: the plans of plans took minutes. The plan of a checkpoint is a scan.
         """
         kept = []
         try:
             for name, sql in written.shared:
-                frame = self._session.sql(sql).cache()
+                frame = _checkpoint(self._session.sql(sql))
                 frame.createOrReplaceTempView(name)
                 kept.append(frame)
             yield
         finally:
-            for frame in kept:
+            for name, _ in written.shared[: len(kept)]:
                 with suppress(PySparkException, grpc.RpcError):
-                    frame.unpersist()
+                    self._session.catalog.dropTempView(name)
 
     def _prepare(self, written: Rewritten) -> None:
         """Create the temporary views that a statement reads."""
@@ -211,6 +213,15 @@ class Remote:
             except PySparkException:
                 self._knows_delta = False
         return self._knows_delta
+
+
+def _checkpoint(frame: DataFrame) -> DataFrame:
+    """Return the rows of a frame, kept on two executors; where that is not possible, the frame."""
+    try:
+        return frame.localCheckpoint(storageLevel=StorageLevel.MEMORY_AND_DISK_2)
+    except PySparkException:
+        # Sail needs a setting for it. It plans what a statement reads several times fast enough.
+        return frame
 
 
 def _for_spark(uri: str) -> str:

@@ -8,6 +8,7 @@ Spark. `python -m tests.spark.queries` (in `make lint`) rewrites every query wit
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +32,9 @@ with extra("spark", "--remote"):
 #: CTEs that a lake has as a table, because no two engines agree on recursion.
 _IN_LAKE: Final = {"pool_member": "pool_members"}
 
+
+#: A CTE that reads more, each with its own CTEs written out, is computed once.
+_MANY_TABLES: Final = 10
 
 #: The prefix of what a statement reads several times.
 SHARED: Final = "shared_"
@@ -83,12 +87,13 @@ def _rewritten(tree: exp.Expr, planner: Planner) -> Rewritten:
     ctes = _take_ctes(tree)
     queries = [tree, *(cte.this for cte in ctes)]
     tables = {table.name for query in queries for table in query.find_all(exp.Table)}
+    several = _read_several_times(tree, ctes)
     written: list[str] = []
     shared = []
     for cte in ctes:
         found = planner.columns_of(cte.this.sql("duckdb"))
         body = _query(cte.this, planner, found)
-        if cte.args.get("materialized"):
+        if cte.args.get("materialized") or cte.alias in several:
             name = SHARED + cte.alias
             shared.append((name, _with(written, body)))
             body = f"SELECT * FROM {_name(name)}"  # noqa: S608 - our own names
@@ -96,6 +101,18 @@ def _rewritten(tree: exp.Expr, planner: Planner) -> Rewritten:
         planner.add(cte.alias, found)
     sql = _with(written, _query(tree, planner, columns))
     return Rewritten(tuple(shared), sql, columns, frozenset(tables & relations))
+
+
+def _read_several_times(tree: exp.Expr, ctes: Collection[exp.CTE]) -> set[str]:
+    """Return the CTEs that are read several times, and read many tables themselves."""
+    counted: Counter[str] = Counter()
+    sizes: dict[str, int] = {}
+    for cte in ctes:
+        read = [table.name for table in cte.this.find_all(exp.Table)]
+        counted.update(read)
+        sizes[cte.alias] = sum(sizes.get(name, 1) for name in read)
+    counted.update(table.name for table in tree.find_all(exp.Table))
+    return {name for name, size in sizes.items() if counted[name] > 1 and size > _MANY_TABLES}
 
 
 def _with(ctes: Collection[str], sql: str) -> str:
