@@ -38,11 +38,11 @@ site: $(VENV)/installed ## build the pages as a site in build/site
 
 $(VENV)/runtime: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install $(QUIET) --upgrade 'pip>=25.1'
 	$(BIN)/pip install $(QUIET) --constraint constraints.txt --editable '.[all]'
 	@touch $@
 
 $(VENV)/installed: $(VENV)/runtime
-	$(BIN)/pip install $(QUIET) --upgrade 'pip>=25.1'
 	$(BIN)/pip install $(QUIET) --constraint constraints.txt --group dev
 	@touch $@
 

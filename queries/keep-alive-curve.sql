@@ -7,7 +7,7 @@
 -- prices: yes
 -- replay: draw
 -- argument: family
--- param: family family: The family
+-- param: family family: Family of the jobs
 -- param: minute_usd number = 1.00: What a minute that nobody has to wait is worth, in USD
 -- param: top integer = 5: Number of specifications to show, most jobs first
 -- limit: idle_usd

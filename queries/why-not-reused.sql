@@ -10,7 +10,7 @@
 -- param: top integer = 50: Number of pools to show, the most expensive first
 -- limit: cost_usd
 -- column: job key: Job before the idle time; in the total, shown pools of all pools
--- column: cost_usd money: Known cost of the pool in the period in USD
+-- column: cost_usd money: Known cost of the pool in the period in USD; the total adds those shown
 -- column: idle_seconds seconds wide: Whole idle time of the pool
 -- column: next_job aside: The later job that came nearest
 -- column: came_after_seconds seconds: Start of the idle time to creation of that job
@@ -291,8 +291,8 @@ FROM explained
 UNION ALL BY NAME
 SELECT
     TRUE AS is_total,
-    least(count(*), any_value(CAST(:top AS BIGINT))) || ' of ' || count(*) AS job,
-    (SELECT sum(cost_usd) FROM shown) AS cost_usd
+    count(*) || ' of ' || (SELECT count(*) FROM priced) AS job,
+    sum(cost_usd) AS cost_usd
     /*notes*/ /*end*/
-FROM priced
+FROM shown
 ORDER BY is_total, cost_usd DESC NULLS LAST, job, next_job, came_after_seconds;

@@ -29,6 +29,9 @@ _ON_A_SERVER = ("report", "coverage", "--lake", "lake", "--remote", "sc://127.0.
         ("obstore", "lake", ["jobs", "--lake", "lake"]),
         ("apprise", "notify", ["report", "summary", "--notify", "json://127.0.0.1"]),
         ("jinja2", "dashboard", ["dashboard", "--output", "page.html"]),
+        ("jinja2", "web", ["web"]),
+        ("starlette", "web", ["web"]),
+        ("uvicorn", "web", ["web"]),
     ],
 )
 def test_it_exits_2_and_writes_nothing(

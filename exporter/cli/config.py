@@ -1,4 +1,4 @@
-"""`config`: show, write, check and clear the configuration."""
+"""`config`: show, write, check, apply and clear the configuration."""
 
 from __future__ import annotations
 
@@ -36,6 +36,12 @@ Examples:
   sagemaker-exporter config check
   sagemaker-exporter --config /etc/sagemaker-exporter.toml config check
   sagemaker-exporter config check --json
+"""
+APPLY_EPILOG = """\b
+Examples:
+  sagemaker-exporter config apply
+  sagemaker-exporter report warm-pool-cost --by team
+  sagemaker-exporter --db demo.duckdb config apply --json
 """
 CLEAR_EPILOG = """\b
 Examples:
@@ -79,10 +85,10 @@ class InitOptions:
 
 @click.group(cls=Group)
 def config() -> None:
-    """Show, write or check the configuration, or clear what the database keeps of it."""
+    """Show, write, check or apply the configuration, or clear what the database keeps of it."""
 
 
-@config.command(epilog=INIT_EPILOG, cls=Command)
+@config.command(epilog=INIT_EPILOG, cls=Command, short_help="Write a commented file.")
 @options(wanted=InitOptions, output=Json)
 @click.pass_context
 def init(ctx: click.Context, wanted: InitOptions, output: Json) -> None:
@@ -139,7 +145,7 @@ def _entries(command: click.Command) -> list[Entry]:
     ]
 
 
-@config.command(epilog=CHECK_EPILOG, cls=Command)
+@config.command(epilog=CHECK_EPILOG, cls=Command, short_help="Check the configuration.")
 @options(output=Json)
 @click.pass_context
 def check(ctx: click.Context, output: Json) -> None:
@@ -176,13 +182,55 @@ def _check_sources(app: App) -> None:
 
 
 @dataclass(frozen=True)
+class ApplyOptions:
+    """How `config apply` waits."""
+
+    lock_timeout: float = lock_timeout("a sync, or for a reader of the file")
+
+
+@config.command(epilog=APPLY_EPILOG, cls=Command, short_help="Show a changed rule in the reports.")
+@options(wanted=ApplyOptions, output=Json)
+@pass_app
+def apply(app: App, wanted: ApplyOptions, output: Json) -> None:
+    """Write rules, discounts and account names into the database, without a sync.
+
+    Reports read them from the database. Each sync writes them, too; this command shows a change at
+    once and calls no service. The database keeps what the configuration has none of.
+    """
+    from exporter.config import stored
+
+    database = app.database(lock_timeout=wanted.lock_timeout)
+    changed = stored.apply_now(
+        database,
+        app.config_file.configuration,
+        timeout=wanted.lock_timeout,
+        notify=app.notify,
+    )
+    path = app.config_file.path
+    if output.wanted:
+        file = None if path is None else str(path)
+        print_json({"database": database.path, "file": file, "changed": changed})
+        return
+    if path is None:
+        app.notify("config apply: no configuration file; `config init` writes one")
+    elif changed:
+        app.notify(
+            f"config apply: {database.path} now has the rules, discounts and names of {path}"
+        )
+    else:
+        app.notify(f"config apply: nothing to change in {database.path}")
+
+
+@dataclass(frozen=True)
 class ClearOptions:
     """How `config clear` waits."""
 
     lock_timeout: float = lock_timeout("a sync, or for a reader of the file")
 
 
-@config.command(epilog=CLEAR_EPILOG, cls=Command)
+@config.command(
+    epilog=CLEAR_EPILOG, cls=Command, short_help="Remove what the database keeps of it."
+)
 @options(wanted=ClearOptions, output=Json)
 @pass_app
 def clear(app: App, wanted: ClearOptions, output: Json) -> None:
@@ -210,7 +258,9 @@ def clear(app: App, wanted: ClearOptions, output: Json) -> None:
     )
 
 
-@config.command(epilog=SHOW_EPILOG, cls=Command)
+@config.command(
+    epilog=SHOW_EPILOG, cls=Command, short_help="Show each value, and where it comes from."
+)
 @options(output=Json)
 @click.pass_context
 def show(ctx: click.Context, output: Json) -> None:

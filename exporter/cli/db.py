@@ -151,7 +151,7 @@ def restore(app: App, file: Path, wanted: FileOptions, output: Json) -> None:
     _report(app, output, answer, f"restore: {rows} from {file}{kept}")
 
 
-@db.command(cls=Command)
+@db.command(cls=Command, short_help="Remove old runs that found nothing.")
 @options(wanted=FileOptions, output=Json)
 @pass_app
 def prune(app: App, wanted: FileOptions, output: Json) -> None:
@@ -171,7 +171,9 @@ def prune(app: App, wanted: FileOptions, output: Json) -> None:
     _report(app, output, answer, summary)
 
 
-@db.command(cls=Command, epilog=FORGET_EPILOG)
+@db.command(
+    cls=Command, epilog=FORGET_EPILOG, short_help="Retire an account and region; jobs stay."
+)
 @click.argument("scope", type=Value(SCOPE), metavar="ACCOUNT/REGION")
 @options(wanted=FileOptions, output=Json)
 @pass_app

@@ -78,7 +78,7 @@ def prices() -> None:
 def import_(app: App, file: Path, output: Json) -> None:
     """Import your own prices from a CSV file, all of them or none.
 
-    An import takes the place of earlier prices of the same account, thing and first day, until you
+    An import takes the place of earlier prices of the same account, item and first day, until you
     remove it. The command says which past months cost something else than before.
     """
     from exporter.prices.imports import import_csv
@@ -215,7 +215,7 @@ class ListOptions:
     )
 
 
-@prices.command("list", cls=Command, epilog=LIST_EPILOG)
+@prices.command("list", cls=Command, epilog=LIST_EPILOG, short_help="List the prices in force.")
 @options(wanted=ListOptions, output=Output)
 @pass_app
 def list_(app: App, wanted: ListOptions, output: Output) -> None:

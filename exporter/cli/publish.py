@@ -39,8 +39,9 @@ environment. It is new, empty, or a lake already. Credentials for S3 come from w
 them: environment, profile, assumed role. AWS_ENDPOINT_URL_S3 names another endpoint.
 
 \b
-Exit codes: 2 = another collector owns an account and region; 4 = a later publish of this collector
-was here, or other writers stayed ahead; 6 = the lake is newer than this program.
+Exit codes: 2 = another collector owns an account and region; 4 = a later
+publish of this collector was here, or other writers stayed ahead; 6 = the
+lake is newer than this program.
 """
 
 

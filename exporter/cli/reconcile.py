@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: A terminal of this width shows all columns.
 _WIDE: Final = 180
+#: Lines that a terminal shows: the first ones, which matter most.
+_LINES: Final = 50
 #: The components in a narrow table; an instance type alone is training.
 _SHORT: Final = {
     "Training": "",
@@ -94,7 +96,9 @@ def reconcile(app: App, file: Path, wanted: ReconcileOptions, output: Output) ->
             show(_compact(found, every=wanted.every, jobs=wanted.jobs))
         else:
             as_data = output.style in ("json", "parquet")
-            show(commands.result(found, every=wanted.every, as_data=as_data, kept=kept))
+            limit = _LINES if output.style == "table" and columns is not None else None
+            every = wanted.every
+            show(commands.result(found, every=every, as_data=as_data, kept=kept, limit=limit))
     if kept:
         _notify_of(app, kept)
     if wanted.rates is not None:
@@ -171,7 +175,7 @@ def _compact(found: Reconciliation, *, every: bool, jobs: bool) -> Result:
             line.differs,
             line.job_count,
         )
-        for line in lines
+        for line in lines[:_LINES]
     ]
     total = in_usd(found, [line.usd_difference for line in found.lines])
     totals = (*[None] * 7, total, None, None)
@@ -183,7 +187,7 @@ def _compact(found: Reconciliation, *, every: bool, jobs: bool) -> Result:
         [tuple(row[index] for index in kept) for row in rows],
         tuple(totals[index] for index in kept),
         lines,
-        (*_place_notes(places), *_job_notes(lines, jobs=jobs)),
+        (*_place_notes(places), *_job_notes(lines[:_LINES], jobs=jobs)),
     )
 
 

@@ -37,7 +37,7 @@ Examples:
   sagemaker-exporter report job-history my-training-job
   sagemaker-exporter report summary --format markdown
   sagemaker-exporter report warm-pool-cost --sql | duckdb sagemaker.duckdb
-  sagemaker-exporter report warm-pool-cost --lake s3://lake/sagemaker --by account
+  sagemaker-exporter report warm-pool-cost --lake s3://lake/sagemaker
 """
 
 

@@ -61,6 +61,10 @@ COMMANDS: Final = {
         "exporter.cli.dashboard:dashboard",
         "Write one HTML page: who wastes what, what to change.",
     ),
+    "web": (
+        "exporter.cli.web:web",
+        "Show jobs, costs and reports as pages in a browser.",
+    ),
     "prices": (
         "exporter.cli.prices:prices",
         "List, import or refresh the dated prices.",

@@ -16,9 +16,20 @@ from exporter.text import counted
 _KINDS: Final = 8
 
 
-def all_notes(found: Reconciliation, shown: int) -> Iterator[Note]:
-    """Yield what a reader of the comparison must know; `shown` is the number of lines shown."""
-    yield from _comparison_notes(found, shown)
+def all_notes(found: Reconciliation, wanted: int, *, hidden: int = 0) -> Iterator[Note]:
+    """Yield what a reader of the comparison must know.
+
+    Args:
+        found: The comparison.
+        wanted: The number of lines that the options choose.
+        hidden: How many of them are too many for a terminal.
+    """
+    if hidden:
+        yield Note(
+            "cut",
+            f"Shown: {wanted - hidden:,} of {wanted:,} lines; --output FILE or a pipe has all.",
+        )
+    yield from _comparison_notes(found, wanted)
     yield from _missing_notes(found)
     yield from _savings_plan_note(found)
     yield from _export_notes(found.export)

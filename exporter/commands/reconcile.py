@@ -85,7 +85,12 @@ def check(found: Reconciliation) -> None:
 
 
 def result(
-    found: Reconciliation, *, every: bool, as_data: bool, kept: Kept | None = None
+    found: Reconciliation,
+    *,
+    every: bool,
+    as_data: bool,
+    kept: Kept | None = None,
+    limit: int | None = None,
 ) -> Result:
     """Return all columns.
 
@@ -94,6 +99,7 @@ def result(
         every: Also the lines that agree.
         as_data: The jobs of a line are objects; otherwise a text names the first ones.
         kept: What was kept of the bill; it is in `more` of the result.
+        limit: Lines to show at most; None = all.
     """
     lines = lines_of(found, every=every)
     columns = (
@@ -118,7 +124,7 @@ def result(
         Column("currency", wide=True, note="the currency of the bill"),
         Column("billed_cost", "DECIMAL(38,12)", wide=True, note="in that currency"),
     )
-    rows = [_row(line, as_data=as_data) for line in lines]
+    rows = [_row(line, as_data=as_data) for line in lines[:limit]]
     compared = as_result(found, columns, rows, _totals(found), lines)
     return replace(compared, more={"kept": _kept_as_json(kept)}) if kept else compared
 
@@ -185,7 +191,7 @@ def as_result(
         columns,
         rows,
         totals,
-        (*notes, *all_notes(found, len(lines))),
+        (*notes, *all_notes(found, len(lines), hidden=len(lines) - len(rows))),
         report="reconcile",
         title=f"The bill ({found.export.kind}) compared with our figures",
         period=Period(found.export.since, found.export.until),
@@ -193,12 +199,16 @@ def as_result(
 
 
 def lines_of(found: Reconciliation, *, every: bool) -> list[Line]:
-    """Return the lines to show, the one with most money in its difference first."""
+    """Return the lines to show: first different quantities, then different amounts.
 
-    def money(line: Line) -> tuple[bool, Decimal, Decimal]:
-        differs = line.differs or line.usd_differs
+    Of each kind, the line with most money in its difference comes first. With a discount, the
+    amounts of all lines differ from list prices, and hide no difference of hours.
+    """
+
+    def money(line: Line) -> tuple[bool, bool, Decimal, Decimal]:
         amount = line.usd_difference if line.usd_difference is not None else line.billed_cost
-        return differs, abs(amount or Decimal()), abs(line.ours - line.billed)
+        differences = abs(amount or Decimal()), abs(line.ours - line.billed)
+        return line.differs, line.usd_differs, *differences
 
     lines = [line for line in found.lines if every or line.differs or line.usd_differs]
     return sorted(lines, key=money, reverse=True)

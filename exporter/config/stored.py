@@ -1,10 +1,11 @@
 """The part of the configuration that the database keeps, for views and other tools.
 
 It holds account names, discounts, instance families with local storage, the rules for families and
-teams, and the labels of every job. The next sync writes it in one transaction if it has changed.
+teams, and the labels of every job. The next sync, or `config apply`, writes it in one transaction
+if it has changed.
 
-A sync whose configuration lacks one of these parts keeps that part of the database. Otherwise a
-single sync without the file would undo discounts and teams. `config clear` removes them.
+A configuration that lacks one of these parts keeps that part of the database. Otherwise a single
+sync without the file would undo discounts and teams. `config clear` removes them.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ def kept_parts(given: Configuration, stored: Configuration) -> dict[str, Any]:
 def with_kept(
     database: Database, given: Configuration, notify: Callable[[str], None]
 ) -> Configuration:
-    """Return the configuration of a sync: the given one, and what it lacks from the database.
+    """Return the configuration to apply: the given one, and what it lacks from the database.
 
     Args:
         database: The file.
@@ -137,10 +138,43 @@ def with_kept(
         kept = kept_parts(given, read(connection))
     if kept:
         notify(
-            f"The configuration has no {_list(kept)}, so sync keeps those of the database. "
+            f"The configuration has no {_list(kept)}, so those of the database stay. "
             "To remove them, run `sagemaker-exporter config clear`."
         )
     return replace(given, **kept)
+
+
+def apply_now(
+    database: Database,
+    given: Configuration,
+    *,
+    timeout: float,
+    notify: Callable[[str], None],
+) -> bool:
+    """Write the configuration into the database without a sync, and label every job by it.
+
+    Args:
+        database: The file.
+        given: The configuration in force.
+        timeout: Seconds to wait for a sync.
+        notify: Called if it has to wait, and for what the configuration cannot change yet.
+
+    Returns:
+        Whether the database differed.
+
+    Raises:
+        BusyError, DatabaseError: As `Database.writing`.
+    """
+    with sync_lock(database.path, timeout, notify=notify):
+        with database.reading() as connection:
+            reached = reached_accounts(connection)
+        for discount in given.discounts:
+            if discount.source is not None and discount.source not in reached:
+                notify(
+                    f"No sync has reached an account of the source {discount.source!r} yet, so its "
+                    "discount counts after the next sync."
+                )
+        return apply(database, with_kept(database, given, notify), {})
 
 
 def clear(database: Database, *, timeout: float, notify: Callable[[str], None]) -> dict[str, int]:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from exporter.errors import BusyError, DatabaseError
 from exporter.store import listing as listings
 from exporter.store.database import Database
+from exporter.store.following import Stamps, stamps
 from exporter.store.listing import Listing, Mark, Place, Rows, StaleMark
 from exporter.store.mirror import Mirror
 from exporter.store.scopes import ScopeKey
@@ -32,10 +33,6 @@ _log = logging.getLogger(__name__)
 _sharing = threading.Lock()
 _left_behind: list[Mirror] = []
 _shared: WeakValueDictionary[Path, MirrorSource] = WeakValueDictionary()
-
-_Stamp = tuple[int, int, int] | None
-#: Modification time in ns, size and inode of the file and of its log; None for a missing one.
-_Stamps = tuple[_Stamp, _Stamp]
 
 
 class Source(Protocol):
@@ -196,7 +193,7 @@ class MirrorSource:
             _left_behind.append(self._mirror)
             self._begin()
         # Taken before the file is read, so a commit in between is read again.
-        found = _stamps(self._path)
+        found = stamps(self._path)
         if found == self._stamps:
             return self.version
         with self._lock:
@@ -235,9 +232,9 @@ class MirrorSource:
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._mirror = Mirror()
-        self._stamps: _Stamps | None = None
+        self._stamps: Stamps | None = None
 
-    def _read(self, found: _Stamps) -> None:
+    def _read(self, found: Stamps) -> None:
         if self._stamps is not None and _inode(found) != _inode(self._stamps):
             self._mirror.clear()
             self.version += 1
@@ -270,20 +267,5 @@ def _execute(connection: sa.Connection) -> listings.Execute:
     return execute
 
 
-def _stamps(path: Path) -> _Stamps:
-    # The log is named after the target of a link.
-    file = os.path.realpath(path)
-    return _stamp(file), _stamp(f"{file}.wal")
-
-
-def _stamp(path: str) -> _Stamp:
-    # Does not open the file: closing it would drop DuckDB's lock (exporter.store.database).
-    try:
-        found = os.stat(path)  # noqa: PTH116 - pathlib takes five times as long, at each request
-    except FileNotFoundError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _inode(stamps: _Stamps) -> int | None:
+def _inode(stamps: Stamps) -> int | None:
     return stamps[0] and stamps[0][2]

@@ -32,6 +32,8 @@ Row = Mapping[str, Any]
 #: Below this share of explained reuse, the replay knows too little for a suggestion.
 EXPLAINED: Final = Decimal("0.9")
 _MONTH_SECONDS: Final = 365.25 / 12 * 86400
+#: USD a month that a table shows as less than 0.
+_LOSS: Final = -0.005
 
 
 @dataclass(frozen=True)
@@ -241,15 +243,18 @@ class _History:
             "explained": self.explained(name),
             "sdk_argument": None if seconds is None else f"keep_alive_period_in_seconds={seconds}",
             "api_setting": None if seconds is None else f'"KeepAlivePeriodInSeconds": {seconds}',
-            "reason": reason or self._remark(name, plan),
+            "reason": reason or self._remark(name, plan, net),
         }
 
-    def _remark(self, name: str, plan: Mapping[str, int]) -> str | None:
+    def _remark(self, name: str, plan: Mapping[str, int], net: float | None) -> str | None:
         """Return what to know about a suggestion."""
         family = self.families[name]
         if name not in plan and not family.denied:
             return "the current setting is best"
         remarks = []
+        loses = net is not None and net * self.months < _LOSS
+        if loses and name in plan and len(self.families) > 1:
+            remarks.append("worth it together with the families that share its pools")
         if family.denied:
             jobs = counted(family.denied, "job")
             remarks.append(f"{jobs} asked for a pool and got none: check the quota")

@@ -54,7 +54,8 @@ UNKNOWN: Final = {
     "serverless": "serverless jobs are not billed by instance",
 }
 _OWN_RATES: Final = (
-    "If you have a discount or a Savings Plan, import your own rates with `prices import FILE`."
+    "If you pay less, set a [[discount]], or use your own rates: `prices import` or "
+    "`reconcile --keep`."
 )
 
 
@@ -66,7 +67,10 @@ def _figure(basis: str) -> str:
 #: count of distinct jobs would take as long as the report itself.
 FIGURES: Final = ",\n" + ",\n".join(
     [
-        f"    sum(cost_usd) FILTER (WHERE price_source LIKE 'shipped list%') AS {PREFIX}list",
+        "    sum(cost_usd) FILTER (WHERE price_source LIKE 'shipped list%' "
+        f"AND price_source NOT LIKE '%, less %') AS {PREFIX}list",
+        "    sum(cost_usd) FILTER (WHERE price_source LIKE 'shipped list%, less %') "
+        f"AS {PREFIX}discounted",
         f"    sum(cost_usd) FILTER (WHERE cost_basis = 'estimated') AS {PREFIX}estimated",
         # The day on which somebody saw the price follows `shipped list: `, so the first is oldest.
         "    min(price_source) FILTER (WHERE price_source LIKE 'shipped list%' "
@@ -108,6 +112,11 @@ def of_total(total: Mapping[str, Any], period: Period | None = None) -> Iterator
         )
     if amount := _amount(total, "list"):
         yield Note("list_prices", f"Includes {amount} USD at public list prices. {_OWN_RATES}")
+    if amount := _amount(total, "discounted"):
+        yield Note(
+            "discounted",
+            f"Includes {amount} USD at public list prices, less the configured discount.",
+        )
 
 
 def _age_of_list_price(total: Mapping[str, Any], period: Period | None) -> str:
@@ -179,8 +188,8 @@ def of_groups(connection: Source, empty: Sequence[str]) -> Iterator[Note]:
     if "team" in empty:
         yield Note(
             "no_teams",
-            "No job has a team. Name the tag that has it with `team_tag`, or write [[team]] rules: "
-            "see docs/configuration.md.",
+            "No job has a team. Name the tag that has it with `team_tag`, or write [[team]] rules, "
+            "then run `config apply`: see docs/configuration.md.",
         )
 
 
@@ -198,7 +207,7 @@ def of_prices(connection: Source) -> Iterator[Note]:
                 SEMI JOIN (
                     SELECT region, instance_type
                     FROM rates
-                    WHERE price_source LIKE 'shipped list%'
+                    WHERE price_source LIKE 'shipped list%' AND discount_percent IS NULL
                 ) AS listed
                     -- The region comes from the ARN, which saves a join with all jobs.
                     ON

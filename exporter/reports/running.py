@@ -19,7 +19,7 @@ from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Column, Result, Row
 from exporter.reports.source import Source
 from exporter.reports.values import literal
-from exporter.spelling import named, param
+from exporter.spelling import is_python, named, param
 from exporter.text import did_you_mean
 
 #: Bound parameters as SQLAlchemy finds them (TextClause in sqlalchemy.sql.elements).
@@ -245,8 +245,11 @@ def _values(report: Report, request: Request) -> dict[str, Any]:
         values[report.argument] = report.parameters[report.argument].read(request.argument)
     for name, value in values.items():
         if value is None and report.parameters[name].required:
+            word = name.upper()
+            way = f"`sagemaker-exporter report {report.name} {word}`"
             raise UsageError(
-                f"The report {report.name} needs {name}: {report.parameters[name].note}"
+                f"The report {report.name} needs {word}: {report.parameters[name].note}.",
+                f"Use {param(name, word) if is_python() or name != report.argument else way}.",
             )
     return values
 

@@ -360,7 +360,8 @@ def _no_profile(profile: str | None) -> CredentialsError:
     name = profile or os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE") or ""
     if not name.isprintable():
         return CredentialsError("The name of the profile contains a line break; it is not shown.")
-    return CredentialsError(f"There is no profile {name!r}.")
+    known = botocore.session.Session().available_profiles
+    return CredentialsError(f"There is no profile {name!r}.{did_you_mean(name, known)}")
 
 
 #: Two threads must not create clients of one botocore session at the same time.

@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any, Final
 
 from exporter.extras import extra
-from exporter.reports import values
+from exporter.reports import rendering, values
 from exporter.reports.result import Result
 from exporter.text import counted, last_runs, visible
 from exporter.times import format_age, format_time
@@ -41,18 +41,25 @@ _POLICY: Final = (
 )
 
 
-def render(figures: Figures) -> str:
-    """Return the dashboard as one HTML text that needs no other file and no network."""
+def render(figures: Figures, site: object = None) -> str:
+    """Return the dashboard as one HTML text.
+
+    Args:
+        figures: What it shows.
+        site: The site that has the page; None = a file, which needs no other file and no network.
+    """
     names = Names(figures)
     selection = view.Selection(figures.period)
     script, style = asset("dashboard.js"), asset("style.css")
     rows = list(enumerate(figures.advice.rows))
     changes = [pair for pair in rows if is_change(pair[1])]
     others = [*changes[MOST_CHANGES:], *(pair for pair in rows if not is_change(pair[1]))]
-    template = _environment().get_template(
+    template = environment().get_template(
         "dashboard.html" if figures.status.scopes else "empty.html"
     )
     return template.render(
+        site=site,
+        made=figures.now,
         policy=_POLICY.format(script=_digest(script), style=_digest(style)),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file, named by the policy
@@ -154,7 +161,7 @@ def asset(name: str) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     """Return the templates' environment, in which all text is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: asset(f"templates/{name}")),
@@ -176,7 +183,12 @@ def _environment() -> jinja2.Environment:
         view.unknown_wasted,
         values.shown,
         values.digits,
+        values.heading,
         values.period,
+        rendering.is_numeric,
+        lines,
+        place,
+        totals,
         bars,
         suggested,
         saving,
@@ -206,6 +218,21 @@ def suggested(row: Mapping[str, Any]) -> str:
     seconds = row["suggested_keep_alive_seconds"]
     current = row["current_keep_alive"] or values.MISSING
     return f"{current} → {values.period(seconds)}" if is_change(row) else current
+
+
+def place(result: Result, name: str) -> int:
+    """Return the place of a column."""
+    return [column.name for column in result.columns].index(name)
+
+
+def totals(result: Result) -> list[str]:
+    """Return the total row of a result as tables show it."""
+    return rendering.total_cells(result, result.totals or ())
+
+
+def lines(text: str) -> Markup:
+    """Return a text of several lines for a `<pre>`: escaped, without other control characters."""
+    return Markup("\n").join(visible(line) for line in text.splitlines())
 
 
 def _finalize(value: object) -> object:

@@ -198,7 +198,7 @@ def test_the_dashboard_is_a_file(filled: Path, tmp_path: Path) -> None:
         ),
         (
             lambda db: report(db, "training-cost", month="October"),
-            "month='October' is not a month such as 2026-10.",
+            "month='October' is not a month such as 2026-10, this or last.",
         ),
         (
             lambda db: report(db, "trainingcost"),
@@ -267,7 +267,7 @@ def test_errors_name_arguments_not_flags(
     [
         (
             lambda db: report(db, "training-cost", month=5),  # type: ignore[arg-type]  # wrong
-            "month must be a month such as 2026-10, not 5",
+            "month must be a month such as 2026-10, this or last, not 5",
         ),
         (
             lambda db: report(db, "training-cost", since=datetime(2026, 10, 1)),

@@ -80,7 +80,7 @@ def test_a_sync_without_a_configuration_keeps_all_and_labels_new_jobs(
     assert error.count("config clear") == 1
     assert (
         "no family and team rules, account names, discounts or local_storage_families, "
-        "so sync keeps those of the database" in error
+        "so those of the database stay" in error
     )
     after = state(command)
     assert (before.pop("jobs"), after.pop("jobs")) == (30, 31)
@@ -145,6 +145,48 @@ def test_clear_removes_what_the_database_keeps(command: Command) -> None:
     answer = command("config", "clear")
     assert (answer.code, answer.out) == (0, "")
     assert "keeps no rules, discounts or names" in answer.err
+
+
+def test_apply_shows_a_change_without_a_call(command: Command, simulator: Simulator) -> None:
+    sync(command)
+    calls = len(simulator.calls)
+    answer = command("config", "apply")
+    assert (answer.code, answer.out) == (0, "")
+    assert answer.err == "config apply: no configuration file; `config init` writes one\n"
+    configure(command, EVERYTHING)
+    answer = command("config", "apply", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    assert json.loads(answer.out) == {
+        "version": 1,
+        "database": "sagemaker.duckdb",
+        "file": str(command.directory / NAME),
+        "changed": True,
+    }
+    assert "everybody" in str(state(command)["labels"])
+    assert len(simulator.calls) == calls
+    applied = state(command)
+    sync(command)
+    assert state(command) == applied
+    configure(command, DISCOUNT)
+    answer = command("config", "apply")
+    assert answer.code == 0
+    assert answer.err.splitlines() == [
+        "The configuration has no family and team rules, account names or local_storage_families, "
+        "so those of the database stay. To remove them, run `sagemaker-exporter config clear`.",
+        "config apply: nothing to change in sagemaker.duckdb",
+    ]
+    assert state(command) == applied
+
+
+def test_apply_names_the_discount_of_a_source_that_no_sync_has_reached(command: Command) -> None:
+    sync(command)
+    configure(command, "[[source]]\nname = 'new'\n[[discount]]\npercent = 12.5\nsource = 'new'\n")
+    answer = command("config", "apply")
+    assert (answer.code, answer.out) == (0, "")
+    assert "No sync has reached an account of the source 'new' yet" in answer.err
+    assert state(command)["discounts"] is None
+    sync(command)
+    assert "12.5" in str(state(command)["discounts"])
 
 
 def test_clear_without_a_database_creates_none(command: Command) -> None:

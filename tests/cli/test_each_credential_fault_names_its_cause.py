@@ -246,6 +246,12 @@ CASES = (
         args=("--profile", "nobody", "--region", REGION),
     ),
     Case(
+        "misspelled profile",
+        5,
+        "There is no profile 'keyz'. Did you mean 'keys'?",
+        args=("--profile", "keyz", "--region", REGION),
+    ),
+    Case(
         "unknown profile in AWS_PROFILE",
         5,
         "There is no profile 'nobody'.",

@@ -110,6 +110,35 @@ def test_a_difference_is_one_line_of_80_columns(
     assert "resnet-1 (not on the bill)" in text
 
 
+def test_a_terminal_shows_the_first_lines_and_hours_before_money(
+    command: Command, filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_storage(filled)
+    lines = [
+        charge("Training", "2", "9999", "bert-1"),  # only the money differs
+        charge("Training", "3", "1.5", "resnet-1"),
+        charge("Training Warm Pool", "0.75", "0.01", "bert-1"),
+        *(
+            replace(charge("Training", "2", "0.01", "x"), instance_type=f"ml.x{number}.xlarge")
+            for number in range(60)
+        ),
+    ]
+    path = bills.cur(tmp_path / "cur.parquet", lines)
+    arguments = ("reconcile", str(path), "--db", str(filled.path))
+    for columns in ("80", "300"):
+        monkeypatch.setenv("COLUMNS", columns)
+        answer = command(*arguments)
+        assert (answer.code, answer.err) == (0, "")
+        assert len([line for line in answer.out.splitlines() if "2026-10-03 " in line]) == 50
+        assert "Shown: 50 of 62 lines; --output FILE or a pipe has all." in answer.out
+    monkeypatch.delenv("COLUMNS")
+    answer = command(*arguments)
+    assert "Shown: 50" not in answer.out
+    shown = [line for line in answer.out.splitlines() if line.startswith("2026-10-03")]
+    assert len(shown) == 62
+    assert ["10,000.50" in line for line in shown] == [*[False] * 61, True]
+
+
 def test_what_is_not_compared_is_listed_with_its_money(
     command: Command, filled: Database, tmp_path: Path
 ) -> None:

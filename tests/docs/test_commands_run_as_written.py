@@ -30,6 +30,7 @@ _RUN = (
 #: Commands that a reader of a page has run before, and that the page does not repeat.
 _BEFORE = {
     "README.md": ["sagemaker-exporter demo"],  # its first block shows the result of a report
+    "docs/configuration.md": ["sagemaker-exporter sync"],
     "docs/list-training-jobs.md": ["sagemaker-exporter sync"],
     "docs/reconcile.md": ["sagemaker-exporter sync"],
     "docs/scaling.md": ["sagemaker-exporter sync --region eu-west-1"],
@@ -41,7 +42,6 @@ _SERVES = "it serves until somebody ends it; tests/replica runs it"
 #: Lines that are only shown, with the reason.
 _SHOWN = {
     "make demo": "it installs first; quick-start-sql.md runs the demo",
-    "make test": "it is what runs this test",
     "make wheel": _INSTALLS,
     "pipx install .            # or: uv tool install .": _INSTALLS,
     "pipx install dist/*.whl   # or: uv tool install dist/*.whl": _INSTALLS,

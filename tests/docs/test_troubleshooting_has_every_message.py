@@ -21,6 +21,7 @@ _COMPUTED = {
     ("bills/parts.py", "…: …."): "FILE: REASON.",
     ("sagemaker/failures.py", "_sentence(error)"): "REASON.",
     ("sagemaker/sessions.py", "…."): "REASON.",
+    ("web/site/statement.py", "found.stderr.decode(errors='replace').strip()"): "REASON.",
     ("syncing/lookup.py", "…: … …"): "ACCOUNT: MESSAGE WHAT-HAPPENS-INSTEAD",
     ("syncing/outcome.py", "… …"): "N scopes complete, N failed: LIST",
 }

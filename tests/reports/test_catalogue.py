@@ -129,7 +129,11 @@ def test_unknown_options_and_wrong_values_are_usage_errors(bench: Bench) -> None
     wrong: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("coverage", "takes no --by", {"by": ["month"]}),
         ("coverage", "takes no argument: 'x'", {"argument": "x"}),
-        ("job-history", "needs job: Name or ARN of the job", {}),
+        (
+            "job-history",
+            "needs JOB: Name or ARN of the job. Use `sagemaker-exporter report job-history JOB`.",
+            {},
+        ),
         (
             "warm-pool-jobs",
             r"--param top='many': expected a whole number",

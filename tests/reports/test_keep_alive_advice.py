@@ -333,6 +333,9 @@ def test_idle_usd_is_that_of_warm_pool_cost_and_no_saving_exceeds_it(
                 assert row["suggested_idle_usd"] >= 0
                 saved = row["current_idle_usd"] - row["suggested_idle_usd"]
                 assert saved <= row["current_idle_usd"]
+                loses = row["sdk_argument"] is not None and row["net_usd"] < -CENT
+                changes = row["suggested_keep_alive_seconds"] != row["current_min_seconds"]
+                assert (loses and changes) == ("worth it together" in (row["reason"] or ""))
         assert total["net_usd"] >= 0
         assert total["suggested_net_usd"] >= total["current_net_usd"] - CENT
 

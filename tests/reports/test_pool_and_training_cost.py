@@ -185,10 +185,14 @@ def test_notes_say_what_a_total_rests_on(bench: Bench) -> None:
     bench.cost("a-2", POOL, "2.5", cost_basis="accruing")
     bench.cost("a-3", POOL, "1.25", cost_basis="estimated", price_source="Price List API")
     bench.cost("a-4", TRAIN, "99", price_source="shipped list: 2026-11-01")
+    bench.cost("a-5", POOL, "0.75", price_source="shipped list: 2026-11-01, less 12.5 %")
 
     notes = {note.code: note.text for note in bench.run("warm-pool-cost").notes}
 
-    assert set(notes) == {"accruing", "estimated", "list_prices"}
+    assert set(notes) == {"accruing", "discounted", "estimated", "list_prices"}
+    assert notes["discounted"] == (
+        "Includes 0.75 USD at public list prices, less the configured discount."
+    )
     assert notes["accruing"].startswith("Includes 2.50 USD ")
     assert notes["estimated"].startswith("Includes 1.25 USD ")
     assert notes["list_prices"].startswith("Includes 10.00 USD ")
@@ -243,7 +247,7 @@ def test_a_tag_or_team_that_no_job_has_gets_a_note_on_what_there_is(bench: Bench
         "no_such_tag": "No job has the tag 'Projekt'. Did you mean 'Project'? "
         "Tags of jobs: Project, Team.",
         "no_teams": "No job has a team. Name the tag that has it with `team_tag`, or write "
-        "[[team]] rules: see docs/configuration.md.",
+        "[[team]] rules, then run `config apply`: see docs/configuration.md.",
     }
     # A job has this tag, though none that the report covers.
     assert found("tag:Project", "month") == {}

@@ -231,7 +231,7 @@ def test_a_pool_over_a_month_border_is_in_both_months_with_its_part(world: World
 
 
 def test_the_most_expensive_pools_of_several_accounts_are_shown(world: World) -> None:
-    world.price("1")
+    world.price("1", since=date(2027, 1, 1))
     world.put([pool(), pool("pool-2", count=2), later("next-1", 7200)])
     world.put([pool("pool-3", count=3), later("next-1", 3610, count=3)], account=OTHER)
     world.put([pool("kept-1", pool=("Reused", 60), taken_by="next-1"), pool("none-1", 0)])
@@ -244,3 +244,5 @@ def test_the_most_expensive_pools_of_several_accounts_are_shown(world: World) ->
     ]
     assert result.totals is not None
     assert result.totals[:2] == ("2 of 3", Decimal(5))
+    (estimated,) = [note.text for note in result.notes if note.code == "estimated"]
+    assert estimated.startswith("Includes 5.00 USD ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +157,14 @@ def check(
 
 
 def _content(rows: pa.Table) -> Content:
-    with duckdb.connect() as engine:
-        engine.execute("SET TimeZone = 'UTC'")
-        relation = engine.from_arrow(rows)
-        kinds = list(zip(relation.columns, map(str, relation.types), strict=True))
-        return kinds, sorted(relation.fetchall(), key=repr)
+    relation = _engine().from_arrow(rows)
+    kinds = list(zip(relation.columns, map(str, relation.types), strict=True))
+    return kinds, sorted(relation.fetchall(), key=repr)
+
+
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    """Return one engine in memory for all comparisons: opening one takes longer than they do."""
+    engine = duckdb.connect()
+    engine.execute("SET TimeZone = 'UTC'")
+    return engine

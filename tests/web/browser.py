@@ -140,9 +140,9 @@ class Browser:
         return message
 
     def open(
-        self, path: Path, *, width: int = 1200, dark: bool = False, script: bool = True
+        self, where: Path | str, *, width: int = 1200, dark: bool = False, script: bool = True
     ) -> Page:
-        """Open a page in a new tab and wait until its script has run; or open it without script."""
+        """Open a file or address in a new tab; wait for its script, unless `script` is false."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, target, session)
@@ -151,13 +151,7 @@ class Browser:
         page.resize(width)
         page.set_scheme("dark" if dark else "light")
         page.call("Emulation.setScriptExecutionDisabled", value=not script)
-        page.call("Page.navigate", url=path.as_uri())
-        ready = (
-            "document.body.dataset.ready === 'yes'"
-            if script
-            else "document.querySelector('footer') !== null"
-        )
-        page.wait(f"document.body && {ready}")
+        page.go(where if isinstance(where, str) else where.as_uri(), script=script)
         return page
 
 
@@ -171,6 +165,26 @@ class Page:
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         return self._browser.call(method, self._session, **params)
+
+    def go(self, address: str, *, script: bool = True) -> None:
+        """Go to an address; wait for the script of the page, if it has one and may run it."""
+        self.call("Page.navigate", url=address)
+        self.settle(script=script)
+
+    def follow(self, click: str) -> None:
+        """Run what leads to another page, and wait for that page."""
+        before = self.evaluate("performance.timeOrigin")
+        self.evaluate(click)
+        self.wait(f"performance.timeOrigin !== {before!r}")
+        self.settle(script=False)
+
+    def settle(self, *, script: bool = True) -> None:
+        """Wait until the page is loaded, and its script has run."""
+        ran = "(!document.getElementById('data') || document.body.dataset.ready === 'yes')"
+        self.wait(
+            "document.readyState === 'complete' && document.querySelector('footer') !== null"
+            + (f" && {ran}" if script else "")
+        )
 
     def resize(self, width: int, height: int = 900) -> None:
         self.call(

@@ -86,6 +86,14 @@ def world_page(world_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Da
     return make_page(world_file, tmp_path_factory.mktemp("page") / "page.html")
 
 
+@pytest.fixture(scope="module")
+def migrated_module(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """A database without jobs, for the tests of a module."""
+    path = tmp_path_factory.mktemp("migrated") / "empty.duckdb"
+    shutil.copyfile(migrated_file, path)
+    return Database(path)
+
+
 @pytest.fixture
 def world_copy(world_file: Path, tmp_path: Path) -> Database:
     """A copy of the database that a test may change."""

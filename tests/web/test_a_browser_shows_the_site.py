@@ -1,0 +1,194 @@
+"""Headless Chromium opens, filters, sorts, downloads and prints the pages of the site."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from exporter.store.database import Database
+from exporter.web.site.server import Site, of_file
+from tests.web.browser import Browser, Page
+from tests.web.conftest import HOSTILE
+from tests.web.pages import NOW, execute
+from tests.web.site import get
+from tests.web.test_a_browser_shows_the_page import AXE
+
+_VIOLATIONS = """axe.run({resultTypes: ["violations"]}).then(found => found.violations.map(
+    one => one.id + ": " + one.nodes.map(node => node.html.slice(0, 120)).join(" | ")))"""
+_OPEN_ALL = "document.querySelectorAll('details').forEach(one => { one.open = true; })"
+_ROWS = "Array.from(document.querySelectorAll('tbody th a'), one => one.textContent)"
+_SUBMIT = "document.querySelector('form[action=\"/jobs\"] button').click()"
+#: A name of AWS cannot hold these, but a damaged answer could.
+_STRANGE = "../a b?c#d%2f"
+
+
+@pytest.fixture(scope="module")
+def url(wide_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    path = Path(shutil.copy(wide_file, tmp_path_factory.mktemp("site") / "site.duckdb"))
+    text = HOSTILE.replace("'", "''")
+    execute(
+        Database(path),
+        f"UPDATE training_jobs SET training_job_name = '{text}', job_family = '{text}', "
+        f"team = '{text}' WHERE warm_pool_status = 'Available'",
+        f"UPDATE training_jobs SET training_job_name = '{_STRANGE}' "
+        "WHERE training_job_status = 'InProgress'",
+        "UPDATE training_jobs SET deleted_at = '2026-11-22 00:00:00+00' WHERE region = 'us-east-1'",
+        f"INSERT OR REPLACE INTO accounts VALUES ('111122223333', '{text}')",
+        f"UPDATE training_job_details SET failure_reason = '{text}', tags = "
+        f"json_object('{text}', '{text}')",
+    )
+    with Site(of_file(path), now=lambda: NOW) as site:
+        yield site.url
+
+
+def job(url: str, **params: str) -> str:
+    found = get(url, "/jobs", {**params, "max_results": 1}).page
+    (link,) = (one["href"] for one in found.having("a") if one.get("class") == "name")
+    assert isinstance(link, str)
+    return link
+
+
+def check(page: Page, url: str) -> None:
+    """Check that nothing complains, goes elsewhere, is unreadable or scrolls sideways."""
+    assert page.complaints() == []
+    assert [one for one in page.requests() if not one.startswith(url)] == []
+    widths = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    wide, window = page.evaluate(widths)
+    assert wide == window
+    assert page.evaluate("window.hacked === undefined && !document.querySelector('main img')")
+    page.evaluate(_OPEN_ALL)
+    page.evaluate(f"{AXE}; 0")
+    assert page.evaluate(_VIOLATIONS) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "width", "dark"),
+    [
+        ("/jobs", 1200, False),
+        ("/jobs?warm_pool_status=Available", 390, True),
+        ("job", 1200, True),
+        ("job", 390, False),
+        ("/reports", 1200, False),
+        ("/reports/warm-pool-cost?by=family", 1200, False),
+        ("/reports/keep-alive-advice", 390, True),
+        ("/reports/summary", 1200, False),
+        ("/sql?sql=SELECT+training_job_name,+creation_time+FROM+training_jobs", 1200, False),
+        ("/nope", 390, False),
+    ],
+)
+def test_every_page_is_sound(browser: Browser, url: str, path: str, width: int, dark: bool) -> None:
+    where = job(url, warm_pool_status="Available") if path == "job" else path
+    page = browser.open(url + where, width=width, dark=dark)
+    if path == "/nope":  # the browser notes the 404 itself
+        assert "There is no such page" in page.evaluate("document.body.textContent")
+    else:
+        check(page, url)
+    page.close()
+
+
+def test_the_overview_filters_as_the_file_does(browser: Browser, url: str) -> None:
+    page = browser.open(f"{url}/")
+    before = page.evaluate("document.getElementById('headline').textContent")
+    page.evaluate(
+        """(() => {
+            document.querySelector('select[name="region"]').value = "1";
+            document.getElementById("filters").dispatchEvent(new Event("change"));
+        })()"""
+    )
+    page.wait(f"document.getElementById('headline').textContent !== {before!r}")
+    assert page.complaints() == []
+    assert [one for one in page.requests() if not one.startswith(url)] == []
+    page.close()
+
+
+def test_without_javascript_one_filters_sorts_and_turns_pages(browser: Browser, url: str) -> None:
+    page = browser.open(f"{url}/jobs", script=False)
+    page.evaluate("document.querySelector('select[name=team]').value = 'vision'")
+    page.evaluate("document.querySelector('input[name=created_after]').value = '2026-01-01'")
+    page.follow(_SUBMIT)
+    chosen = parse_qs(urlsplit(page.evaluate("location.href")).query)
+    assert chosen == {"team": ["vision"], "created_after": ["2026-01-01"]}
+    page.follow("document.querySelector('thead th:last-child a').click()")
+    sorted_ = parse_qs(urlsplit(page.evaluate("location.href")).query)
+    assert sorted_ == {**chosen, "sort_by": ["Cost"], "sort_order": ["Descending"]}
+    assert page.evaluate("document.querySelector('th[aria-sort]').textContent") == "All, USD ▼"
+    whole = get(url, "/jobs.json", {key: value[0] for key, value in sorted_.items()}).json["rows"]
+    names = [row["training_job_name"] for row in whole if "<" not in row["training_job_name"]]
+    first = page.evaluate(_ROWS)
+    page.follow("document.querySelector('a[rel=next]').click()")
+    second = page.evaluate(_ROWS)
+    shown = [name for name in first + second if "<" not in name]
+    assert shown == names[: len(shown)]
+    assert len(first) == 50
+    page.follow("document.querySelector('tbody th a').click()")
+    assert page.evaluate("document.querySelector('.timeline rect') !== null")
+    assert page.complaints() == []
+    page.close()
+
+
+def test_a_deleted_job_is_marked_and_has_no_link_to_aws(url: str) -> None:
+    page = get(url, job(url, deleted="yes")).page
+    assert "deleted at AWS" in page.text
+    assert not page.having("a", rel="noopener noreferrer")
+    assert "deleted" in get(url, "/jobs", {"deleted": "yes"}).page.tables["Training jobs"][1][1]
+
+
+def test_strange_names_have_a_page(url: str) -> None:
+    link = job(url, status="InProgress")
+    assert link.endswith("/..%2Fa%20b%3Fc%23d%252f")
+    assert get(url, link).page.text.count(_STRANGE) >= 2
+    assert get(url, f"{link}.json").json["jobs"][0]["training_job_name"] == _STRANGE
+
+
+def test_no_name_leaves_its_place(url: str) -> None:
+    for path in (
+        "/jobs",
+        job(url, warm_pool_status="Available"),
+        "/reports/training-cost?by=family",
+    ):
+        got = get(url, path)
+        assert not got.page.having("img")
+        assert not got.page.having("script")
+        assert "\x1b" not in got.text
+        assert "\u202e" not in got.text
+        assert "\\x1b[31m\\u202e" in got.page.text
+        for _, attributes in got.page.elements:
+            assert not [name for name in attributes if name.startswith("on") or name == "style"]
+
+
+def test_the_timeline_is_to_scale(url: str) -> None:
+    link = job(url, warm_pool_status="Reused", min_cost="0.1", deleted="no")
+    facts = get(url, f"{link}.json").json["jobs"][0]
+    picture = re.search(r'<svg class="timeline".*?</svg>', get(url, link).text, re.DOTALL)
+    assert picture is not None
+    name = re.escape(facts["training_job_name"])
+    widths = {
+        kind: float(width)
+        for kind, width in re.findall(
+            rf'<rect class="(training|reused)"[^>]*width="([\d.]+)" height="16"><title>{name}',
+            picture[0],
+        )
+    }
+    ratio = facts["warm_pool_retained_seconds"] / facts["training_seconds"]
+    assert widths["reused"] / widths["training"] == pytest.approx(ratio, rel=0.05)
+
+
+def test_no_table_is_cut_on_paper(browser: Browser, url: str) -> None:
+    for path in ("/jobs", "/reports/warm-pool-cost", job(url, status="Completed", deleted="no")):
+        page = browser.open(url + path)
+        page.print_preview()
+        cut = page.evaluate(
+            """Array.from(document.querySelectorAll("table, svg, code, dl"))
+                .filter(one => one.getBoundingClientRect().right > innerWidth + 1)
+                .map(one => one.textContent.slice(0, 60))"""
+        )
+        assert cut == [], path
+        assert not page.evaluate(
+            "Array.from(document.querySelectorAll('nav, form')).some(one => one.offsetParent)"
+        )
+        page.close()
