@@ -192,26 +192,30 @@ def known(entries: Iterable[Entry], collector: str, layout: int) -> Known:
             found.claims[scope] = Claim(entry.collector, entry.epoch)
             last = found.published.get(entry.collector, 0)
             found.published[entry.collector] = max(last, entry.sequence)
-        if entry.collector != collector:
-            continue
-        if entry.table == BEGUN:
+        if entry.collector == collector and entry.table == BEGUN:
             found.begun = (entry.sequence, entry.fingerprint)
-            continue
-        found.sequence = max(found.sequence, entry.sequence)
-        if entry.table == OWNER and entry.fingerprint == _CLAIMED:
-            found.unfinished.add(scope)
-        elif entry.table == OWNER:
-            found.published_at = entry.published_at
-            found.usual_seconds = entry.usual_seconds
-        elif entry.table == CLEARED:
-            found.cleared = entry.rows
-        elif entry.table == INPUTS:
-            found.inputs[scope] = entry.fingerprint
-        elif entry.table == JOBS:
-            found.jobs[entry.partition] = Span(entry.fingerprint, entry.first, entry.last)
-        elif entry.table not in _NO_TABLES:
-            found.of(entry.table)[entry.partition] = Content(entry.rows, entry.fingerprint)
+        elif entry.collector == collector:
+            _add(found, entry)
     return found
+
+
+def _add(found: Known, entry: Entry) -> None:
+    """Add a row of a publish of the collector."""
+    scope = entry.partition.scope
+    found.sequence = max(found.sequence, entry.sequence)
+    if entry.table == OWNER and entry.fingerprint == _CLAIMED:
+        found.unfinished.add(scope)
+    elif entry.table == OWNER:
+        found.published_at = entry.published_at
+        found.usual_seconds = entry.usual_seconds
+    elif entry.table == CLEARED:
+        found.cleared = entry.rows
+    elif entry.table == INPUTS:
+        found.inputs[scope] = entry.fingerprint
+    elif entry.table == JOBS:
+        found.jobs[entry.partition] = Span(entry.fingerprint, entry.first, entry.last)
+    elif entry.table not in _NO_TABLES:
+        found.of(entry.table)[entry.partition] = Content(entry.rows, entry.fingerprint)
 
 
 def check_sequence(

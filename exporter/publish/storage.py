@@ -114,8 +114,9 @@ def in_one_line(error: object) -> str:
     ]
     causes = [line.removeprefix(_CAUSE).strip() for line in lines if line.startswith(_CAUSE)]
     said = [line for line in lines if line][:1] + causes[-1:]
-    text = ": ".join(each.partition("<")[0].strip(" .:") for each in said)
-    return text or "unknown error"
+    # S3 answers in XML.
+    texts = [each.partition("<")[0].strip(" .:") for each in said]
+    return ": ".join(filter(None, texts)) or "unknown error"
 
 
 def prepare(where: Place) -> None:

@@ -87,6 +87,21 @@ def test_progress_is_logged(three: Collectors, lake: Path, caplog: Any) -> None:
     assert lines == ["sync_scopes: 1 partition, 1 row"]
 
 
+def test_an_error_of_the_libraries_becomes_one_line_with_its_cause() -> None:
+    chain = (
+        "Kernel error -> Generic S3 error\n"
+        "  \x1b[31m↳\x1b[0m Error performing GET http://host/x\n"
+        "    \x1b[31m↳\x1b[0m Connection refused (os error 111)\n"
+    )
+    wanted = {
+        chain: "Kernel error -> Generic S3 error: Connection refused (os error 111)",
+        "No space left.\n\nDebug source:\nNotFound {\n}": "No space left",
+        "Denied for path x: \n ↳ <Error><Code>AccessDenied</Code></Error>": "Denied for path x",
+        "\n": "unknown error",
+    }
+    assert {text: storage.in_one_line(OSError(text)) for text in wanted} == wanted
+
+
 class Service:
     """S3 as far as `Options` asks it."""
 
