@@ -49,11 +49,7 @@ def sync_lock(
         DatabaseError: The lock file cannot be created (no such directory, read-only), is a link,
             or its file system has no locks.
     """
-    check_is_file(database)
-    if not database.parent.is_dir():
-        raise DatabaseError(
-            f"There is no directory {database.parent}.", f"Name a file with {named('db')}."
-        )
+    check_place(database)
     path = Path(f"{database}.lock" if what == "sync" else f"{database}.{what}.lock")
     descriptor = _open(path)
     is_held = False
@@ -87,6 +83,15 @@ def sync_lock(
         if is_held and not database.exists():
             path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def check_place(database: Path) -> None:
+    """Raise DatabaseError if the path of a database is a directory, or its directory is missing."""
+    check_is_file(database)
+    if not database.parent.is_dir():
+        raise DatabaseError(
+            f"There is no directory {database.parent}.", f"Name a file with {named('db')}."
+        )
 
 
 def is_syncing(database: Path) -> bool:

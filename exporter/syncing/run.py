@@ -18,7 +18,7 @@ from exporter.sagemaker.pacing import Pacers
 from exporter.spelling import named
 from exporter.store import migrate, snapshot
 from exporter.store.database import Database
-from exporter.store.locks import sync_lock
+from exporter.store.locks import check_place, sync_lock
 from exporter.store.scopes import ScopeKey
 from exporter.syncing import dry_run
 from exporter.syncing.outcome import ScopeResult, SyncReport, judge_regions
@@ -129,6 +129,7 @@ class _Run:
     def run(self, sources: Sequence[Source]) -> list[ScopeResult]:
         """Return a result for each scope, and for each source that led to none."""
         path, timeout = self._database.path, self._options.lock_timeout
+        check_place(path)
         # A first sync without credentials or a region leaves no file.
         targets = None if self._database.exists() else find_targets(sources)
         if targets is not None and not targets.found:
