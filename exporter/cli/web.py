@@ -27,7 +27,7 @@ Examples:
 \b
 Data for programs, with the token if there is one:
   curl 'http://127.0.0.1:8026/jobs.csv?status=Failed&created_after=7d'
-  curl -H 'Authorization: Bearer …' https://jobs.example.com/reports/warm-pool-cost.json
+  curl -H 'Authorization: Bearer …' https://jobs.example.com/jobs.json
 
 The pages follow the syncs, and no sync waits for them. docs/web.md has the limits, and how to
 run it behind a proxy with TLS.

@@ -53,10 +53,12 @@ DIFFERENT = {
 
 
 def options_of(name: str) -> set[str]:
-    context = click.Context(root)
+    context = root.make_context("sagemaker-exporter", [], resilient_parsing=True)
     command = root.get_command(context, name)
     assert command is not None
-    return {str(each.name) for each in command.get_params(click.Context(command, info_name=name))}
+    # With its parent: a command keeps the help option of the first context that asks for it.
+    own = click.Context(command, parent=context, info_name=name)
+    return {str(each.name) for each in command.get_params(own)}
 
 
 @pytest.mark.parametrize("name", DIFFERENT)

@@ -77,6 +77,7 @@ _ELSEWHERE = {
     "docs/bi.md": "test_bi_examples_show_the_next_snapshot.py",
     "docs/reliability.md": "its long runs are tests themselves",
     "docs/reports.md": "docs/build.py runs each report for its output",
+    "docs/web.md": "its commands are servers, which tests/web starts",
 }
 #: The line that a console shows before a command.
 _PROMPT = re.compile(r"^[$#] ", re.MULTILINE)

@@ -88,9 +88,12 @@ def everything_in(path: Path) -> str:
     """Return every value of every table and view, and the bytes of the file."""
     with duckdb.connect(str(path), read_only=True) as connection:
         names = connection.execute(
-            "SELECT table_name FROM information_schema.tables ORDER BY ALL"
+            "SELECT table_schema, table_name FROM information_schema.tables ORDER BY ALL"
         ).fetchall()
-        rows = [str(connection.execute(f'SELECT * FROM "{name}"').fetchall()) for (name,) in names]
+        rows = [
+            str(connection.execute(f'SELECT * FROM "{schema}"."{name}"').fetchall())
+            for schema, name in names
+        ]
     assert len(rows) > 15
     return "\n".join(rows) + path.read_bytes().decode("latin-1")
 
