@@ -30,7 +30,7 @@ from exporter.errors import (
 from exporter.extras import extra
 from exporter.publish.layout import LAYOUT, Table
 from exporter.publish.plan import OWNER, PRICES, Claim, Entry, Partition, Scope
-from exporter.publish.storage import Place, in_one_line
+from exporter.publish.storage import Place, in_one_line, is_denied
 from exporter.sql import literal
 from exporter.store.batches import Batch, Stream, collected, stream
 
@@ -78,17 +78,6 @@ _ENTRY: Final = {
     "account_id": "VARCHAR",
     "region": "VARCHAR",
 }
-_DENIED: Final = (
-    "accessdenied",
-    "403",
-    "forbidden",
-    "invalidaccesskeyid",
-    "signaturedoesnotmatch",
-    "expiredtoken",
-    "invalidtoken",
-    "unauthorized",
-)
-
 #: Opens the rows to write; called again for another attempt.
 Rows = Callable[[], AbstractContextManager[Stream]]
 
@@ -440,7 +429,7 @@ class Lake:
         reason = in_one_line(error)
         if self.where.folder is not None:
             return DatabaseError(f"Cannot publish to {uri}: {reason}.", safe)
-        if any(each in text.lower() for each in _DENIED):
+        if is_denied(error):
             return CredentialsError(f"Cannot publish to {uri}: {reason}.", safe)
         return ServiceError(f"Cannot publish to {uri}: {reason}.", safe)
 

@@ -43,7 +43,7 @@ from exporter.publish.layout import LAYOUT, Table
 from exporter.publish.objects import Objects
 from exporter.publish.plan import PRICES
 from exporter.publish.relations import SCHEME, File, Snapshot
-from exporter.publish.storage import Options, Place, in_one_line, place
+from exporter.publish.storage import Options, Place, in_one_line, is_denied, place
 from exporter.spelling import named
 from exporter.sql import literal
 from exporter.store.connections import OFFLINE, SESSION
@@ -89,17 +89,6 @@ _OPTIONS: Final = frozenset(
         "aws_skip_signature",
     }
 )
-#: What an object store answers to credentials that it does not accept.
-_DENIED: Final = (
-    "403",
-    "401",
-    "AccessDenied",
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "ExpiredToken",
-    "InvalidToken",
-)
-
 Owners = Mapping[tuple[str, ...], tuple[str, int]]
 
 
@@ -276,7 +265,7 @@ class Lake:
         message = f"Cannot read the lake {self.where.uri}: {in_one_line(error)}."
         if self.where.folder is not None:
             return DatabaseError(message, "Run the command again; if it fails again, run publish.")
-        if any(each in str(error) for each in _DENIED):
+        if is_denied(error):
             return CredentialsError(message, "Check the credentials and the policy of the bucket.")
         return ServiceError(message, "Run the command again later.")
 

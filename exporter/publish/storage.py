@@ -21,6 +21,11 @@ from exporter.errors import CredentialsError, DatabaseError, UsageError
 _UNWRITABLE: Final = re.compile(r"[\[\]\\^|\x00-\x1f\x7f]|%[0-9a-fA-F]{2}")
 #: Begins a line about the cause of the line above.
 _CAUSE: Final = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS}"
+_DENIED: Final = re.compile(
+    r"\b(?:forbidden|unauthorized|accessdenied|invalidaccesskeyid|signaturedoesnotmatch"
+    r"|expiredtoken|invalidtoken|lacked the necessary privileges|lacked valid authentication)\b",
+    re.IGNORECASE,
+)
 #: What the library calls the same store, and the environment variables that configure it.
 _PREFIXES: Final = {
     "s3": "AWS_",
@@ -117,6 +122,14 @@ def in_one_line(error: object) -> str:
     # S3 answers in XML.
     texts = [each.partition("<")[0].strip(" .:") for each in said]
     return ": ".join(filter(None, texts)) or "unknown error"
+
+
+def is_denied(error: object) -> bool:
+    """Return whether an object store did not accept the credentials, by the error's words.
+
+    Never by a bare 401 or 403: messages also say how many seconds a call took.
+    """
+    return _DENIED.search(str(error)) is not None
 
 
 def prepare(where: Place) -> None:

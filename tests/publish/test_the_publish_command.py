@@ -214,3 +214,10 @@ def test_failures_are_sorted_by_what_to_do_next(place: str, text: str, kind: typ
     lake = Lake(storage.place(place), dict)
     with pytest.raises(kind, match=r"Cannot publish to .*/prices: "), lake._translated("prices"):
         raise OSError(text)
+
+
+def test_seconds_are_no_status() -> None:
+    """A call that took 3.8154012 seconds was not answered with 401."""
+    refused = "Error performing GET http://127.0.0.1:9/x in 3.815401403s: Connection refused"
+    denied = "Error performing GET https://s3/x in 5.2ms - 403 Forbidden: <Error>"
+    assert [storage.is_denied(OSError(text)) for text in (refused, denied)] == [False, True]
