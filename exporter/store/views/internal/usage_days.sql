@@ -429,7 +429,8 @@ SELECT
     END AS storage_cost,
     CASE
         WHEN coalesce(priced_day.storage_currency, 'USD') = 'USD' THEN storage_cost
-        WHEN storage_cost = 0 THEN 0
+        -- What is not charged costs 0 in every currency.
+        WHEN storage_cost = 0 AND (NOT has_storage OR is_unused) THEN 0
     END AS storage_cost_usd,
     CASE
         WHEN serverless THEN usage_rank
