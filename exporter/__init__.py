@@ -3,7 +3,17 @@
 `from exporter import sync, report` imports no library yet; the functions do.
 """
 
-from exporter.api import client, connect, dashboard, job, jobs, reconcile, report, status, sync
+from exporter.api.functions import (
+    client,
+    connect,
+    dashboard,
+    job,
+    jobs,
+    reconcile,
+    report,
+    status,
+    sync,
+)
 
 __all__ = [
     "client",

@@ -209,7 +209,7 @@ class Lake:
 
         Args:
             table: The table; created if it is missing.
-            partitions: The partitions to replace; those without rows vanish.
+            partitions: The partitions to replace; those without rows are removed.
             rows: Opens the new rows.
             writer: Who writes.
 

@@ -140,7 +140,7 @@ class Step:
     Attributes:
         table: The table.
         examined: The partitions of this step; None = all.
-        now: What they must hold; those that are missing must vanish.
+        now: What they must hold; those that are missing must be removed.
         rows: Returns the rows of some of these partitions; valid until the next step.
     """
 

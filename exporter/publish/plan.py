@@ -361,7 +361,7 @@ class Change:
 
     Attributes:
         replaced: What the partitions to replace will hold.
-        removed: The partitions that vanish.
+        removed: The partitions to remove.
     """
 
     replaced: Mapping[Partition, Content]

@@ -72,7 +72,7 @@ class Published:
         name: Name of the table.
         rows: Number of rows in the partitions that were replaced.
         replaced: Number of partitions that were replaced.
-        removed: Number of partitions that vanished.
+        removed: Number of partitions that were removed.
         partitions: Number of the collector's partitions now.
     """
 
@@ -239,7 +239,7 @@ def _check(run: _Publish) -> None:
 def _claims(run: _Publish, scopes: Iterable[Scope]) -> None:
     run.claims = plan.claims(
         run.known,
-        # What it owned and no longer has vanishes from the lake.
+        # What it owned and no longer has is removed from the lake.
         {*scopes, *run.known.scopes(run.collector)},
         run.collector,
         owns_prices=run.options.owns_prices,
