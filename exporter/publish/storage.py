@@ -79,10 +79,10 @@ def place(target: str) -> Place:
     """
     if not target.strip():
         raise UsageError("An empty text names no lake.", "Name a folder or s3://BUCKET/PATH.")
-    scheme, _, rest = target.partition("://")
-    if rest and scheme == "file":
+    scheme, is_url, rest = target.partition("://")
+    if scheme == "file" and rest:
         target = rest
-    elif rest:
+    elif is_url:
         if scheme not in _PREFIXES:
             raise UsageError(
                 f"No lake can be at {scheme}://…",

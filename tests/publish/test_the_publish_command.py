@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from exporter.errors import CredentialsError, DatabaseError, ServiceError
+from exporter.errors import CredentialsError, DatabaseError, ServiceError, UsageError
 from exporter.publish import storage
 from exporter.publish.delta import Lake
 from tests.publish.support import command
@@ -221,3 +221,9 @@ def test_seconds_are_no_status() -> None:
     refused = "Error performing GET http://127.0.0.1:9/x in 3.815401403s: Connection refused"
     denied = "Error performing GET https://s3/x in 5.2ms - 403 Forbidden: <Error>"
     assert [storage.is_denied(OSError(text)) for text in (refused, denied)] == [False, True]
+
+
+@pytest.mark.parametrize("target", ["s3://", "s3:///path", "file://", "gs://"])
+def test_a_url_without_a_place_is_no_folder(target: str) -> None:
+    with pytest.raises(UsageError):
+        storage.place(target)
