@@ -168,14 +168,13 @@ def measure(lake: Path, name: str) -> None:
         period = periods.choose(
             month=None, since=None, until=None, today=now.date(), kind=report.period
         )
-    argument = {"family": "family-07", "job": "family-07-0000007"}.get(report.argument)
     opened = reading.lake(str(lake))
     wall, cpu = time.perf_counter(), time.process_time()
     with opened.reading() as connection:
         ready = time.perf_counter() - wall
         objects: Any = opened.objects
         before = objects.bytes_read
-        request = running.Request(period=period, argument=argument, now=now)
+        request = running.Request(period=period, argument=of_file.argument_of(report), now=now)
         rows = len(list(running.run(connection, report, request).rows))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.lake import build, show_size
+from benchmarks.reports import argument_of
 from exporter.errors import ExporterError
 from exporter.publish import reading
 from exporter.publish.spark import remote
@@ -25,6 +26,7 @@ from exporter.reports import periods, running
 from exporter.reports.catalogue import Report, catalogue, find
 from exporter.reports.result import Result
 from exporter.reports.source import Source
+from tests.spark.cluster import LARGE
 from tests.spark.compare import server
 
 
@@ -47,7 +49,7 @@ def main() -> int:
     failed = 0
     with ExitStack() as stack:
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        uri, _ = stack.enter_context(server(options.server, logs))
+        uri, _ = stack.enter_context(server(options.server, logs, LARGE))
         duckdb = stack.enter_context(lake.reading())
         engine = stack.enter_context(remote.opened(uri, lake))
         for name in options.reports or catalogue():
@@ -79,8 +81,7 @@ def timed(report: Report, source: Source, now: datetime) -> tuple[Result, float]
         period = periods.choose(
             month=None, since=None, until=None, today=now.date(), kind=report.period
         )
-    argument = {"family": "family-07", "job": "family-07-0000007"}.get(report.argument)
-    request = running.Request(period=period, argument=argument, now=now)
+    request = running.Request(period=period, argument=argument_of(report), now=now)
     began = time.perf_counter()
     result = running.run(source, report, request)
     rows = [tuple(row) for row in result.rows]

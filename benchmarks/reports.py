@@ -2,7 +2,8 @@
 
 The benchmark builds a file with a year of jobs, details, tags and prices: two accounts, two
 regions, fifty families, five instance types, chains of up to five jobs on one pool, spot jobs,
-failures, and pools without reuse. It runs each report of the catalogue through `exporter.report`
+failures, pools without reuse, pools that AWS did not keep, changed keep-alive periods, and what
+runs or waits now. It runs each report of the catalogue through `exporter.report`
 in its own process, with the default period. The reports of totals run a second time over the
 whole year. It prints the seconds of the call, its CPU seconds, and the peak memory of the process.
 The call opens the file; the start of Python and its imports are not counted.
@@ -24,7 +25,7 @@ import duckdb
 
 import exporter
 from exporter.prices import shipped
-from exporter.reports.catalogue import catalogue, find
+from exporter.reports.catalogue import Report, catalogue, find
 from exporter.store import migrate
 from exporter.store.database import Database
 
@@ -92,18 +93,23 @@ def show(path: Path, name: str, goal: float, *, all_time: bool = False) -> bool:
     return met
 
 
+def argument_of(report: Report) -> str | None:
+    """Return a family or a job that the file has, if a report needs one."""
+    needed = [name for name, parameter in report.parameters.items() if parameter.required]
+    return {"family": "family-07", "job": "family-07-0000007"}[needed[0]] if needed else None
+
+
 def measure(path: Path, name: str, *, all_time: bool) -> None:
     """Run a report in this process, and print its figures as JSON."""
     with tempfile.TemporaryDirectory() as folder:
         empty = Path(folder) / "empty.duckdb"
         migrate.upgrade(Database(empty))
         exporter.report(empty, "coverage")  # imports the modules
-    needed = any(parameter.required for parameter in find(name).parameters.values())
     wall, cpu = time.perf_counter(), time.process_time()
     result = exporter.report(
         path,
         name,
-        "family-07-0000007" if needed else None,
+        argument_of(find(name)),
         since=datetime(2000, 1, 1, tzinfo=UTC) if all_time else None,
     )
     took = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
@@ -113,7 +119,7 @@ def measure(path: Path, name: str, *, all_time: bool) -> None:
 
 
 def build(path: Path, jobs: int) -> None:
-    """Build a file of closed jobs as syncs leave it, spread evenly over the last year."""
+    """Build a file as syncs leave it, of jobs that are spread evenly over the last year."""
     database = Database(path)
     migrate.upgrade(database)
     with database.writing() as connection:
@@ -125,6 +131,7 @@ def build(path: Path, jobs: int) -> None:
         connection.execute(
             f"CREATE TEMP VIEW made AS {_MADE}".replace("$jobs", str(jobs))
             .replace("$first", (now - YEAR).isoformat())
+            .replace("$now", now.isoformat())
             .replace("$step", str(250 * max(1, jobs // 1_000_000)))
             .replace("$apart_us", str(int(YEAR / timedelta(microseconds=1)) // jobs))
         )
@@ -133,48 +140,71 @@ def build(path: Path, jobs: int) -> None:
 
 
 # The numbers of the jobs of a chain differ by a multiple of 250, which is two hours: they share
-# family, instance type, account and region.
+# family, instance type, account and region. One in a hundred pools was not kept, and a seventh of
+# the families halved the keep-alive period in the last month.
 _MADE = """
 SELECT
-    'arn:aws:sagemaker:' || region || ':' || account_id || ':training-job/' || training_job_name
-        AS training_job_arn,
-    creation_time + to_seconds(120) AS training_start_time,
-    creation_time + to_seconds(120 + busy) AS training_end_time,
-    *
+    *,
+    keeps AND ended AND number % 101 > 0 AS has_pool,
+    has_pool AND training_end_time + to_seconds(idle) > made_at AS waits,
+    CASE WHEN keeps THEN
+        CASE
+            WHEN family % 7 = 0 AND creation_time > made_at - INTERVAL 20 DAY THEN 900
+            ELSE 1800
+        END
+    END AS keep_alive_seconds,
+    CASE
+        WHEN NOT ended THEN 'InProgress'
+        WHEN number % 17 = 0 THEN 'Failed'
+        ELSE 'Completed'
+    END AS training_job_status
 FROM (
     SELECT
-        number,
-        number % 50 AS family,
-        number // $step % 5 AS place_in_chain,
-        printf('family-%02d-%07d', number % 50, number) AS training_job_name,
-        printf('family-%02d-%07d', number % 50, number + $step) AS next_name,
-        ['111122223333', '444455556666'][1 + number % 2] AS account_id,
-        ['eu-west-1', 'us-east-1'][1 + number // 2 % 5 // 3] AS region,
-        ['ml.m5.xlarge', 'ml.g4dn.xlarge', 'ml.g5.xlarge', 'ml.p3.2xlarge', 'ml.m5.4xlarge']
-            [1 + number // 10 % 5] AS instance_type,
-        1 + number % 50 % 3 AS instance_count,
-        300 + CAST(hash(number) % 7200 AS BIGINT) AS busy,
-        CAST(hash(number + 1) % 1800 AS BIGINT) AS idle,
-        number % 10 < 6 AS keeps,
-        TIMESTAMPTZ '$first' + to_microseconds(number * $apart_us) AS creation_time
-    FROM range($jobs) AS made (number)
+        *,
+        'arn:aws:sagemaker:' || region || ':' || account_id || ':training-job/'
+            || training_job_name AS training_job_arn,
+        creation_time + to_seconds(120) AS training_start_time,
+        training_start_time + to_seconds(busy) < made_at AS ended,
+        CASE WHEN ended THEN training_start_time + to_seconds(busy) END AS training_end_time
+    FROM (
+        SELECT
+            TIMESTAMPTZ '$now' AS made_at,
+            number,
+            number % 50 AS family,
+            number // $step % 5 AS place_in_chain,
+            printf('family-%02d-%07d', number % 50, number) AS training_job_name,
+            printf('family-%02d-%07d', number % 50, number + $step) AS next_name,
+            ['111122223333', '444455556666'][1 + number % 2] AS account_id,
+            ['eu-west-1', 'us-east-1'][1 + number // 2 % 5 // 3] AS region,
+            ['ml.m5.xlarge', 'ml.g4dn.xlarge', 'ml.g5.xlarge', 'ml.p3.2xlarge', 'ml.m5.4xlarge']
+                [1 + number // 10 % 5] AS instance_type,
+            1 + number % 50 % 3 AS instance_count,
+            300 + CAST(hash(number) % 7200 AS BIGINT) AS busy,
+            CAST(hash(number + 1) % 1800 AS BIGINT) AS idle,
+            number % 10 < 6 AS keeps,
+            TIMESTAMPTZ '$first' + to_microseconds(number * $apart_us) AS creation_time
+        FROM range($jobs) AS made (number)
+    )
 )
 """
 _TABLES = {
     "training_jobs": """
         SELECT training_job_arn, creation_time, account_id, region, training_job_name,
-            CASE WHEN number % 17 = 0 THEN 'Failed' ELSE 'Completed' END AS training_job_status,
-            CASE WHEN number % 17 = 0 THEN 'Failed' ELSE 'Completed' END AS secondary_status,
-            training_end_time, training_end_time AS last_modified_time,
+            training_job_status,
+            CASE WHEN ended THEN training_job_status ELSE 'Training' END AS secondary_status,
+            training_end_time,
+            coalesce(training_end_time, training_start_time) AS last_modified_time,
             CASE
-                WHEN NOT keeps THEN NULL
+                WHEN NOT has_pool THEN NULL
+                WHEN waits THEN 'Available'
                 WHEN place_in_chain < 4 THEN 'Reused'
                 ELSE 'Terminated'
             END AS warm_pool_status,
-            CASE WHEN keeps THEN idle END AS warm_pool_retained_seconds,
-            CASE WHEN keeps AND place_in_chain < 4 THEN next_name END AS warm_pool_reused_by_job,
-            creation_time AS first_synced_at, training_end_time AS updated_at,
-            training_end_time AS verified_at, false AS details_due,
+            CASE WHEN has_pool AND NOT waits THEN idle END AS warm_pool_retained_seconds,
+            CASE WHEN has_pool AND NOT waits AND place_in_chain < 4 THEN next_name END
+                AS warm_pool_reused_by_job,
+            creation_time AS first_synced_at, last_modified_time AS updated_at,
+            made_at AS verified_at, false AS details_due,
             printf('family-%02d', family) AS job_family, 'number' AS family_rule,
             ['vision', 'speech', NULL][1 + family % 3] AS team,
             CASE WHEN family % 3 < 2 THEN 'tag' END AS team_rule
@@ -182,24 +212,29 @@ _TABLES = {
     """,
     "training_job_details": """
         SELECT training_job_arn, creation_time, instance_type, instance_count,
-            30 + family AS volume_size_gb, CASE WHEN keeps THEN 1800 END AS keep_alive_seconds,
-            training_start_time, busy AS training_seconds,
-            CASE WHEN keeps OR number % 10 < 8 THEN busy ELSE busy * 2 // 5 END
-                AS billable_seconds,
+            30 + family AS volume_size_gb, keep_alive_seconds,
+            training_start_time, CASE WHEN ended THEN busy END AS training_seconds,
+            CASE
+                WHEN NOT ended THEN NULL
+                WHEN keeps OR number % 10 < 8 THEN busy
+                ELSE busy * 2 // 5
+            END AS billable_seconds,
             NOT keeps AND number % 10 >= 8 AS managed_spot,
             'arn:aws:iam::' || account_id || ':role/Trainer' AS role_arn,
-            CASE WHEN number % 17 = 0 THEN 'AlgorithmError: exit code ' || number % 5 END
-                AS failure_reason,
+            CASE WHEN training_job_status = 'Failed' THEN 'AlgorithmError: exit code ' || number % 5
+                END AS failure_reason,
             '{"team":"vision","Project":"p' || family || '"}' AS tags,
             '[{"Status":"Starting","StartTime":"'
                 || strftime(creation_time, '%Y-%m-%dT%H:%M:%SZ') || '","EndTime":"'
                 || strftime(training_start_time, '%Y-%m-%dT%H:%M:%SZ')
                 || '"},{"Status":"Training","StartTime":"'
-                || strftime(training_start_time, '%Y-%m-%dT%H:%M:%SZ') || '","EndTime":"'
-                || strftime(training_end_time, '%Y-%m-%dT%H:%M:%SZ') || '"}]'
-                AS status_transitions,
-            false AS encrypt_traffic, false AS network_isolation, training_end_time AS fetched_at,
-            true AS final, false AS serverless
+                || strftime(training_start_time, '%Y-%m-%dT%H:%M:%SZ')
+                || CASE WHEN ended
+                    THEN '","EndTime":"' || strftime(training_end_time, '%Y-%m-%dT%H:%M:%SZ')
+                    ELSE '' END
+                || '"}]' AS status_transitions,
+            false AS encrypt_traffic, false AS network_isolation,
+            made_at AS fetched_at, ended AS final, false AS serverless
         FROM made
     """,
     "sync_scopes": """

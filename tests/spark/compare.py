@@ -12,7 +12,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +27,7 @@ from exporter.reports.catalogue import Report, catalogue, find
 from exporter.store import migrate
 from exporter.store.database import Database
 from tests.publish.test_reports_over_a_lake_equal_those_of_the_file import found, requests
-from tests.spark.cluster import Cluster, cluster
+from tests.spark.cluster import SMALL, Cluster, cluster
 from tests.spark.sail import sail
 from tests.support.published import COLLECTORS, fill, part, publish
 
@@ -67,10 +67,12 @@ def _world(folder: Path) -> tuple[Database, Path]:
 
 
 @contextmanager
-def server(name: str, folder: Path) -> Iterator[tuple[str, Cluster | None]]:
+def server(
+    name: str, folder: Path, settings: Mapping[str, str | int] = SMALL
+) -> Iterator[tuple[str, Cluster | None]]:
     """Start a server by its name, or take a URI; yield the URI, and the cluster if it is Spark."""
     if name == "spark":
-        with cluster(folder / "spark") as running:
+        with cluster(folder / "spark", settings) as running:
             yield running.uri, running
     elif name == "sail":
         with sail() as uri:
