@@ -89,6 +89,12 @@ store-duckdb-sqlalchemy: .venv-duckdb-sqlalchemy/installed
 		--upgrade SQLAlchemy 'duckdb-sqlalchemy==1.5.6.4'
 	@touch $@
 
+# What people use instead of sync has an environment of its own.
+.venv-peers/installed: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install $(QUIET) --requirement benchmarks/peers/requirements.txt
+	@touch $@
+
 wheel: $(VENV)/installed ## build the wheel into dist
 	$(BIN)/python -m build --wheel --outdir dist
 
@@ -96,4 +102,4 @@ release-check: $(VENV)/installed ## build wheel and sdist, install each alone, t
 	PYTHON=$(abspath $(BIN)/python) .ci/release-check $(RELEASE_TESTS)
 
 clean:
-	rm -rf .venv .venv-spark .venv-duckdb-1.4 .venv-duckdb-sqlalchemy build dist .coverage
+	rm -rf .venv .venv-spark .venv-peers .venv-duckdb-1.4 .venv-duckdb-sqlalchemy build dist .coverage
