@@ -36,6 +36,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from benchmarks import MISSED
 from exporter.simulator import Behaviour, Clock, JobSpec, Simulator, World
 from exporter.simulator.families import Family, Habits, Naming
 from exporter.simulator.sessions import Session, Task, never_starts
@@ -93,7 +94,7 @@ class Setting:
 
 
 def main() -> int:
-    """Print one line per world; return 1 if a world misses a goal."""
+    """Print one line per world; return 3 if a world misses a goal."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.advice", description=__doc__)
     parser.add_argument("worlds", nargs="*", help="only these worlds")
     parser.add_argument("--short", action="store_true", help="halves of 6 weeks")
@@ -113,7 +114,7 @@ def main() -> int:
         if verdict.misses():
             missed.append(f"{setting.name} ({', '.join(verdict.misses())})")
     print(f"missed: {'; '.join(missed) or 'none'}")
-    return int(bool(missed))
+    return MISSED if missed else 0
 
 
 @dataclass
