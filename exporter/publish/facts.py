@@ -24,8 +24,10 @@ from exporter.sql import literal
 from exporter.store import view_files
 from exporter.store.batches import Stream, fetch_stream
 
-#: DuckDB writes more than this to disk.
-_MEMORY: Final = "512MB"
+#: DuckDB writes more than this to disk. A part of the pools' recursion grows with the jobs and must
+#: stay in memory: 10 million jobs do not fit into 512 MB, and fit into 1 GB.
+_MEMORY_BYTES: Final = 512_000_000
+_MEMORY_BYTES_OF_A_JOB: Final = 128
 #: Jobs whose days are computed at a time, if a month does not have more.
 _JOBS_AT_A_TIME: Final = 50_000
 _MARK: Final = "count(*), sum(CAST(hash({0}) AS HUGEINT)), bit_xor(hash({0}))"
@@ -161,7 +163,9 @@ class Facts:
     def __init__(self, connection: sa.Connection, spill: Path) -> None:
         raw: Any = connection.connection.driver_connection
         self._raw: duckdb.DuckDBPyConnection = raw
-        self._raw.execute(f"SET memory_limit = '{_MEMORY}'")
+        ((jobs,),) = self._all("SELECT count(*) FROM training_jobs")
+        memory = max(_MEMORY_BYTES, jobs * _MEMORY_BYTES_OF_A_JOB)
+        self._raw.execute(f"SET memory_limit = '{memory}B'")
         self._raw.execute(f"SET temp_directory = {literal(str(spill))}")
         # The order of rows means nothing in a lake.
         self._raw.execute("SET preserve_insertion_order = false")
