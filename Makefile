@@ -8,7 +8,7 @@ STORE_TESTS := tests/store tests/money tests/sync
 # `make release-check RELEASE_TESTS=tests` runs all of them.
 RELEASE_TESTS ?= tests/store tests/cli tests/docs
 
-.PHONY: demo test lint coverage hooks docs site wheel release-check spark store-duckdb-1.4 store-duckdb-sqlalchemy clean
+.PHONY: demo test lint coverage hooks docs site wheel release-check benchmark spark store-duckdb-1.4 store-duckdb-sqlalchemy clean
 
 demo: $(VENV)/runtime ## show the whole program, without an AWS account
 	@$(BIN)/sagemaker-exporter demo
@@ -94,6 +94,9 @@ store-duckdb-sqlalchemy: .venv-duckdb-sqlalchemy/installed
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/pip install $(QUIET) --requirement benchmarks/peers/requirements.txt
 	@touch $@
+
+benchmark: $(VENV)/installed .venv-peers/installed .venv-spark/installed ## measure everything, for hours
+	$(BIN)/python -m benchmarks
 
 wheel: $(VENV)/installed ## build the wheel into dist
 	$(BIN)/python -m build --wheel --outdir dist

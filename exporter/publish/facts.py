@@ -24,10 +24,11 @@ from exporter.sql import literal
 from exporter.store import view_files
 from exporter.store.batches import Stream, fetch_stream
 
-#: DuckDB writes more than this to disk. A part of the pools' recursion grows with the jobs and must
-#: stay in memory: 10 million jobs do not fit into 512 MB, and fit into 1 GB.
+#: DuckDB writes more than this to disk, but not all: the recursion of pools keeps a part of each
+#: job in memory, and the days of a month a part of each of its jobs.
 _MEMORY_BYTES: Final = 512_000_000
 _MEMORY_BYTES_OF_A_JOB: Final = 128
+_MEMORY_BYTES_OF_A_JOB_OF_THE_MONTH: Final = 2_000
 #: Jobs whose days are computed at a time, if a month does not have more.
 _JOBS_AT_A_TIME: Final = 50_000
 _MARK: Final = "count(*), sum(CAST(hash({0}) AS HUGEINT)), bit_xor(hash({0}))"
@@ -163,9 +164,7 @@ class Facts:
     def __init__(self, connection: sa.Connection, spill: Path) -> None:
         raw: Any = connection.connection.driver_connection
         self._raw: duckdb.DuckDBPyConnection = raw
-        ((jobs,),) = self._all("SELECT count(*) FROM training_jobs")
-        memory = max(_MEMORY_BYTES, jobs * _MEMORY_BYTES_OF_A_JOB)
-        self._raw.execute(f"SET memory_limit = '{memory}B'")
+        self._raw.execute(f"SET memory_limit = '{self._memory_bytes()}B'")
         self._raw.execute(f"SET temp_directory = {literal(str(spill))}")
         # The order of rows means nothing in a lake.
         self._raw.execute("SET preserve_insertion_order = false")
@@ -298,6 +297,15 @@ class Facts:
     def _compute_days(self, where: str) -> None:
         query = f"SELECT day.* FROM internal.usage_days AS day WHERE {where}"  # noqa: S608 - our own names
         self._raw.execute(f"CREATE OR REPLACE TEMP TABLE lake_days AS {query}")
+
+    def _memory_bytes(self) -> int:
+        """Return how much DuckDB may keep in memory, by all jobs and those of the largest month."""
+        ((jobs, of_month),) = self._all(
+            "SELECT coalesce(sum(jobs), 0), coalesce(max(jobs), 0) FROM (SELECT count(*) AS jobs "
+            "FROM training_jobs GROUP BY date_trunc('month', creation_time))"
+        )
+        grows = jobs * _MEMORY_BYTES_OF_A_JOB + of_month * _MEMORY_BYTES_OF_A_JOB_OF_THE_MONTH
+        return max(_MEMORY_BYTES, int(grows))
 
     def _read_jobs(self) -> dict[Partition, Span]:
         """Read the fingerprints of jobs, details and changes; return those of the jobs' costs."""

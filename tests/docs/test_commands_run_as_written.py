@@ -75,6 +75,7 @@ _SHOWN = {
 _ELSEWHERE = {
     "CONTRIBUTING.md": "its commands run the tests themselves",
     "docs/bi.md": "test_bi_examples_show_the_next_snapshot.py",
+    "docs/performance.md": "its commands measure for minutes to hours; CI runs the short form",
     "docs/reliability.md": "its long runs are tests themselves",
     "docs/reports.md": "docs/build.py runs each report for its output",
     "docs/web.md": "its commands are servers, which tests/web starts",
