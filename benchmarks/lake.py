@@ -31,6 +31,7 @@ from exporter.publish.delta import PUBLISHED
 from exporter.publish.layout import Table
 from exporter.reports import periods, running
 from exporter.reports.catalogue import catalogue, find
+from exporter.store.connections import SESSION
 from exporter.store.database import Database
 
 COMMAND = (sys.executable, "-m", "benchmarks.lake")
@@ -122,7 +123,8 @@ def rewrite(
     kinds = ", ".join(f"{name}: VARCHAR" for name in partitions)
     source = f"read_parquet([{files}], hive_types = {{{kinds}}})"
     with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+        connection.execute(SESSION)
+        connection.execute("SET preserve_insertion_order = false")
         for copy in range(1, copies):
             account = f"lpad(CAST(CAST(account_id AS BIGINT) + {copy} AS VARCHAR), 12, '0')"
             listed = ", ".join(

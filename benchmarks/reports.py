@@ -28,6 +28,7 @@ from benchmarks import MISSED
 from exporter.prices import shipped
 from exporter.reports.catalogue import Report, catalogue, find
 from exporter.store import migrate
+from exporter.store.connections import SESSION
 from exporter.store.database import Database
 
 YEAR = timedelta(days=365)
@@ -127,7 +128,7 @@ def build(path: Path, jobs: int) -> None:
         shipped.load_shipped(connection)
     now = datetime.now(UTC)
     with duckdb.connect(str(path)) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(SESSION)
         connection.execute("SET preserve_insertion_order = false")
         connection.execute(
             f"CREATE TEMP VIEW made AS {_MADE}".replace("$jobs", str(jobs))
