@@ -12,6 +12,7 @@ the process, the files that it opened, and the megabytes that it read.
 from __future__ import annotations
 
 import argparse
+import re
 import resource
 import shutil
 import subprocess
@@ -38,6 +39,7 @@ COMMAND = (sys.executable, "-m", "benchmarks.lake")
 MEASURED = "daily_costs"
 #: Months that are written anew in each copy: what default periods read, and the months before.
 RECENT = 4
+_ACCOUNT = re.compile(r"account_id=\d{12}\b")
 #: Columns that name a job, with what they are in a copy.
 _RENAMED = {
     "job_id": "unhex(md5(hex(job_id) || '{copy}'))",
@@ -90,13 +92,17 @@ def multiply(folder: Path, partitions: tuple[str, ...], copies: int) -> None:
     """Add copies of a table's rows as further accounts, in one commit."""
     table = DeltaTable(folder)
     names = [field.name for field in table.schema().fields]
-    paths = [Path(uri).relative_to(folder) for uri in table.file_uris()]
+    # Prices, and what the collector says of itself, have no account.
+    paths = [
+        path
+        for uri in table.file_uris()
+        if _ACCOUNT.search(str(path := Path(uri).relative_to(folder)))
+    ]
     months = sorted({part for path in paths for part in path.parts if part.startswith("month=")})
     old = set(months[:-RECENT])
     recent = [path for path in paths if old.isdisjoint(path.parts)]
     for path in paths:
-        # The prices have no account.
-        if not old.isdisjoint(path.parts) and "account_id=all" not in path.parts:
+        if not old.isdisjoint(path.parts):
             for copy in range(1, copies):
                 duplicate(folder, path, copy)
     if recent:
@@ -134,7 +140,7 @@ def rewrite(
                 for name in names
             )
             connection.execute(
-                f"COPY (SELECT {listed} FROM {source} WHERE account_id <> 'all') TO '{folder}' "  # noqa: S608 - our own names
+                f"COPY (SELECT {listed} FROM {source}) TO '{folder}' "  # noqa: S608 - our own names
                 f"(FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({', '.join(partitions)}), "
                 f"APPEND, FILENAME_PATTERN 'copy{copy}-{{uuid}}', ROW_GROUP_SIZE 100000)"
             )
