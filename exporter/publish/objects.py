@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from threading import get_ident
 from typing import Any, Final
 
 from exporter.errors import UsageError
@@ -103,21 +104,25 @@ class Objects(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
 
 
 class _File:
-    """A file of the store, with the methods that DuckDB calls."""
+    """A file of the store, with the methods that DuckDB calls.
+
+    DuckDB's threads share it, and each of them seeks before it reads: so each has its own place.
+    """
 
     def __init__(self, objects: Objects, path: str, size: int) -> None:
         self._objects = objects
         self._path = path
         self._size = size
-        self._at = 0
+        self._places: dict[int, int] = {}
 
     def seek(self, place: int) -> None:
-        self._at = place
+        self._places[get_ident()] = place
 
     def read(self, length: int) -> bytes:
-        length = min(length, self._size - self._at)
-        found = self._objects.read(self._path, self._at, length) if length > 0 else b""
-        self._at += length
+        place = self._places.get(get_ident(), 0)
+        length = min(length, self._size - place)
+        found = self._objects.read(self._path, place, length) if length > 0 else b""
+        self._places[get_ident()] = place + len(found)
         return found
 
     def close(self) -> None:
