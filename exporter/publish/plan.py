@@ -320,10 +320,16 @@ def new_claims(found: Known, wanted: Mapping[Scope, Claim]) -> dict[Scope, Claim
 
 
 def changed_jobs(
-    found: Known, inputs: Mapping[Scope, str], now: Mapping[Partition, Span]
+    found: Known, inputs: Mapping[Scope, str], now: Mapping[Partition, str]
 ) -> set[Partition]:
-    """Return the months of creation whose jobs, or what their costs depend on, may have changed."""
-    before = found.jobs
+    """Return the months of creation whose jobs, or what their costs depend on, may have changed.
+
+    Args:
+        found: What the lake holds.
+        inputs: The fingerprint of what else the facts of each scope depend on.
+        now: The fingerprint of the jobs of each month.
+    """
+    before = {partition: span.fingerprint for partition, span in found.jobs.items()}
     return {
         partition
         for partition in set(before) | set(now)
@@ -346,13 +352,40 @@ def usage_months(
     return months
 
 
+def following(month: str) -> str:
+    """Return the month after a month, both YYYY-MM."""
+    year, number = map(int, month.split("-"))
+    return f"{year + number // 12:04}-{number % 12 + 1:02}"
+
+
 def _months(first: str, last: str) -> Iterator[str]:
     """Yield every month from the first to the last, both YYYY-MM."""
-    year, month = map(int, first.split("-"))
-    end_year, end_month = map(int, last.split("-"))
-    while (year, month) <= (end_year, end_month):
+    (year, month), end = (tuple(map(int, each.split("-"))) for each in (first, last))
+    while (year, month) <= end:
         yield f"{year:04}-{month:02}"
         year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+
+
+def runs(partitions: Iterable[Partition]) -> Iterator[tuple[list[Scope], str, str]]:
+    """Yield scopes with the first and last of their months, for months that follow each other.
+
+    Usage may reach over hundreds of years, if a creation time is odd. One condition for all of
+    them costs what one for a month does.
+    """
+    months = sorted(by_month(partitions).items())
+    begin = 0
+    for place, (month, scopes) in enumerate(months, start=1):
+        if place == len(months) or months[place] != (following(month), scopes):
+            yield scopes, months[begin][0], month
+            begin = place
+
+
+def by_month(partitions: Iterable[Partition]) -> dict[str, list[Scope]]:
+    """Return the scopes of partitions by month, in order."""
+    months: dict[str, list[Scope]] = {}
+    for each in sorted(partitions):
+        months.setdefault(each.month, []).append(each.scope)
+    return months
 
 
 @dataclass(frozen=True)
@@ -494,8 +527,8 @@ def batches(
     """
     batch: list[Partition] = []
     size = 0
-    for month in sorted({each.month for each in partitions}):
-        found = sorted(each for each in partitions if each.month == month)
+    for month, scopes in sorted(by_month(partitions).items()):
+        found = [Partition(scope, month) for scope in scopes]
         more = sum(jobs[each].rows for each in found if each in jobs)
         if batch and size + more > limit:
             yield batch

@@ -211,7 +211,7 @@ def _near(where: Place) -> Path | None:
 def _facts(database: Database, folder: Path) -> Iterator[Facts]:
     """Read a copy of the database, so that syncs may run while it is published."""
     path = folder / "copy.duckdb"
-    copies.copy(database, path)
+    copies.copy_to_temporary(database, path)
     copied = Database(path)
     if not _is_current(copied):
         migrate.upgrade(copied)  # installs this version's views

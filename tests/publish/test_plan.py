@@ -129,15 +129,32 @@ def test_an_older_database_is_refused() -> None:
 def test_usage_may_change_where_changed_jobs_have_or_had_it() -> None:
     before, now = Span("x", "2026-10", "2026-10"), Span("y", "2025-12", "2026-01")
     found = Known(jobs={OCT: before, NOV: Span("z", "2026-11", "2026-11")}, inputs={A: "rates"})
-    same = {NOV: found.jobs[NOV]}
-    assert plan.changed_jobs(found, {A: "rates"}, found.jobs) == set()
-    assert plan.changed_jobs(found, {A: "other"}, found.jobs) == {OCT, NOV}
-    assert plan.changed_jobs(found, {A: "rates"}, same) == {OCT}, "its jobs are gone"
-    changed = plan.changed_jobs(found, {A: "rates"}, {OCT: now, **same})
+    marks = {OCT: "x", NOV: "z"}
+    assert plan.changed_jobs(found, {A: "rates"}, marks) == set()
+    assert plan.changed_jobs(found, {A: "other"}, marks) == {OCT, NOV}
+    assert plan.changed_jobs(found, {A: "rates"}, {NOV: "z"}) == {OCT}, "its jobs are gone"
+    changed = plan.changed_jobs(found, {A: "rates"}, {**marks, OCT: "y"})
     assert changed == {OCT}
-    assert plan.usage_months(found, {OCT: now, **same}, changed) == {
+    assert plan.usage_months(found, {OCT: now}, changed) == {
         Partition(A, month) for month in ("2025-12", "2026-01", "2026-10")
     }
+
+
+def test_months_that_follow_each_other_are_one_condition() -> None:
+    """A job of the year 1 that ended today has 24,000 months."""
+    before, now = Span("x", "2026-10", "2026-10"), Span("y", "0001-01", "9999-12")
+    found = plan.usage_months(Known(jobs={OCT: before}), {OCT: now}, [OCT])
+    assert len(found) == 9999 * 12
+    assert list(plan.runs(found)) == [([A], "0001-01", "9999-12")]
+    (batch,) = plan.batches(found, {OCT: Content(6, "")}, 10)
+    assert set(batch) == found
+    other = Partition(B, "2026-11")
+    assert list(plan.runs({OCT, NOV, other, Partition(A, "2027-01")})) == [
+        ([A], "2026-10", "2026-10"),
+        ([A, B], "2026-11", "2026-11"),
+        ([A], "2027-01", "2027-01"),
+    ]
+    assert list(plan.runs([Partition(A), Partition(B)])) == [([A, B], "", "")]
 
 
 def test_only_what_differs_is_replaced_and_what_vanishes_is_removed() -> None:
