@@ -30,6 +30,7 @@ from exporter.errors import (
 from exporter.extras import extra
 from exporter.publish.layout import LAYOUT, Table
 from exporter.publish.plan import OWNER, PRICES, Claim, Entry, Partition, Scope
+from exporter.publish.quiet import quiet
 from exporter.publish.storage import Place, in_one_line, is_denied
 from exporter.sql import literal
 from exporter.store.batches import Batch, Stream, collected, stream
@@ -340,23 +341,27 @@ class Lake:
             "partitions": [[*each.scope, each.month] for each in changed],
         }
         known = {field.name for field in table.schema().fields}
-        write_deltalake(
-            table,
-            rows,
-            mode="overwrite",
-            predicate=_predicate(keys, changed),
-            # Only for new columns: a change of columns conflicts with every other commit.
-            schema_mode=None if known.issuperset(rows.schema.names) else "merge",
-            writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=_ROW_GROUP),
-            commit_properties=CommitProperties(
-                custom_metadata={_COMMIT: json.dumps(facts)},
-                max_commit_retries=_OVERTAKEN,
-                app_transactions=[
-                    Transaction(writer.collector, writer.sequence),
-                    *(Transaction(scope, epoch) for scope, epoch in fences.items()),
-                ],
-            ),
+        commit = CommitProperties(
+            custom_metadata={_COMMIT: json.dumps(facts)},
+            max_commit_retries=_OVERTAKEN,
+            app_transactions=[
+                Transaction(writer.collector, writer.sequence),
+                *(Transaction(scope, epoch) for scope, epoch in fences.items()),
+            ],
         )
+        with quiet():
+            write_deltalake(
+                table,
+                rows,
+                mode="overwrite",
+                predicate=_predicate(keys, changed),
+                # Only for new columns: a change of columns conflicts with every other commit.
+                schema_mode=None if known.issuperset(rows.schema.names) else "merge",
+                writer_properties=WriterProperties(
+                    compression="ZSTD", max_row_group_size=_ROW_GROUP
+                ),
+                commit_properties=commit,
+            )
 
     def _check_writer(self, table: DeltaTable, writer: Writer, fences: Mapping[str, int]) -> None:
         if (table.transaction_version(writer.collector) or 0) > writer.sequence:
