@@ -272,6 +272,7 @@ def claims(
     *,
     owns_prices: bool,
     take_over: bool,
+    left: Mapping[Scope, int] | None = None,
 ) -> dict[Scope, Claim]:
     """Return the claims of a publish: every scope that it may write to, with its epoch.
 
@@ -283,6 +284,8 @@ def claims(
         collector: Who publishes.
         owns_prices: Claim the prices.
         take_over: Claim also what another collector owns.
+        left: The epochs that the tables have of scopes that nobody owns: somebody has removed
+            `_published`.
 
     Raises:
         UsageError: Another collector owns a scope.
@@ -302,12 +305,17 @@ def claims(
             f"and not {collector}.",
             "Nothing was changed. To make this collector the owner, use --take-over.",
         )
-    return {scope: _claim(found.claims.get(scope), collector, anew=take_over) for scope in wanted}
+    return {
+        scope: _claim(
+            found.claims.get(scope), collector, (left or {}).get(scope, 0), anew=take_over
+        )
+        for scope in wanted
+    }
 
 
-def _claim(before: Claim | None, collector: str, *, anew: bool) -> Claim:
+def _claim(before: Claim | None, collector: str, left: int, *, anew: bool) -> Claim:
     if before is None:
-        return Claim(collector, 1)
+        return Claim(collector, left + 1)
     changes_hands = anew or before.collector != collector
     return Claim(collector, before.epoch + changes_hands)
 
@@ -480,6 +488,11 @@ def claimed(scope: Scope, claim: Claim, found: Known, layout: int) -> Entry:
 def begun(collector: str, sequence: int, database: str, layout: int) -> Entry:
     """Return the row of `_published` that says which publish of a collector began last."""
     return Entry(collector, sequence, 1, layout, BEGUN, Partition(begun_in(collector)), 0, database)
+
+
+def must_clear(found: Known, now: float, retention: float) -> bool:
+    """Return whether to remove old files, once in a retention; also after a clock was ahead."""
+    return not 0 <= now - found.cleared < retention
 
 
 def usual_seconds(found: Known, now: int) -> int | None:

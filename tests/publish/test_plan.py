@@ -96,6 +96,8 @@ def test_the_first_collector_owns_the_prices() -> None:
     with pytest.raises(UsageError, match="The collector b owns the prices in this lake"):
         claims(of_b, A, prices=True)
     assert claims(of_b, A, prices=True, take_over=True)[PRICES] == Claim("a", 2)
+    left = plan.claims(Known(), [A], "a", owns_prices=False, take_over=False, left={A: 3})
+    assert left == {A: Claim("a", 4), PRICES: Claim("a", 1)}, "somebody removed _published"
 
 
 def test_a_foreign_scope_is_refused_and_can_be_taken_over() -> None:
@@ -187,6 +189,12 @@ def test_months_are_computed_together_if_they_are_small() -> None:
         [OCT],
         [NOV, Partition(B, "2026-11"), Partition(A, "2026-12")],
     ]
+
+
+def test_old_files_are_removed_once_in_a_retention() -> None:
+    found = Known(cleared=1_000)
+    due = {now: plan.must_clear(found, now, 60) for now in (1_000, 1_059, 1_060, 999)}
+    assert due == {1_000: False, 1_059: False, 1_060: True, 999: True}, "the clock went back"
 
 
 def test_the_usual_time_between_publishes() -> None:
