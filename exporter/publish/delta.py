@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,6 +30,7 @@ from exporter.errors import (
 from exporter.extras import extra
 from exporter.publish.layout import LAYOUT, Table
 from exporter.publish.plan import OWNER, PRICES, Claim, Entry, Partition, Scope
+from exporter.publish.quiet import quiet
 from exporter.publish.storage import Place, in_one_line, is_denied
 from exporter.sql import literal
 from exporter.store.batches import Batch, Stream, collected, stream
@@ -156,6 +157,18 @@ class Lake:
         with self._translated(table.name):
             opened = self._opened(table.name)
             return None if opened is None else opened.transaction_version(collector) or 0
+
+    def epochs(self, tables: Iterable[Table], scopes: Collection[Scope]) -> dict[Scope, int]:
+        """Return how often scopes have changed hands, by the tables; 0 = never written."""
+        found = dict.fromkeys(scopes, 0)
+        for table in tables:
+            with self._translated(table.name):
+                opened = self._opened(table.name)
+            if opened is not None:
+                for scope in scopes:
+                    epoch = opened.transaction_version(_fence(scope)) or 0
+                    found[scope] = max(found[scope], epoch)
+        return found
 
     def partitions(self, table: Table, scopes: Iterable[Scope]) -> set[Partition]:
         """Return the partitions of scopes that exist in a table, by its log."""
@@ -329,10 +342,7 @@ class Lake:
         Raises:
             CommitFailedError: A commit since the table was read conflicts with this one.
         """
-        fences = {
-            f"{each.scope.account_id}/{each.scope.region}": writer.claims[each.scope].epoch
-            for each in changed
-        }
+        fences = {_fence(each.scope): writer.claims[each.scope].epoch for each in changed}
         self._check_writer(table, writer, fences)
         facts = {
             "collector": writer.collector,
@@ -340,23 +350,27 @@ class Lake:
             "partitions": [[*each.scope, each.month] for each in changed],
         }
         known = {field.name for field in table.schema().fields}
-        write_deltalake(
-            table,
-            rows,
-            mode="overwrite",
-            predicate=_predicate(keys, changed),
-            # Only for new columns: a change of columns conflicts with every other commit.
-            schema_mode=None if known.issuperset(rows.schema.names) else "merge",
-            writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=_ROW_GROUP),
-            commit_properties=CommitProperties(
-                custom_metadata={_COMMIT: json.dumps(facts)},
-                max_commit_retries=_OVERTAKEN,
-                app_transactions=[
-                    Transaction(writer.collector, writer.sequence),
-                    *(Transaction(scope, epoch) for scope, epoch in fences.items()),
-                ],
-            ),
+        commit = CommitProperties(
+            custom_metadata={_COMMIT: json.dumps(facts)},
+            max_commit_retries=_OVERTAKEN,
+            app_transactions=[
+                Transaction(writer.collector, writer.sequence),
+                *(Transaction(scope, epoch) for scope, epoch in fences.items()),
+            ],
         )
+        with quiet():
+            write_deltalake(
+                table,
+                rows,
+                mode="overwrite",
+                predicate=_predicate(keys, changed),
+                # Only for new columns: a change of columns conflicts with every other commit.
+                schema_mode=None if known.issuperset(rows.schema.names) else "merge",
+                writer_properties=WriterProperties(
+                    compression="ZSTD", max_row_group_size=_ROW_GROUP
+                ),
+                commit_properties=commit,
+            )
 
     def _check_writer(self, table: DeltaTable, writer: Writer, fences: Mapping[str, int]) -> None:
         if (table.transaction_version(writer.collector) or 0) > writer.sequence:
@@ -432,6 +446,11 @@ class Lake:
         if is_denied(error):
             return CredentialsError(f"Cannot publish to {uri}: {reason}.", safe)
         return ServiceError(f"Cannot publish to {uri}: {reason}.", safe)
+
+
+def _fence(scope: Scope) -> str:
+    """Return the name under which a table keeps the epoch of a scope."""
+    return f"{scope.account_id}/{scope.region}"
 
 
 def _predicate(keys: tuple[str, ...], partitions: Iterable[Partition]) -> str | None:

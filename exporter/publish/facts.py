@@ -8,7 +8,7 @@ that of one month.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +111,7 @@ SELECT
     strftime(min(usage_date), '%Y-%m'),
     strftime(max(latest_date), '%Y-%m')
 FROM internal.job_days AS day
+WHERE {{among}}
 GROUP BY account_id, region, month
 """  # noqa: S608 - our own names
 
@@ -159,6 +160,11 @@ class Facts:
     Args:
         connection: Reads a copy of the database that has this program's views.
         spill: A folder for what does not fit into memory.
+
+    Attributes:
+        scopes: The accounts and regions of the database.
+        inputs: The fingerprint of what the costs of a scope depend on, apart from its jobs.
+        jobs: The jobs, by month of creation; complete once `steps` has begun.
     """
 
     def __init__(self, connection: sa.Connection, spill: Path) -> None:
@@ -170,7 +176,8 @@ class Facts:
         self._raw.execute("SET preserve_insertion_order = false")
         self.scopes = frozenset(Scope(*row) for row in self._all(f"FROM {layout.SCOPES}"))
         self._contents = {name: dict[Partition, Content]() for name in _SOURCES}
-        self.jobs = self._read_jobs()
+        self._marks = self._read_jobs()
+        self.jobs: dict[Partition, Span] = {}
         self._small = {
             table.name: self._content(table.sql, table)
             for table in layout.tables()
@@ -188,7 +195,10 @@ class Facts:
         Args:
             known: What the lake holds; updated by the caller between steps.
         """
-        changed = plan.changed_jobs(known, self.inputs, self.jobs)
+        changed = plan.changed_jobs(known, self.inputs, self._marks)
+        # The rest have the usage that they had: their jobs and inputs are the same.
+        self.jobs = {each: span for each, span in known.jobs.items() if each not in changed}
+        self.jobs.update(self._read_spans(changed))
         for name in _SOURCES:
             yield self._of_source(layout.table(name))
         yield from self._of_usage(known, changed)
@@ -307,7 +317,7 @@ class Facts:
         grows = jobs * _MEMORY_BYTES_OF_A_JOB + of_month * _MEMORY_BYTES_OF_A_JOB_OF_THE_MONTH
         return max(_MEMORY_BYTES, int(grows))
 
-    def _read_jobs(self) -> dict[Partition, Span]:
+    def _read_jobs(self) -> dict[Partition, str]:
         """Read the fingerprints of jobs, details and changes; return those of the jobs' costs."""
         details = layout.table("training_job_details").sql + repr(
             _view("internal.job_specifications")
@@ -323,13 +333,21 @@ class Facts:
                 )
             found[partition] = _text((job, detail, until))
         self._contents["training_job_changes"] = _contents(self._all(_CHANGES_SQL))
+        return found
+
+    def _read_spans(self, changed: Collection[Partition]) -> dict[Partition, Span]:
+        """Return the months in which the jobs of changed months have usage."""
+        marks = {each: self._marks[each] for each in changed if each in self._marks}
+        if not marks:
+            return {}
+        among = _among("day.account_id", "day.region", "day.creation_time", marks)
         spans = {
             Partition(Scope(account, region), month): (first, last)
-            for account, region, month, first, last in self._all(_SPANS_SQL)
+            for account, region, month, first, last in self._all(_SPANS_SQL.format(among=among))
         }
         return {
-            partition: Span(fingerprint, *spans.get(partition, (partition.month, partition.month)))
-            for partition, fingerprint in found.items()
+            partition: Span(mark, *spans.get(partition, (partition.month, partition.month)))
+            for partition, mark in marks.items()
         }
 
     def _inputs(self) -> dict[Scope, str]:
@@ -414,15 +432,14 @@ def _among(account: str, region: str, moment: str, partitions: Iterable[Partitio
         moment: SQL of what dates a row; empty = no months.
         partitions: The partitions.
     """
-    scopes: dict[str, list[Scope]] = {}
-    for each in sorted(partitions):
-        scopes.setdefault(each.month, []).append(each.scope)
     parts = []
-    for month, found in scopes.items():
-        pairs = ", ".join(f"({literal(each.account_id)}, {literal(each.region)})" for each in found)
-        dated = f" AND {within(moment, month)}" if moment else ""
+    for scopes, first, last in plan.runs(partitions):
+        pairs = ", ".join(
+            f"({literal(each.account_id)}, {literal(each.region)})" for each in scopes
+        )
+        dated = f" AND {within(moment, first, last)}" if moment else ""
         parts.append(f"({account}, {region}) IN ({pairs}){dated}")
-    # Alone, a condition on the month gets into the scan.
+    # Alone, a condition on the months gets into the scan.
     return parts[0] if len(parts) == 1 else " OR ".join(f"({part})" for part in parts) or "FALSE"
 
 

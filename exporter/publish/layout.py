@@ -18,6 +18,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from exporter.publish.plan import following
 from exporter.store.schema import metadata
 from exporter.store.view_files import INTERNAL, View, compose, create_views, views
 
@@ -176,17 +177,17 @@ def _locally(sql: str, names: Iterable[str]) -> str:
     return sql
 
 
-def within(moment: str, month: str) -> str:
-    """Return SQL that says whether a date or time lies in a UTC month, for filters in a scan.
+def within(moment: str, first: str, last: str) -> str:
+    """Return SQL that says whether a date or time lies in UTC months, for filters in a scan.
 
     Args:
         moment: SQL of a DATE or TIMESTAMPTZ.
-        month: YYYY-MM.
+        first: The first month, YYYY-MM.
+        last: The last month, YYYY-MM.
     """
-    year, number = map(int, month.split("-"))
-    ends = f"{year:04}-{number + 1:02}" if number < 12 else f"{year + 1:04}-01"
     kind, rest = ("DATE", "") if moment.endswith("_date") else ("TIMESTAMPTZ", " 00:00:00+00")
-    return f"{moment} >= {kind} '{month}-01{rest}' AND {moment} < {kind} '{ends}-01{rest}'"
+    begin, end = (f"{kind} '{month}-01{rest}'" for month in (first, following(last)))
+    return f"{moment} >= {begin} AND {moment} < {end}"
 
 
 @cache
@@ -251,23 +252,25 @@ def _fields(
     return (*before, *(each for each in own if each[0] not in given), *after)
 
 
-def _used_types() -> str:
-    """Return SQL for the instance types of each account and region, from the jobs' ARNs."""
-    scope = "split_part(training_job_arn, ':', 5), split_part(training_job_arn, ':', 4)"
-    return f"""(
-        SELECT DISTINCT {scope}, instance_type
-        FROM training_job_details
-        WHERE instance_type IS NOT NULL
-        UNION
-        SELECT {scope}, unnest(instance_groups->>'$[*].InstanceType')
-        FROM training_job_details
-        WHERE
-            instance_type IS NULL
-            AND instance_groups IS NOT NULL
-            AND json_type(instance_groups) = 'ARRAY'
-    )"""  # noqa: S608 - our own names
-
-
+#: The instance types of each account and region, from the jobs' ARNs. The ARNs of all jobs are
+#: divided once, and the few beginnings that they have once more.
+_USED_TYPES: Final = """(
+        SELECT DISTINCT split_part(begin, ':', 5), split_part(begin, ':', 4), instance_type
+        FROM (
+            SELECT DISTINCT split_part(training_job_arn, '/', 1) AS begin, instance_type
+            FROM training_job_details
+            WHERE instance_type IS NOT NULL
+            UNION
+            SELECT
+                split_part(training_job_arn, '/', 1),
+                unnest(instance_groups->>'$[*].InstanceType')
+            FROM training_job_details
+            WHERE
+                instance_type IS NULL
+                AND instance_groups IS NOT NULL
+                AND json_type(instance_groups) = 'ARRAY'
+        )
+    )"""
 #: Columns of type JSON, in tables and views.
 _JSON: Final = frozenset(
     column.name
@@ -522,7 +525,7 @@ _TABLES: Final = (
         changed={"hour_quotient": "CAST(row.hour_quotient AS BIGINT)"},
         joins=f"{_RATES_OF}\n"
         # A scope has the prices of its own instance types, whatever other scopes the file has.
-        f"SEMI JOIN {_used_types()} AS used (account_id, region, instance_type)\n"
+        f"SEMI JOIN {_USED_TYPES} AS used (account_id, region, instance_type)\n"
         "    ON\n"
         "        scope.account_id = used.account_id\n"
         "        AND scope.region = used.region\n"

@@ -272,6 +272,7 @@ def claims(
     *,
     owns_prices: bool,
     take_over: bool,
+    left: Mapping[Scope, int] | None = None,
 ) -> dict[Scope, Claim]:
     """Return the claims of a publish: every scope that it may write to, with its epoch.
 
@@ -283,6 +284,8 @@ def claims(
         collector: Who publishes.
         owns_prices: Claim the prices.
         take_over: Claim also what another collector owns.
+        left: The epochs that the tables have of scopes that nobody owns: somebody has removed
+            `_published`.
 
     Raises:
         UsageError: Another collector owns a scope.
@@ -302,12 +305,17 @@ def claims(
             f"and not {collector}.",
             "Nothing was changed. To make this collector the owner, use --take-over.",
         )
-    return {scope: _claim(found.claims.get(scope), collector, anew=take_over) for scope in wanted}
+    return {
+        scope: _claim(
+            found.claims.get(scope), collector, (left or {}).get(scope, 0), anew=take_over
+        )
+        for scope in wanted
+    }
 
 
-def _claim(before: Claim | None, collector: str, *, anew: bool) -> Claim:
+def _claim(before: Claim | None, collector: str, left: int, *, anew: bool) -> Claim:
     if before is None:
-        return Claim(collector, 1)
+        return Claim(collector, left + 1)
     changes_hands = anew or before.collector != collector
     return Claim(collector, before.epoch + changes_hands)
 
@@ -320,10 +328,16 @@ def new_claims(found: Known, wanted: Mapping[Scope, Claim]) -> dict[Scope, Claim
 
 
 def changed_jobs(
-    found: Known, inputs: Mapping[Scope, str], now: Mapping[Partition, Span]
+    found: Known, inputs: Mapping[Scope, str], now: Mapping[Partition, str]
 ) -> set[Partition]:
-    """Return the months of creation whose jobs, or what their costs depend on, may have changed."""
-    before = found.jobs
+    """Return the months of creation whose jobs, or what their costs depend on, may have changed.
+
+    Args:
+        found: What the lake holds.
+        inputs: The fingerprint of what else the facts of each scope depend on.
+        now: The fingerprint of the jobs of each month.
+    """
+    before = {partition: span.fingerprint for partition, span in found.jobs.items()}
     return {
         partition
         for partition in set(before) | set(now)
@@ -346,13 +360,40 @@ def usage_months(
     return months
 
 
+def following(month: str) -> str:
+    """Return the month after a month, both YYYY-MM."""
+    year, number = map(int, month.split("-"))
+    return f"{year + number // 12:04}-{number % 12 + 1:02}"
+
+
 def _months(first: str, last: str) -> Iterator[str]:
     """Yield every month from the first to the last, both YYYY-MM."""
-    year, month = map(int, first.split("-"))
-    end_year, end_month = map(int, last.split("-"))
-    while (year, month) <= (end_year, end_month):
+    (year, month), end = (tuple(map(int, each.split("-"))) for each in (first, last))
+    while (year, month) <= end:
         yield f"{year:04}-{month:02}"
         year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+
+
+def runs(partitions: Iterable[Partition]) -> Iterator[tuple[list[Scope], str, str]]:
+    """Yield scopes with the first and last of their months, for months that follow each other.
+
+    Usage may reach over hundreds of years, if a creation time is odd. One condition for all of
+    them costs what one for a month does.
+    """
+    months = sorted(by_month(partitions).items())
+    begin = 0
+    for place, (month, scopes) in enumerate(months, start=1):
+        if place == len(months) or months[place] != (following(month), scopes):
+            yield scopes, months[begin][0], month
+            begin = place
+
+
+def by_month(partitions: Iterable[Partition]) -> dict[str, list[Scope]]:
+    """Return the scopes of partitions by month, in order."""
+    months: dict[str, list[Scope]] = {}
+    for each in sorted(partitions):
+        months.setdefault(each.month, []).append(each.scope)
+    return months
 
 
 @dataclass(frozen=True)
@@ -449,6 +490,11 @@ def begun(collector: str, sequence: int, database: str, layout: int) -> Entry:
     return Entry(collector, sequence, 1, layout, BEGUN, Partition(begun_in(collector)), 0, database)
 
 
+def must_clear(found: Known, now: float, retention: float) -> bool:
+    """Return whether to remove old files, once in a retention; also after a clock was ahead."""
+    return not 0 <= now - found.cleared < retention
+
+
 def usual_seconds(found: Known, now: int) -> int | None:
     """Return the usual time between publishes, of which this one is the last; None = not known."""
     if found.published_at is None:
@@ -494,8 +540,8 @@ def batches(
     """
     batch: list[Partition] = []
     size = 0
-    for month in sorted({each.month for each in partitions}):
-        found = sorted(each for each in partitions if each.month == month)
+    for month, scopes in sorted(by_month(partitions).items()):
+        found = [Partition(scope, month) for scope in scopes]
         more = sum(jobs[each].rows for each in found if each in jobs)
         if batch and size + more > limit:
             yield batch

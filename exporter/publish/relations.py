@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from exporter.publish import layout
 from exporter.publish.layout import Table
-from exporter.publish.plan import OWNER, PRICES
+from exporter.publish.plan import OWNER, PRICES, following
 from exporter.sql import literal
 from exporter.store.schema import metadata
 from exporter.store.view_files import INTERNAL
@@ -173,21 +173,16 @@ def _spans(snapshot: Snapshot, *, by_month: bool) -> Iterator[tuple[list[File], 
     months = sorted({file.month for file in snapshot.files}, reverse=True)
     spans: dict[tuple[str, str], list[File]] = defaultdict(list)
     bounds = {
-        month: (month, _following(month))
+        month: (month, following(month))
         if month in months[:_SINGLE_MONTHS]
         else (f"{month[:4]}-01", min(f"{int(month[:4]) + 1:04}-01", months[_SINGLE_MONTHS - 1]))
         for month in months
     }
     for file in snapshot.files:
         spans[bounds[file.month]].append(file)
-    for (first, following), files in sorted(spans.items()):
-        begin, end = (f"{kind} '{month}-01{midnight}'" for month in (first, following))
+    for limits, files in sorted(spans.items()):
+        begin, end = (f"{kind} '{month}-01{midnight}'" for month in limits)
         yield files, f" WHERE {column} >= {begin} AND {column} < {end}"
-
-
-def _following(month: str) -> str:
-    year, number = map(int, month.split("-"))
-    return f"{year + number // 12:04}-{number % 12 + 1:02}"
 
 
 def _entries(types: Mapping[str, str]) -> Iterator[str]:

@@ -126,6 +126,7 @@ class _Publish:
     claims: dict[Scope, Claim] = field(default_factory=dict)
     new: set[Scope] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
+    left: Mapping[Scope, int] = field(default_factory=dict)
     writer: Writer | None = None
     written: set[tuple[str, Scope]] = field(default_factory=set)
     done: dict[str, Published] = field(default_factory=dict)
@@ -211,7 +212,7 @@ def _near(where: Place) -> Path | None:
 def _facts(database: Database, folder: Path) -> Iterator[Facts]:
     """Read a copy of the database, so that syncs may run while it is published."""
     path = folder / "copy.duckdb"
-    copies.copy(database, path)
+    copies.copy_to_temporary(database, path)
     copied = Database(path)
     if not _is_current(copied):
         migrate.upgrade(copied)  # installs this version's views
@@ -237,13 +238,17 @@ def _check(run: _Publish) -> None:
 
 
 def _claims(run: _Publish, scopes: Iterable[Scope]) -> None:
+    # What it owned and no longer has is removed from the lake.
+    wanted = {*scopes, *run.known.scopes(run.collector)}
+    if nobodys := {*wanted, PRICES} - set(run.known.claims):
+        run.left = run.lake.epochs(layout.tables(), nobodys)
     run.claims = plan.claims(
         run.known,
-        # What it owned and no longer has is removed from the lake.
-        {*scopes, *run.known.scopes(run.collector)},
+        wanted,
         run.collector,
         owns_prices=run.options.owns_prices,
         take_over=run.options.take_over,
+        left=run.left,
     )
     run.new = set(plan.new_claims(run.known, run.claims))
 
@@ -328,6 +333,7 @@ def _begin(run: _Publish, facts: Facts) -> Writer:
             run.collector,
             owns_prices=run.options.owns_prices,
             take_over=run.options.take_over,
+            left=run.left,
         )
         new = plan.new_claims(found, run.claims)
         begun = plan.begun(run.collector, run.sequence, number.database, LAYOUT)
@@ -362,7 +368,7 @@ def _fence(run: _Publish, facts: Facts) -> None:
 
 def _clear(run: _Publish, now: float) -> int:
     """Remove files of older versions; the owner of the prices does so once in a retention."""
-    due = now - run.known.cleared >= run.options.retention.total_seconds()
+    due = plan.must_clear(run.known, now, run.options.retention.total_seconds())
     if run.writer is None or PRICES not in run.claims or not due:
         return 0
     published = run.known.published

@@ -19,6 +19,8 @@ from exporter.errors import CredentialsError, DatabaseError, UsageError
 
 #: With these characters in a path, the library panics or writes to a different path.
 _UNWRITABLE: Final = re.compile(r"[\[\]\\^|\x00-\x1f\x7f]|%[0-9a-fA-F]{2}")
+#: The library says this of a write that failed.
+_PARQUET: Final = re.compile(r"^Failed to parse parquet: External: (?:Generic \w+ error: )?")
 #: Begins a line about the cause of the line above.
 _CAUSE: Final = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS}"
 _DENIED: Final = re.compile(
@@ -121,7 +123,7 @@ def in_one_line(error: object) -> str:
     said = [line for line in lines if line][:1] + causes[-1:]
     # S3 answers in XML.
     texts = [each.partition("<")[0].strip(" .:") for each in said]
-    return ": ".join(filter(None, texts)) or "unknown error"
+    return _PARQUET.sub("", ": ".join(filter(None, texts))) or "unknown error"
 
 
 def is_denied(error: object) -> bool:

@@ -54,11 +54,7 @@ def copy(
     check_target(database.path, target)
     try:
         with files.building(target) as building:
-            _copy_bytes(database, building)
-            if log_of(building).exists():
-                # Opening replays the log, and closing writes it into the file.
-                with Database(building).writing():
-                    pass
+            _copy_whole(database, building)
             result = verify(building)
             # A process that wrote to the old target and died left a log. DuckDB would refuse to
             # open the new target beside it.
@@ -67,6 +63,21 @@ def copy(
     except OSError as error:
         raise _not_written(target, error) from error
     return result
+
+
+def copy_to_temporary(database: Database, target: Path) -> None:
+    """Copy a database file into a private temporary folder, for this process alone.
+
+    Nothing is written through to the disk: a copy that a power failure loses is not missed.
+
+    Raises:
+        DatabaseError: The source cannot be read, or the target exists or cannot be written.
+        BusyError: A writer held the source for longer than its lock timeout.
+    """
+    try:
+        _copy_whole(database, target)
+    except OSError as error:
+        raise DatabaseError(f"Cannot write {target}: {error.strerror}.") from error
 
 
 def check_target(source: Path, target: Path) -> None:
@@ -98,6 +109,15 @@ def check_target(source: Path, target: Path) -> None:
             f"{target} exists and is not a DuckDB database.",
             "Nothing was changed. Name another file.",
         )
+
+
+def _copy_whole(database: Database, target: Path) -> None:
+    """Copy a file and its log, and write the log into the copy."""
+    _copy_bytes(database, target)
+    if log_of(target).exists():
+        # Opening replays the log, and closing writes it into the file.
+        with Database(target).writing():
+            pass
 
 
 def _copy_bytes(database: Database, building: Path) -> None:

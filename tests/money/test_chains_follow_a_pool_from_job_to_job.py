@@ -21,6 +21,7 @@ def put(
     wait: int | None = None,
     to: str | None = None,
     keep_alive: int | None = 3600,
+    kind: dict[str, Any] = M5,
     **more: Any,
 ) -> None:
     """Put a job with an hour of training after `start` hours, then idle time of these seconds."""
@@ -38,7 +39,7 @@ def put(
         training_end_time=began + timedelta(hours=1),
         **(pool | more),
         details={
-            **M5,
+            **kind,
             "keep_alive_seconds": keep_alive,
             "training_start_time": began,
             "billable_seconds": 3600,
@@ -69,6 +70,29 @@ def test_three_jobs_on_one_pool_are_one_row(ledger: Ledger) -> None:
             "training_cost_usd": Decimal(6),
             "idle_cost_usd": Decimal("2.997222222222"),
             "ended_by": "expired",
+            "specification": "ml.m5.xlarge × 2 · role ? · 30 GB",
+        }
+    ]
+
+
+def test_contradictory_instances_are_the_same_in_any_order_of_the_rows(ledger: Ledger) -> None:
+    jobs: dict[str, dict[str, Any]] = {
+        "bert-1": {"start": 1, "wait": 600, "to": "bert-2"},
+        "bert-2": {"start": 3, "wait": 60, "kind": {**M5, "instance_type": "ml.g5.xlarge"}},
+    }
+    found = []
+    for names in (("bert-1", "bert-2"), ("bert-2", "bert-1")):
+        for table in ("training_jobs", "training_job_details"):
+            ledger.connection.exec_driver_sql(f"DELETE FROM {table}")
+        for name in names:
+            put(ledger, name, **jobs[name])
+        columns = "job_names, instance_type, instance_count, specification"
+        found += ledger.read(f"SELECT {columns} FROM warm_pool_chains")
+    assert found == 2 * [
+        {
+            "job_names": ["bert-1", "bert-2"],
+            "instance_type": "ml.m5.xlarge",
+            "instance_count": 2,
             "specification": "ml.m5.xlarge × 2 · role ? · 30 GB",
         }
     ]

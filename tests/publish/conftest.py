@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.simulator import Behaviour, Clock, Simulator, World
 from exporter.store.database import Database
-from tests.conftest import ACCOUNT, NOON, REGION
-from tests.publish.support import filled
-from tests.support import lakes
+from tests.publish.support import three_collectors
 from tests.support.lakes import Collectors
 from tests.support.published import COLLECTORS, Published, fill, part, publish
 
@@ -20,14 +17,7 @@ from tests.support.published import COLLECTORS, Published, fill, part, publish
 def made(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Collectors, Path]:
     """Three collectors after their first publish, and their lake; not to be changed."""
     folder = tmp_path_factory.mktemp("collectors")
-    database = Database(Path(shutil.copy(migrated_file, folder / "synced.duckdb")))
-    world = World(Clock(NOON), seed=7, behaviour=Behaviour())
-    world.scope(ACCOUNT, REGION)
-    with Simulator(world) as running, pytest.MonkeyPatch.context() as patch:
-        for name, value in running.environment().items():
-            patch.setenv(name, value)
-        filled(database, world)
-    three = lakes.collectors(database.path, folder)
+    three = three_collectors(migrated_file, folder)
     three.publish(folder / "lake")
     return three, folder / "lake"
 
@@ -59,6 +49,7 @@ def published(whole_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pub
     folder = tmp_path_factory.mktemp("lake")
     parts = {name: part(whole_file, folder / f"{name}.duckdb", name) for name in COLLECTORS}
     lake = folder / "lake"
-    for name, database in parts.items():
-        publish(database, lake, name)
-    return Published(Database(whole_file), lake, parts)
+    publish(parts["one"], lake, "one")
+    of_one = Path(shutil.copytree(lake, folder / "of-one"))
+    publish(parts["other"], lake, "other")
+    return Published(Database(whole_file), lake, of_one, parts)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,41 +11,13 @@ from typing import Any
 
 import pytest
 
-from exporter.publish import layout, run, storage
+from exporter.publish import layout, storage
 from exporter.publish.delta import Lake
 from exporter.store.database import Database
-from tests.publish.stops import Stopping
+from tests.publish.dying import die, start
 from tests.support import buckets, lakes
 from tests.support.lakes import NAMES, Collectors
-from tests.support.processes import PATIENCE, ROOT
-
-
-class Died(BaseException):
-    """Ends a publish where a kill would end it, in this process."""
-
-
-class Dying(Stopping):
-    """A lake whose writer dies at a step."""
-
-    def _stop(self, step: str) -> None:
-        if step == self._step:
-            raise Died
-
-
-def die(database: Database, lake: Path, step: str) -> None:
-    where = storage.place(str(lake))
-    with pytest.raises(Died):
-        run.publish(database, where, run.Options("one"), lake=Dying(where, step))
-
-
-def start(step: str, database: Database, lake: Path | str, name: str) -> subprocess.Popen[str]:
-    """Start a publish in a process of its own; a fork would break the library's threads."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.publish.stops", step, str(database.path), str(lake), name],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
+from tests.support.processes import PATIENCE
 
 
 def killed_at_once(three: Collectors, lake: Path | str, steps: tuple[str, ...]) -> None:

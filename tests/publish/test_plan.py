@@ -96,6 +96,8 @@ def test_the_first_collector_owns_the_prices() -> None:
     with pytest.raises(UsageError, match="The collector b owns the prices in this lake"):
         claims(of_b, A, prices=True)
     assert claims(of_b, A, prices=True, take_over=True)[PRICES] == Claim("a", 2)
+    left = plan.claims(Known(), [A], "a", owns_prices=False, take_over=False, left={A: 3})
+    assert left == {A: Claim("a", 4), PRICES: Claim("a", 1)}, "somebody removed _published"
 
 
 def test_a_foreign_scope_is_refused_and_can_be_taken_over() -> None:
@@ -129,15 +131,32 @@ def test_an_older_database_is_refused() -> None:
 def test_usage_may_change_where_changed_jobs_have_or_had_it() -> None:
     before, now = Span("x", "2026-10", "2026-10"), Span("y", "2025-12", "2026-01")
     found = Known(jobs={OCT: before, NOV: Span("z", "2026-11", "2026-11")}, inputs={A: "rates"})
-    same = {NOV: found.jobs[NOV]}
-    assert plan.changed_jobs(found, {A: "rates"}, found.jobs) == set()
-    assert plan.changed_jobs(found, {A: "other"}, found.jobs) == {OCT, NOV}
-    assert plan.changed_jobs(found, {A: "rates"}, same) == {OCT}, "its jobs are gone"
-    changed = plan.changed_jobs(found, {A: "rates"}, {OCT: now, **same})
+    marks = {OCT: "x", NOV: "z"}
+    assert plan.changed_jobs(found, {A: "rates"}, marks) == set()
+    assert plan.changed_jobs(found, {A: "other"}, marks) == {OCT, NOV}
+    assert plan.changed_jobs(found, {A: "rates"}, {NOV: "z"}) == {OCT}, "its jobs are gone"
+    changed = plan.changed_jobs(found, {A: "rates"}, {**marks, OCT: "y"})
     assert changed == {OCT}
-    assert plan.usage_months(found, {OCT: now, **same}, changed) == {
+    assert plan.usage_months(found, {OCT: now}, changed) == {
         Partition(A, month) for month in ("2025-12", "2026-01", "2026-10")
     }
+
+
+def test_months_that_follow_each_other_are_one_condition() -> None:
+    """A job of the year 1 that ended today has 24,000 months."""
+    before, now = Span("x", "2026-10", "2026-10"), Span("y", "0001-01", "9999-12")
+    found = plan.usage_months(Known(jobs={OCT: before}), {OCT: now}, [OCT])
+    assert len(found) == 9999 * 12
+    assert list(plan.runs(found)) == [([A], "0001-01", "9999-12")]
+    (batch,) = plan.batches(found, {OCT: Content(6, "")}, 10)
+    assert set(batch) == found
+    other = Partition(B, "2026-11")
+    assert list(plan.runs({OCT, NOV, other, Partition(A, "2027-01")})) == [
+        ([A], "2026-10", "2026-10"),
+        ([A, B], "2026-11", "2026-11"),
+        ([A], "2027-01", "2027-01"),
+    ]
+    assert list(plan.runs([Partition(A), Partition(B)])) == [([A, B], "", "")]
 
 
 def test_only_what_differs_is_replaced_and_what_vanishes_is_removed() -> None:
@@ -170,6 +189,12 @@ def test_months_are_computed_together_if_they_are_small() -> None:
         [OCT],
         [NOV, Partition(B, "2026-11"), Partition(A, "2026-12")],
     ]
+
+
+def test_old_files_are_removed_once_in_a_retention() -> None:
+    found = Known(cleared=1_000)
+    due = {now: plan.must_clear(found, now, 60) for now in (1_000, 1_059, 1_060, 999)}
+    assert due == {1_000: False, 1_059: False, 1_060: True, 999: True}, "the clock went back"
 
 
 def test_the_usual_time_between_publishes() -> None:

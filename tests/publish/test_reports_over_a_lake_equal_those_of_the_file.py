@@ -36,7 +36,7 @@ def both(published: Published) -> Iterator[Both]:
         published.file.reading() as file,
         reading.lake(str(published.lake)).reading() as lake,
     ):
-        yield file, lake
+        yield on_one_thread(file, lake)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,15 @@ def both_at_list_prices(published: Published) -> Iterator[Both]:
         reading.lake(str(published.lake), costs="list").reading() as lake,
     ):
         use_list_prices(file)
-        yield file, lake
+        yield on_one_thread(file, lake)
+
+
+def on_one_thread(*both: sa.Connection) -> Both:
+    """Of few rows, a second thread costs more than it saves."""
+    for each in both:
+        each.exec_driver_sql("SET threads = 1")
+    file, lake = both
+    return file, lake
 
 
 def requests(report: Report, connection: sa.Connection) -> Iterator[running.Request]:

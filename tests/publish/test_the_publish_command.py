@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from exporter.errors import CredentialsError, DatabaseError, ServiceError, UsageError
-from exporter.publish import storage
+from exporter.publish import run, storage
 from exporter.publish.delta import Lake
+from exporter.publish.quiet import quiet
 from tests.publish.support import command
 from tests.support import lakes
+from tests.support.files import limited_file_size
 from tests.support.lakes import Collectors
 
 
@@ -78,8 +82,6 @@ def test_exit_codes(
 
 
 def test_progress_is_logged(three: Collectors, lake: Path, caplog: Any) -> None:
-    from exporter.publish import run
-
     three.change("UPDATE sync_scopes SET failing_runs = 3")
     with caplog.at_level(logging.INFO):
         lines: list[str] = []
@@ -97,9 +99,44 @@ def test_an_error_of_the_libraries_becomes_one_line_with_its_cause() -> None:
         chain: "Kernel error -> Generic S3 error: Connection refused (os error 111)",
         "No space left.\n\nDebug source:\nNotFound {\n}": "No space left",
         "Denied for path x: \n ↳ <Error><Code>AccessDenied</Code></Error>": "Denied for path x",
+        "Failed to parse parquet: External: Generic LocalFileSystem error: No space": "No space",
         "\n": "unknown error",
     }
     assert {text: storage.in_one_line(OSError(text)) for text in wanted} == wanted
+
+
+def test_a_failed_write_is_one_message(
+    three: Collectors, lake: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The library's threads panic after it, and what they print is no bug to report."""
+
+    class OnAFullDisk(Lake):
+        def replace(self, *arguments: Any) -> None:
+            with limited_file_size(2_000):
+                super().replace(*arguments)
+
+    where = storage.place(str(lake))
+    full = OnAFullDisk(where, storage.Options(where))
+    three.change("UPDATE training_jobs SET team = 'x'")
+    capfd.readouterr()
+    message = r"^Cannot publish to .*/training_jobs: Unable to copy data to file: File too large"
+    with pytest.raises(DatabaseError, match=message):
+        run.publish(three.one, where, run.Options(), lake=full)
+    assert capfd.readouterr().err == ""
+    lakes.write(three.one, lake)
+    lakes.check(lake, three.one)
+
+
+def test_what_a_write_prints_is_kept_unless_it_failed(capfd: pytest.CaptureFixture[str]) -> None:
+    class Panic(BaseException):
+        """As the library raises it."""
+
+    for error in (None, OSError, Panic):
+        with suppress(OSError, Panic), quiet():
+            os.write(2, f"{error}\n".encode())
+            if error:
+                raise error
+    assert capfd.readouterr().err == f"None\n{Panic}\n"
 
 
 class Service:

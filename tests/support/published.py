@@ -39,11 +39,13 @@ class Published:
     Attributes:
         file: One file with all accounts and regions.
         lake: The lake of the collectors.
+        of_one: The same lake before the second collector published.
         parts: The file of each collector.
     """
 
     file: Database
     lake: Path
+    of_one: Path
     parts: dict[str, Database]
 
 

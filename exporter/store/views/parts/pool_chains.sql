@@ -1,10 +1,12 @@
--- One row per chain: what its jobs did on the pool, added up.
+-- One row per chain: what its jobs did on the pool, added up. All of them have the same instances,
+-- unless the data contradicts itself. Then the highest value counts, in a file and in a lake alike:
+-- any_value would take another one from time to time.
 pool_chain AS (
     SELECT
         member.chain,
-        any_value(step.instance_type) AS instance_type,
-        any_value(step.instance_count) AS instance_count,
-        any_value(step.specification) AS specification,
+        max(step.instance_type) AS instance_type,
+        max(step.instance_count) AS instance_count,
+        max(step.specification) AS specification,
         max(member.position) AS jobs,
         min(step.started_at) AS started_at,
         max(step.ended_at) AS ended_at,

@@ -1,0 +1,64 @@
+"""Keeps what the lake library's threads print about a failed write out of standard error.
+
+After a write that failed, some of its threads panic: "Already shut down". Rust prints that, and a
+backtrace, before the library raises the error itself. A reader of cron's mail would take it for a
+bug. The library offers no hook, so standard error is diverted during the write.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Final
+
+_STDERR: Final = 2
+#: Standard error belongs to the process: of two threads, one diverts it.
+_DIVERTED: Final = threading.Lock()
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Divert standard error of the process in the block, and print it afterwards.
+
+    If the block raises an error, the lines are details of it: they are logged instead, and `-vv`
+    shows them. A panic of the library itself is no error, and is printed.
+    """
+    if not _DIVERTED.acquire(blocking=False):
+        yield
+        return
+    try:
+        with tempfile.TemporaryFile() as lines:
+            try:
+                with _diverted(lines):
+                    yield
+            except Exception:
+                _log.debug("%s", _read(lines).decode(errors="replace"))
+                raise
+            except BaseException:
+                os.write(_STDERR, _read(lines))
+                raise
+            os.write(_STDERR, _read(lines))
+    finally:
+        _DIVERTED.release()
+
+
+@contextmanager
+def _diverted(lines: IO[bytes]) -> Iterator[None]:
+    kept = os.dup(_STDERR)
+    os.dup2(lines.fileno(), _STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
+
+
+def _read(lines: IO[bytes]) -> bytes:
+    lines.seek(0)
+    return lines.read()
