@@ -8,7 +8,7 @@ STORE_TESTS := tests/store tests/money tests/sync
 # `make release-check RELEASE_TESTS=tests` runs all of them.
 RELEASE_TESTS ?= tests/store tests/cli tests/docs
 
-.PHONY: demo test lint coverage hooks docs site wheel release-check benchmark spark store-duckdb-1.4 store-duckdb-sqlalchemy clean
+.PHONY: demo test lint lint-types lint-rest coverage hooks docs site wheel release-check benchmark spark store-duckdb-1.4 store-duckdb-sqlalchemy clean
 
 demo: $(VENV)/runtime ## show the whole program, without an AWS account
 	@$(BIN)/sagemaker-exporter demo
@@ -16,10 +16,16 @@ demo: $(VENV)/runtime ## show the whole program, without an AWS account
 test: $(VENV)/installed lint ## lint, check types and imports, run every test
 	$(BIN)/pytest -q -n 2 --dist worksteal
 
+# mypy takes longest, so the rest runs beside it.
 lint: $(VENV)/installed
+	$(MAKE) --no-print-directory --jobs=2 lint-types lint-rest
+
+lint-types: $(VENV)/installed
+	$(BIN)/mypy
+
+lint-rest: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/complexipy --failed
 	$(BIN)/python -m tests.spark.queries
@@ -53,14 +59,16 @@ OLDEST_TESTS ?= tests/store tests/reports/test_catalogue.py \
 	tests/money/test_totals_equal_a_calculation_in_plain_python.py \
 	tests/sync/test_a_sync_ends_equal_to_the_service.py
 store-duckdb-1.4: .venv-duckdb-1.4/installed
-	.venv-duckdb-1.4/bin/pytest -q -n 2 --dist worksteal $(OLDEST_TESTS)
+	.venv-duckdb-1.4/bin/python -m pytest -q -n 2 --dist worksteal $(OLDEST_TESTS)
 
-.venv-duckdb-1.4/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv-duckdb-1.4
-	.venv-duckdb-1.4/bin/pip install $(QUIET) --upgrade 'pip>=25.1'
-	grep -v '^duckdb==' constraints.txt > .venv-duckdb-1.4/constraints.txt
-	.venv-duckdb-1.4/bin/pip install $(QUIET) \
-		--constraint .venv-duckdb-1.4/constraints.txt --editable '.[all]' --group dev 'duckdb==1.4.*'
+# An environment with the oldest DuckDB alone. It finds everything else in the main environment.
+.venv-duckdb-1.4/installed: $(VENV)/installed
+	rm -rf .venv-duckdb-1.4
+	$(BIN)/python -m venv --without-pip .venv-duckdb-1.4
+	$(BIN)/pip --python .venv-duckdb-1.4 install $(QUIET) --no-deps 'duckdb==1.4.*'
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % \
+		sysconfig.get_path("purelib"))' > .venv-duckdb-1.4/main.pth
+	mv .venv-duckdb-1.4/main.pth .venv-duckdb-1.4/lib/python3*/site-packages/
 	@touch $@
 
 # Every report on Spark itself, with two worker processes, one of which is killed. The package pyspark

@@ -42,6 +42,8 @@ from exporter.simulator.families import Family, Habits, Naming
 from exporter.simulator.sessions import Session, Task, never_starts
 
 BEGIN = datetime(2025, 11, 1, tzinfo=UTC)
+#: Runs a command: from its arguments, its folder and more variables to its output.
+Run = Callable[[Sequence[str], Path, Mapping[str, str]], str]
 #: Between the halves nobody works, so no pool of one half serves the other.
 BREAK = timedelta(days=3)
 ACCOUNT, REGION = "111122223333", "eu-west-1"
@@ -190,13 +192,14 @@ class Verdict:
         )
 
 
-def judge(setting: Setting, *, days: int, seed: int) -> Verdict:
+def judge(setting: Setting, *, days: int, seed: int, run: Run | None = None) -> Verdict:
     """Follow the advice in one world.
 
     Args:
         setting: The world.
         days: The length of each half.
         seed: The seed of the work.
+        run: Runs a command; in a process of its own if None.
     """
     began = time.perf_counter()
     random = Random(seed)  # noqa: S311 - a story, not a secret
@@ -212,7 +215,8 @@ def judge(setting: Setting, *, days: int, seed: int) -> Verdict:
     world.schedule(scope, [*first, *second])
     world.advance(middle - BEGIN)
     with Simulator(world, record=False) as service, tempfile.TemporaryDirectory() as folder:
-        command = Command(Path(folder), service.environment(ACCOUNT, REGION))
+        environment = service.environment(ACCOUNT, REGION)
+        command = Command(Path(folder), environment, run or _in_a_process)
         command.import_prices()
         command.sync()
         advice = command.advice(BEGIN, middle, setting.minute_usd)
@@ -364,25 +368,16 @@ class Command:
     Args:
         folder: Its working directory.
         environment: Leads it to the stand-in.
+        run: Runs it.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], run: Run) -> None:
         self._folder = folder
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        self._environment = {**kept, **environment, "PYTHONPATH": str(Path(__file__).parents[1])}
+        self._environment = environment
+        self._run_in = run
 
     def _run(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "exporter", *arguments],
-            cwd=self._folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"{arguments} → {done.returncode}: {done.stderr}")
-        return done.stdout
+        return self._run_in(arguments, self._folder, self._environment)
 
     def sync(self) -> None:
         """Fetch what the stand-in has."""
@@ -421,6 +416,21 @@ class Command:
     def _report(self, name: str, since: datetime, until: datetime, *more: str) -> Any:  # noqa: ANN401 - JSON
         days = ["--since", f"{since:%Y-%m-%d}", "--until", f"{until:%Y-%m-%d}"]
         return json.loads(self._run("report", name, *days, *more, "--format", "json"))
+
+
+def _in_a_process(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-m", "exporter", *arguments],
+        cwd=folder,
+        env={**kept, **environment, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{arguments} → {done.returncode}: {done.stderr}")
+    return done.stdout
 
 
 def numbered(name: Naming) -> str:

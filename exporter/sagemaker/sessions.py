@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import boto3
@@ -106,7 +107,6 @@ class Sessions:
     """Sessions by profile and role; each is made once."""
 
     def __init__(self) -> None:
-        self._loader = Loader()
         self._profiles: dict[str | None, botocore.session.Session] = {}
 
     def regions(
@@ -209,7 +209,7 @@ class Sessions:
         return self._profiles[profile]
 
     def _new(self, session: botocore.session.Session) -> botocore.session.Session:
-        session.register_component("data_loader", self._loader)
+        session.register_component("data_loader", _loader())
         session.register("before-send", _refuse_line_breaks)
         return session
 
@@ -242,6 +242,12 @@ class Sessions:
             fetcher.fetch_credentials, "assume-role"
         )
         return session
+
+
+@cache
+def _loader() -> Loader:
+    """Return the one loader of this process: finding and parsing the models takes longest."""
+    return Loader()
 
 
 def _own_region(base: botocore.session.Session) -> tuple[str | None, str]:

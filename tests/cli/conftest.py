@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -98,6 +99,12 @@ def command(
     work.mkdir()
     monkeypatch.chdir(work)
     return Command(work, capture=capfd)
+
+
+@pytest.fixture
+def made(command: Command, migrated_file: Path) -> None:
+    """Make the database of the working directory: a first sync spends half of its time on it."""
+    shutil.copyfile(migrated_file, command.directory / "sagemaker.duckdb")
 
 
 @pytest.fixture

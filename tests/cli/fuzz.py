@@ -163,12 +163,11 @@ def _toml(value: str, chance: random.Random) -> str:
 
 
 class Fuzz:
-    """Runs cases in a folder of their own; a context manager."""
+    """Runs cases in a folder of their own, each with a copy of an empty database."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: Path) -> None:
         self._folder = folder
-        self._database = folder / "template.duckdb"
-        migrate.upgrade(Database(self._database))
+        self._database = database
 
     def run(self, case: Case) -> Outcome:
         """Run a case in this process, in a folder with a fresh database."""
@@ -208,10 +207,9 @@ def _captured() -> Iterator[Callable[[], str]]:
         yield lambda: err.buffer.getvalue().decode()
 
 
-def fuzz(folder: Path, cases: Sequence[Case], show: Callable[[str], None]) -> Counter[int]:
+def fuzz(runner: Fuzz, cases: Sequence[Case], show: Callable[[str], None]) -> Counter[int]:
     """Run cases, show those that end in a bug, and count the exit codes."""
     count: Counter[int] = Counter()
-    runner = Fuzz(folder)
     for case in cases:
         outcome = runner.run(case)
         count[outcome.code] += 1
@@ -247,7 +245,9 @@ def command() -> int:
         Simulator(world) as simulator,
         patch.dict(os.environ, {**simulator.environment(), "HOME": name}),
     ):
-        count = fuzz(Path(name), cases, bad.append)
+        database = Path(name) / "template.duckdb"
+        migrate.upgrade(Database(database))
+        count = fuzz(Fuzz(Path(name), database), cases, bad.append)
     print("\n".join(bad))
     codes = ", ".join(f"{number} with {code}" for code, number in sorted(count.items()))
     print(f"{len(cases)} runs, seed {wanted.seed}: {codes}; {len(bad)} bugs.")

@@ -68,6 +68,7 @@ def from_database(command: Command) -> dict[str, object]:
     return {item["key"]: item["value"] for item in settings if item["from"] == origin}
 
 
+@pytest.mark.usefixtures("made")
 def test_a_sync_without_a_configuration_keeps_all_and_labels_new_jobs(
     command: Command, scope: Scope
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_sync_without_a_configuration_keeps_all_and_labels_new_jobs(
     assert after == before
 
 
+@pytest.mark.usefixtures("made")
 def test_a_configuration_replaces_only_the_parts_that_it_has(command: Command) -> None:
     configure(command, EVERYTHING)
     sync(command)
@@ -124,6 +126,7 @@ def test_show_works_without_a_readable_database(command: Command) -> None:
     assert "Cannot show what the database keeps" in answer.err
 
 
+@pytest.mark.usefixtures("made")
 def test_clear_removes_what_the_database_keeps(command: Command) -> None:
     sync(command)
     before = state(command)
@@ -147,6 +150,7 @@ def test_clear_removes_what_the_database_keeps(command: Command) -> None:
     assert "keeps no rules, discounts or names" in answer.err
 
 
+@pytest.mark.usefixtures("made")
 def test_apply_shows_a_change_without_a_call(command: Command, simulator: Simulator) -> None:
     sync(command)
     calls = len(simulator.calls)
@@ -178,6 +182,7 @@ def test_apply_shows_a_change_without_a_call(command: Command, simulator: Simula
     assert state(command) == applied
 
 
+@pytest.mark.usefixtures("made")
 def test_apply_names_the_discount_of_a_source_that_no_sync_has_reached(command: Command) -> None:
     sync(command)
     configure(command, "[[source]]\nname = 'new'\n[[discount]]\npercent = 12.5\nsource = 'new'\n")

@@ -21,17 +21,16 @@ RUNS, SHARE = 25, 0.005
 
 
 @pytest.fixture
-def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fuzz:
+def runner(migrated_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fuzz:
     monkeypatch.setenv("HOME", str(tmp_path))
-    return Fuzz(tmp_path)
+    return Fuzz(tmp_path, migrated_file)
 
 
 def test_a_sample_of_absurd_values_gives_documented_exit_codes(
-    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runner: Fuzz, simulator: Simulator
 ) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
     bad: list[str] = []
-    count = fuzz(tmp_path, chosen(RUNS, SEED, SHARE), bad.append)
+    count = fuzz(runner, chosen(RUNS, SEED, SHARE), bad.append)
     assert bad == []
     assert count[2] > count.total() / 2
 

@@ -54,6 +54,7 @@ def test_a_sync_prints_one_line_and_the_next_finds_nothing_new(command: Command)
     assert command("status", "--max-age", "520w").code == 0
 
 
+@pytest.mark.usefixtures("made")
 def test_a_snapshot_follows_every_sync(command: Command) -> None:
     """Also one that finds nothing new: it has written the ledger."""
     snapshot = command.directory / "snapshot.duckdb"
@@ -63,6 +64,7 @@ def test_a_snapshot_follows_every_sync(command: Command) -> None:
         assert content(snapshot) == content(command.directory / "sagemaker.duckdb")
 
 
+@pytest.mark.usefixtures("made")
 def test_the_configuration_reaches_the_database(command: Command) -> None:
     (command.directory / "sagemaker-exporter.toml").write_text(
         "[sync]\nmax_rps = 0\n[accounts]\n'111122223333' = 'prod'\n"
@@ -107,6 +109,7 @@ def test_no_upgrade_makes_no_file(command: Command) -> None:
     assert not list(command.directory.iterdir())
 
 
+@pytest.mark.usefixtures("made")
 def test_verbose_logs_each_step_with_its_figures(command: Command) -> None:
     command("sync", "--max-rps", "0", "--created-before", "2020-01-01")
     answer = command("sync", "--max-rps", "0", "--log-format", "json", "-v")
@@ -198,6 +201,7 @@ def test_the_widest_lines_of_progress_fit_80_columns() -> None:
     assert len(lines()) == 1
 
 
+@pytest.mark.usefixtures("made")
 def test_options_that_contradict_a_sync_are_named(command: Command) -> None:
     one_off = command("sync", "--max-rps", "0", "--status", "Completed", "--full", "--since", "9d")
     assert one_off.code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from datetime import date
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING
@@ -18,7 +19,6 @@ from exporter.reports.catalogue import catalogue
 from exporter.reports.periods import of_month
 from exporter.reports.result import Result
 from exporter.reports.running import Request
-from exporter.store import migrate
 from exporter.store.database import Database
 from tests.support.rows import CREATED, insert, put_job
 
@@ -55,9 +55,11 @@ def over(connection: sa.Connection) -> None:
 
 
 @pytest.fixture(scope="module", params=[nothing, just_created, over])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def database(
+    request: pytest.FixtureRequest, migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     database = Database(tmp_path_factory.mktemp("small") / "jobs.duckdb")
-    migrate.upgrade(database)
+    shutil.copyfile(migrated_file, database.path)
     with database.writing() as connection:
         request.param(connection)
     return database.path

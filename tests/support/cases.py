@@ -20,7 +20,7 @@ from exporter.reports.catalogue import find
 from exporter.reports.periods import Period
 from exporter.reports.result import Result
 from exporter.sagemaker.rows import DetailRow, JobRow, read
-from tests.support.rows import insert
+from tests.support.rows import insert, insert_all
 
 ACCOUNT: Final = "111122223333"
 REGION: Final = "eu-west-1"
@@ -118,6 +118,7 @@ class World:
         deleted: datetime | None = None,
     ) -> None:
         """Store jobs as a sync would that saw them at `seen`."""
+        jobs, details = [], []
         for record in records:
             arn = f"arn:aws:sagemaker:{region}:{account}:training-job/{record['TrainingJobName']}"
             answer = {"TrainingJobArn": arn, **_with_times(record)}
@@ -126,26 +127,22 @@ class World:
             labels = label(
                 Labelled(row.training_job_name, account, None, detail.role_arn, {}), LabelRules()
             )
-            insert(
-                self.connection,
-                "training_jobs",
-                **dataclasses.asdict(row),
-                **labels._asdict(),
-                account_id=account,
-                region=region,
-                first_synced_at=seen,
-                updated_at=seen,
-                verified_at=seen,
-                deleted_at=deleted,
-                details_due=False,
+            jobs.append(
+                _columns(row)
+                | labels._asdict()
+                | {
+                    "account_id": account,
+                    "region": region,
+                    "first_synced_at": seen,
+                    "updated_at": seen,
+                    "verified_at": seen,
+                    "deleted_at": deleted,
+                    "details_due": False,
+                }
             )
-            insert(
-                self.connection,
-                "training_job_details",
-                **dataclasses.asdict(detail),
-                fetched_at=seen,
-                final=True,
-            )
+            details.append(_columns(detail) | {"fetched_at": seen, "final": True})
+        insert_all(self.connection, "training_jobs", jobs)
+        insert_all(self.connection, "training_job_details", details)
         if (account, region) not in self._scopes:
             self._scopes.add((account, region))
             insert(
@@ -201,6 +198,11 @@ class World:
         result = self.run(name, period, **more)
         assert result.totals is not None
         return _named(result, result.totals)
+
+
+def _columns(row: JobRow | DetailRow) -> dict[str, Any]:
+    """Return the columns of a row; `dataclasses.asdict` would copy each value."""
+    return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
 
 
 def _named(result: Result, row: Sequence[Any]) -> dict[str, Any]:

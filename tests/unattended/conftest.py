@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class Sync:
 def sync(
     simulator: Simulator,
     scope: Scope,
+    migrated_file: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -48,6 +50,8 @@ def sync(
     quick = Retries(throttled=3, failed=3, longest_backoff=0.01)
     monkeypatch.setattr(run, "run_sync", partial(run.run_sync, retries=quick))
     scope.create_job("nightly-1")
+    # A first sync would spend half of its time on making the database.
+    shutil.copyfile(migrated_file, tmp_path / "jobs.duckdb")
     return Sync(tmp_path, simulator, capfd)
 
 

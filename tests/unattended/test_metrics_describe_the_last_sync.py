@@ -116,6 +116,7 @@ def test_one_offs_and_dry_runs_do_not_write_the_file(sync: Sync, tmp_path: Path)
 
 
 def test_a_missing_directory_is_refused_before_the_first_call(sync: Sync, tmp_path: Path) -> None:
+    (tmp_path / "jobs.duckdb").unlink()
     code, err = sync("--metrics-file", str(tmp_path / "nowhere" / "exporter.prom"))
     assert code == 2
     assert "--metrics-file" in err
