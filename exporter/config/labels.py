@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 from exporter.config.kinds import FAMILY_PATTERN, PATTERN, TEXT
@@ -111,6 +111,13 @@ class LabelRules:
     teams: tuple[TeamRule, ...] = ()
     team_tag: str | None = None
 
+    @property
+    def read_tags(self) -> bool:
+        """Whether a rule reads the tags of a job."""
+        return bool(self.team_tag) or (
+            any(rule.tag for rule in self.families) or any(rule.tag for rule in self.teams)
+        )
+
     def fingerprint(self) -> str:
         """Return a short hash of the rules, to see whether stored labels are out of date."""
         families = [(_text(rule.pattern), rule.tag) for rule in self.families]
@@ -177,6 +184,8 @@ def _family(job: Labelled, rules: LabelRules) -> tuple[str, str]:
     return _without_suffix(job.name)
 
 
+# Details of a job come soon after its listing, and do not change its name.
+@lru_cache(maxsize=1_024)
 def _without_suffix(name: str) -> tuple[str, str]:
     for rule, pattern in _built_in():
         match = pattern.fullmatch(name)

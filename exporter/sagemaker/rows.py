@@ -48,6 +48,7 @@ _LONGEST_TIME: Final = 64
 _LARGEST: Final = 2**31 - 1
 #: Times in epoch seconds: from 1970 until readers that count nanoseconds in 64 bits end (2262).
 _FIRST_TIME, _LAST_TIME = 0.0, datetime(2262, 1, 1, tzinfo=UTC).timestamp()
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 #: The pattern of TrainingJobName in the model, without its rule about hyphens.
 _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,63}", re.ASCII)
 
@@ -124,6 +125,28 @@ class Record:
     def is_empty(self) -> bool:
         """Whether the object is missing or has no member."""
         return not self._members
+
+    def plain(self, parent: str, name: str, kind: type) -> tuple[bool, Any]:
+        """Return whether a member needs no check but this one, and its value.
+
+        Nearly all members are missing or plain, and a listing of a million jobs has ten million.
+
+        Args:
+            parent: The object that has the member; empty = this one.
+            name: The member.
+            kind: As for `get`.
+        """
+        members = self._members.get(parent) if parent else self._members
+        if type(members) is not dict:
+            return members is None, None
+        value = members.get(name)
+        if value is None:
+            return True, None
+        if kind is str:
+            return type(value) is str and 0 < len(value) < _SHORT and _is_plain(value), value
+        if kind is datetime and type(value) is float and _is_credible(value):
+            return True, datetime.fromtimestamp(value, UTC)
+        return kind is int and type(value) is int and 0 <= value <= _LARGEST, value
 
     def has(self, name: str) -> bool:
         """Return whether the object has the member at all."""
@@ -443,9 +466,14 @@ def _reader(annotation: Any) -> Callable[[Record], Any]:  # noqa: ANN401 - any t
 def _member(source: str, kind: type, *, mandatory: bool) -> Callable[[Record], Any]:
     parent, _, name = source.rpartition(".")
     take = Record.require if mandatory else Record.get
-    if parent:
-        return lambda record: take(record.within(parent), name, kind)
-    return lambda record: take(record, name, kind)
+
+    def read_member(record: Record) -> Any:  # noqa: ANN401 - of the kind, or None
+        is_plain, value = record.plain(parent, name, kind)
+        if is_plain and not (mandatory and value is None):
+            return value
+        return take(record.within(parent) if parent else record, name, kind)
+
+    return read_member
 
 
 def _readers(row: type) -> list[Callable[[Record], Any]]:
@@ -485,7 +513,7 @@ def tags_json(tags: Iterable[Record]) -> str:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return _ENCODER.encode(value)
 
 
 def _utc(value: datetime) -> datetime:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ Columns = Mapping[str, Sequence[Any]]
 
 _DECIMAL: Final = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _FIRST_DAY: Final = date(1970, 1, 1)
 
 #: Types whose Python values the library takes as they are.
@@ -168,7 +169,7 @@ def _array(values: Sequence[Any], kind: str) -> Array:
     if _DECIMAL.fullmatch(kind):
         return _decimals(values, type_)
     if kind.startswith("TIMESTAMP"):
-        return Array([_microseconds(value) for value in values], DataType.int64()).cast(type_)
+        return Array(_microseconds(values, kind), DataType.int64()).cast(type_)
     if kind == "DATE":
         return Array([_days(value) for value in values], DataType.int32()).cast(type_)
     return Array(values, type_)
@@ -183,11 +184,10 @@ def _decimals(values: Sequence[Decimal | None], type_: DataType) -> Array:
     return array
 
 
-def _microseconds(value: datetime | None) -> int | None:
-    if value is None:
-        return None
-    since = value - (_EPOCH if value.tzinfo else _EPOCH.replace(tzinfo=None))
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+def _microseconds(values: Sequence[datetime | None], kind: str) -> list[int | None]:
+    """Return times as microseconds since the epoch; aware ones if the type has a time zone."""
+    epoch = _EPOCH if "TIME ZONE" in kind else _EPOCH.replace(tzinfo=None)
+    return [None if value is None else (value - epoch) // _MICROSECOND for value in values]
 
 
 def _days(value: date | None) -> int | None:

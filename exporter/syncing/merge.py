@@ -222,8 +222,14 @@ def merge(before: Stored | None, answer: Observed, policy: MergePolicy) -> Store
     if before is None:
         return _new_job(answer, policy)
     certain = answer.authoritative
-    later = answer.earliest > before.seen_until or order.is_further(answer.job, before.job)
-    job = order.merge_jobs(before.job, answer.job, authoritative=certain, later=later)
+    # Most answers of a backfill are those of Search about a job that was just listed.
+    same = answer.job == before.job
+    later = answer.earliest > before.seen_until or (
+        not same and order.is_further(answer.job, before.job)
+    )
+    job = before.job
+    if not same:
+        job = order.merge_jobs(job, answer.job, authoritative=certain, later=later)
     deleted_at = None if _shows_again(answer, before.deleted_at) else before.deleted_at
     changed = job != before.job or deleted_at != before.deleted_at
     verifies = policy.verify or changed or before.open_reason in WAITING
@@ -373,13 +379,10 @@ def _decide(now: Stored, *, final: bool, stale: bool) -> Stored:
     details = now.details
     if details is not None and details.final != final:
         details = replace(details, final=final)
-    due = details is None or stale or reason is None
-    return replace(
-        now,
-        details=details,
-        open_reason=reason,
-        details_due=due and not final and now.deleted_at is None,
-    )
+    due = (details is None or stale or reason is None) and not final and now.deleted_at is None
+    if details is now.details and (reason, due) == (now.open_reason, now.details_due):
+        return now
+    return replace(now, details=details, open_reason=reason, details_due=due)
 
 
 def _is_stale(merged: DetailRow, answer: Observed, job: JobRow) -> bool:
@@ -418,13 +421,14 @@ def _is_complete(details: DetailRow, answer: Observed) -> bool:
 
 
 def _labels(job: JobRow, details: DetailRow | None, policy: MergePolicy) -> Labels:
+    tags = details.tags if details and policy.rules.read_tags else None
     return label(
         Labelled(
             name=job.training_job_name,
             account_id=policy.account_id,
             tuning_job_arn=details.tuning_job_arn if details else None,
             role_arn=details.role_arn if details else None,
-            tags=json.loads(details.tags) if details and details.tags else {},
+            tags=json.loads(tags) if tags else {},
         ),
         policy.rules,
     )
