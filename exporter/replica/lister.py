@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from exporter.replica.sources import Source
-from exporter.replica.summaries import PLACE, summary
+from exporter.replica.summaries import encoded
 from exporter.store.listing import Listed, Listing, Mark, Place, StaleMark, place_of
 from exporter.store.scopes import ScopeKey
 from exporter.wire import ApiError, Body, Tokens
-from exporter.wire.model import encoded
 
 OPERATION: Final = "ListTrainingJobs"
 PAGE: Final = 10
@@ -145,7 +144,6 @@ def _place(position: Any) -> Place | None:  # noqa: ANN401 - JSON
 
 
 def _body(jobs: list[Listed], token: str | None) -> Body:
-    # AWS may add statuses, so those that botocore does not know yet are allowed.
-    rows = b",".join(encoded(summary(job), "sagemaker", *PLACE, open_enums=True) for job in jobs)
+    rows = ",".join(map(encoded, jobs)).encode()
     end = b"" if token is None else b',"NextToken":' + json.dumps(token).encode()
     return Body(b'{"TrainingJobSummaries":[' + rows + b"]" + end + b"}", len(jobs))

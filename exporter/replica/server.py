@@ -24,7 +24,7 @@ from exporter.store.scopes import ScopeKey
 from exporter.wire import Answer, ApiError, Call, Front, Outcome, Request, Response, Server
 
 #: Further pages to read with a page that a NextToken asks for: a paginator will want them all.
-_AHEAD: Final = 9
+_AHEAD: Final = 19
 _ACCOUNT: Final = re.compile(r"(?:AKIA|ASIA)?(\d{12})")
 _log = logging.getLogger(__name__)
 

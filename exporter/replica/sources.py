@@ -215,7 +215,8 @@ class MirrorSource:
             mark = self._mirror.mark
             in_memory = after is None or after.mark in (None, mark)
             if in_memory:
-                return listings.rows(self._mirror.execute, listing, after, limit, mark)
+                execute, span = self._mirror.execute, self._mirror.span
+                return listings.rows(execute, listing, after, limit, mark, span)
         return self._file().rows(listing, after, limit)
 
     def scopes(self) -> list[ScopeKey]:

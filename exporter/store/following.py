@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -51,9 +52,15 @@ _log = logging.getLogger(__name__)
 
 def stamps(path: Path) -> Stamps:
     """Return what changes with every commit, without opening the file."""
-    # The log is named after the target of a link.
-    file = os.path.realpath(path)
-    return _stamp(file), _stamp(f"{file}.wal")
+    file = _stamp(str(path))
+    return file, _stamp(_log_path(path, file and file[2]))
+
+
+@lru_cache(maxsize=16)
+def _log_path(path: Path, inode: int | None) -> str:
+    """Return the log of a file. It is named after the target of a link, whose inode differs."""
+    del inode
+    return f"{os.path.realpath(path)}.wal"
 
 
 def _stamp(path: str) -> Stamp:

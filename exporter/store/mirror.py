@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from exporter.store.batches import Batch, fetch
 from exporter.store.connections import in_memory
-from exporter.store.listing import COLUMNS, Mark, read_mark
+from exporter.store.listing import COLUMNS, Mark, Span, read_mark, read_span
 from exporter.store.schema import training_jobs
 from exporter.store.scopes import ScopeKey
 
@@ -43,6 +43,7 @@ class Mirror:
     Attributes:
         scopes: The accounts and regions in the file.
         mark: The end of the history of statuses.
+        span: The jobs in the copy; None = it has none.
     """
 
     def __init__(self, part: int = PART, at_once: int = AT_ONCE) -> None:
@@ -60,6 +61,7 @@ class Mirror:
         self._parts: dict[int, tuple[int, int]] = {}
         self.scopes: list[ScopeKey] = []
         self.mark = Mark(0, "")
+        self.span: Span | None = None
 
     def close(self) -> None:
         """Free the memory."""
@@ -95,6 +97,7 @@ class Mirror:
         self._parts = parts
         scopes = set(self.scopes) | {ScopeKey(*row) for row in execute(_SYNCED, {})}
         self.scopes, self.mark = sorted(scopes), read_mark(execute)
+        self.span = read_span(self.execute)
         return bool(stale) or before != (self.scopes, self.mark)
 
     def _take(self, fresh: Batch, bounds: Mapping[str, int]) -> None:
