@@ -1,15 +1,17 @@
 """Measure ListTrainingJobs from the database: first pages in a process, pages over HTTP.
 
-Run it as `python -m benchmarks.replica [--jobs 1000000] [--seconds 20]`. It makes a file, times
-`exporter.client` on first pages of 100, and starts `serve` as a process. A third process asks
-`serve` while this one commits a batch of jobs every `--every` seconds, as a sync does. After each
-commit it asks for a new job: an answer without it counts as stale.
+Run it as `python -m benchmarks.replica [--jobs 1000000] [--seconds 20] [--rounds 2]`. It makes a
+file, times `exporter.client` on first pages of 100, and starts `serve` as a process. A third
+process asks `serve` while this one commits a batch of jobs every `--every` seconds, as a sync does.
+After each commit it asks for a new job: an answer without it counts as stale. The floor is the same
+HTTP server with one finished page, in a process of its own: the rounds of both alternate.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import itertools
 import statistics
 import subprocess
 import sys
@@ -24,12 +26,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from benchmarks import MISSED
 from benchmarks.pages import ask, connection, peak_mb, token_of
 from exporter import client
 from exporter.store import jobs, migrate
 from exporter.store.batches import batch
 from exporter.store.database import Database
 from exporter.store.schema import training_jobs
+from exporter.wire import Request, Response, Server
 
 _ACCOUNT, _REGION = "111122223333", "eu-west-1"
 _ARN = f"arn:aws:sagemaker:{_REGION}:{_ACCOUNT}:training-job/"
@@ -57,10 +61,16 @@ _FIRST_PAGES: dict[str, dict[str, Any]] = {
 
 
 def main() -> int:
-    """Make the file, time the client, time the server, print."""
+    """Make the file, time the client, time the server, print.
+
+    Returns:
+        Exit code: `MISSED` if a goal is missed, else 0.
+    """
     options = _parser().parse_args()
     if options.ask:
         return _ask_for(options.ask, options.seconds, options.threads)
+    if options.floor:
+        return _serve_one_page(options.floor)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "jobs.duckdb"
         began = time.perf_counter()
@@ -68,8 +78,7 @@ def main() -> int:
         size = path.stat().st_size / 1e6
         print(f"{options.jobs:,} jobs: {size:,.0f} MB in {time.perf_counter() - began:.1f} s")
         _time_client(path, options.repeats)
-        _time_server(path, options)
-    return 0
+        return _time_server(path, options)
 
 
 def _fill(path: Path, count: int) -> None:
@@ -113,7 +122,7 @@ def _times(call: Callable[[], object], repeats: int) -> list[float]:
     return [*found, 1000 * (time.process_time() - used) / repeats]
 
 
-def _time_server(path: Path, options: argparse.Namespace) -> None:
+def _time_server(path: Path, options: argparse.Namespace) -> int:
     alone = statistics.median(_times(lambda: _commit(path, 0), 5)[:-1])
     print(f"a commit alone: {alone:.0f} ms")
     command = [sys.executable, "-m", "exporter", "--db", str(path), "serve", "--port", "0"]
@@ -121,29 +130,76 @@ def _time_server(path: Path, options: argparse.Namespace) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         url = server.stdout.readline().strip() if server.stdout else ""
         print(f"serve: answers after {time.perf_counter() - began:.1f} s")
-        asker = [sys.executable, "-m", "benchmarks.replica", "--ask", url]
-        asker += ["--seconds", str(options.seconds), "--threads", str(options.threads)]
-        with subprocess.Popen(asker) as asking:
-            waits, stale = _commit_meanwhile(path, url, options.every, asking)
-        print(
-            f"  meanwhile: {len(waits)} commits, median {statistics.median(waits):.0f} ms, "
-            f"slowest {max(waits):.0f} ms, waiting for the reader included; {stale} stale answers"
-        )
+        page = path.with_suffix(".json")
+        page.write_bytes(ask(connection(url), {"MaxResults": 100}))
+        command = [sys.executable, "-m", "benchmarks.replica", "--floor", str(page)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as floor:
+            floor_url = floor.stdout.readline().strip() if floor.stdout else ""
+            rounds = []
+            for _ in range(options.rounds):
+                served = _ask_meanwhile(path, url, options)
+                rounds.append((served, _ask_meanwhile(path, floor_url, options, checked=False)))
+            floor.terminate()
         server.terminate()
         print(f"  serve ended with {server.wait()}, peak of all children {peak_mb(True):,.0f} MB")
+    pages, slowest = (
+        statistics.median(figure) for figure in zip(*(served for served, _ in rounds), strict=True)
+    )
+    ratio = statistics.median(served[0] / floor[0] for served, floor in rounds)
+    met = pages >= _GOAL_PAGES and slowest <= _GOAL_MS
+    print(
+        f"serve: {pages:,.0f} pages of 100 a second, 99 % within {slowest:.1f} ms; "
+        f"{ratio:.2f} of one finished page again and again"
+    )
+    print(f"goal: {_GOAL_PAGES:,} a second within {_GOAL_MS} ms: {'met' if met else 'missed'}")
+    return 0 if met else MISSED
+
+
+def _ask_meanwhile(
+    path: Path, url: str, options: argparse.Namespace, *, checked: bool = True
+) -> tuple[float, float]:
+    """Ask in a process of its own while commits come; return its pages a second and 99 % in ms."""
+    print("serve" if checked else "the floor")
+    asker = [sys.executable, "-m", "benchmarks.replica", "--ask", url]
+    asker += ["--seconds", str(options.seconds), "--threads", str(options.threads)]
+    with subprocess.Popen(asker, stdout=subprocess.PIPE, text=True) as asking:
+        waits, stale = _commit_meanwhile(path, url, options.every, asking, checked=checked)
+        lines = asking.stdout.read().splitlines() if asking.stdout else []
+    print("\n".join(lines[:-1]))
+    print(
+        f"  meanwhile: {len(waits)} commits, median {statistics.median(waits):.0f} ms, "
+        f"slowest {max(waits):.0f} ms, waiting for the reader included; {stale} stale answers"
+    )
+    pages, slowest = map(float, lines[-1].split())
+    return pages, slowest
+
+
+def _serve_one_page(page: str) -> int:
+    """Answer each request with the same page, and print the URL first."""
+    headers = {"Content-Type": "application/x-amz-json-1.1"}
+    body = Path(page).read_bytes()
+
+    def handle(_: Request) -> Response:
+        return Response(200, headers, body)
+
+    with Server(handle) as server:
+        print(server.url, flush=True)
+        threading.Event().wait()
+    return 0
 
 
 def _commit_meanwhile(
-    path: Path, url: str, every: float, asking: subprocess.Popen[bytes]
+    path: Path, url: str, every: float, asking: subprocess.Popen[str], *, checked: bool
 ) -> tuple[list[float], int]:
-    waits, stale, number = [], 0, 0
+    waits, stale = [], 0
     to = connection(url)
     while asking.poll() is None:
-        number += 1
+        number = next(_numbers)
         began = time.perf_counter()
         name = _commit(path, number)
         waits.append(1000 * (time.perf_counter() - began))
-        stale += name.encode() not in ask(to, {"NameContains": name, "MaxResults": 1})
+        if checked:
+            stale += name.encode() not in ask(to, {"NameContains": name, "MaxResults": 1})
         time.sleep(every)
     return waits, stale
 
@@ -173,8 +229,12 @@ def _commit(path: Path, number: int) -> str:
 
 
 def _ask_for(url: str, seconds: float, threads: int) -> int:
-    """Ask from several connections at once: dispatchers, paginators and first pages."""
+    """Ask from several connections at once: dispatchers, paginators and first pages.
+
+    The last line has the pages a second, and the milliseconds within which 99 % of them came.
+    """
     counts: dict[str, int] = {}
+    took: list[float] = []
     failures: list[str] = []
     until = time.perf_counter() + seconds
 
@@ -183,6 +243,7 @@ def _ask_for(url: str, seconds: float, threads: int) -> int:
         for params in _requests(kind):
             if time.perf_counter() >= until:
                 return
+            began = time.perf_counter()
             try:
                 body = ask(to, params | _next(kind))
             except (OSError, http.client.HTTPException, RuntimeError) as error:
@@ -190,6 +251,7 @@ def _ask_for(url: str, seconds: float, threads: int) -> int:
                 to = connection(url)
                 continue
             _tokens[kind] = token_of(body)
+            took.append(1000 * (time.perf_counter() - began))
             counts[kind] = counts.get(kind, 0) + 1
 
     kinds = [f"{_KINDS[number % len(_KINDS)]} {number}" for number in range(threads)]
@@ -202,9 +264,12 @@ def _ask_for(url: str, seconds: float, threads: int) -> int:
         print(f"  {kind}: {count / seconds:,.0f} pages/s")
     total = sum(counts.values()) / seconds
     print(f"  together {total:,.0f} pages of 100 a second, {len(failures)} failed {failures[:2]}")
+    print(total, statistics.quantiles(took, n=100)[98])
     return 0
 
 
+_GOAL_PAGES, _GOAL_MS = 1_000, 50
+_numbers = itertools.count(1)
 _KINDS = ("dispatcher", "paginator", "by name", "first pages")
 _tokens: dict[str, str | None] = {}
 
@@ -237,7 +302,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--every", type=float, default=1.0, help="seconds between two commits")
     parser.add_argument("--threads", type=int, default=4, help="connections that ask")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=2, help="pairs of serve and the floor")
     parser.add_argument("--ask", help=argparse.SUPPRESS)
+    parser.add_argument("--floor", help=argparse.SUPPRESS)
     return parser
 
 

@@ -7,7 +7,7 @@ import sys
 import threading
 from datetime import timedelta
 
-from exporter.simulator import Behaviour, Clock, Simulator, World
+from exporter.simulator import Behaviour, Clock, Fault, Simulator, World
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: done.set())
     with Simulator(world, port=options.port, record=False) as simulator:
         print(simulator.url, flush=True)
+        if options.latency:
+            simulator.inject(Fault("hang", seconds=options.latency, times=None))
         for name, value in simulator.environment().items():
             print(f"export {name}={value}", flush=True)
         while not done.wait(1.0):
@@ -49,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="the port; 0 picks any free one")
     parser.add_argument("--seed", type=int, default=7, help="the same seed gives the same jobs")
     parser.add_argument("--rate", type=float, help="list calls a second (default: no limit)")
+    parser.add_argument("--latency", type=float, default=0, help="seconds that an answer takes")
     parser.add_argument("--search-lag", type=float, default=0, help="the lag of Search in seconds")
     parser.add_argument("--filter-before-cut", action="store_true", help="fill each page")
     parser.add_argument("--account", action="append", help="twelve digits; repeatable")
