@@ -97,7 +97,7 @@ def _read(pairs: Pairs) -> tuple[dict[str, str], dict[str, list[str]], list[str]
         else:
             others.append((name, value))
     if len(tags) > _TAGS:
-        raise UsageError("The parameter tag is given too often.")
+        raise _too_often("tag")
     return single(others, NAMES), groups, tags
 
 
@@ -125,10 +125,14 @@ def single(pairs: Pairs, known: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in pairs:
         if value and name in found:
-            raise UsageError(f"The parameter {name} is given too often.")
+            raise _too_often(name)
         if value:
             found[name] = value
     return found
+
+
+def _too_often(name: str) -> UsageError:
+    return UsageError(f"The parameter {name} is given too often.")
 
 
 def time(found: Mapping[str, str], name: str, now: datetime) -> datetime | None:
