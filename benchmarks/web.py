@@ -38,6 +38,7 @@ _SYNCED = 800
 _FILTERS = (
     "/jobs",
     "/jobs?status=Failed",
+    "/jobs?status=Failed&status=Completed&team=vision&team=(none)",
     "/jobs?name_contains={number}",
     "/jobs?warm_pool_status=Terminated&sort_by=PoolCost",
     "/jobs?instance_type=ml.m5.xlarge&sort_by=Name&sort_order=Ascending",

@@ -7,6 +7,8 @@
 --   expires first explains the observed reuse much better. Where the replay of the current settings
 --   explains less than 90 % of the observed reuse, the report suggests nothing. If the period has
 --   more than 30,000 jobs, the replay takes evenly spread blocks of four hours.
+--   The 2,000 most expensive families of specifications have rows of their own. If there are more,
+--   the others of a team and an instance type have one row together, without a suggestion.
 --   --sql prints the jobs by specification, which the program then replays.
 -- period: default
 -- prices: yes
@@ -71,4 +73,9 @@
 -- current_… figures are what was observed; suggested_… figures come from the replay. Figures of a
 -- month are those of the period × 30.4 days ÷ the days of the period.
 WITH
+-- One row: no family has a row of its own whatever it costs.
+asked AS (
+    SELECT CAST(NULL AS VARCHAR) AS asked_family
+),
+
 /*part pool_histories*/;

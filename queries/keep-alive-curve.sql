@@ -27,4 +27,9 @@
 -- example: resnet
 -- example: --param family=bert-ft --param minute_usd=0.50
 WITH
+-- One row: the family of the report.
+asked AS (
+    SELECT CAST(:family AS VARCHAR) AS asked_family
+),
+
 /*part pool_histories*/;

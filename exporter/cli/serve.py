@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 from dataclasses import dataclass
 
 import click
 
-from exporter.cli.app import App, is_terminal, pass_app
+from exporter.cli import serving
+from exporter.cli.app import App, pass_app
 from exporter.cli.options import options
 from exporter.cli.root import Command
-from exporter.config.kinds import STRING, whole
-from exporter.config.options import option
 
 EPILOG = """\b
 Examples:
@@ -36,20 +32,9 @@ Each answer shows the newest committed sync. See docs/list-training-jobs.md.
 class ServeOptions:
     """Where to listen, and who may call."""
 
-    host: str = option("127.0.0.1", "The address to bind.", STRING)
-    port: int = option(
-        8025,
-        "The port; 0 picks any free one. The first line of output names it.",
-        whole(0, 65535),
-    )
-    token: str | None = option(
-        None,
-        "The secret access key that callers must have; required beyond the loopback. Prefer "
-        "SAGEMAKER_EXPORTER_SERVE_TOKEN, since other users can read a command line.",
-        STRING,
-        "SECRET",
-        secret=True,
-    )
+    host: str = serving.host()
+    port: int = serving.port(8025)
+    token: str | None = serving.token("SERVE", "The secret access key that callers must have")
 
 
 @click.command(cls=Command, epilog=EPILOG)
@@ -65,13 +50,4 @@ def serve(app: App, wanted: ServeOptions) -> None:
 
     path = app.database().path.absolute()
     with Replica(path, host=wanted.host, port=wanted.port, token=wanted.token) as replica:
-        try:
-            click.echo(replica.url)
-            if app.verbose or is_terminal(sys.stderr):
-                app.notify(f"export AWS_ENDPOINT_URL_SAGEMAKER={replica.url}")
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            # SIGTERM, like Ctrl-C, is the normal end of a server. Stopping it here shows
-            # exporter.cli.interrupts that the signal is being handled.
-            replica.stop()
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        serving.run(app, replica, f"export AWS_ENDPOINT_URL_SAGEMAKER={replica.url}")

@@ -1,21 +1,18 @@
-"""`web`: the pages over HTTP, read-only, from the live database."""
+"""`web`: the pages over HTTP, read-only, from the live database or a lake."""
 
 from __future__ import annotations
 
 import os
-import signal
-import sys
-import threading
 from dataclasses import dataclass
 from typing import Final
 
 import click
 
-from exporter.cli.app import App, is_terminal, pass_app
+from exporter.cli import serving
+from exporter.cli.app import App, pass_app
 from exporter.cli.options import options
 from exporter.cli.root import Command
-from exporter.config.kinds import STRING, whole
-from exporter.config.options import option
+from exporter.config.model import lake
 from exporter.extras import extra
 
 EPILOG = """\b
@@ -23,14 +20,15 @@ Examples:
   sagemaker-exporter web
   sagemaker-exporter web --port 0
   SAGEMAKER_EXPORTER_WEB_TOKEN=… sagemaker-exporter web --host 0.0.0.0
+  sagemaker-exporter web --lake s3://lake/sagemaker
 
 \b
 Data for programs, with the token if there is one:
   curl 'http://127.0.0.1:8026/jobs.csv?status=Failed&created_after=7d'
   curl -H 'Authorization: Bearer …' https://jobs.example.com/jobs.json
 
-The pages follow the syncs, and no sync waits for them. docs/web.md has the limits, and how to
-run it behind a proxy with TLS.
+The pages follow the syncs, or the publishes to the lake. No sync waits for them. docs/web.md has
+the limits, and how to run it behind a proxy with TLS.
 """
 
 
@@ -42,29 +40,19 @@ _NICE: Final = 10
 class WebOptions:
     """Where to listen, and who may read."""
 
-    host: str = option("127.0.0.1", "The address to bind.", STRING)
-    port: int = option(
-        8026,
-        "The port; 0 picks any free one. The first line of output names it.",
-        whole(0, 65535),
-    )
-    token: str | None = option(
-        None,
-        "The token that readers enter; required beyond the loopback. Prefer "
-        "SAGEMAKER_EXPORTER_WEB_TOKEN, since other users can read a command line.",
-        STRING,
-        "SECRET",
-        secret=True,
-    )
+    host: str = serving.host()
+    port: int = serving.port(8026)
+    token: str | None = serving.token("WEB", "The token that readers enter")
+    lake: str | None = lake()
 
 
 @click.command(cls=Command, epilog=EPILOG)
 @options(wanted=WebOptions)
 @pass_app
 def web(app: App, wanted: WebOptions) -> None:
-    """Show jobs, costs and reports as pages in a browser, from the live database.
+    """Show jobs, costs and reports as pages in a browser, from the live database or a lake.
 
-    Nothing on the pages changes the database or calls AWS. SIGTERM or Ctrl-C ends it with exit
+    Nothing on the pages changes the data or calls SageMaker. SIGTERM or Ctrl-C ends it with exit
     code 0 after the running answers.
     """
     with extra("web", "web"):
@@ -72,18 +60,9 @@ def web(app: App, wanted: WebOptions) -> None:
         import jinja2  # noqa: F401
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
-    from exporter.web.site.server import Site, of_file
+    from exporter.web.site.server import Site, of_file, of_lake
 
     os.nice(_NICE)
-    path = app.database().path.absolute()
-    with Site(of_file(path), host=wanted.host, port=wanted.port, token=wanted.token) as site:
-        try:
-            click.echo(site.url)
-            if app.verbose or is_terminal(sys.stderr):
-                app.notify(f"Open {site.url} in a browser; Ctrl-C ends it.")
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            # SIGTERM, like Ctrl-C, is the normal end of a server. Stopping it here shows
-            # exporter.cli.interrupts that the signal is being handled.
-            site.stop()
-            signal.setitimer(signal.ITIMER_REAL, 0)
+    source = of_lake(wanted.lake) if wanted.lake else of_file(app.database().path.absolute())
+    with Site(source, host=wanted.host, port=wanted.port, token=wanted.token) as site:
+        serving.run(app, site, f"Open {site.url} in a browser; Ctrl-C ends it.")

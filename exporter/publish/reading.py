@@ -17,9 +17,10 @@ So all tables show a collector as of one publish. Two collectors are independent
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,6 +91,8 @@ _OPTIONS: Final = frozenset(
     }
 )
 Owners = Mapping[tuple[str, ...], tuple[str, int]]
+#: Opens a connection to a snapshot of the lake.
+Opening = Callable[[], AbstractContextManager[sa.Connection]]
 
 
 def lake(uri: str, *, row_ids: bool = True, costs: str = NET) -> Lake:
@@ -137,6 +140,26 @@ class Lake:
     def reading(self) -> Iterator[sa.Connection]:
         """Open the lake as it is now; the connection does not see later publishes.
 
+        Raises as `sharing` does.
+        """
+        with self.sharing() as opening, opening() as connection:
+            yield connection
+
+    def version(self) -> int:
+        """Return a number that is another one after every publish.
+
+        Raises:
+            DatabaseError, CredentialsError, ServiceError: As `sharing`.
+        """
+        with self._translated():
+            return self._newest(self._options()).version()
+
+    @contextmanager
+    def sharing(self) -> Iterator[Opening]:
+        """Open the lake as it is now; give what opens connections to that snapshot.
+
+        The connections share the files' metadata and one memory. Any thread may open one.
+
         Raises:
             UsageError: DuckDB is too old to read lakes.
             DatabaseError: There is no lake, or it cannot be read.
@@ -145,38 +168,56 @@ class Lake:
             ServiceError: The object store failed.
         """
         _check_duckdb()
-        with files.temporary() as spill, _connected(spill) as connection, self._translated():
-            options = self._options()
-            published = self._published(options)
-            objects = self.objects = Objects(_store(self.where, options))
-            objects.add(published)
-            raw: Any = connection.connection.driver_connection
-            raw.register_filesystem(objects)
-            # These files are all that SQL reaches once a user's query is closed off.
-            raw.execute(f"SET allowed_directories = [{literal(SCHEME)}]")
-            for statement in relations.schemas():
-                raw.execute(statement)
-            owners = self._owners(raw, published)
-            with ThreadPoolExecutor(_AT_A_TIME) as pool:
-                tables = pool.map(
-                    lambda each: self._snapshot(each, owners, options), layout.tables()
-                )
-            self.snapshots = {}
-            for snapshot in tables:
-                self.snapshots[snapshot.table.name] = snapshot
-                objects.add(snapshot.files)
-                for statement in relations.table(snapshot, by_month=self._costs == NET):
-                    raw.execute(statement)
-            for statement in relations.views(row_ids=self._row_ids):
-                raw.execute(statement)
-            if self._costs == LIST:
-                compute_at_list_prices(connection)
-            yield connection
+        with files.temporary() as spill, self._translated():
+            engine = _memory(spill)
+            # The database lives as long as this connection.
+            with engine.connect() as root:
+                session = self._create(root)
 
-    def _published(self, options: Mapping[str, str]) -> list[File]:
-        """Return the files of the table that says what is published."""
+                @contextmanager
+                def opening() -> Iterator[sa.Connection]:
+                    with self._translated(), engine.connect() as connection:
+                        for statement in session:
+                            connection.exec_driver_sql(statement)
+                        if self._costs == LIST:
+                            compute_at_list_prices(connection)
+                        yield connection
+
+                yield opening
+
+    def _create(self, connection: sa.Connection) -> list[str]:
+        """Create all relations; return the SQL that every connection to them needs."""
+        options = self._options()
+        published = _files(PUBLISHED, self._newest(options), ("account_id", "region"))
+        objects = self.objects = Objects(_store(self.where, options))
+        objects.add(published)
+        raw: Any = connection.connection.driver_connection
+        raw.register_filesystem(objects)
+        # These files are all that SQL reaches once a user's query is closed off.
+        raw.execute(f"SET allowed_directories = [{literal(SCHEME)}]")
+        for statement in relations.schemas():
+            raw.execute(statement)
+        owners = self._owners(raw, published)
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            tables = pool.map(lambda each: self._snapshot(each, owners, options), layout.tables())
+        self.snapshots = {}
+        session: list[str] = []
+        by_month = self._costs == NET
+        for snapshot in tables:
+            self.snapshots[snapshot.table.name] = snapshot
+            objects.add(snapshot.files)
+            variables = list(relations.variables(snapshot, by_month=by_month))
+            for statement in (*variables, relations.table(snapshot, by_month=by_month)):
+                raw.execute(statement)
+            session += variables
+        for statement in relations.views(row_ids=self._row_ids):
+            raw.execute(statement)
+        return session
+
+    def _newest(self, options: Mapping[str, str]) -> DeltaTable:
+        """Return the table that says what is published."""
         try:
-            return _files(PUBLISHED, self._table(PUBLISHED, options), ("account_id", "region"))
+            return self._table(PUBLISHED, options)
         except TableNotFoundError:
             raise DatabaseError(
                 f"There is no lake at {self.where.uri}.",
@@ -288,17 +329,18 @@ def _store(where: Place, options: Mapping[str, str]) -> ObjectStore:
     return from_url(where.uri, config=config, client_options={"allow_http": insecure})  # type: ignore[call-overload, no-any-return]
 
 
-@contextmanager
-def _connected(spill: Path) -> Iterator[sa.Connection]:
-    """Open an empty database in memory, which writes what does not fit there to a folder."""
+def _memory(spill: Path) -> sa.Engine:
+    """Return an empty database in memory, which writes what does not fit there to a folder.
+
+    Its name lets several connections of this process open it.
+    """
     engine = sa.create_engine(
-        "duckdb:///:memory:",
+        f"duckdb:///:memory:{uuid.uuid4().hex}",
         poolclass=sa.NullPool,
         connect_args={"config": {**OFFLINE, "temp_directory": str(spill)}},
     )
     event.listen(engine, "connect", lambda raw, _: raw.execute(SESSION))
-    with engine.connect() as connection:
-        yield connection
+    return engine
 
 
 def _check_duckdb() -> None:

@@ -120,8 +120,26 @@ def collectors(files: Iterable[File]) -> str:
     """  # noqa: S608 - quoted
 
 
-def table(snapshot: Snapshot, *, by_month: bool = True) -> Iterator[str]:
-    """Yield the SQL that creates `lake.NAME`, a table of the lake as it is.
+def variables(snapshot: Snapshot, *, by_month: bool = True) -> Iterator[str]:
+    """Yield the SQL of what `lake.NAME` reads; each connection needs it, before the view.
+
+    DuckDB would evaluate these long texts again for each use of a view.
+
+    Args:
+        snapshot: The table.
+        by_month: As in `table`.
+    """
+    if not snapshot.files:
+        return
+    name = snapshot.table.name
+    yield f"SET VARIABLE {name}_columns = MAP {{{', '.join(_entries(snapshot.types))}}}"
+    for number, (files, _) in enumerate(_spans(snapshot, by_month=by_month)):
+        paths = ", ".join(literal(SCHEME + file.path) for file in files)
+        yield f"SET VARIABLE {name}_files_{number} = [{paths}]"
+
+
+def table(snapshot: Snapshot, *, by_month: bool = True) -> str:
+    """Return the SQL that creates `lake.NAME`, a table of the lake as it is.
 
     Args:
         snapshot: The table.
@@ -131,17 +149,12 @@ def table(snapshot: Snapshot, *, by_month: bool = True) -> Iterator[str]:
     if not snapshot.files:
         types = {**snapshot.types, **dict.fromkeys(snapshot.table.partitions, "VARCHAR")}
         columns = ", ".join(f"CAST(NULL AS {kind}) AS {each}" for each, kind in types.items())
-        yield f"CREATE VIEW lake.{name} AS SELECT {columns} WHERE FALSE"
-        return
-    # In variables, because DuckDB would evaluate the long texts again for each use of a view.
-    yield f"SET VARIABLE {name}_columns = MAP {{{', '.join(_entries(snapshot.types))}}}"
-    scans = []
-    for number, (files, condition) in enumerate(_spans(snapshot, by_month=by_month)):
-        paths = ", ".join(literal(SCHEME + file.path) for file in files)
-        yield f"SET VARIABLE {name}_files_{number} = [{paths}]"
-        scans.append(_scan(snapshot, number) + condition)
-    union = "\nUNION ALL\n".join(scans)
-    yield f"CREATE VIEW lake.{name} AS\n{union}"
+        return f"CREATE VIEW lake.{name} AS SELECT {columns} WHERE FALSE"
+    spans = enumerate(_spans(snapshot, by_month=by_month))
+    union = "\nUNION ALL\n".join(
+        _scan(snapshot, number) + condition for number, (_, condition) in spans
+    )
+    return f"CREATE VIEW lake.{name} AS\n{union}"
 
 
 def _scan(snapshot: Snapshot, number: int) -> str:

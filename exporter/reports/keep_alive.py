@@ -96,6 +96,15 @@ class _Family:
         return None if self.usd is None or not self.is_priced else float(self.usd)
 
 
+class _Effect(NamedTuple):
+    """What a plan does to a family in the period: reuses, USD, minutes gained, and net worth."""
+
+    reuses: float
+    usd: float
+    gained: float | None
+    net: float | None
+
+
 class _History:
     """One specification: what was observed, and its replay."""
 
@@ -137,12 +146,16 @@ class _History:
         """Return whether jobs of a family could leave a pool."""
         return name in self.families and self.families[name].ends > 0
 
-    def explained(self, name: str) -> Decimal | None:
-        """Return how much of the observed reuse the replay of the current settings gives.
+    @cached_property
+    def explained(self) -> Mapping[str, Decimal | None]:
+        """How much of the observed reuse of each family the replay of the current settings gives.
 
         The figure is the smaller number of reuses divided by the larger one: a replay that
         predicts too many is as wrong as one that predicts too few. None = no pools.
         """
+        return {name: self._explained(name) for name in self.families}
+
+    def _explained(self, name: str) -> Decimal | None:
         observed = self.families[name]
         if not observed.pools:
             return None
@@ -151,13 +164,19 @@ class _History:
         return _decimal(min(observed.reused, replayed) / most) if most else Decimal(1)
 
     def _is_explained(self, name: str) -> bool:
-        explained = self.explained(name)
+        explained = self.explained[name]
         return explained is None or explained >= EXPLAINED
 
-    def reason(self, name: str) -> str:
-        """Return why a family gets no suggestion; empty = it gets one."""
-        explained = self.explained(name)
+    @cached_property
+    def reasons(self) -> Mapping[str, str]:
+        """Why a family gets no suggestion, by family; empty = it gets one."""
+        return {name: self._reason(name) for name in self.families}
+
+    def _reason(self, name: str) -> str:
+        explained = self.explained[name]
         family = self.families[name]
+        if self.row["is_other"]:
+            return "many small families together: only the most expensive are modelled"
         if self.row["specification"] is None:
             return "the settings of these jobs are not known"
         if not self.row["is_priced"] or not family.is_priced:
@@ -173,7 +192,7 @@ class _History:
     @cached_property
     def plan(self) -> Mapping[str, int]:
         """The suggested keep-alive periods, in seconds, of the families that should change."""
-        advised = [name for name in self.families if not self.reason(name)]
+        advised = [name for name in self.families if not self.reasons[name]]
         if not advised:
             return {}
         # No job took any of these pools, whatever the replay expects.
@@ -186,20 +205,26 @@ class _History:
             if self.families[name].keep_alive.keys() != {seconds}
         }
         # Reality can cost less than the replay of the current settings. Then nothing is promised.
-        gains = [self._advice(name, plan)["net_usd"] for name in self.families]
-        return plan if sum(gain for gain in gains if gain is not None) >= 0 else {}
+        outcomes = self.replayed.outcomes(plan)
+        gains = [self._effect(name, plan, outcomes).net for name in self.families]
+        total = sum(_decimal(gain * self.months) for gain in gains if gain is not None)
+        return plan if total >= 0 else {}
 
     def advice(self) -> Iterator[dict[str, Any]]:
         """Yield a row of keep-alive-advice for each family."""
+        outcomes = self.replayed.outcomes(self.plan)
         for name in self.families:
-            yield self._advice(name, self.plan)
+            yield self._advice(name, self.plan, self._effect(name, self.plan, outcomes))
 
-    def _advice(self, name: str, plan: Mapping[str, int]) -> dict[str, Any]:
+    def _effect(
+        self, name: str, plan: Mapping[str, int], outcomes: Mapping[str, Outcome]
+    ) -> _Effect:
+        """Return what a plan does to a family, given its outcomes."""
         family = self.families[name]
-        reason = self.reason(name)
+        reason = self.reasons[name]
         usd = None if family.usd is None else float(family.usd)
         now = self.replayed.current.get(name, Outcome())
-        then = self.replayed.outcomes(plan).get(name, Outcome())
+        then = outcomes.get(name, Outcome())
         if name not in plan:  # its own setting stays, but those of other families can change
             then = Outcome(
                 family.reused + then.reuses - now.reuses, (usd or 0.0) + then.usd - now.usd
@@ -212,6 +237,12 @@ class _History:
             if self.saved_minutes is not None:
                 gained = (then.reuses - family.reused) * self.saved_minutes
                 net += gained * self.minute_usd
+        return _Effect(then.reuses, then_usd, gained, net)
+
+    def _advice(self, name: str, plan: Mapping[str, int], effect: _Effect) -> dict[str, Any]:
+        family = self.families[name]
+        reason = self.reasons[name]
+        usd = None if family.usd is None else float(family.usd)
         seconds = plan.get(name, min(family.keep_alive, default=None))
         if reason or (name not in plan and len(family.keep_alive) > 1):
             seconds = None
@@ -234,16 +265,16 @@ class _History:
             "current_wasted_usd": self._monthly(family.wasted_usd),
             "current_reuses": family.reused,
             "suggested_keep_alive_seconds": seconds,
-            "suggested_idle_usd": None if reason else self._monthly(then_usd),
-            "suggested_reuses": None if reason else round(then.reuses),
-            "gained_minutes": self._monthly(gained),
-            "net_usd": self._monthly(net),
+            "suggested_idle_usd": None if reason else self._monthly(effect.usd),
+            "suggested_reuses": None if reason else round(effect.reuses),
+            "gained_minutes": self._monthly(effect.gained),
+            "net_usd": self._monthly(effect.net),
             "current_net_usd": self._net(family.reused, family.complete_usd),
-            "suggested_net_usd": None if reason else self._net(then.reuses, then_usd),
-            "explained": self.explained(name),
+            "suggested_net_usd": None if reason else self._net(effect.reuses, effect.usd),
+            "explained": self.explained[name],
             "sdk_argument": None if seconds is None else f"keep_alive_period_in_seconds={seconds}",
             "api_setting": None if seconds is None else f'"KeepAlivePeriodInSeconds": {seconds}',
-            "reason": reason or self._remark(name, plan, net),
+            "reason": reason or self._remark(name, plan, effect.net),
         }
 
     def _remark(self, name: str, plan: Mapping[str, int], net: float | None) -> str | None:
@@ -279,7 +310,7 @@ class _History:
         current = min(
             family.keep_alive, key=lambda used: (-family.keep_alive[used], used), default=0
         )
-        suggested = None if self.reason(name) else self.plan.get(name, current)
+        suggested = None if self.reasons[name] else self.plan.get(name, current)
         shorter: dict[str, Any] | None = None
         current_net = self._curve_row(name, current)["net_usd"]
         shown = {*self.periods, self.plan.get(name, 0)}

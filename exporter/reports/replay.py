@@ -372,17 +372,21 @@ class Specification:
         """
         found: Outcomes = defaultdict(Outcome)
         for place in range(0, len(self._shared), stride):
-            events, families = self._shared[place]
-            key = place, tuple(plan.get(family) for family in families)
-            if key not in self._known_shared:
-                self._known_shared[key] = replay(
-                    events, plan, self._window, expires_first=self._expires_first
-                )
-            _add(found, self._known_shared[key])
+            _add(found, self._outcome_shared(place, plan))
         found = scaled(found, dict.fromkeys(found, stride))
         for family in self.families:
             _add(found, {family: self._outcome_alone(family, plan)})
         return scaled(found, self._scales)
+
+    def _outcome_shared(self, place: int, plan: Plan) -> Outcomes:
+        """Return the outcome of a cluster in which several families play a part."""
+        events, families = self._shared[place]
+        key = place, tuple(plan.get(family) for family in families)
+        if key not in self._known_shared:
+            self._known_shared[key] = replay(
+                events, plan, self._window, expires_first=self._expires_first
+            )
+        return self._known_shared[key]
 
     def _outcome_alone(self, family: str, plan: Plan) -> Outcome:
         """Return the outcome in the clusters in which no other family plays a part."""
@@ -404,28 +408,86 @@ class Specification:
             reuse_usd: What one reuse is worth in USD.
         """
         families = sorted(set(free) & set(self.families))
-        stride = 1 + sum(len(events) for events, _ in self._shared) // _SEARCHED
-
-        def value(plan: Plan, stride: int = 1) -> float:
-            return sum(
-                outcome.reuses * reuse_usd - outcome.usd
-                for outcome in self.outcomes(plan, stride).values()
-            )
-
-        def rough(plan: Plan) -> float:
-            return value(plan, stride)
-
+        # Each family tries each period on the events that it shares with others.
+        events = sum(len(events) for events, _ in self._shared) * max(len(families), _MANY) // _MANY
+        stride = 1 + events // _SEARCHED
+        worth = Worth(self, reuse_usd, stride)
         starts: list[dict[str, int]] = [{}]
         if self._shared:
             starts += [dict.fromkeys(families, period) for period in periods]
-        best = _improved(max(starts, key=rough), families, lambda _: periods, rough)
-        least = rough(best) - _NOISE
-        for family in families:
-            equal = (best | {family: period} for period in periods)
-            best = next((plan for plan in equal if rough(plan) >= least), best)
+        best = _improved(max(starts, key=worth.whole), families, lambda _: periods, worth)
+        best = _shortest(best, families, periods, worth)
         if stride > 1:
-            best = _improved(best, families, lambda now: _near(now, periods), value)
-        return _refined(best, families, periods, value)
+            # All events, or for very many families a larger part of them.
+            worth = Worth(self, reuse_usd, 1 + stride // _MANY)
+            best = _improved(best, families, lambda now: _near(now, periods), worth)
+        return _refined(best, families, periods, worth)
+
+    def worth_alone(self, family: str, plan: Plan, reuse_usd: float) -> float:
+        """Return what a plan is worth in the clusters of one family alone, in USD."""
+        return self._worth({family: self._outcome_alone(family, plan)}, reuse_usd)
+
+    def worth_shared(self, place: int, plan: Plan, reuse_usd: float) -> float:
+        """Return what a plan is worth in a cluster that families share, in USD."""
+        return self._worth(self._outcome_shared(place, plan), reuse_usd)
+
+    def shared_by(self, stride: int) -> Iterator[tuple[int, Sequence[str]]]:
+        """Yield each n-th cluster that families share, with these families."""
+        for place in range(0, len(self._shared), stride):
+            yield place, self._shared[place][1]
+
+    def _worth(self, outcomes: Outcomes, reuse_usd: float) -> float:
+        return sum(
+            (outcome.reuses * reuse_usd - outcome.usd) * self._scales.get(family, 1)
+            for family, outcome in outcomes.items()
+        )
+
+
+class Worth:
+    """What plans are worth in USD: their reuses, minus the cost of their idle time.
+
+    A change of one family is valued by what it plays a part in. So a search over many families does
+    not add all of them up for each change.
+    """
+
+    def __init__(self, found: Specification, reuse_usd: float, stride: int) -> None:
+        """Prepare the search.
+
+        Args:
+            found: The jobs.
+            reuse_usd: What one reuse is worth in USD.
+            stride: Look at each n-th cluster that families share, and count it n times.
+        """
+        self._found = found
+        self._reuse_usd = reuse_usd
+        self._stride = stride
+        self._places: dict[str, list[int]] = defaultdict(list)
+        for place, families in found.shared_by(stride):
+            for family in families:
+                self._places[family].append(place)
+
+    def whole(self, plan: Plan) -> float:
+        """Return what a plan is worth."""
+        places = {place for places in self._places.values() for place in places}
+        return self._shared(sorted(places), plan) + sum(
+            self._found.worth_alone(family, plan, self._reuse_usd)
+            for family in self._found.families
+        )
+
+    def gain(self, plan: Plan, family: str, period: int) -> float:
+        """Return how much more a plan is worth if one family gets another period."""
+        if plan.get(family) == period:
+            return 0.0
+        tried = {**plan, family: period}
+        return self._of(family, tried) - self._of(family, plan)
+
+    def _of(self, family: str, plan: Plan) -> float:
+        alone = self._found.worth_alone(family, plan, self._reuse_usd)
+        return alone + self._shared(self._places.get(family, ()), plan)
+
+    def _shared(self, places: Iterable[int], plan: Plan) -> float:
+        worth = (self._found.worth_shared(place, plan, self._reuse_usd) for place in places)
+        return sum(worth) * self._stride
 
 
 def fitting(
@@ -461,9 +523,10 @@ def fitting(
     return Specification(events, window, longest, scales=scales, expires_first=True)
 
 
-#: Events of shared pools that the search looks at first. It looks at all of them for the periods
-#: next to what it finds.
+#: Events of shared pools that the search looks at first, for up to `_MANY` families. It looks at
+#: all of them for the periods next to what it finds.
 _SEARCHED: Final = 10_000
+_MANY: Final = 25
 #: Smaller differences in USD come from the arithmetic.
 _NOISE: Final = 1e-9
 #: A period between two of the grid must be worth so much more, as a share of the plan's value.
@@ -473,13 +536,10 @@ _STEP: Final = 30
 
 
 def _refined(
-    coarse: dict[str, int],
-    families: Sequence[str],
-    periods: Sequence[int],
-    value: Callable[[Plan], float],
+    coarse: dict[str, int], families: Sequence[str], periods: Sequence[int], worth: Worth
 ) -> dict[str, int]:
     """Return a plan with periods between those of the grid, where that is worth much more."""
-    best, best_value = coarse, value(coarse)
+    best, total = coarse, worth.whole(coarse)
     for family in families:
         if family not in coarse:
             continue
@@ -491,10 +551,23 @@ def _refined(
             for quarter in (1, 2, 3)
         }
         for period in sorted(between):
-            tried = best | {family: period}
-            tried_value = value(tried)
-            if tried_value > best_value + _WORTH * abs(best_value) + _NOISE:
-                best, best_value = tried, tried_value
+            gain = worth.gain(best, family, period)
+            if gain > _WORTH * abs(total) + _NOISE:
+                best, total = best | {family: period}, total + gain
+    return best
+
+
+def _shortest(
+    best: dict[str, int], families: Sequence[str], periods: Sequence[int], worth: Worth
+) -> dict[str, int]:
+    """Return a plan that is worth as much, with the shortest periods."""
+    slack = _NOISE
+    for family in families:
+        for period in periods:
+            gain = worth.gain(best, family, period)
+            if gain >= -slack:
+                best, slack = best | {family: period}, slack + gain
+                break
     return best
 
 
@@ -510,7 +583,7 @@ def _improved(
     start: dict[str, int],
     families: Sequence[str],
     periods: Callable[[int | None], Sequence[int]],
-    value: Callable[[Plan], float],
+    worth: Worth,
 ) -> dict[str, int]:
     """Return the plan that changes of one family at a time lead to.
 
@@ -518,18 +591,16 @@ def _improved(
         start: The first plan.
         families: The families that may change.
         periods: Returns the periods to try for a family that has one now, or None.
-        value: What a plan is worth.
+        worth: What plans are worth.
     """
-    best, best_value = start, value(start)
+    best = start
     for _ in range(_ROUNDS):
-        before = best_value
+        before = best
         for family in families:
             for period in periods(best.get(family)):
-                tried = best | {family: period}
-                tried_value = value(tried)
-                if tried_value > best_value + _NOISE:
-                    best, best_value = tried, tried_value
-        if best_value == before:
+                if worth.gain(best, family, period) > _NOISE:
+                    best = best | {family: period}
+        if best is before:
             break
     return best
 

@@ -27,7 +27,7 @@ _BOUND: Final = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 #: The column that marks the total row.
 _TOTAL: Final = "is_total"
 #: Types of computed columns by their unit; others are VARCHAR.
-_TYPES: Final = {
+TYPES: Final = {
     "money": "DECIMAL(38,12)",
     "rate": "DECIMAL(38,12)",
     "percent": "DECIMAL(18,6)",
@@ -187,7 +187,7 @@ def _replayed(
     rows = list(computed)
     figures = [name for name in (rows[-1] if rows else ()) if name.startswith(notes.PREFIX)]
     names = [_TOTAL, *report.columns, *figures]
-    kinds = ["BOOLEAN", *(_TYPES.get(item.unit, "VARCHAR") for item in report.columns.values())]
+    kinds = ["BOOLEAN", *(TYPES.get(item.unit, "VARCHAR") for item in report.columns.values())]
     kinds += ["BIGINT"] * len(figures)
     return names, kinds, [tuple(row.get(name) for name in names) for row in rows]
 

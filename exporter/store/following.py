@@ -40,7 +40,7 @@ _AT_REST: Final = 50_000_000
 #: Attempts to copy without a lock, and seconds between them.
 _ATTEMPTS: Final = 40
 _PAUSE: Final = 0.25
-#: Seconds between two looks at the file, which cost nothing.
+#: Seconds between two looks at a file.
 _LOOK_EVERY: Final = 0.5
 #: Refreshes may take this share of the time, so that they take little from a sync beside them.
 SHARE: Final = 0.05
@@ -115,8 +115,8 @@ class State(Protocol):
         ...
 
     @property
-    def path(self) -> Path:
-        """The file, for another process."""
+    def place(self) -> tuple[str, str]:
+        """What another process reads: the name of an option, `db` or `lake`, and its value."""
         ...
 
     def close(self) -> None:
@@ -127,8 +127,17 @@ class State(Protocol):
 class Source(Protocol):
     """What a follower follows: a database file, or another place with its tables and views."""
 
+    @property
+    def pause(self) -> float:
+        """Seconds between two looks at the stamp."""
+        ...
+
     def stamp(self) -> object:
-        """Return a value that differs after every commit; it costs next to nothing."""
+        """Return a value that differs after every commit.
+
+        Raises:
+            ExporterError: It cannot be read.
+        """
         ...
 
     def take(self) -> State:
@@ -156,6 +165,11 @@ class FileSource:
         self._folder = folder
         self._sleep = sleep
         self._copies = 0
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two looks, which cost nothing."""
+        return _LOOK_EVERY
 
     def stamp(self) -> object:
         """Return the sizes and modification times of the file and its log."""
@@ -227,6 +241,11 @@ class Copy:
         """Open a read-only connection; other connections share its memory."""
         with self._database.reading() as connection:
             yield connection
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The name of the option that reads the same, and its value."""
+        return "db", str(self.path)
 
     def close(self) -> None:
         """Close the copy and remove its folder."""
@@ -338,11 +357,12 @@ class Follower:
             held.state.close()
 
     def _follow(self) -> None:
-        while not self._stopping.wait(_LOOK_EVERY):
-            if self._monotonic() < self._rest_until or self._source.stamp() == self._stamp:
+        while not self._stopping.wait(self._source.pause):
+            if self._monotonic() < self._rest_until:
                 continue
             try:
-                self.refresh()
+                if self._source.stamp() != self._stamp:
+                    self.refresh()
                 self.trouble = None
             except ExporterError as error:
                 # The pages go on with the last state, and say that it is not the newest.

@@ -23,8 +23,10 @@ from exporter.reports.periods import Period
 
 #: Stands for the families that the page does not name. No name is a text with this character.
 OTHERS: Final = "\0others"
-#: Keys of the families that the page names, and cells that it may hold: about 2 MB.
+#: Keys of the families that the page names, and of the others together.
 FAMILY_KEYS: Final = 500
+OTHER_KEYS: Final = 200
+#: Cells that the page may hold: about 2 MB.
 MOST_CELLS: Final = 20_000
 #: Jobs whose costs one statement adds up. More would take more memory.
 _JOBS_AT_ONCE: Final = 170_000
@@ -47,6 +49,26 @@ QUALIFY sum(keys) OVER (
     ORDER BY idle_seconds DESC NULLS LAST, jobs DESC, family
     ROWS UNBOUNDED PRECEDING
 ) <= :most
+"""
+#: The teams that the page names: those whose pools were idle longest. The other families together
+#: have a key for each of them, account, region and instance type: no more than so many.
+_TEAMS: Final = """
+WITH
+scope AS (
+    SELECT count(DISTINCT (job.account_id, job.region, detail.instance_type)) AS keys
+    FROM training_jobs AS job
+    LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
+)
+
+SELECT team
+FROM (
+    SELECT team, sum(warm_pool_retained_seconds) AS idle_seconds, count(*) AS jobs
+    FROM training_jobs
+    WHERE team IS NOT NULL
+    GROUP BY team
+)
+ORDER BY idle_seconds DESC NULLS LAST, jobs DESC, team
+LIMIT (SELECT greatest(1, :most // greatest(1, keys)) FROM scope)
 """
 
 
@@ -120,6 +142,7 @@ def read(connection: sa.Connection, period: Period, today: date) -> Read:
     """
     jobs = connection.execute(sa.text("SELECT count(*) FROM training_jobs")).scalar_one()
     families = connection.execute(sa.text(_FAMILIES), {"most": FAMILY_KEYS}).scalars().all()
+    teams = connection.execute(sa.text(_TEAMS), {"most": OTHER_KEYS}).scalars().all()
     cells: dict[tuple[Key, date], Sums] = {}
     figures: dict[str, Any] = {}
     for part in parts(period, 1 + jobs // _JOBS_AT_ONCE):
@@ -128,6 +151,8 @@ def read(connection: sa.Connection, period: Period, today: date) -> Read:
             "until": part.until,
             "days_since": days_since(today),
             "families": list(families),
+            "teams": list(teams),
+            "others": OTHERS,
         }
         for row in connection.execute(sa.text(_sql()), values).mappings():
             key = Key(

@@ -6,10 +6,23 @@
 -- `carried` are those that were idle in the bucket before, so that a sum over many buckets can count
 -- each pool once.
 WITH
+-- One row per family that the page names, and per team.
+named_family AS (
+    SELECT unnest(CAST(:families AS VARCHAR[])) AS family
+),
+named_team AS (
+    SELECT unnest(CAST(:teams AS VARCHAR[])) AS team
+),
+
 -- One row per cost line of the period, with its bucket.
 line AS (
     SELECT
-        account_id, region, job_family, team, instance_type, cost_usd, cost_basis, price_source,
+        account_id, region, named_family.family,
+        CASE
+            WHEN cost.team IS NULL OR named_team.team IS NOT NULL THEN cost.team
+            ELSE CAST(:others AS VARCHAR)
+        END AS team,
+        instance_type, cost_usd, cost_basis, price_source,
         is_pool,
         is_pool AND is_over AS is_ended,
         warm_pool_status = 'Terminated' AS is_wasted,
@@ -20,7 +33,9 @@ line AS (
         -- A pool has one line without storage on each of its days: the first one in the bucket.
         is_ended AND NOT is_storage AND (is_first_day OR usage_date = bucket) AS is_first,
         is_first AND NOT is_first_day AS is_carried
-    FROM internal.cost_lines
+    FROM internal.cost_lines AS cost
+    LEFT JOIN named_family ON coalesce(cost.job_family, '') = named_family.family
+    LEFT JOIN named_team ON cost.team = named_team.team
     WHERE usage_date >= CAST(:since AS DATE) AND usage_date < CAST(:until AS DATE)
 ),
 
@@ -28,24 +43,19 @@ line AS (
 -- The basis decides whether a cost is known, so a sum is NULL only if nothing of it is.
 part AS (
     SELECT
-        account_id, region, job_family, team, instance_type, bucket, is_pool, is_ended, is_wasted,
+        account_id, region, family, team, instance_type, bucket, is_pool, is_ended, is_wasted,
         cost_basis, price_source,
         sum(cost_usd) AS cost_usd,
         count(*) FILTER (WHERE is_first) AS pools,
         count(*) FILTER (WHERE is_carried) AS carried
     FROM line
     GROUP BY
-        account_id, region, job_family, team, instance_type, bucket, is_pool, is_ended, is_wasted,
+        account_id, region, family, team, instance_type, bucket, is_pool, is_ended, is_wasted,
         cost_basis, price_source
-),
-
--- One row per family that the page names.
-named AS (
-    SELECT unnest(CAST(:families AS VARCHAR[])) AS family
 )
 
 SELECT
-    account_id, region, named.family, team, instance_type, bucket,
+    account_id, region, family, team, instance_type, bucket,
     sum(cost_usd) FILTER (WHERE NOT is_pool) AS training,
     sum(cost_usd) FILTER (WHERE is_ended AND NOT is_wasted) AS reused,
     sum(cost_usd) FILTER (WHERE is_ended AND is_wasted) AS wasted,
@@ -57,5 +67,4 @@ SELECT
     count(*) FILTER (WHERE cost_usd IS NULL AND NOT is_pool) AS unknown_training,
     count(*) FILTER (WHERE cost_usd IS NULL AND is_pool) AS unknown_pools/*notes*/ /*end*/
 FROM part
-LEFT JOIN named ON coalesce(part.job_family, '') = named.family
-GROUP BY account_id, region, named.family, team, instance_type, bucket
+GROUP BY account_id, region, family, team, instance_type, bucket

@@ -122,6 +122,7 @@ def read(
         notes=(
             *notes.of_total(found.figures, period),
             *notes.of_freshness(connection, period),
+            *notes.of_collectors(connection, now),
         ),
     )
 

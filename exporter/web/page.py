@@ -25,7 +25,7 @@ from exporter.web.payload import Names, by_name, payload
 
 with extra("dashboard", "dashboard"):
     import jinja2
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
 #: Rows of the table of changes, of the table of all other rows, and of the idle pools.
 MOST_CHANGES: Final = 25
@@ -187,6 +187,7 @@ def environment() -> jinja2.Environment:
         values.period,
         rendering.is_numeric,
         lines,
+        with_code,
         place,
         totals,
         bars,
@@ -233,6 +234,17 @@ def totals(result: Result) -> list[str]:
 def lines(text: str) -> Markup:
     """Return a text of several lines for a `<pre>`: escaped, without other control characters."""
     return Markup("\n").join(visible(line) for line in text.splitlines())
+
+
+def with_code(text: str) -> Markup:
+    """Return a sentence with its commands, which stand between backticks, as code."""
+    parts = [escape(visible(part)) for part in text.split("`")]
+    if len(parts) % 2 == 0:  # one without its partner, in a text from outside
+        return Markup("`").join(parts)
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part
+        for place, part in enumerate(parts)
+    )
 
 
 def _finalize(value: object) -> object:

@@ -46,6 +46,29 @@ def test_observed_figures_cover_all_jobs(path: Path) -> None:
     assert (total["jobs"], total["idle_usd"]) == (found[0][0], cost["cost_usd"])
 
 
+def test_of_many_families_the_small_ones_have_rows_together(tmp_path: Path) -> None:
+    path = tmp_path / "families.duckdb"
+    build(path, 12_000)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE training_jobs SET job_family = training_job_name")
+    result = exporter.report(
+        path, "keep-alive-advice", since=SINCE, until=UNTIL, params={"top": "100000"}
+    )
+    others = [row for row in result.rows if row["family"].startswith("other families")]
+    assert len(result.rows) - len(others) == 2_000
+    assert {row["family"] for row in others} == {
+        "other families of vision",
+        "other families of speech",
+        "other families without a team",
+    }
+    assert all(row["specification"] == f"{row['instance_type']} · other settings" for row in others)
+    assert {row["suggested_keep_alive_seconds"] for row in others} == {None}
+    _, cost = report(path, "warm-pool-cost")
+    assert result.totals is not None
+    assert result.totals["idle_usd"] == cost["cost_usd"]
+    assert result.totals["jobs"] > 3_000
+
+
 def test_estimates_are_close_to_a_replay_of_all_jobs(path: Path) -> None:
     window = Window(SINCE.timestamp(), UNTIL.timestamp())
     exact = estimated = 0.0

@@ -20,6 +20,8 @@ ACCOUNT, REGION = "111122223333", "eu-west-1"
 HOSTILE = (
     '</script><script>window.hacked=1</script><img src=x onerror="hacked=1"> \'"&\x1b[31m\u202e'
 )
+#: A name of AWS cannot hold these, but a damaged answer could.
+STRANGE = "../a b?c#d%2f"
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +66,28 @@ def wide_file(world_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return path
 
 
+@pytest.fixture(scope="session")
+def strange_file(wide_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same jobs, some of them with names that no place may let out, and some deleted."""
+    path = Path(shutil.copy(wide_file, tmp_path_factory.mktemp("strange") / "strange.duckdb"))
+    text = HOSTILE.replace("'", "''")
+    execute(
+        Database(path),
+        f"UPDATE training_jobs SET training_job_name = '{text}', job_family = '{text}', "
+        f"team = '{text}' WHERE warm_pool_status = 'Available'",
+        # So that money is spent under such names.
+        f"UPDATE training_jobs SET job_family = '{text}' WHERE job_family LIKE 'r%'",
+        f"UPDATE training_jobs SET team = '{text}' WHERE team = 'speech'",
+        f"UPDATE training_jobs SET training_job_name = '{STRANGE}' "
+        "WHERE training_job_status = 'InProgress'",
+        "UPDATE training_jobs SET deleted_at = '2026-11-22 00:00:00+00' WHERE region = 'us-east-1'",
+        f"INSERT OR REPLACE INTO accounts VALUES ('111122223333', '{text}')",
+        f"UPDATE training_job_details SET failure_reason = '{text}', tags = "
+        f"json_object('{text}', '{text}')",
+    )
+    return path
+
+
 def _pool_ends(end: str, created_before: str, seconds: int) -> str:
     """Return SQL that moves the end of the last job with a pool that was created before a day."""
     return f"""UPDATE training_jobs
@@ -79,6 +103,11 @@ def _pool_ends(end: str, created_before: str, seconds: int) -> str:
 @pytest.fixture(scope="session")
 def wide_page(wide_file: Path, tmp_path_factory: pytest.TempPathFactory) -> DashboardPage:
     return make_page(wide_file, tmp_path_factory.mktemp("wide-page") / "page.html")
+
+
+@pytest.fixture(scope="session")
+def strange_page(strange_file: Path, tmp_path_factory: pytest.TempPathFactory) -> DashboardPage:
+    return make_page(strange_file, tmp_path_factory.mktemp("strange-page") / "page.html")
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from exporter.reports.periods import Period
 from exporter.store.database import Database
 from exporter.web import cells, view
 from exporter.web.cells import OTHERS, Key, Sums
+from exporter.web.page import with_code
 from tests.web.pages import NOW, DashboardPage, Reader, execute, make_page
 
 
@@ -69,7 +70,7 @@ def test_an_unknown_cost_is_never_shown_as_zero(world_copy: Database, tmp_path: 
     months = reader.tables["Cost of ended warm pools in USD by month"]
     assert {row[1] for row in months[1:]} == {"unknown"}
     assert [note.code for note in page.figures.notes][:1] == ["unpriced"]
-    assert page.figures.notes[0].text in reader.text
+    assert str(with_code(page.figures.notes[0].text)) in page.markup
     for name in ("tile-all", "note-all", "month-all", "heading-all", "month-wasted"):
         assert "0.00" not in reader.words(name), name
 

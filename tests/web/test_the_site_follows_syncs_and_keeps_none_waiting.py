@@ -24,7 +24,7 @@ from exporter.errors import BusyError, DatabaseError, UsageError
 from exporter.store import following
 from exporter.store.database import Database
 from exporter.store.following import FileSource, Follower, copy_at_rest
-from exporter.web.site import pages, server, statement
+from exporter.web.site import limits, server, statement
 from exporter.web.site.server import Site, of_file
 from tests.support.processes import environment
 from tests.web.pages import NOW, execute
@@ -157,10 +157,10 @@ def test_a_state_stays_until_its_last_reader_leaves(world_copy: Database, tmp_pa
     with Follower(FileSource(world_copy.path, tmp_path), lambda _: None) as follower:
         with follower.state() as state:
             follower.refresh()
-            assert state.path.exists()
+            assert Path(state.place[1]).exists()
             with state.reading() as connection:
                 assert connection.exec_driver_sql("SELECT 1").scalar() == 1
-        assert not state.path.exists()
+        assert not Path(state.place[1]).exists()
         assert follower.number == 2
     assert not any(tmp_path.iterdir()) or not list(tmp_path.glob("*/*.duckdb"))
 
@@ -181,7 +181,7 @@ def test_a_missing_database_is_said_at_once(tmp_path: Path) -> None:
 )
 def test_sql_reads_nothing_but_the_database(world_file: Path, tmp_path: Path, sql: str) -> None:
     request = statement.Request(
-        str(world_file), sql.format(folder=tmp_path), "json", 10, str(tmp_path / "result")
+        "db", str(world_file), sql.format(folder=tmp_path), "json", 10, str(tmp_path / "result")
     )
     with pytest.raises(UsageError):
         statement.run(request)
@@ -192,13 +192,13 @@ def test_sql_and_reports_end_in_time(
     site: Site, world_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = "SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b"
-    request = statement.Request(str(world_file), slow, "json", 10, str(tmp_path / "result"))
+    request = statement.Request("db", str(world_file), slow, "json", 10, str(tmp_path / "result"))
     with pytest.raises(BusyError, match="longer than 2 s"):
         statement.run(request, seconds=2)
     with (
         Database(world_file).reading() as connection,
-        pytest.raises(pages.TooLong),
-        pages.limited(connection, 0.2),
+        pytest.raises(limits.TooLong),
+        limits.Running().limited(connection, 0.2),
     ):
         connection.exec_driver_sql(slow)
 

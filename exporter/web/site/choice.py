@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -14,7 +15,8 @@ from urllib.parse import urlencode
 from exporter.errors import UsageError
 from exporter.text import did_you_mean
 from exporter.times import EXPECTED_TIME, parse_time
-from exporter.web.site.table import GROUPS, SORTS, Wanted
+from exporter.web.site.columns import GROUPS, SORTS
+from exporter.web.site.table import Wanted
 
 #: Stands in an address for jobs without a team, a family or another value.
 NONE: Final = "(none)"
@@ -57,7 +59,7 @@ def wanted(pairs: Pairs, now: datetime) -> Wanted:
     Raises:
         UsageError: A parameter is unknown, repeated, or not what it must be.
     """
-    found, tags = _read(pairs)
+    found, groups, tags = _read(pairs)
     sort_by = _one_of(found, "sort_by", list(SORTS), "CreationTime")
     order = _one_of(found, "sort_order", ["Ascending", "Descending"], "Descending")
     most = found.get("max_results")
@@ -65,7 +67,8 @@ def wanted(pairs: Pairs, now: datetime) -> Wanted:
         raise wrong("max_results", most, "a whole number of at least 1")
     return Wanted(
         groups={
-            name: None if found[name] == NONE else found[name] for name in GROUPS if name in found
+            name: [None if value == NONE else value for value in dict.fromkeys(several)]
+            for name, several in groups.items()
         },
         name_contains=found.get("name_contains", ""),
         tags=[_tag(text) for text in tags],
@@ -78,26 +81,89 @@ def wanted(pairs: Pairs, now: datetime) -> Wanted:
     )
 
 
-def _read(pairs: Pairs) -> tuple[dict[str, str], list[str]]:
-    found: dict[str, str] = {}
+def _read(pairs: Pairs) -> tuple[dict[str, str], dict[str, list[str]], list[str]]:
+    """Return single values, the values of each group, and tags."""
+    check_names((name for name, _ in pairs), NAMES)
+    groups: dict[str, list[str]] = defaultdict(list)
     tags: list[str] = []
+    others: list[tuple[str, str]] = []
     for name, value in pairs:
-        if name not in NAMES:
-            raise UsageError(
-                f"There is no parameter {name!r}.{did_you_mean(name, NAMES)}",
-                f"Known: {', '.join(NAMES)}.",
-            )
-        if not value:
-            continue
         if len(value) > _LONGEST and name != "next_token":
             raise UsageError(f"{name} is longer than {_LONGEST} characters.")
-        if name == "tag" and len(tags) < _TAGS:
+        if value and name == "tag":
             tags.append(value)
-        elif name in found or name == "tag":
-            raise UsageError(f"The parameter {name} is given too often.")
+        elif value and name in GROUPS:
+            groups[name].append(value)
         else:
+            others.append((name, value))
+    if len(tags) > _TAGS:
+        raise _too_often("tag")
+    return single(others, NAMES), groups, tags
+
+
+def check_names(names: Iterable[str], known: Sequence[str]) -> None:
+    """Check that all parameters are known.
+
+    Raises:
+        UsageError: One is not.
+    """
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"There is no parameter {name!r}.{did_you_mean(name, known)}",
+                f"Known: {', '.join(known)}.",
+            )
+
+
+def single(pairs: Pairs, known: Sequence[str]) -> dict[str, str]:
+    """Return the values of parameters; those without a value count as missing.
+
+    Raises:
+        UsageError: A parameter is unknown or repeated.
+    """
+    check_names((name for name, _ in pairs), known)
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if value and name in found:
+            raise _too_often(name)
+        if value:
             found[name] = value
-    return found, tags
+    return found
+
+
+def _too_often(name: str) -> UsageError:
+    return UsageError(f"The parameter {name} is given too often.")
+
+
+def time(found: Mapping[str, str], name: str, now: datetime) -> datetime | None:
+    """Return the time of a parameter; None = it is missing.
+
+    Raises:
+        UsageError: It is no time.
+    """
+    if name not in found:
+        return None
+    try:
+        return parse_time(found[name], now)
+    except ValueError:
+        raise wrong(name, found[name], EXPECTED_TIME) from None
+
+
+def amount(found: Mapping[str, str], name: str) -> Decimal | None:
+    """Return the amount of a parameter in USD; None = it is missing.
+
+    Raises:
+        UsageError: It is no amount.
+    """
+    if name not in found:
+        return None
+    try:
+        read = Decimal(found[name])
+    except InvalidOperation:
+        raise wrong(name, found[name], "an amount in USD") from None
+    if not read.is_finite() or abs(read) > _LARGEST:
+        raise wrong(name, found[name], "an amount in USD")
+    return read
 
 
 def wrong(name: str, value: str, expected: str) -> UsageError:
@@ -117,24 +183,13 @@ def _bounds(
     found: Mapping[str, str], now: datetime
 ) -> Iterator[tuple[str, str, datetime | Decimal]]:
     for name, (column, operator) in _TIMES.items():
-        if name in found:
-            try:
-                yield column, operator, parse_time(found[name], now)
-            except ValueError:
-                raise wrong(name, found[name], EXPECTED_TIME) from None
+        moment = time(found, name, now)
+        if moment is not None:
+            yield column, operator, moment
     for name, (column, operator) in _COSTS.items():
-        if name in found:
-            yield column, operator, _amount(name, found[name])
-
-
-def _amount(name: str, text: str) -> Decimal:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        raise wrong(name, text, "an amount in USD") from None
-    if not amount.is_finite() or abs(amount) > _LARGEST:
-        raise wrong(name, text, "an amount in USD")
-    return amount
+        usd = amount(found, name)
+        if usd is not None:
+            yield column, operator, usd
 
 
 def _tag(text: str) -> tuple[str, str | None]:

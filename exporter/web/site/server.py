@@ -32,7 +32,9 @@ from exporter.replica.server import is_loopback
 from exporter.store.following import SHARE, FileSource, Follower, Source, State
 from exporter.web.site import access
 from exporter.web.site.access import COOKIE, SESSION, Access
-from exporter.web.site.pages import TYPES, NoSuchPage, Pages, redirect
+from exporter.web.site.limits import Running
+from exporter.web.site.pages import Pages, redirect
+from exporter.web.site.shell import TYPES, NoSuchPage, Shell
 from exporter.web.site.table import JobTable
 
 #: Connections at once; more get a 503.
@@ -111,8 +113,10 @@ class Site:
             table = JobTable(folder / "jobs.duckdb")
             stack.callback(table.close)
 
+            running = self._running = Running()
+
             def prepare(state: State) -> None:
-                with state.reading() as connection:
+                with state.reading() as connection, running.limited(connection, None):
                     table.refresh(connection)
 
             (folder / "copies").mkdir()
@@ -120,9 +124,10 @@ class Site:
                 Follower(source(folder / "copies"), prepare, share=share)
             )
             (folder / "results").mkdir()
-            pages = Pages(
-                follower, table, folder / "results", needs_token=token is not None, now=now
+            shell = Shell(
+                follower, running, folder / "results", needs_token=token is not None, now=now
             )
+            pages = Pages(shell, table)
             config = uvicorn.Config(
                 _application(pages, Access(token)),
                 http=_Protocol,
@@ -155,6 +160,7 @@ class Site:
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join()
+        self._running.stop()
         self._stack.close()
 
     def __enter__(self) -> Self:
@@ -168,6 +174,18 @@ class Site:
 def of_file(path: Path) -> Callable[[Path], Source]:
     """Return what makes the source of a database file, given a folder for its copies."""
     return lambda folder: FileSource(path, folder)
+
+
+def of_lake(uri: str) -> Callable[[Path], Source]:
+    """Return what makes the source of a lake; it needs no copies.
+
+    Raises:
+        UsageError: The URI is of another kind, or the extra `lake` is missing.
+    """
+    from exporter.publish.following import LakeSource
+
+    source = LakeSource(uri)
+    return lambda _: source
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -254,21 +272,21 @@ def _application(pages: Pages, admission: Access) -> ASGIApp:
         style = suffix[1:]
         is_heavy = bool(style)
         routes += [
-            Route(f"/jobs{suffix}", answers.to(pages.jobs, style, heavy=is_heavy)),
-            Route(f"/reports{suffix}", answers.to(pages.reports, style)),
+            Route(f"/{suffix}", answers.to(pages.overview.page, style, heavy=True)),
+            Route(f"/jobs{suffix}", answers.to(pages.jobs.page, style, heavy=is_heavy)),
+            Route(f"/reports{suffix}", answers.to(pages.reports.index, style)),
             Route(f"/sql{suffix}", answers.to_sql(style)),
         ]
     for suffix in reversed(suffixes):  # `{name}` alone would match every suffix
         style = suffix[1:]
         routes += [
-            Route(f"/reports/{{name}}{suffix}", answers.to(pages.report, style, heavy=True)),
+            Route(f"/reports/{{name}}{suffix}", answers.to(pages.reports.page, style, heavy=True)),
             Route(
                 f"/jobs/{{account}}/{{region}}/{{name:path}}{suffix}",
-                answers.to(pages.job, style, heavy=True),
+                answers.to(pages.job.page, style, heavy=True),
             ),
         ]
     routes += [
-        Route("/", answers.to(pages.dashboard, heavy=True)),
         Route("/static/{digest}/{name}", answers.to_everybody(pages.file)),
         Route("/login", answers.login, methods=["GET", "POST"]),
         Route("/logout", answers.logout, methods=["POST"]),
@@ -310,7 +328,7 @@ class _Answers:
             if refused is not None:
                 return refused
             may_run = not access.is_from_elsewhere(request.headers)
-            make = lambda: self._pages.sql(request, style, may_run=may_run)  # noqa: E731 - passed on
+            make = lambda: self._pages.sql.page(request, style, may_run=may_run)  # noqa: E731 - passed on
             return await self._run(make, style, heavy=True)
 
         return answer

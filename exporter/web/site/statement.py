@@ -2,29 +2,33 @@
 
 DuckDB cannot stop every statement, and not all of its memory counts against its limit. The system
 can stop a process, so each statement gets one: `python -m exporter.web.site.statement` reads a
-request from standard input and writes the result to a file. It opens the database as `query` does:
-read-only, without other files, the network and extensions.
+request from standard input and writes the result to a file. It opens the database or lake as
+`query` does: read-only, without other files, the network and extensions.
 """
 
 from __future__ import annotations
 
 import json
 import resource
+import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
+
+import sqlalchemy as sa
 
 from exporter.errors import BusyError, ExporterError, UsageError
 from exporter.reports import adhoc, output
 from exporter.reports.result import Note, Result
 from exporter.store.database import Database
 
-#: Seconds that a statement may take, with the start of its process.
+#: Seconds that a statement may take, and that its process may take to start on a busy machine.
 SECONDS: Final = 30
+_START: Final = 60
 #: Bytes of the result.
 MOST_BYTES: Final = 100 << 20
 #: Characters of a statement.
@@ -39,14 +43,16 @@ class Request:
     """A statement and where its result goes.
 
     Attributes:
-        path: The database file, which nobody writes to.
+        kind: `db` or `lake`.
+        place: The database file, which nobody writes to, or the URI of the lake.
         sql: One statement.
         style: A format of `exporter.reports.rendering.FORMATS`.
         rows: The most rows.
         target: The file to write.
     """
 
-    path: str
+    kind: str
+    place: str
     sql: str
     style: str
     rows: int
@@ -68,16 +74,19 @@ def run(request: Request, *, seconds: float = SECONDS) -> None:
     try:
         found = subprocess.run(  # noqa: S603 - this program itself
             [sys.executable, "-m", __name__],
-            input=json.dumps(asdict(request)).encode(),
+            input=json.dumps({"seconds": seconds, **asdict(request)}).encode(),
             capture_output=True,
-            timeout=seconds,
+            timeout=seconds + _START,
             check=False,
         )
+        is_late = found.returncode == -signal.SIGALRM
     except subprocess.TimeoutExpired:
+        is_late = True
+    if is_late:
         raise BusyError(
             f"The statement took longer than {seconds:g} s.",
             "Choose fewer rows, or run it with `sagemaker-exporter query`.",
-        ) from None
+        )
     if found.returncode == _REFUSED:
         raise UsageError(found.stderr.decode(errors="replace").strip())
     if found.returncode:
@@ -89,7 +98,10 @@ def run(request: Request, *, seconds: float = SECONDS) -> None:
 
 def main() -> int:
     """Read a request from standard input and answer it; return the exit code."""
-    request = Request(**json.loads(sys.stdin.read()))
+    fields = json.loads(sys.stdin.read())
+    # The signal ends the process, wherever it is.
+    signal.setitimer(signal.ITIMER_REAL, fields.pop("seconds"))
+    request = Request(**fields)
     for kind, limit in (
         (resource.RLIMIT_CPU, SECONDS * 2),
         (resource.RLIMIT_FSIZE, MOST_BYTES),
@@ -99,7 +111,7 @@ def main() -> int:
         with suppress(ValueError, OSError):  # macOS has no limit of the address space
             resource.setrlimit(kind, (limit, limit))
     try:
-        with Database(Path(request.path)).reading() as connection:
+        with _reading(request) as connection:
             connection.exec_driver_sql(f"SET memory_limit = '{_MEMORY}'")
             connection.exec_driver_sql("SET temp_directory = ''")
             with Path(request.target).open("wb") as stream:
@@ -110,6 +122,14 @@ def main() -> int:
         sys.stderr.write(str(error))
         return _REFUSED
     return 0
+
+
+def _reading(request: Request) -> AbstractContextManager[sa.Connection]:
+    if request.kind == "lake":
+        from exporter.publish.reading import lake
+
+        return lake(request.place, row_ids=False).reading()
+    return Database(Path(request.place)).reading()
 
 
 def _first(result: Result, request: Request) -> Result:

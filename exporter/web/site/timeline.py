@@ -56,6 +56,11 @@ class Timeline:
     ticks: Sequence[tuple[float, str]]
     left_out: int
 
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of bars in it."""
+        return {bar.kind for lane in self.lanes for bar in lane.bars}
+
 
 @dataclass(frozen=True)
 class Step:

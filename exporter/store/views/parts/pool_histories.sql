@@ -1,5 +1,48 @@
 /*part pool_jobs*/,
 
+-- One row per family of a specification, and whether it has a row of its own: the most expensive
+-- ones do, and the one that is asked for. To try periods for tens of thousands would take minutes.
+ranked_family AS (
+    SELECT
+        account_id, region, specification, family,
+        row_number() OVER (
+            ORDER BY sum(usd) DESC NULLS LAST, count(*) DESC, account_id, region, specification, family
+        ) <= 2000
+        OR bool_or(family IS NOT DISTINCT FROM asked.asked_family) AS is_named
+    FROM priced_job
+    CROSS JOIN asked
+    GROUP BY account_id, region, specification, family
+),
+known_family AS (
+    SELECT
+        *,
+        bool_or(is_named) OVER (PARTITION BY account_id, region, specification) AS has_replay
+    FROM ranked_family
+),
+
+-- The jobs, with the family and specification of their row: the others of a team and an instance
+-- type count together.
+named_job AS (
+    SELECT
+        job.* EXCLUDE (family),
+        known_family.is_named, known_family.has_replay,
+        CASE
+            WHEN known_family.is_named THEN job.family
+            ELSE 'other families' || coalesce(' of ' || job.team, ' without a team')
+        END AS family,
+        CASE
+            WHEN known_family.is_named THEN job.specification
+            ELSE coalesce(job.instance_type, 'unknown type') || ' · other settings'
+        END AS row_specification
+    FROM priced_job AS job
+    INNER JOIN known_family
+        ON
+            job.account_id = known_family.account_id
+            AND job.region = known_family.region
+            AND job.family = known_family.family
+            AND job.specification IS NOT DISTINCT FROM known_family.specification
+),
+
 -- One row: of many jobs, a part tells as much. The replay takes every n-th block of four hours.
 part AS (
     SELECT 1 + count(*) // 30000 AS block_stride
@@ -20,7 +63,7 @@ block_job AS (
             [job.created, job.created - 3600, job.created + 3600],
             lambda moment: fmod(floor(moment / 14400) * 0.6180339887498949, 1) * part.block_stride < 1
         ) AS creation_in_block
-    FROM priced_job AS job
+    FROM named_job AS job
     CROSS JOIN part
 ),
 
@@ -37,7 +80,8 @@ replayed_job AS (
 -- One row per keep-alive period of a family and team of a specification: what was observed.
 observed AS (
     SELECT
-        account_id, region, specification, family, team, keep_alive_seconds,
+        account_id, region, row_specification AS specification, family, team,
+        keep_alive_seconds,
         count(*) FILTER (WHERE is_ended_here) AS jobs,
         count(*) FILTER (WHERE is_ended_here AND had_pool) AS pools,
         count(*) FILTER (WHERE is_ended_here AND had_pool AND warm_pool_status = 'Reused')
@@ -59,7 +103,7 @@ observed AS (
         count(*) FILTER (WHERE usd IS NULL AND is_unpriced AND had_pool) AS unpriced_pools
     FROM replayed_job
     WHERE is_ended_here OR usd IS NOT NULL OR is_unpriced
-    GROUP BY account_id, region, specification, family, team, keep_alive_seconds
+    GROUP BY account_id, region, row_specification, family, team, keep_alive_seconds
 ),
 
 -- One row per family of a specification, and one per specification with a list of its families.
@@ -109,12 +153,13 @@ family_list AS (
     GROUP BY account_id, region, specification
 ),
 
--- One row per specification, with a list entry per replayed job.
+-- One row per specification, with a list entry per replayed job. The others have rows without any.
 history AS (
     SELECT
         account_id, region, specification,
         any_value(instance_type) AS instance_type,
         any_value(partition_name) AS partition_name,
+        bool_and(is_other) AS is_other,
         max(keep_alive_seconds) AS longest_keep_alive,
         bool_and(usd_per_second IS NOT NULL) FILTER (WHERE pool_from IS NOT NULL) AS is_priced,
         list(family) FILTER (WHERE is_replayed) AS family,
@@ -127,8 +172,17 @@ history AS (
         SELECT
             *,
             specification IS NOT NULL
-            AND (replayed_creation IS NOT NULL OR replayed_end IS NOT NULL) AS is_replayed
+            AND (replayed_creation IS NOT NULL OR replayed_end IS NOT NULL) AS is_replayed,
+            FALSE AS is_other
         FROM replayed_job
+        WHERE has_replay
+        UNION ALL
+        SELECT
+            * REPLACE (row_specification AS specification),
+            FALSE AS is_replayed,
+            TRUE AS is_other
+        FROM replayed_job
+        WHERE NOT is_named
     )
     GROUP BY account_id, region, specification
 )
