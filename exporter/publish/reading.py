@@ -21,11 +21,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import duckdb
-import sqlalchemy as sa
-from sqlalchemy import event, exc
 
 from exporter import files
 from exporter.errors import (
@@ -46,7 +44,7 @@ from exporter.publish.relations import SCHEME, File, Snapshot
 from exporter.publish.storage import Options, Place, in_one_line, is_denied, place
 from exporter.spelling import named
 from exporter.sql import literal
-from exporter.store.connections import OFFLINE, SESSION
+from exporter.store.connections import OFFLINE, Connection, connect
 
 with extra("lake", named("lake")):
     from deltalake import DeltaTable
@@ -134,7 +132,7 @@ class Lake:
         self.snapshots: dict[str, Snapshot] = {}
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[Connection]:
         """Open the lake as it is now; the connection does not see later publishes.
 
         Raises:
@@ -150,7 +148,7 @@ class Lake:
             published = self._published(options)
             objects = self.objects = Objects(_store(self.where, options))
             objects.add(published)
-            raw: Any = connection.connection.driver_connection
+            raw = connection.raw
             raw.register_filesystem(objects)
             # These files are all that SQL reaches once a user's query is closed off.
             raw.execute(f"SET allowed_directories = [{literal(SCHEME)}]")
@@ -255,9 +253,9 @@ class Lake:
             raise
         except (DeltaError, OSError, BaseError) as error:
             raise self._failure(error) from error
-        except (exc.DBAPIError, duckdb.Error) as error:
+        except duckdb.Error as error:
             cause = self.objects.failure if self.objects else None
-            raise self._failure(cause or getattr(error, "orig", None) or error) from error
+            raise self._failure(cause or error) from error
 
     def _failure(self, error: BaseException) -> ExporterError:
         if isinstance(error, ExporterError):
@@ -289,16 +287,13 @@ def _store(where: Place, options: Mapping[str, str]) -> ObjectStore:
 
 
 @contextmanager
-def _connected(spill: Path) -> Iterator[sa.Connection]:
+def _connected(spill: Path) -> Iterator[Connection]:
     """Open an empty database in memory, which writes what does not fit there to a folder."""
-    engine = sa.create_engine(
-        "duckdb:///:memory:",
-        poolclass=sa.NullPool,
-        connect_args={"config": {**OFFLINE, "temp_directory": str(spill)}},
-    )
-    event.listen(engine, "connect", lambda raw, _: raw.execute(SESSION))
-    with engine.connect() as connection:
+    connection = connect(config={**OFFLINE, "temp_directory": str(spill)})
+    try:
         yield connection
+    finally:
+        connection.close()
 
 
 def _check_duckdb() -> None:

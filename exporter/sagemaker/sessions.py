@@ -1,5 +1,8 @@
 """Ways into accounts: profiles and roles become sessions, sessions become scopes.
 
+boto3 would add resources and file transfers to botocore, and the time to import them. Its clients
+are those of botocore.
+
 All sessions share one loader of the service models, each profile and role has one session, and a
 client is made only when the turn of its scope comes. (204 clients, each from a session of its
 own, took 4.6 s and 424 MB.)
@@ -14,9 +17,9 @@ import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-import boto3
 import botocore.session
 from botocore import exceptions as boto
 from botocore.config import Config
@@ -72,9 +75,9 @@ class Regions:
 
 @dataclass(frozen=True)
 class Access:
-    """A way into one account: a session of boto3 and the account that it belongs to."""
+    """A way into one account: a session and the account that it belongs to."""
 
-    session: boto3.Session
+    session: botocore.session.Session
     account_id: str
 
     def client(self, service: str, region: str) -> Any:  # noqa: ANN401 - made at run time
@@ -102,11 +105,25 @@ class Access:
             raise explain(error, service, region) from error
 
 
+class _Loader(Loader):
+    """Reads the service models of botocore."""
+
+    def list_available_services(self, type_name: str) -> list[str]:
+        """Return the names that a service may have, without looking for its files.
+
+        botocore looks into the folders of all 400 services before it reads one, for each type of
+        file. That takes as long as reading the model of SageMaker.
+        """
+        places = [Path(place) for place in self.search_paths]
+        found = (place.iterdir() for place in places if place.is_dir())
+        return sorted({entry.name for entries in found for entry in entries})
+
+
 class Sessions:
     """Sessions by profile and role; each is made once."""
 
     def __init__(self) -> None:
-        self._loader = Loader()
+        self._loader = _Loader()
         self._profiles: dict[str | None, botocore.session.Session] = {}
 
     def regions(
@@ -177,10 +194,9 @@ class Sessions:
             core = base
             if role_arn is not None:
                 core = self._assume(base, source, role_arn, external_id, region)
-            session = boto3.Session(botocore_session=core, region_name=region)
             try:
-                sts = _client(session, "sts", region, _STS_CONFIG)
-                return Access(session, str(sts.get_caller_identity()["Account"]))
+                sts = _client(core, "sts", region, _STS_CONFIG)
+                return Access(core, str(sts.get_caller_identity()["Account"]))
             except Exception as error:  # botocore raises anything if the answer is not from STS
                 explained = explain(error, operation, who)
                 # A region that is not enabled rejects valid keys; another region may accept them.
@@ -368,8 +384,8 @@ def _no_profile(profile: str | None) -> CredentialsError:
 _making: Final = threading.Lock()
 
 
-def _client(session: boto3.Session, service: str, region: str, config: Config) -> Any:  # noqa: ANN401 - made at run time
-    make: Any = session.client
+def _client(session: botocore.session.Session, service: str, region: str, config: Config) -> Any:  # noqa: ANN401 - made at run time
+    make: Any = session.create_client
     try:
         with _making:
             client = make(service, region_name=region, config=config)

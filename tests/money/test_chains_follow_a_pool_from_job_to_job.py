@@ -106,7 +106,7 @@ def test_a_job_whose_own_pool_was_never_kept_ends_the_chain(ledger: Ledger) -> N
     put(ledger, "b-1", 5, warm_pool_status="Terminated")
     assert _chains(ledger) == [(["a-1", "a-2"], "not kept", 600)]
     # Until the jobs are closed, the seconds can be late.
-    ledger.connection.exec_driver_sql("UPDATE training_jobs SET open_reason = 'pool late'")
+    ledger.connection.execute("UPDATE training_jobs SET open_reason = 'pool late'")
     assert _chains(ledger) == [
         (["a-1", "a-2"], "terminated", 600),
         (["b-1"], "terminated", None),

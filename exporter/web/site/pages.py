@@ -19,7 +19,6 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import duckdb
-import sqlalchemy as sa
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
@@ -30,6 +29,7 @@ from exporter.prices.basis import BASES, LIST, LIST_PRICES, NET, use_list_prices
 from exporter.reports import catalogue, job, output, periods, running
 from exporter.reports.catalogue import Report
 from exporter.reports.result import Column, Note, Result
+from exporter.store.connections import Connection
 from exporter.store.following import Follower, State
 from exporter.store.reference import Relation, relations
 from exporter.text import did_you_mean, visible
@@ -382,8 +382,8 @@ class Pages:
     def _facts(self) -> Facts:
         def make() -> Facts:
             with self._reading(SECONDS) as connection:
-                row = connection.exec_driver_sql(_FRESHNESS).one()
-                accounts = connection.exec_driver_sql(_ACCOUNTS).all()
+                row = connection.execute(_FRESHNESS).one()
+                accounts = connection.execute(_ACCOUNTS).all()
             known = row.known if row.complete == row.scopes else None
             return Facts(known, row.scopes, {id_: name for id_, name in accounts if name})
 
@@ -391,7 +391,7 @@ class Pages:
         return facts
 
     @contextmanager
-    def _reading(self, seconds: float) -> Iterator[sa.Connection]:
+    def _reading(self, seconds: float) -> Iterator[Connection]:
         """Open the current state; interrupt what takes longer than `seconds`."""
         with (
             self._follower.state() as state,
@@ -587,13 +587,13 @@ def _own(report: Report, pairs: choice.Pairs) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def limited(connection: sa.Connection, seconds: float) -> Iterator[None]:
+def limited(connection: Connection, seconds: float) -> Iterator[None]:
     """Interrupt what a connection runs after some seconds.
 
     Raises:
         TooLong: The time is over.
     """
-    raw: Any = connection.connection.driver_connection
+    raw = connection.raw
     done = threading.Event()
     expired = threading.Event()
 
@@ -608,7 +608,7 @@ def limited(connection: sa.Connection, seconds: float) -> Iterator[None]:
     watcher.start()
     try:
         yield
-    except (sa.exc.DBAPIError, duckdb.Error, KeyboardInterrupt):
+    except (duckdb.Error, KeyboardInterrupt):
         if expired.is_set():
             raise TooLong(
                 f"This takes longer than {seconds:g} s.",

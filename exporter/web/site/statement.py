@@ -100,8 +100,8 @@ def main() -> int:
             resource.setrlimit(kind, (limit, limit))
     try:
         with Database(Path(request.path)).reading() as connection:
-            connection.exec_driver_sql(f"SET memory_limit = '{_MEMORY}'")
-            connection.exec_driver_sql("SET temp_directory = ''")
+            connection.execute(f"SET memory_limit = '{_MEMORY}'")
+            connection.execute("SET temp_directory = ''")
             with Path(request.target).open("wb") as stream:
                 output.write(
                     _first(adhoc.run(connection, request.sql), request), request.style, stream

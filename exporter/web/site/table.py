@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import sqlalchemy as sa
 
 from exporter.store.batches import fetch_stream
-from exporter.store.connections import OFFLINE, SESSION
+from exporter.store.connections import OFFLINE, SESSION, Connection
 
 #: Changed jobs that are computed by name. For more, all are.
 _FEW: Final = 20_000
@@ -260,15 +259,15 @@ class JobTable:
         """Close the file."""
         self._root.close()
 
-    def refresh(self, connection: sa.Connection) -> None:
+    def refresh(self, connection: Connection) -> None:
         """Compute the rows of jobs that have changed.
 
         Args:
             connection: The database, open for reading.
         """
         with self._refreshing, closing(self._root.cursor()) as side:
-            common = connection.exec_driver_sql(_COMMON).one()
-            connection.exec_driver_sql(_FINGERPRINTS)
+            common = connection.execute(_COMMON).one()
+            connection.execute(_FINGERPRINTS)
             with fetch_stream(_relation(connection, "web_fingerprints"), [""] * 3) as found:
                 side.register("arrived", found)
                 side.execute("CREATE OR REPLACE TEMP TABLE found AS FROM arrived")
@@ -282,7 +281,7 @@ class JobTable:
             self._common = common
 
     def _replace(
-        self, connection: sa.Connection, side: duckdb.DuckDBPyConnection, numbers: list[int] | None
+        self, connection: Connection, side: duckdb.DuckDBPyConnection, numbers: list[int] | None
     ) -> None:
         """Compute rows and put them into the table in one transaction; None = all rows."""
         side.begin()
@@ -403,10 +402,10 @@ def _ranges(side: duckdb.DuckDBPyConnection) -> Iterator[str]:
         yield f"BETWEEN {first} AND {first + _AT_ONCE - 1}"
 
 
-def _add(connection: sa.Connection, side: duckdb.DuckDBPyConnection, condition: str) -> None:
+def _add(connection: Connection, side: duckdb.DuckDBPyConnection, condition: str) -> None:
     """Compute the rows of the jobs whose numbers meet a condition, and insert them."""
     names = ", ".join(("deleted", "search_name", *COLUMNS))
-    connection.exec_driver_sql(_ROWS.format(condition=condition, groups=_GROUPS, columns=names))
+    connection.execute(_ROWS.format(condition=condition, groups=_GROUPS, columns=names))
     with fetch_stream(_relation(connection, "web_rows"), [""] * len(_STORED)) as rows:
         side.register("arrived", rows)
         side.execute("INSERT INTO job BY NAME FROM arrived")
@@ -414,8 +413,8 @@ def _add(connection: sa.Connection, side: duckdb.DuckDBPyConnection, condition: 
     side.execute(_NEW_PLACES.format(condition=condition))
 
 
-def _relation(connection: sa.Connection, view: str) -> duckdb.DuckDBPyRelation:
-    raw: Any = connection.connection.driver_connection
+def _relation(connection: Connection, view: str) -> duckdb.DuckDBPyRelation:
+    raw = connection.raw
     found: duckdb.DuckDBPyRelation = raw.sql(f"FROM {view}")
     return found
 
