@@ -165,6 +165,16 @@ class Database:
             self._close_shared()
 
     @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep nothing open in the block, also within `sharing`: something else opens the file."""
+        shares, self._shares = self._shares, False
+        self._close_shared()
+        try:
+            yield
+        finally:
+            self._shares = shares
+
+    @contextmanager
     def writing(self, read_back: ReadBack = lambda _: None) -> Iterator[Connection]:
         """Open one transaction: commit it after the block, or roll it back if the block raises.
 

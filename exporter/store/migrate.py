@@ -96,8 +96,10 @@ def upgrade(
         _create(database, migrate, notify)
         return Upgraded(None, database.revision)
     found, is_current = _state(database)
+    if is_current:
+        return Upgraded(found, database.revision)
     copy = None
-    if not is_current:
+    with database.alone():
         if found not in (None, database.revision):
             copy = _copy_before(database, str(found))
             notify(f"Upgrading the schema from {found} to {database.revision}; the copy is {copy}.")

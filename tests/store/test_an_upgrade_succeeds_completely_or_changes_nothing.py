@@ -182,6 +182,25 @@ def test_a_kill_half_way_leaves_the_older_schema_and_the_next_upgrade_succeeds(
     assert content(copy) == before
 
 
+def test_an_upgrade_among_shared_reads_keeps_nothing_open(
+    later: Database, migrations: Path
+) -> None:
+    """A second open of the file in this process would drop the lock of the first."""
+    before = content(later.path)
+    opened: list[str] = []
+
+    def open_for_writing(message: str) -> None:
+        duckdb.connect(str(later.path)).close()
+        opened.append(message)
+
+    with later.sharing():
+        with later.reading(check_schema=False) as connection:
+            connection.execute("SELECT 1").all()
+        done = migrate.upgrade(later, notify=open_for_writing, migrations=migrations)
+    assert opened == [f"Upgrading the schema from {TODAY} to {NEXT}; the copy is {done.copy}."]
+    assert content(Path(f"{later.path}.before-{NEXT}")) == before
+
+
 def test_an_upgrade_without_room_for_the_copy_changes_nothing(
     later: Database, upgrade: Upgrade
 ) -> None:
