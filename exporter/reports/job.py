@@ -88,9 +88,11 @@ pool_job AS NOT MATERIALIZED (
 
 /*part pool_members*/
 
-SELECT member.job_id, member.position
+SELECT member.job_id, member.position, pool_job.creation_time
 FROM pool_member AS member
-SEMI JOIN (SELECT chain FROM pool_member WHERE job_id = :job_id) AS mine USING (chain)
+INNER JOIN pool_job ON member.job_id = pool_job.job_id
+SEMI JOIN (SELECT chain FROM pool_member WHERE job_id = :job_id) AS mine
+    ON member.chain = mine.chain
 ORDER BY member.position
 """
 
@@ -104,7 +106,8 @@ cost AS (
         sum(cost_usd) FILTER (WHERE NOT is_pool) AS training_usd,
         sum(cost_usd) FILTER (WHERE is_pool) AS idle_usd
     FROM internal.cost_lines
-    WHERE job_id IN ({jobs})
+    -- DuckDB skips rows by their times, and not by their numbers.
+    WHERE job_id IN ({jobs}) AND creation_time BETWEEN :first AND :last
     GROUP BY job_id
 )
 
@@ -122,7 +125,7 @@ SELECT
 FROM training_jobs AS job
 LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
 LEFT JOIN cost ON job.rowid = cost.job_id
-WHERE job.rowid IN ({jobs})
+WHERE job.rowid IN ({jobs}) AND job.creation_time BETWEEN :first AND :last
 ORDER BY job.creation_time, job.rowid
 """
 
@@ -278,14 +281,15 @@ def _read(connection: Connection, row: Mapping[Any, Any], meanings: Mapping[str,
 
 def _history(connection: Connection, row: Mapping[Any, Any]) -> Result:
     """Return the rows of the report job-history that belong to this very job."""
-    request = running.Request(argument=row["training_job_arn"])
+    request = running.Request(argument=row["training_job_name"])
     every = running.run(connection, find("job-history"), request)
     names = [column.name for column in every.columns]
-    created, kept = names.index("created_at"), names[: names.index("created_at")]
+    kept = names[: names.index("created_at")]
+    key = (row["creation_time"], row["account_id"], row["region"])
     return replace(
         every,
         columns=every.columns[: len(kept)],
-        rows=[line[: len(kept)] for line in every.rows if line[created] == row["creation_time"]],
+        rows=[line[: len(kept)] for line in every.rows if line[len(kept) :] == key],
         title="What happened",
         notes=(),
     )
@@ -294,10 +298,12 @@ def _history(connection: Connection, row: Mapping[Any, Any]) -> Result:
 def _chain(connection: Connection, row: Mapping[Any, Any]) -> Result:
     key = {name: row[name] for name in ("job_id", "account_id", "region")}
     members = connection.execute(compose(_MEMBERS), {**key, "created": row["creation_time"]}).all()
-    # As numbers in the text: DuckDB skips no rows by a list that is a parameter.
+    # As numbers in the text: DuckDB compares each row with all of a list that is a parameter.
     statement = _CHAIN.format(jobs=", ".join(str(member.job_id) for member in members) or "NULL")
+    times = [member.creation_time for member in members] or [row["creation_time"]]
+    values = {"job_id": row["job_id"], "first": min(times), "last": max(times)}
     title = "The pool: jobs on the same instances, in order"
-    return _result(connection, statement, {"job_id": row["job_id"]}, _CHAIN_COLUMNS, title)
+    return _result(connection, statement, values, _CHAIN_COLUMNS, title)
 
 
 def _why_not_reused(connection: Connection, row: Mapping[Any, Any]) -> str | None:
