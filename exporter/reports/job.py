@@ -298,10 +298,11 @@ def _history(connection: Connection, row: Mapping[Any, Any]) -> Result:
 def _chain(connection: Connection, row: Mapping[Any, Any]) -> Result:
     key = {name: row[name] for name in ("job_id", "account_id", "region")}
     members = connection.execute(compose(_MEMBERS), {**key, "created": row["creation_time"]}).all()
-    # As numbers in the text: DuckDB compares each row with all of a list that is a parameter.
-    statement = _CHAIN.format(jobs=", ".join(str(member.job_id) for member in members) or "NULL")
+    # One parameter each: DuckDB compares each row with all of a list that is one parameter.
+    ids = {f"job_{number}": member.job_id for number, member in enumerate(members)}
+    statement = _CHAIN.format(jobs=", ".join(f":{name}" for name in ids) or "NULL")
     times = [member.creation_time for member in members] or [row["creation_time"]]
-    values = {"job_id": row["job_id"], "first": min(times), "last": max(times)}
+    values = {"job_id": row["job_id"], "first": min(times), "last": max(times), **ids}
     title = "The pool: jobs on the same instances, in order"
     return _result(connection, statement, values, _CHAIN_COLUMNS, title)
 
