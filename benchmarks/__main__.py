@@ -36,13 +36,22 @@ class Benchmark(NamedTuple):
 BENCHMARKS: Final = {
     "simulator": Benchmark("", "--jobs 2000 --pages 20 --repeats 1", "the stand-in service itself"),
     "calls": Benchmark("", "--jobs 1000", "calls of a sync as the history grows"),
-    "backfill": Benchmark("", "--jobs 1000", "a first sync against a loop that only fetches"),
+    "nothing_new": Benchmark("", "--jobs 20 --pairs 1", "a sync without news against one call"),
+    "cold": Benchmark("", "--jobs 2000 --runs 1", "commands that only read, against DuckDB alone"),
+    "backfill": Benchmark(
+        "", "--jobs 1000 --many 2000", "a first sync against a loop that only fetches"
+    ),
+    "paced": Benchmark("", "--jobs 600", "a paced first sync against its pace alone"),
     "peers": Benchmark("", None, "a first sync against dlt, and boto3 with executemany"),
-    "scopes": Benchmark("", "--accounts 2 --regions 2", "many scopes with nothing new"),
+    "scopes": Benchmark(
+        "", "--accounts 2 --regions 2 --jobs 5 --pairs 1", "many scopes with nothing new"
+    ),
     "commit": Benchmark("", "--jobs 2000 --batch 100 --repeats 2", "how long a commit locks"),
     "growth": Benchmark("", "--syncs 5 --jobs 100", "the size of the file after many syncs"),
     "reports": Benchmark("", "--jobs 2000", "every report: seconds and memory"),
-    "replica": Benchmark("", "--jobs 2000 --seconds 1 --repeats 1", "serve beside a sync"),
+    "replica": Benchmark(
+        "", "--jobs 2000 --seconds 1 --repeats 1 --rounds 1", "serve beside a sync"
+    ),
     "dashboard": Benchmark("", "--jobs 2000", "the dashboard's CPU, memory and size"),
     "web": Benchmark("", "--jobs 2000 --readers 4 --seconds 2", "the pages beside a sync"),
     "bills": Benchmark("", "--lines 2000 --jobs 1000", "reconcile with a large bill"),

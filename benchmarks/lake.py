@@ -158,7 +158,7 @@ def show_size(lake: Path) -> None:
     with reading.lake(str(lake)).reading() as connection:
         for table in (layout.table(MEASURED), layout.table("training_jobs")):
             counted = f"SELECT count(*) FROM lake.{table.name}"  # noqa: S608 - our own name
-            rows = connection.exec_driver_sql(counted).scalar_one()
+            rows = connection.execute(counted).scalar()
             print(f"{table.name}: {rows:,} rows in {files_of(lake, table):,} files", flush=True)
 
 

@@ -24,8 +24,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from benchmarks import MISSED
 from benchmarks.pages import ask, connection, peak_mb, token_of
 from exporter import client
@@ -86,10 +84,10 @@ def _fill(path: Path, count: int) -> None:
     migrate.upgrade(database)
     with database.writing() as connection:
         connection.execute(
-            sa.text(_FILL), {"count": count, "step": _YEAR // count, "start": _START, "arn": _ARN}
+            _FILL, {"count": count, "step": _YEAR // count, "start": _START, "arn": _ARN}
         )
         connection.execute(
-            sa.text("INSERT INTO sync_scopes (account_id, region) VALUES (:account, :region)"),
+            "INSERT INTO sync_scopes (account_id, region) VALUES (:account, :region)",
             {"account": _ACCOUNT, "region": _REGION},
         )
 
@@ -209,11 +207,9 @@ def _commit(path: Path, number: int) -> str:
     now = datetime.now(UTC)
     database = Database(path)
     with database.reading() as connection:
-        found = connection.execute(
-            sa.select(training_jobs).order_by(training_jobs.c.creation_time.desc()).limit(80)
-        )
+        found = connection.execute("FROM training_jobs ORDER BY creation_time DESC LIMIT 80")
         changed = [
-            {**row, "last_modified_time": now, "updated_at": now} for row in found.mappings().all()
+            {**row, "last_modified_time": now, "updated_at": now} for row in found.mappings()
         ]
     fresh = []
     for index in range(20):
@@ -221,7 +217,7 @@ def _commit(path: Path, number: int) -> str:
         key = {"training_job_arn": _ARN + name, "training_job_name": name, "creation_time": now}
         fresh.append({**changed[index], **key, "training_job_status": "InProgress"})
     rows = [*changed, *fresh]
-    names = [column.name for column in training_jobs.columns]
+    names = training_jobs.names
     rows_given = batch(training_jobs, {name: [row[name] for row in rows] for name in names})
     with database.writing() as connection:
         jobs.write_jobs(connection, rows_given)

@@ -25,13 +25,12 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
 from benchmarks import MISSED
 from exporter.prices import shipped
 from exporter.reports import running
 from exporter.reports.catalogue import find
 from exporter.store import migrate
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 
 REGION = "eu-west-1"
@@ -263,31 +262,27 @@ def _stored(
     return job, detail
 
 
-def _put_prices(connection: sa.Connection) -> None:
+def _put_prices(connection: Connection) -> None:
     for instance_type, usd in PRICES.items():
         _price(connection, "Training", instance_type, usd, "Hrs")
     _price(connection, "Training ML storage", "", GB_MONTH_USD, "GB-Mo")
 
 
-def _price(connection: sa.Connection, component: str, what: str, usd: float, unit: str) -> None:
+def _price(connection: Connection, component: str, what: str, usd: float, unit: str) -> None:
     connection.execute(
-        sa.text(
-            "INSERT INTO prices (region, component, instance_type, usd_per_unit, unit, "
-            "effective_from, source) "
-            "VALUES (:region, :component, :type, :usd, :unit, '2026-01-01', 'import')"
-        ),
+        "INSERT INTO prices (region, component, instance_type, usd_per_unit, unit, "
+        "effective_from, source) "
+        "VALUES (:region, :component, :type, :usd, :unit, '2026-01-01', 'import')",
         {"region": REGION, "component": component, "type": what, "usd": usd, "unit": unit},
     )
 
 
-def _load(
-    connection: sa.Connection, file: Path, table: str, rows: Sequence[dict[str, Any]]
-) -> None:
+def _load(connection: Connection, file: Path, table: str, rows: Sequence[dict[str, Any]]) -> None:
     with file.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.DictWriter(opened, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    connection.exec_driver_sql(
+    connection.execute(
         f"INSERT INTO {table} BY NAME SELECT * FROM read_csv('{file}', header = true, "  # noqa: S608
         "all_varchar = true)"
     )

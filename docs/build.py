@@ -24,7 +24,6 @@ from typing import Final
 from unittest.mock import patch
 
 import click
-import sqlalchemy as sa
 
 from docs import keys, signatures, world
 from exporter.cli import main as command
@@ -33,6 +32,7 @@ from exporter.reports import adhoc, periods, running, table
 from exporter.reports.catalogue import Report, catalogue
 from exporter.reports.result import Result
 from exporter.store import migrate, view_files
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 
 DOCS: Final = Path(__file__).parent
@@ -150,8 +150,8 @@ def schema() -> str:
     return "\n".join(parts)
 
 
-def _catalogue(connection: sa.Connection, source: str, name: str) -> dict[str, str]:
-    rows = connection.exec_driver_sql(
+def _catalogue(connection: Connection, source: str, name: str) -> dict[str, str]:
+    rows = connection.execute(
         f"SELECT {_in_sql(name)} AS name, comment FROM {source} "  # noqa: S608 - fixed names, from schema()
         f"WHERE NOT internal AND {name} <> 'alembic_version' ORDER BY name"
     ).all()
@@ -163,8 +163,8 @@ def _in_sql(name: str) -> str:
     return f"if(schema_name = 'main', '', schema_name || '.') || {name}"
 
 
-def _columns(connection: sa.Connection) -> dict[str, list[tuple[str, str, str]]]:
-    rows = connection.exec_driver_sql(
+def _columns(connection: Connection) -> dict[str, list[tuple[str, str, str]]]:
+    rows = connection.execute(
         f"SELECT {_in_sql('table_name')}, column_name, data_type, comment FROM duckdb_columns() "  # noqa: S608 - a fixed name
         "WHERE NOT internal ORDER BY table_name, column_index"
     ).all()
@@ -175,8 +175,8 @@ def _columns(connection: sa.Connection) -> dict[str, list[tuple[str, str, str]]]
     return found
 
 
-def _keys(connection: sa.Connection) -> dict[str, str]:
-    rows = connection.exec_driver_sql(
+def _keys(connection: Connection) -> dict[str, str]:
+    rows = connection.execute(
         "SELECT table_name, constraint_column_names FROM duckdb_constraints() "
         "WHERE constraint_type = 'PRIMARY KEY'"
     ).all()
@@ -239,10 +239,10 @@ def _reasoning(report: Report) -> list[str]:
     return text.split("\n\n") if text else []
 
 
-def _words(connection: sa.Connection, report: Report) -> list[str]:
+def _words(connection: Connection, report: Report) -> list[str]:
     words = _EXAMPLES.get(report.name, [])
     if not words and any(item.required for item in report.parameters.values()):
-        return [str(connection.execute(sa.text(_JOB)).scalar_one())]
+        return [str(connection.execute(_JOB).scalar())]
     return words
 
 

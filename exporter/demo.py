@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import boto3
-import sqlalchemy as sa
+import duckdb
 
 from exporter.config.model import Source, SyncOptions
 from exporter.errors import DatabaseError
@@ -24,6 +24,7 @@ from exporter.reports.catalogue import find
 from exporter.reports.result import Result
 from exporter.simulator import Clock, Simulator, World
 from exporter.store import migrate
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.syncing.outcome import SyncReport
 from exporter.syncing.progress import Progress
@@ -113,7 +114,7 @@ def _begin(database: Database) -> None:
     migrate.upgrade(database)
     with database.writing() as connection:
         connection.execute(
-            sa.text("INSERT INTO settings (name, value) VALUES (:name, 'yes')"), {"name": _MARK}
+            "INSERT INTO settings (name, value) VALUES (:name, 'yes')", {"name": _MARK}
         )
 
 
@@ -135,7 +136,7 @@ def _calls_by_modification_alone(first: SyncReport) -> int:
     )
 
 
-def _report(connection: sa.Connection, name: str, now: datetime) -> Result:
+def _report(connection: Connection, name: str, now: datetime) -> Result:
     period = periods.choose(month=None, since=None, until=None, today=now.date())
     request = running.Request(period=period, by=("instance_type",))
     return running.run(connection, find(name), request)
@@ -148,9 +149,9 @@ def _make_room(path: Path) -> None:
     try:
         with Database(path, lock_timeout=5).reading(check_schema=False) as connection:
             marks = connection.execute(
-                sa.text("SELECT value FROM settings WHERE name = :name"), {"name": _MARK}
+                "SELECT value FROM settings WHERE name = :name", {"name": _MARK}
             ).all()
-    except (DatabaseError, sa.exc.DBAPIError):
+    except (DatabaseError, duckdb.Error):
         marks = []
     if not marks:
         raise DatabaseError(

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from exporter import metrics, ping
 from exporter.config.model import SyncOptions
 from exporter.errors import ExporterError, UsageError
-from exporter.reports import status
 from exporter.resources import version
 from exporter.spelling import named
 from exporter.store.database import Database
 from exporter.syncing.outcome import SyncReport
+
+if TYPE_CHECKING:
+    from exporter.reports.status import Status
 
 #: Seconds that the metrics wait for another process to close the database.
 _LOCK_TIMEOUT: Final = 5.0
@@ -58,8 +59,11 @@ def reporting(
     started = now()
     reports: list[SyncReport] = []
 
+    # Most syncs need neither module.
     def write_metrics(exit_code: int) -> None:
         if options.metrics_file:
+            from exporter import metrics
+
             report = reports[0] if reports else None
             sync = metrics.Sync(database.path, started, now(), exit_code, version(), report)
             state = _status(database, now(), notify)
@@ -67,8 +71,11 @@ def reporting(
 
     with _on_failure(write_metrics, notify):
         yield reports.append
-    if options.ping_url and (problem := ping.send(options.ping_url)):
-        notify(problem)
+    if options.ping_url:
+        from exporter import ping
+
+        if problem := ping.send(options.ping_url):
+            notify(problem)
     write_metrics(0)
 
 
@@ -87,9 +94,9 @@ def _on_failure(
         raise
 
 
-def _status(
-    database: Database, now: datetime, notify: Callable[[str], None]
-) -> status.Status | None:
+def _status(database: Database, now: datetime, notify: Callable[[str], None]) -> Status | None:
+    from exporter.reports import status
+
     # The sync reports a database that is busy or broken; the metrics keep their old figures.
     patient = Database(database.path, lock_timeout=_LOCK_TIMEOUT, notify=notify)
     with suppress(ExporterError), patient.reading() as connection:

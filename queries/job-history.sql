@@ -20,7 +20,11 @@ jobs AS (
     SELECT training_job_arn, creation_time, account_id, region
     FROM training_jobs
     WHERE training_job_name = CAST(:job AS VARCHAR)
-        OR lower(training_job_arn) = lower(CAST(:job AS VARCHAR))
+        -- A name is not looked for among the ARNs, which takes several times as long.
+        OR (
+            lower(CAST(:job AS VARCHAR)) LIKE 'arn:%'
+            AND lower(training_job_arn) = lower(CAST(:job AS VARCHAR))
+        )
 ),
 
 -- One row per status transition.

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.processes import Figures, measure, service
+from benchmarks.closed import account_ids, region_names
+from benchmarks.processes import Usage, aws_environment, run, service
 
 PEERS = Path(__file__).parent
 PYTHON = Path(".venv-peers/bin/python")
@@ -35,23 +36,28 @@ def main() -> int:
     if not PYTHON.exists():
         parser.error("make .venv-peers/installed first")
     complete = True
-    with service(options.jobs) as environment, tempfile.TemporaryDirectory() as folder:
-        floor = measure([str(PYTHON), str(PEERS / "fetch_only.py")], environment)
+    with service(options.jobs) as url, tempfile.TemporaryDirectory() as folder:
+        environment = aws_environment(url, *account_ids(1), *region_names(1))
+        floor = run([str(PYTHON), str(PEERS / "fetch_only.py")], environment)
         print(f"{options.jobs:,} jobs")
         show("fetching only", floor, floor)
         for name, table in TABLES.items():
             path = Path(folder) / f"{name}.duckdb"
-            for run in ("first run", "nothing new"):
-                show(f"{name}, {run}", measure(_command(name, path), environment), floor)
+            for title in ("first run", "nothing new"):
+                show(f"{name}, {title}", run(_command(name, path), environment), floor)
             kept = _rows(path, table)
             print(f"{name + ', kept':34} {kept:,} rows, {path.stat().st_size / 1e6:,.0f} MB")
             complete = complete and kept == options.jobs
     return int(not complete)
 
 
-def show(title: str, figures: Figures, floor: Figures) -> None:
+def show(title: str, usage: Usage, floor: Usage) -> None:
     """Print a line."""
-    print(f"{title:34} {figures}  {figures.wall / floor.wall:6.2f} × the floor", flush=True)
+    print(
+        f"{title:34} {usage.wall:7.2f} s {usage.cpu:7.2f} s CPU {usage.megabytes:6.0f} MB "
+        f"{usage.wall / floor.wall:6.2f} × the floor",
+        flush=True,
+    )
 
 
 def _command(name: str, path: Path) -> list[str]:

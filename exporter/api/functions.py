@@ -92,7 +92,7 @@ def connect(db: StrPath) -> duckdb.DuckDBPyConnection:
     with database.reading() as connection:
         # The same settings as in the Database class: while the file is open, DuckDB refuses to
         # open it with other settings, and a client or a report may have it open.
-        agent = connection.exec_driver_sql("SELECT current_setting('custom_user_agent')").scalar()
+        agent = connection.execute("SELECT current_setting('custom_user_agent')").scalar()
         config = {**OFFLINE, **({"custom_user_agent": agent} if agent else {})}
         opened = duckdb.connect(database.path, read_only=True, config=config)
         if not install.is_installed(connection):

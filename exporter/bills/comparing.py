@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-from sqlalchemy import Connection
 
 from exporter.bills.exports import Export, read_export
 from exporter.bills.net import NetRates, net_rates
 from exporter.bills.ours import load_ours, months_with_usage, stored_jobs
 from exporter.bills.rates import effective_rates
 from exporter.prices.rows import UNITS, Price
-from exporter.store.connections import in_memory
+from exporter.store.connections import Connection, in_memory
 
 #: The largest number of candidates that a difference names.
 CANDIDATES: Final = 5

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
-
 from exporter.bills.net import NetRates
 from exporter.errors import UsageError
 from exporter.prices import rows
 from exporter.prices.effects import ChangedMonth, changed_months, costs_of_past_months
 from exporter.prices.imports import record_import
+from exporter.store.connections import Connection
 
 
 @dataclass(frozen=True)

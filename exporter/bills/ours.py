@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 import duckdb
-from sqlalchemy import Connection, text
 
 from exporter.bills.classify import ON_DEMAND, SPOT, TRAINING_PLAN
 from exporter.bills.exports import Export
 from exporter.store.batches import fetch
+from exporter.store.connections import Connection
 
 _DAYS: Final = f"""
     SELECT
@@ -98,7 +98,7 @@ def load_ours(connection: Connection, workspace: duckdb.DuckDBPyConnection, expo
         workspace: The connection that `read_export` filled.
         export: The export that the figures will be compared with.
     """
-    raw: Any = connection.connection.driver_connection
+    raw = connection.raw
     found = raw.sql(_DAYS, params={"first": export.since, "end": export.until})
     workspace.register("own_arrow", fetch(found))
     workspace.execute("CREATE TABLE own_days AS SELECT * FROM own_arrow")
@@ -111,7 +111,7 @@ def months_with_usage(connection: Connection, months: Sequence[date]) -> tuple[d
     if not months:
         return ()
     result = connection.execute(
-        text("SELECT DISTINCT CAST(date_trunc('month', usage_date) AS DATE) FROM daily_costs")
+        "SELECT DISTINCT CAST(date_trunc('month', usage_date) AS DATE) FROM daily_costs"
     )
     used = {month for (month,) in result}
     return tuple(month for month in months if month in used)
@@ -122,12 +122,12 @@ def stored_jobs(connection: Connection, arns: set[str]) -> dict[str, dict[str, s
     if not arns:
         return {}
     result = connection.execute(
-        text("""
+        """
             SELECT training_job_arn, any_value(training_job_name) AS training_job_name
             FROM training_jobs
             WHERE lower(training_job_arn) IN (SELECT unnest(string_split(:arns, ' ')))
             GROUP BY training_job_arn
-        """),
+        """,
         {"arns": " ".join(arn.lower() for arn in arns)},
     )
     return {row["training_job_arn"].lower(): dict(row) for row in result.mappings()}

@@ -17,10 +17,9 @@ import click
 
 from exporter import logs
 from exporter.config.file import ConfigFile
+from exporter.store.connections import Connection
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
     from exporter.store.database import Database
     from exporter.syncing.progress import Progress
 
@@ -70,7 +69,7 @@ class App:
     @contextmanager
     def reading(
         self, lake: str | None, *, row_ids: bool = True, basis: str = "net"
-    ) -> Iterator[sa.Connection]:
+    ) -> Iterator[Connection]:
         """Open what a command reads: the lake of --lake, else the database file of --db.
 
         Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import gc
@@ -42,6 +43,11 @@ def main(args: Sequence[str] | None = None, app: App | None = None) -> int:
             # `… | head` has read enough, which is no error.
             _drop_output()
             code = 0
+    if code == 0:
+        # Python searches for cycles twice as it exits, a tenth of a sync with nothing new. After a
+        # failure it has to: a cycle of its traceback can hold a connection to the database.
+        atexit.unregister(gc.freeze)
+        atexit.register(gc.freeze)
     return code
 
 

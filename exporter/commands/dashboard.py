@@ -8,14 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from exporter.reports.output import target
+from exporter.store.connections import Connection
 from exporter.web import figures, page
 
 
 def write(
-    reading: Callable[[], AbstractContextManager[sa.Connection]],
+    reading: Callable[[], AbstractContextManager[Connection]],
     path: Path | None,
     *,
     since: datetime | None,

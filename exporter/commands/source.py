@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import sqlalchemy as sa
-
 from exporter.prices.basis import LIST, NET, use_list_prices
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 
 
 @contextmanager
 def reading(
     database: Database, lake: str | None, *, row_ids: bool = True, basis: str = NET
-) -> Iterator[sa.Connection]:
+) -> Iterator[Connection]:
     """Open a lake if there is one, else the database file.
 
     Args:

@@ -17,16 +17,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-import sqlalchemy as sa
-
 from exporter.config import file
 from exporter.config.labels import Labelled, LabelRules, Labels, label
 from exporter.config.model import Configuration, Discount
 from exporter.prices import shipped
 from exporter.store import jobs, rates
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
-from exporter.store.schema import accounts, discounts, settings
+from exporter.store.schema import Table, accounts, discounts
 from exporter.text import short_hash
 
 #: The accounts that each source led to, by the name of the source.
@@ -43,6 +42,8 @@ _PARTS: Final = {
     "local_storage_families": "local_storage_families",
 }
 _BATCH: Final = 50_000
+_VALUE: Final = "SELECT value FROM settings WHERE name = :name"
+_KEEP_VALUE: Final = "INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)"
 
 
 def fingerprint(configuration: Configuration, reached: Reached) -> str:
@@ -75,16 +76,12 @@ def discounts_by_account(
     }
 
 
-def read(connection: sa.Connection) -> Configuration:
+def read(connection: Connection) -> Configuration:
     """Return the configuration that the database keeps; a discount names its accounts."""
-    text = connection.execute(
-        sa.select(settings.c.value).where(settings.c.name == _RULES)
-    ).scalar_one_or_none()
+    text = connection.execute(_VALUE, {"name": _RULES}).scalar()
     found = file.parse(json.loads(text or "{}"), Path("the database")).configuration
-    names = connection.execute(sa.select(accounts).order_by(accounts.c.account_id)).all()
-    percents = connection.execute(
-        sa.select(discounts).order_by(discounts.c.account_id, discounts.c.component)
-    ).all()
+    names = connection.execute("FROM accounts ORDER BY account_id").all()
+    percents = connection.execute("FROM discounts ORDER BY account_id, component").all()
     return replace(
         found,
         accounts={row.account_id: row.account_name for row in names},
@@ -95,11 +92,9 @@ def read(connection: sa.Connection) -> Configuration:
     )
 
 
-def reached_accounts(connection: sa.Connection) -> dict[str, list[str]]:
+def reached_accounts(connection: Connection) -> dict[str, list[str]]:
     """Return the accounts to which each source has led, by the name of the source."""
-    text = connection.execute(
-        sa.select(settings.c.value).where(settings.c.name == _SOURCES)
-    ).scalar_one_or_none()
+    text = connection.execute(_VALUE, {"name": _SOURCES}).scalar()
     found: dict[str, list[str]] = json.loads(text or "{}")
     return found
 
@@ -219,7 +214,7 @@ def apply(database: Database, configuration: Configuration, reached: Reached) ->
         BusyError, DatabaseError: As `Database.writing`.
     """
     with database.reading() as connection:
-        stored = {row.name: row.value for row in connection.execute(sa.select(settings)).all()}
+        stored = {row.name: row.value for row in connection.execute("FROM settings").all()}
         reached = json.loads(stored.get(_SOURCES, "{}")) | {
             name: sorted(accounts) for name, accounts in reached.items()
         }
@@ -255,9 +250,8 @@ def apply(database: Database, configuration: Configuration, reached: Reached) ->
         for start in range(0, len(relabelled), _BATCH):
             batch = relabelled[start : start + _BATCH]
             jobs.relabel(connection, {name: [row[name] for row in batch] for name in batch[0]})
-        connection.execute(sa.delete(settings).where(settings.c.name.in_(target)))
         rows = [{"name": name, "value": value} for name, value in target.items()]
-        connection.execute(sa.insert(settings), rows)
+        connection.execute_each(_KEEP_VALUE, rows)
     return True
 
 
@@ -283,13 +277,13 @@ def _list(names: Iterable[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def _replace(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    connection.execute(sa.delete(table))
-    if rows:
-        connection.execute(sa.insert(table), [dict(row) for row in rows])
+def _replace(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    values = ", ".join(f":{name}" for name in table.names)
+    connection.execute(f"DELETE FROM {table.name}")  # noqa: S608 - a name of the schema
+    connection.execute_each(f"INSERT INTO {table.name} VALUES ({values})", rows)  # noqa: S608 - names of the schema
 
 
-def _relabelled(connection: sa.Connection, rules: LabelRules) -> list[dict[str, object]]:
+def _relabelled(connection: Connection, rules: LabelRules) -> list[dict[str, object]]:
     """Return the keys and the new labels of the jobs whose labels change."""
     changed = []
     for row in jobs.labelled_jobs(connection):

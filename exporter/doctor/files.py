@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
-
 from exporter.doctor.findings import FAILED, OK, WARNING, Finding
 from exporter.errors import BusyError, ExporterError
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.store.revision import check_revision, read_revision
 from exporter.text import counted
@@ -126,5 +125,5 @@ def _of_database(database: Database) -> Finding:
     return Finding("database", OK, f"{database.path}: {counted(jobs, 'job')}, {schema}")
 
 
-def _jobs(connection: sa.Connection) -> int:
-    return int(connection.exec_driver_sql("SELECT count(*) FROM training_jobs").all()[0][0])
+def _jobs(connection: Connection) -> int:
+    return int(connection.execute("SELECT count(*) FROM training_jobs").all()[0][0])

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Connection
-
 from exporter.prices.rows import API_SOURCE, IS_SHIPPED
 from exporter.store import install
+from exporter.store.connections import Connection
 from exporter.store.rates import TEMPORARY
 
 NET: Final = "net"
@@ -35,11 +34,11 @@ def compute_at_list_prices(connection: Connection) -> None:
     """
     for statement in LIST_PRICES:
         if statement != TEMPORARY:
-            connection.exec_driver_sql(statement)
+            connection.execute(statement)
     install.use_temporarily(connection)
 
 
 def use_list_prices(connection: Connection) -> None:
     """Make the views of a connection, which may be read-only, use public list prices only."""
     for statement in LIST_PRICES:
-        connection.exec_driver_sql(statement)
+        connection.execute(statement)

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from exporter.store.connections import Connection
 
 #: Cost in USD by month, such as 2026-10.
 MonthlyCosts = Mapping[str, Decimal]
@@ -36,7 +36,7 @@ class ChangedMonth:
 
 def costs_of_past_months(connection: Connection, now: datetime) -> MonthlyCosts:
     """Return the cost of every UTC month before the current one."""
-    found = connection.execute(text(_COSTS), {"until": now.date().replace(day=1)})
+    found = connection.execute(_COSTS, {"until": now.date().replace(day=1)})
     return {row.month: row.cost_usd for row in found}
 
 

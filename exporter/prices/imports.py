@@ -11,15 +11,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, text
-
 from exporter.errors import UsageError
 from exporter.prices import rows
 from exporter.prices.effects import ChangedMonth, changed_months, costs_of_past_months
 from exporter.prices.rows import API_SOURCE, COLUMNS, LIMIT, SHIPPED_PREFIX, UNITS, Price
 from exporter.sagemaker.price_list import CURRENCIES
 from exporter.store import rates
-from exporter.store.schema import price_imports
+from exporter.store.connections import Connection
 from exporter.text import did_you_mean
 
 _OPTIONAL: Final = ("source", "account_id", "currency")
@@ -117,10 +115,11 @@ def import_csv(connection: Connection, path: Path, now: datetime) -> ImportResul
 
 def record_import(connection: Connection, file: str, now: datetime) -> int:
     """Add an import to the table `price_imports` and return its ID, which is never used again."""
-    highest = connection.execute(text("SELECT max(import_id) FROM price_imports")).scalars().all()
+    highest = connection.execute("SELECT max(import_id) FROM price_imports").scalars()
     import_id = int(highest[0] or 0) + 1
     connection.execute(
-        insert(price_imports), {"import_id": import_id, "file": file, "imported_at": now}
+        "INSERT INTO price_imports (import_id, file, imported_at) VALUES (:id, :file, :now)",
+        {"id": import_id, "file": file, "now": now},
     )
     return import_id
 
@@ -128,7 +127,7 @@ def record_import(connection: Connection, file: str, now: datetime) -> int:
 def imports(connection: Connection) -> list[Import]:
     """Return the imports whose prices are in the database, oldest first."""
     found = connection.execute(
-        text("""
+        """
             SELECT
                 import_id, any_value(file) AS file, any_value(imported_at) AS imported_at,
                 count(prices.import_id) AS prices
@@ -137,7 +136,7 @@ def imports(connection: Connection) -> list[Import]:
             WHERE removed_at IS NULL
             GROUP BY import_id
             ORDER BY import_id
-        """)
+        """
     )
     return [Import(**row) for row in found.mappings()]
 
@@ -157,11 +156,9 @@ def remove(connection: Connection, import_id: int, now: datetime) -> Removal:
     if import_id not in found:
         raise UsageError(f"There is no import {import_id}.", "`prices imports` lists them.")
     before = costs_of_past_months(connection, now)
+    connection.execute("DELETE FROM prices WHERE import_id = :import_id", {"import_id": import_id})
     connection.execute(
-        text("DELETE FROM prices WHERE import_id = :import_id"), {"import_id": import_id}
-    )
-    connection.execute(
-        text("UPDATE price_imports SET removed_at = :now WHERE import_id = :import_id"),
+        "UPDATE price_imports SET removed_at = :now WHERE import_id = :import_id",
         {"import_id": import_id, "now": now},
     )
     rates.refresh(connection)
@@ -172,7 +169,7 @@ def remove(connection: Connection, import_id: int, now: datetime) -> Removal:
 def _imported(connection: Connection) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     """Return the terms that the last import stored for each account, item and day."""
     result = connection.execute(
-        text(f"""
+        f"""
             SELECT
                 account_id, region, component, instance_type, effective_from,
                 arg_max(usd_per_unit, import_id) AS usd_per_unit,
@@ -181,7 +178,7 @@ def _imported(connection: Connection) -> dict[tuple[Any, ...], tuple[Any, ...]]:
             FROM prices
             WHERE {rows.IS_IMPORT}
             GROUP BY ALL
-        """)  # noqa: S608 - our condition
+        """  # noqa: S608 - our condition
     )
     return {tuple(row[:5]): tuple(row[5:]) for row in result}
 

@@ -7,9 +7,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, text
-
 from exporter.prices.rows import Price
+from exporter.store.connections import Connection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,14 +81,14 @@ def in_force(connection: Connection, on: date) -> InForce:
     items |= {(each.region, "") for each in used}  # storage has no instance type
     prices = [
         PriceInForce(**row, in_use=(row["region"], row["instance_type"]) in items)
-        for row in connection.execute(text(_RATES), {"on": on}).mappings()
+        for row in connection.execute(_RATES, {"on": on}).mappings()
     ]
     return InForce(on, prices, _unpriced(used, {price.item for price in prices}))
 
 
 def used_types(connection: Connection) -> list[UsedType]:
     """Return the instance types of the jobs in the database, by region and type."""
-    return [UsedType(*row) for row in connection.execute(text(_USED))]
+    return [UsedType(*row) for row in connection.execute(_USED)]
 
 
 def _unpriced(used: list[UsedType], priced: set[tuple[str, str, str]]) -> list[Unpriced]:

@@ -7,12 +7,11 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, text
-
 from exporter.prices import rows
 from exporter.prices.listing import used_types
 from exporter.prices.rows import API_SOURCE, LIMIT, UNITS, Price
 from exporter.sagemaker.price_list import ListedPrice, endpoint_for, training_prices
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 
 #: `sync` refreshes prices at most this often: AWS changes them a few times a year.
@@ -33,7 +32,7 @@ def is_due(connection: Connection, now: datetime) -> bool:
     A refresh in the future comes from a clock that was ahead, and counts as none.
     """
     found = connection.execute(
-        text("SELECT value FROM settings WHERE name = :name"), {"name": _SETTING}
+        "SELECT value FROM settings WHERE name = :name", {"name": _SETTING}
     ).all()
     try:
         asked = [datetime.fromisoformat(row.value) for row in found]
@@ -58,7 +57,7 @@ def refresh(database: Database, make_client: Callable[[str], Any], now: datetime
     """
     with database.writing() as connection:
         connection.execute(
-            text("INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)"),
+            "INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)",
             {"name": _SETTING, "value": now.isoformat()},
         )
     with database.reading() as connection:
@@ -110,7 +109,7 @@ def _is_news(price: Price, stored: Any) -> bool:  # noqa: ANN401 - a row of _LAT
 
 def _latest(connection: Connection) -> dict[tuple[str, str, str], Any]:
     """Return the latest price of the API for each item: usd_per_unit and effective_from."""
-    found = connection.execute(text(_LATEST), {"source": API_SOURCE})
+    found = connection.execute(_LATEST, {"source": API_SOURCE})
     return {(row.region, row.component, row.instance_type): row for row in found}
 
 

@@ -8,10 +8,9 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection, text
-
 from exporter.store import rates
 from exporter.store.batches import Batch, batch, staged
+from exporter.store.connections import Connection
 from exporter.store.schema import prices as table
 
 #: The source of a price that comes with the program begins with this.
@@ -116,11 +115,11 @@ def write(
     columns["import_id"] = [import_id] * len(found)
     columns["training_job_arn"] = [""] * len(found)
     with staged(connection, "new_prices", batch(table, columns)):
-        connection.exec_driver_sql(_STAGE)
+        connection.execute(_STAGE)
     if replace_shipped:
-        connection.exec_driver_sql(_DELETE_SHIPPED)
-    connection.exec_driver_sql(_INSERT)
-    connection.exec_driver_sql(f"DROP TABLE {_STAGED}")
+        connection.execute(_DELETE_SHIPPED)
+    connection.execute(_INSERT)
+    connection.execute(f"DROP TABLE {_STAGED}")
     rates.refresh(connection)
 
 
@@ -135,8 +134,8 @@ def write_kept(connection: Connection, prices: Batch, *, source: str, import_id:
         import_id: The import.
     """
     with staged(connection, "new_prices", prices):
-        connection.execute(text(_KEEP), {"source": source, "import_id": import_id})
-    connection.execute(text(_END_JOB_RATES), {"import_id": import_id})
+        connection.execute(_KEEP, {"source": source, "import_id": import_id})
+    connection.execute(_END_JOB_RATES, {"import_id": import_id})
     rates.refresh(connection)
 
 

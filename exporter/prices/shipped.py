@@ -12,10 +12,9 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from sqlalchemy import Connection, text
-
 from exporter.prices import rows
 from exporter.prices.rows import SHIPPED_PREFIX, Price
+from exporter.store.connections import Connection
 from exporter.text import short_hash
 
 _SETTING: Final = "shipped_prices"
@@ -55,28 +54,28 @@ def load_shipped(connection: Connection, families: Iterable[str] | None = None) 
     mark = fingerprint(wanted)
     # The result is read to its end: DuckDB 2 refuses other statements before.
     stored = connection.execute(
-        text("SELECT value FROM settings WHERE name = :name"), {"name": _SETTING}
+        "SELECT value FROM settings WHERE name = :name", {"name": _SETTING}
     ).scalars()
-    if stored.all() == [mark]:
+    if stored == [mark]:
         return False
     rows.write(connection, shipped_prices(), replace_shipped=True)
     families_text = {"all": ",".join(wanted)}
     connection.execute(
-        text("""
+        """
             DELETE FROM local_storage_families
             WHERE family NOT IN (SELECT unnest(string_split(:all, ',')))
-        """),
+        """,
         families_text,
     )
     connection.execute(
-        text("""
+        """
             INSERT OR IGNORE INTO local_storage_families
             SELECT unnest(string_split(:all, ',')) WHERE :all <> ''
-        """),
+        """,
         families_text,
     )
     connection.execute(
-        text("INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)"),
+        "INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)",
         {"name": _SETTING, "value": mark},
     )
     return True

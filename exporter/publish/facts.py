@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import sqlalchemy as sa
 
 from exporter.publish import layout, plan
 from exporter.publish.layout import Owner, Table, month_of, within
@@ -23,6 +22,7 @@ from exporter.publish.plan import PRICES, UNKNOWN, Change, Content, Known, Parti
 from exporter.sql import literal
 from exporter.store import view_files
 from exporter.store.batches import Stream, fetch_stream
+from exporter.store.connections import Connection
 
 #: DuckDB writes more than this to disk, but not all: the recursion of pools keeps a part of each
 #: job in memory, and the days of a month a part of each of its jobs.
@@ -167,8 +167,8 @@ class Facts:
         jobs: The jobs, by month of creation; complete once `steps` has begun.
     """
 
-    def __init__(self, connection: sa.Connection, spill: Path) -> None:
-        raw: Any = connection.connection.driver_connection
+    def __init__(self, connection: Connection, spill: Path) -> None:
+        raw = connection.raw
         self._raw: duckdb.DuckDBPyConnection = raw
         self._raw.execute(f"SET memory_limit = '{self._memory_bytes()}B'")
         self._raw.execute(f"SET temp_directory = {literal(str(spill))}")

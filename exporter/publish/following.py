@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-import sqlalchemy as sa
-
 from exporter.publish.reading import lake
+from exporter.store.connections import Connection
 
 #: Seconds between two looks, each a request to the store. Collectors publish every few minutes.
 _LOOK_EVERY: Final = 15.0
@@ -62,7 +61,7 @@ class Snapshot:
         self._opening = self._open.enter_context(lake(uri).sharing())
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[Connection]:
         """Open a connection; other connections share its memory."""
         with self._opening() as connection:
             yield connection

@@ -13,11 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-import sqlalchemy as sa
-
 from exporter.errors import DatabaseError, UsageError
+from exporter.store.connections import Connection
 from exporter.store.database import Database
-from exporter.store.schema import settings
 
 _COLLECTOR: Final = "collector"
 _SEQUENCE: Final = "publishes"
@@ -65,10 +63,9 @@ def check_name(name: str) -> str:
     return name
 
 
-def read(connection: sa.Connection) -> Identity:
+def read(connection: Connection) -> Identity:
     """Return what the database keeps."""
-    rows = connection.execute(sa.select(settings.c.name, settings.c.value)).all()
-    found = {row.name: row.value for row in rows}
+    found = dict(connection.execute("SELECT name, value FROM settings").tuples())
     return Identity(found.get(_COLLECTOR), int(found.get(_SEQUENCE, "0")), found.get(_DATABASE, ""))
 
 
@@ -107,7 +104,7 @@ def withdraw(database: Database, number: Identity) -> None:
 def _replace(database: Database, change: Callable[[Identity], Identity]) -> Identity:
     after: list[Identity] = []
 
-    def read_back(connection: sa.Connection) -> None:
+    def read_back(connection: Connection) -> None:
         if [read(connection)] != after:
             raise DatabaseError("The number of the publish was not kept.", "Nothing is lost.")
 
@@ -118,7 +115,8 @@ def _replace(database: Database, change: Callable[[Identity], Identity]) -> Iden
             _SEQUENCE: str(after[0].sequence),
             _DATABASE: after[0].database,
         }
-        connection.execute(sa.delete(settings).where(settings.c.name.in_(values)))
-        rows = [{"name": name, "value": value} for name, value in values.items()]
-        connection.execute(sa.insert(settings), rows)
+        connection.execute_each(
+            "INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)",
+            [{"name": name, "value": value} for name, value in values.items()],
+        )
     return after[0]

@@ -16,10 +16,9 @@ from enum import Enum
 from functools import cache
 from typing import Final
 
-import sqlalchemy as sa
-
 from exporter.publish.plan import following
-from exporter.store.schema import metadata
+from exporter.store.connections import connect
+from exporter.store.schema import JSON, TABLES
 from exporter.store.view_files import INTERNAL, View, compose, create_views, views
 
 #: Version of this layout; readers and writers refuse a lake with a higher one. Raise it with each
@@ -192,14 +191,12 @@ def within(moment: str, first: str, last: str) -> str:
 
 @cache
 def _columns() -> dict[str, tuple[Column, ...]]:
-    engine = sa.create_engine("duckdb:///:memory:", poolclass=sa.StaticPool)
-    with engine.connect() as connection:
-        metadata.create_all(connection)
-        create_views(connection)
-        described = {
-            each.name: connection.exec_driver_sql(f"DESCRIBE {each.sql}").all() for each in _TABLES
-        }
-    engine.dispose()
+    connection = connect()
+    for table in TABLES.values():
+        connection.execute(table.ddl)
+    create_views(connection)
+    described = {each.name: connection.execute(f"DESCRIBE {each.sql}").all() for each in _TABLES}
+    connection.close()
     return {
         each.name: tuple(
             Column(row[0], row[1], comment)
@@ -215,14 +212,14 @@ def _views() -> dict[str, View]:
 
 
 def _comments(relation: str) -> dict[str, str]:
-    if relation in metadata.tables:
-        return {each.name: str(each.comment) for each in metadata.tables[relation].columns}
+    if relation in TABLES:
+        return {each.name: str(each.comment) for each in TABLES[relation].columns}
     return dict(_views()[relation].columns)
 
 
 def _comment(relation: str) -> str:
-    if relation in metadata.tables:
-        return str(metadata.tables[relation].comment)
+    if relation in TABLES:
+        return str(TABLES[relation].comment)
     return _views()[relation].comment
 
 
@@ -273,10 +270,7 @@ _USED_TYPES: Final = """(
     )"""
 #: Columns of type JSON, in tables and views.
 _JSON: Final = frozenset(
-    column.name
-    for each in metadata.tables.values()
-    for column in each.columns
-    if isinstance(column.type, sa.JSON)
+    column.name for each in TABLES.values() for column in each.columns if column.type == JSON
 )
 _BY_MONTH: Final = ("account_id", "region", "month")
 _BY_SCOPE: Final = ("account_id", "region")

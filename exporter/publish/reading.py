@@ -17,16 +17,13 @@ So all tables show a collector as of one publish. Two collectors are independent
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import duckdb
-import sqlalchemy as sa
-from sqlalchemy import event, exc
 
 from exporter import files
 from exporter.errors import (
@@ -47,7 +44,7 @@ from exporter.publish.relations import SCHEME, File, Snapshot
 from exporter.publish.storage import Options, Place, in_one_line, is_denied, place
 from exporter.spelling import named
 from exporter.sql import literal
-from exporter.store.connections import OFFLINE, SESSION
+from exporter.store.connections import OFFLINE, SESSION, Connection, connect
 
 with extra("lake", named("lake")):
     from deltalake import DeltaTable
@@ -92,7 +89,7 @@ _OPTIONS: Final = frozenset(
 )
 Owners = Mapping[tuple[str, ...], tuple[str, int]]
 #: Opens a connection to a snapshot of the lake.
-Opening = Callable[[], AbstractContextManager[sa.Connection]]
+Opening = Callable[[], AbstractContextManager[Connection]]
 
 
 def lake(uri: str, *, row_ids: bool = True, costs: str = NET) -> Lake:
@@ -137,7 +134,7 @@ class Lake:
         self.snapshots: dict[str, Snapshot] = {}
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[Connection]:
         """Open the lake as it is now; the connection does not see later publishes.
 
         Raises as `sharing` does.
@@ -168,30 +165,31 @@ class Lake:
             ServiceError: The object store failed.
         """
         _check_duckdb()
-        with files.temporary() as spill, self._translated():
-            engine = _memory(spill)
-            # The database lives as long as this connection.
-            with engine.connect() as root:
-                session = self._create(root)
+        with (
+            files.temporary() as spill,
+            self._translated(),
+            closing(_memory(spill)) as root,
+        ):
+            session = self._create(root)
 
-                @contextmanager
-                def opening() -> Iterator[sa.Connection]:
-                    with self._translated(), engine.connect() as connection:
-                        for statement in session:
-                            connection.exec_driver_sql(statement)
-                        if self._costs == LIST:
-                            compute_at_list_prices(connection)
-                        yield connection
+            @contextmanager
+            def opening() -> Iterator[Connection]:
+                with self._translated(), closing(Connection(root.raw.cursor())) as connection:
+                    for statement in (SESSION, *session):
+                        connection.execute(statement)
+                    if self._costs == LIST:
+                        compute_at_list_prices(connection)
+                    yield connection
 
-                yield opening
+            yield opening
 
-    def _create(self, connection: sa.Connection) -> list[str]:
+    def _create(self, connection: Connection) -> list[str]:
         """Create all relations; return the SQL that every connection to them needs."""
         options = self._options()
         published = _files(PUBLISHED, self._newest(options), ("account_id", "region"))
         objects = self.objects = Objects(_store(self.where, options))
         objects.add(published)
-        raw: Any = connection.connection.driver_connection
+        raw = connection.raw
         raw.register_filesystem(objects)
         # These files are all that SQL reaches once a user's query is closed off.
         raw.execute(f"SET allowed_directories = [{literal(SCHEME)}]")
@@ -296,9 +294,9 @@ class Lake:
             raise
         except (DeltaError, OSError, BaseError) as error:
             raise self._failure(error) from error
-        except (exc.DBAPIError, duckdb.Error) as error:
+        except duckdb.Error as error:
             cause = self.objects.failure if self.objects else None
-            raise self._failure(cause or getattr(error, "orig", None) or error) from error
+            raise self._failure(cause or error) from error
 
     def _failure(self, error: BaseException) -> ExporterError:
         if isinstance(error, ExporterError):
@@ -329,18 +327,9 @@ def _store(where: Place, options: Mapping[str, str]) -> ObjectStore:
     return from_url(where.uri, config=config, client_options={"allow_http": insecure})  # type: ignore[call-overload, no-any-return]
 
 
-def _memory(spill: Path) -> sa.Engine:
-    """Return an empty database in memory, which writes what does not fit there to a folder.
-
-    Its name lets several connections of this process open it.
-    """
-    engine = sa.create_engine(
-        f"duckdb:///:memory:{uuid.uuid4().hex}",
-        poolclass=sa.NullPool,
-        connect_args={"config": {**OFFLINE, "temp_directory": str(spill)}},
-    )
-    event.listen(engine, "connect", lambda raw, _: raw.execute(SESSION))
-    return engine
+def _memory(spill: Path) -> Connection:
+    """Return an empty database in memory, which writes what does not fit there to a folder."""
+    return connect(config={**OFFLINE, "temp_directory": str(spill)})
 
 
 def _check_duckdb() -> None:

@@ -17,20 +17,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import sqlalchemy as sa
-
 from exporter.publish import layout
 from exporter.publish.layout import Table
 from exporter.publish.plan import OWNER, PRICES, following
 from exporter.sql import literal
-from exporter.store.schema import metadata
+from exporter.store.schema import JSON, TABLES
 from exporter.store.view_files import INTERNAL
 
 _JSON: Final = frozenset(
-    column.name
-    for each in metadata.tables.values()
-    for column in each.columns
-    if isinstance(column.type, sa.JSON)
+    column.name for each in TABLES.values() for column in each.columns if column.type == JSON
 )
 #: Months with a scan of their own; the years before them have one each, so that plans stay short.
 _SINGLE_MONTHS: Final = 15
@@ -100,7 +95,7 @@ def views(*, row_ids: bool) -> Iterator[str]:
     for name, sql in layout.relations().items():
         yield f"CREATE VIEW {name} AS {sql}"
     if not row_ids:
-        names = ", ".join(column.name for column in metadata.tables["training_jobs"].columns)
+        names = ", ".join(column.name for column in TABLES["training_jobs"].columns)
         select = f"SELECT {names} FROM lake.training_jobs"  # noqa: S608 - our own names
         yield f"CREATE OR REPLACE VIEW training_jobs AS {select}"
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
-import sqlalchemy as sa
-
 from exporter.errors import BusyError, DatabaseError
 from exporter.store import listing as listings
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.store.following import Stamps, stamps
 from exporter.store.listing import Listing, Mark, Place, Rows, StaleMark
@@ -105,7 +104,7 @@ class FileSource:
             return listings.count(_execute(connection))
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[Connection]:
         """Open the file for reading, and wait for a sync in this process to close it.
 
         DuckDB does not report that as a conflict of locks: it refuses to open a file in two ways.
@@ -137,7 +136,7 @@ class ConnectionSource:
         state: Another text for other rows. A listing by status continues in the same ones only.
     """
 
-    def __init__(self, connection: sa.Connection, state: str) -> None:
+    def __init__(self, connection: Connection, state: str) -> None:
         self._execute = _execute(connection)
         self._mark = Mark(0, state)
 
@@ -261,9 +260,9 @@ def _sleep_shortly(seconds: float) -> None:
     time.sleep(min(seconds, 0.04))
 
 
-def _execute(connection: sa.Connection) -> listings.Execute:
+def _execute(connection: Connection) -> listings.Execute:
     def execute(statement: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-        return connection.exec_driver_sql(statement, dict(parameters)).all()
+        return connection.raw.execute(statement, dict(parameters)).fetchall()
 
     return execute
 

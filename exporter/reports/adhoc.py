@@ -9,20 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
 
 import duckdb
-import sqlalchemy as sa
-from sqlalchemy import exc
 
 from exporter.errors import UsageError
 from exporter.reports.result import Column, Result, Row
-from exporter.store.connections import CLOSE_OFF, LOCK
-
-_BATCH: Final = 10_000
+from exporter.store.connections import CLOSE_OFF, LOCK, Connection, Rows
 
 
-def run(connection: sa.Connection, sql: str) -> Result:
+def run(connection: Connection, sql: str) -> Result:
     """Run one statement; the result reads its rows from the database on demand.
 
     Args:
@@ -35,15 +30,11 @@ def run(connection: sa.Connection, sql: str) -> Result:
     """
     _check_single(connection, sql)
     for statement in (CLOSE_OFF, LOCK):  # after LOCK, no setting can change
-        connection.exec_driver_sql(statement)
+        connection.execute(statement)
     with _refusals():
-        answer = connection.exec_driver_sql(sql)
-        if not answer.returns_rows or answer.cursor is None:
-            return Result((), ())
-        described: Any = answer.cursor.description
-        names = _distinct([str(column[0]) for column in described])
-        kinds = [str(column[1]) for column in described]
-        columns = tuple(map(Column, names, kinds))
+        answer = connection.execute(sql)
+        kinds = [kind for _, kind in answer.columns]
+        columns = tuple(map(Column, _distinct(answer.names), kinds))
     return Result(columns, _rows(answer))
 
 
@@ -59,14 +50,13 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _rows(answer: sa.CursorResult[Any]) -> Iterator[Row]:
+def _rows(answer: Rows) -> Iterator[Row]:
     with _refusals():
-        while batch := answer.fetchmany(_BATCH):
-            yield from map(tuple, batch)
+        yield from answer.tuples()
 
 
-def _check_single(connection: sa.Connection, sql: str) -> None:
-    raw: Any = connection.connection.driver_connection
+def _check_single(connection: Connection, sql: str) -> None:
+    raw = connection.raw
     try:
         found = len(raw.extract_statements(sql))
     except duckdb.Error as error:
@@ -82,13 +72,13 @@ def _refusals() -> Iterator[None]:
     """Translate what DuckDB raises for a statement."""
     try:
         yield
-    except exc.DBAPIError as error:
-        if isinstance(error.orig, duckdb.InterruptException):
-            raise KeyboardInterrupt from None
+    except duckdb.InterruptException:
+        raise KeyboardInterrupt from None
+    except duckdb.Error as error:
         # The fault of the file, or of the lake's file system in Python; not of the statement.
-        if type(error.orig) in (duckdb.IOException, duckdb.Error):
+        if type(error) in (duckdb.IOException, duckdb.Error):
             raise
-        raise _refused(error.orig or error) from None
+        raise _refused(error) from None
 
 
 def _refused(error: BaseException) -> UsageError:

@@ -9,14 +9,14 @@ from datetime import UTC
 from decimal import Decimal
 from typing import Any, Final
 
-import sqlalchemy as sa
-
 from exporter.reports import running
 from exporter.reports.catalogue import find
 from exporter.reports.nearest import no_such_job
 from exporter.reports.periods import of_month
 from exporter.reports.result import Column, Note, Result
 from exporter.reports.values import heading, shown
+from exporter.store.connections import Connection
+from exporter.store.view_files import compose
 from exporter.times import format_time
 
 #: One row per job of a name or ARN, the newest first.
@@ -38,11 +38,14 @@ LEFT JOIN accounts ON job.account_id = accounts.account_id
 LEFT JOIN data_as_of AS fresh
     ON job.account_id = fresh.account_id AND job.region = fresh.region
 WHERE
-    (job.training_job_name = :name OR lower(job.training_job_arn) = lower(:name))
+    {condition}
     AND (CAST(:account AS VARCHAR) IS NULL OR job.account_id = :account)
     AND (CAST(:region AS VARCHAR) IS NULL OR job.region = :region)
 ORDER BY job.creation_time DESC, job.account_id, job.region
 """
+
+_HAS_NAME: Final = "job.training_job_name = :name"
+_HAS_ARN: Final = "lower(job.training_job_arn) = lower(:name)"
 
 #: One row: the specification of a job.
 _SPECIFICATION: Final = """
@@ -68,16 +71,28 @@ ORDER BY component, instance_type, min(usage_date), usd_per_unit
 
 #: One row per job that ran on the pool of a job, in order; no row if it ran on none.
 _MEMBERS: Final = """
-WITH
--- One row per job that ran on a pool.
-member AS MATERIALIZED (
-    SELECT chain, job_id, position
-    FROM internal.pool_members
-)
+WITH RECURSIVE
+-- One row per job that can be in the chain: a chain lasts 28 days at most, and no job waits for
+-- longer before it starts.
+pool_job AS NOT MATERIALIZED (
+    SELECT rowid AS job_id, *, TRUE AS may_be_first
+    FROM training_jobs
+    WHERE
+        account_id = :account_id
+        AND region = :region
+        AND creation_time BETWEEN CAST(:created AS TIMESTAMPTZ) - INTERVAL 60 DAY
+        AND CAST(:created AS TIMESTAMPTZ) + INTERVAL 60 DAY
+),
 
-SELECT member.job_id, member.position
-FROM member
-SEMI JOIN (SELECT chain FROM member WHERE job_id = :job_id) AS mine USING (chain)
+/*part pool_links*/,
+
+/*part pool_members*/
+
+SELECT member.job_id, member.position, pool_job.creation_time
+FROM pool_member AS member
+INNER JOIN pool_job ON member.job_id = pool_job.job_id
+SEMI JOIN (SELECT chain FROM pool_member WHERE job_id = :job_id) AS mine
+    ON member.chain = mine.chain
 ORDER BY member.position
 """
 
@@ -91,7 +106,8 @@ cost AS (
         sum(cost_usd) FILTER (WHERE NOT is_pool) AS training_usd,
         sum(cost_usd) FILTER (WHERE is_pool) AS idle_usd
     FROM internal.cost_lines
-    WHERE job_id IN :jobs
+    -- DuckDB skips rows by their times, and not by their numbers.
+    WHERE job_id IN ({jobs}) AND creation_time BETWEEN :first AND :last
     GROUP BY job_id
 )
 
@@ -109,7 +125,7 @@ SELECT
 FROM training_jobs AS job
 LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
 LEFT JOIN cost ON job.rowid = cost.job_id
-WHERE job.rowid IN :jobs
+WHERE job.rowid IN ({jobs}) AND job.creation_time BETWEEN :first AND :last
 ORDER BY job.creation_time, job.rowid
 """
 
@@ -219,7 +235,7 @@ class JobReport:
 
 
 def read(
-    connection: sa.Connection, name: str, *, account: str | None = None, region: str | None = None
+    connection: Connection, name: str, *, account: str | None = None, region: str | None = None
 ) -> list[JobReport]:
     """Return every job of a name or ARN, the newest first.
 
@@ -235,18 +251,18 @@ def read(
         UsageError: There is no such job.
     """
     parameters = {"name": name, "account": account, "region": region}
-    found = connection.execute(sa.text(_JOBS), parameters).mappings().all()
+    # An ARN in any case takes long to find, so no name is looked for among the ARNs.
+    condition = _HAS_ARN if name.lower().startswith("arn:") else _HAS_NAME
+    found = list(connection.execute(_JOBS.format(condition=condition), parameters).mappings())
     if not found:
         raise no_such_job(connection, name, account or region)
-    meanings = {row.cost_basis: row.meaning for row in connection.execute(sa.text(_MEANINGS))}
+    meanings = {row.cost_basis: row.meaning for row in connection.execute(_MEANINGS)}
     return [_read(connection, row, meanings) for row in found]
 
 
-def _read(
-    connection: sa.Connection, row: Mapping[Any, Any], meanings: Mapping[str, str]
-) -> JobReport:
+def _read(connection: Connection, row: Mapping[Any, Any], meanings: Mapping[str, str]) -> JobReport:
     key = {"arn": row["training_job_arn"], "created": row["creation_time"]}
-    specification = connection.execute(sa.text(_SPECIFICATION), key).scalar()
+    specification = connection.execute(_SPECIFICATION, key).scalar()
     why = _why_not_reused(connection, row)
     computed = {"specification": specification, "why_not_reused": why}
     facts = {name: computed[name] if name in computed else row[name] for name in _FACTS}
@@ -258,35 +274,40 @@ def _read(
         facts=facts,
         history=_history(connection, row),
         costs=replace(costs, totals=totals),
-        chain=_chain(connection, row["job_id"]),
+        chain=_chain(connection, row),
         unknown=tuple(_unknown(facts, {line[-1] for line in costs.rows}, meanings)),
     )
 
 
-def _history(connection: sa.Connection, row: Mapping[Any, Any]) -> Result:
+def _history(connection: Connection, row: Mapping[Any, Any]) -> Result:
     """Return the rows of the report job-history that belong to this very job."""
-    request = running.Request(argument=row["training_job_arn"])
+    request = running.Request(argument=row["training_job_name"])
     every = running.run(connection, find("job-history"), request)
     names = [column.name for column in every.columns]
-    created, kept = names.index("created_at"), names[: names.index("created_at")]
+    kept = names[: names.index("created_at")]
+    key = (row["creation_time"], row["account_id"], row["region"])
     return replace(
         every,
         columns=every.columns[: len(kept)],
-        rows=[line[: len(kept)] for line in every.rows if line[created] == row["creation_time"]],
+        rows=[line[: len(kept)] for line in every.rows if line[len(kept) :] == key],
         title="What happened",
         notes=(),
     )
 
 
-def _chain(connection: sa.Connection, job_id: int) -> Result:
-    members = connection.execute(sa.text(_MEMBERS), {"job_id": job_id}).all()
-    ids = [member.job_id for member in members]
-    statement = sa.text(_CHAIN).bindparams(sa.bindparam("jobs", ids, sa.BigInteger, expanding=True))
+def _chain(connection: Connection, row: Mapping[Any, Any]) -> Result:
+    key = {name: row[name] for name in ("job_id", "account_id", "region")}
+    members = connection.execute(compose(_MEMBERS), {**key, "created": row["creation_time"]}).all()
+    # One parameter each: DuckDB compares each row with all of a list that is one parameter.
+    ids = {f"job_{number}": member.job_id for number, member in enumerate(members)}
+    statement = _CHAIN.format(jobs=", ".join(f":{name}" for name in ids) or "NULL")
+    times = [member.creation_time for member in members] or [row["creation_time"]]
+    values = {"job_id": row["job_id"], "first": min(times), "last": max(times), **ids}
     title = "The pool: jobs on the same instances, in order"
-    return _result(connection, statement, {"job_id": job_id}, _CHAIN_COLUMNS, title)
+    return _result(connection, statement, values, _CHAIN_COLUMNS, title)
 
 
-def _why_not_reused(connection: sa.Connection, row: Mapping[Any, Any]) -> str | None:
+def _why_not_reused(connection: Connection, row: Mapping[Any, Any]) -> str | None:
     """Return why the report why-not-reused says that nobody took the pool over."""
     if row["warm_pool_status"] != "Terminated" or not row["warm_pool_retained_seconds"]:
         return None
@@ -341,21 +362,18 @@ def _lacks_pool(facts: Mapping[str, Any]) -> bool:
 
 
 def _result(
-    connection: sa.Connection,
-    statement: str | sa.TextClause,
+    connection: Connection,
+    statement: str,
     values: Mapping[str, Any],
     units: Mapping[str, str],
     title: str,
 ) -> Result:
     """Return the rows of a statement; `units` has the unit of each column that has one."""
-    text = sa.text(statement) if isinstance(statement, str) else statement
-    answer = connection.execute(text, dict(values))
-    kinds = [str(column[1]) for column in answer.cursor.description] if answer.cursor else []
+    answer = connection.execute(statement, values)
     columns = tuple(
-        Column(name, kind, units.get(name, ""), wide=name in _WIDE)
-        for name, kind in zip(answer.keys(), kinds, strict=True)
+        Column(name, kind, units.get(name, ""), wide=name in _WIDE) for name, kind in answer.columns
     )
-    rows = [tuple(row) for row in answer]
+    rows = list(answer.tuples())
     return Result(columns, rows, report="job", title=title)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import sqlalchemy as sa
-
 from exporter.errors import UsageError
 from exporter.reports.source import Source
 from exporter.spelling import command
@@ -52,9 +50,9 @@ def check_family(connection: Source, name: str) -> None:
     Raises:
         UsageError: It has none.
     """
-    if connection.execute(sa.text(_IS_FAMILY), {"name": name}).scalar():
+    if connection.execute(_IS_FAMILY, {"name": name}).scalar():
         return
-    names = ", ".join(connection.execute(sa.text(_NEAREST_FAMILIES), {"name": name}).scalars())
+    names = ", ".join(connection.execute(_NEAREST_FAMILIES, {"name": name}).scalars())
     raise UsageError(
         f"The database has no family {name!r}.",
         f"Nearest: {names}. `report training-cost --by family` lists all." if names else _no_jobs(),
@@ -67,7 +65,7 @@ def check_job(connection: Source, name: str) -> None:
     Raises:
         UsageError: It has none.
     """
-    if not connection.execute(sa.text(_IS_KNOWN), {"name": name}).scalar():
+    if not connection.execute(_IS_KNOWN, {"name": name}).scalar():
         raise no_such_job(connection, name)
 
 
@@ -79,7 +77,7 @@ def no_such_job(connection: Source, name: str, where: str | None = None) -> Usag
         name: The name that was asked for.
         where: The account or region that was asked for; None = any.
     """
-    nearest = connection.execute(sa.text(_NEAREST), {"name": name.rpartition("/")[2]}).scalars()
+    nearest = connection.execute(_NEAREST, {"name": name.rpartition("/")[2]}).scalars()
     names = ", ".join(nearest)
     place = f" in {where}" if where else ""
     return UsageError(

@@ -16,8 +16,6 @@ from decimal import Decimal
 from statistics import median
 from typing import Any, Final
 
-import sqlalchemy as sa
-
 from exporter.reports.periods import Period, midnight
 from exporter.reports.result import Note
 from exporter.reports.source import Source
@@ -177,7 +175,7 @@ def of_groups(connection: Source, empty: Sequence[str]) -> Iterator[Note]:
         empty: These dimensions, as --by names them.
     """
     tags = [name.removeprefix("tag:") for name in empty if name.startswith("tag:")]
-    keys: list[str] = list(connection.execute(sa.text(_TAG_KEYS)).scalars()) if tags else []
+    keys: list[str] = list(connection.execute(_TAG_KEYS).scalars()) if tags else []
     for tag in tags:
         if tag in keys:  # of jobs that the report does not cover
             continue
@@ -199,8 +197,7 @@ def of_prices(connection: Source) -> Iterator[Note]:
     Reports with one row per job use this note: their total does not split amounts by price source.
     """
     listed = connection.execute(
-        sa.text(
-            """
+        """
             SELECT EXISTS (
                 SELECT 1
                 FROM training_job_details AS detail
@@ -215,7 +212,6 @@ def of_prices(connection: Source) -> Iterator[Note]:
                         AND split_part(detail.training_job_arn, ':', 4) = listed.region
             )
             """
-        )
     ).scalar()
     if listed:
         yield Note("list_prices", f"Some amounts use public list prices. {_OWN_RATES}")
@@ -224,8 +220,7 @@ def of_prices(connection: Source) -> Iterator[Note]:
 def of_freshness(connection: Source, period: Period | None) -> Iterator[Note]:
     """Yield notes on scopes that are out of date, failed or incomplete in a period."""
     scopes = connection.execute(
-        sa.text(
-            """
+        """
             SELECT
                 scopes.account_id || '/' || scopes.region AS scope,
                 fresh.data_as_of,
@@ -237,7 +232,6 @@ def of_freshness(connection: Source, period: Period | None) -> Iterator[Note]:
             WHERE scopes.retired_at IS NULL
             ORDER BY scopes.account_id, scopes.region
             """
-        )
     ).all()
     if not scopes:
         yield _of_no_scope(connection)
@@ -266,12 +260,10 @@ def of_collectors(
         region: Only collectors of this region; None = of all.
     """
     found = connection.execute(
-        sa.text(
-            "SELECT collector, account_id, region, published_at, usual_seconds "
-            "FROM internal.collectors ORDER BY collector, account_id, region"
-        )
+        "SELECT collector, account_id, region, published_at, usual_seconds "
+        "FROM internal.collectors ORDER BY collector, account_id, region"
     ).all()
-    collectors: dict[str, list[sa.Row[Any]]] = defaultdict(list)
+    collectors: dict[str, list[Any]] = defaultdict(list)
     for row in found:
         collectors[row.collector].append(row)
     rhythms = _rhythms(collectors)
@@ -292,7 +284,7 @@ def of_collectors(
         )
 
 
-def _rhythms(collectors: Mapping[str, Sequence[sa.Row[Any]]]) -> dict[str, timedelta]:
+def _rhythms(collectors: Mapping[str, Sequence[Any]]) -> dict[str, timedelta]:
     """Return how often each collector publishes; as often as the others if it did so once."""
     usual = {name: max(row.usual_seconds or 0 for row in rows) for name, rows in collectors.items()}
     known = [seconds for seconds in usual.values() if seconds]
@@ -300,7 +292,7 @@ def _rhythms(collectors: Mapping[str, Sequence[sa.Row[Any]]]) -> dict[str, timed
     return {name: timedelta(seconds=seconds or others) for name, seconds in usual.items()}
 
 
-def _silence(rows: Sequence[sa.Row[Any]], rhythm: timedelta, now: datetime) -> timedelta | None:
+def _silence(rows: Sequence[Any], rhythm: timedelta, now: datetime) -> timedelta | None:
     """Return for how long a collector has published nothing; None = it is not silent."""
     times = [row.published_at for row in rows if row.published_at is not None]
     if not times:
@@ -312,13 +304,13 @@ def _silence(rows: Sequence[sa.Row[Any]], rhythm: timedelta, now: datetime) -> t
 def state(connection: Source) -> str:
     """Return a text that changes with every publish that a connection to a lake shows."""
     rows = connection.execute(
-        sa.text("SELECT DISTINCT collector, sequence FROM internal.collectors ORDER BY ALL")
+        "SELECT DISTINCT collector, sequence FROM internal.collectors ORDER BY ALL"
     )
     return short_hash(repr([tuple(row) for row in rows]))
 
 
 def _of_no_scope(connection: Source) -> Note:
-    if connection.execute(sa.text("SELECT EXISTS (FROM training_jobs)")).scalar():
+    if connection.execute("SELECT EXISTS (FROM training_jobs)").scalar():
         return Note(
             "one_off",
             "Only syncs with a filter have filled this database, so jobs may be missing. "

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
-
-import sqlalchemy as sa
 
 from exporter.errors import UsageError
 from exporter.reports import notes, periods
@@ -20,10 +17,9 @@ from exporter.reports.result import Column, Result, Row
 from exporter.reports.source import Source
 from exporter.reports.values import literal
 from exporter.spelling import is_python, named, param
+from exporter.store.connections import BOUND, Rows
 from exporter.text import did_you_mean
 
-#: Bound parameters as SQLAlchemy finds them (TextClause in sqlalchemy.sql.elements).
-_BOUND: Final = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 #: The column that marks the total row.
 _TOTAL: Final = "is_total"
 #: Types of computed columns by their unit; others are VARCHAR.
@@ -72,7 +68,7 @@ class Statement:
 
     def with_literals(self) -> str:
         """Return the statement with literal values, ready to paste."""
-        return _BOUND.sub(lambda match: literal(self.values[match[1]]), self.sql) + ";\n"
+        return BOUND.sub(lambda match: literal(self.values[match[1]]), self.sql) + ";\n"
 
 
 def statement(report: Report, request: Request, *, with_notes: bool = False) -> Statement:
@@ -105,7 +101,7 @@ def statement(report: Report, request: Request, *, with_notes: bool = False) -> 
         }
     elif request.period is not None:
         raise UsageError(f"The report {report.name} takes no period.")
-    used = set(_BOUND.findall(sql))
+    used = set(BOUND.findall(sql))
     return Statement(sql, {name: values[name] for name in sorted(used)}, groups.labels)
 
 
@@ -116,7 +112,7 @@ def run(connection: Source, report: Report, request: Request) -> Result:
         UsageError: The report does not take an option, or a value is of the wrong kind.
     """
     built = statement(report, request, with_notes=True)
-    answer = connection.execute(sa.text(built.sql), dict(built.values))
+    answer = connection.execute(built.sql, built.values)
     values = _values(report, request)
     if report.replay:
         names, kinds, rows = _replayed(connection, report, request, answer)
@@ -154,21 +150,20 @@ def run(connection: Source, report: Report, request: Request) -> Result:
     )
 
 
-def _fetched(answer: sa.CursorResult[Any]) -> tuple[list[str], list[str], list[Row]]:
+def _fetched(answer: Rows) -> tuple[list[str], list[str], list[Row]]:
     """Return names, types and rows of a report whose rows are those of its SQL."""
-    kinds = [str(column[1]) for column in answer.cursor.description] if answer.cursor else []
-    return list(answer.keys()), kinds, [tuple(row) for row in answer]
+    return answer.names, [kind for _, kind in answer.columns], list(answer.tuples())
 
 
 def _replayed(
-    connection: Source, report: Report, request: Request, answer: sa.CursorResult[Any]
+    connection: Source, report: Report, request: Request, answer: Rows
 ) -> tuple[list[str], list[str], list[Row]]:
     """Return names, types and rows of a report whose rows the program computes."""
     # Here, because most reports do not need them.
     from exporter.reports import forecast, keep_alive, keep_alive_results, missing_pools, summary
 
     values = _values(report, request)
-    found = map(dict, answer.mappings())
+    found = answer.mappings()
     computed: Iterable[Mapping[str, Any]]
     if report.reads:
         # All rows first: the connection drops those of the statement before.

@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import sqlalchemy as sa
-
+from exporter.store.connections import Connection
 from exporter.text import counted
 from exporter.times import format_age, format_time
 
@@ -306,7 +305,7 @@ class Status:
 
 
 def read(
-    connection: sa.Connection,
+    connection: Connection,
     now: datetime,
     *,
     runs: int = 10,
@@ -322,10 +321,10 @@ def read(
         is_configured: Whether the configuration leads to an account and region.
         is_syncing: Whether a sync is running; if not, a run that did not end was killed.
     """
-    scopes = connection.execute(sa.text(_SCOPES)).mappings().all()
-    retired = connection.execute(sa.text(_RETIRED)).scalars().all()
-    latest = connection.execute(sa.text(_RUNS), {"runs": runs}).mappings().all()
-    runs_now = connection.execute(sa.text(_RUNNING)).all()
+    scopes = list(connection.execute(_SCOPES).mappings())
+    retired = connection.execute(_RETIRED).scalars()
+    latest = list(connection.execute(_RUNS, {"runs": runs}).mappings())
+    runs_now = connection.execute(_RUNNING).all()
     running = {(account_id, region) for account_id, region in runs_now}
     return Status(
         now=now,

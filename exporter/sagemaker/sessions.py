@@ -1,8 +1,12 @@
 """Ways into accounts: profiles and roles become sessions, sessions become scopes.
 
-All sessions share one loader of the service models, each profile and role has one session, and a
-client is made only when the turn of its scope comes. (204 clients, each from a session of its
-own, took 4.6 s and 424 MB.)
+boto3 would add resources and file transfers to botocore, and the time to import them. Its clients
+are those of botocore.
+
+All sessions share one loader of the service models, each profile has one session, and all roles
+share one. A client is made when the turn of the first scope of its region comes, and the roles
+share it as well: each call is signed with the credentials of its account. (204 clients, each from a
+session of its own, took 4.6 s and 424 MB.)
 """
 
 from __future__ import annotations
@@ -13,16 +17,18 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
-import boto3
 import botocore.session
 from botocore import exceptions as boto
 from botocore.config import Config
 from botocore.credentials import (
     AssumeRoleCredentialFetcher,
+    Credentials,
     DeferredRefreshableCredentials,
 )
 from botocore.loaders import Loader
@@ -73,10 +79,19 @@ class Regions:
 
 @dataclass(frozen=True)
 class Access:
-    """A way into one account: a session of boto3 and the account that it belongs to."""
+    """A way into one account.
 
-    session: boto3.Session
+    Attributes:
+        session: The session; all roles share one.
+        account_id: The account.
+        role: The credentials of the role; None = those of the session.
+        clients: The clients of the roles by service and region; None = each scope has its own.
+    """
+
+    session: botocore.session.Session
     account_id: str
+    role: Any = None
+    clients: dict[tuple[str, str], Any] | None = None
 
     def client(self, service: str, region: str) -> Any:  # noqa: ANN401 - made at run time
         """Return a client with one attempt per call; `Api` paces and retries.
@@ -85,7 +100,12 @@ class Access:
             UsageError: The configured endpoint is not a URL.
             ExporterError: botocore cannot make the client.
         """
-        return self._make(service, region, _CONFIG)
+        if self.clients is None:
+            return self._make(service, region, _CONFIG)
+        with _sharing:
+            if (service, region) not in self.clients:
+                self.clients[service, region] = self._make(service, region, _CONFIG)
+        return _Signed(self.clients[service, region], self.role)
 
     def price_list(self, region: str) -> Any:  # noqa: ANN401 - made at run time
         """Return a client of the Price List API in one of the regions that have it.
@@ -94,7 +114,17 @@ class Access:
             UsageError: The configured endpoint is not a URL.
             ExporterError: botocore cannot make the client.
         """
-        return self._make("pricing", region, _PRICING_CONFIG)
+        client = self._make("pricing", region, _PRICING_CONFIG)
+        return client if self.role is None else _Signed(client, self.role)
+
+    def sts(self, region: str) -> Any:  # noqa: ANN401 - made at run time
+        """Return a client of STS, which retries by itself; raises as `botocore` does."""
+        if self.clients is None:
+            return _client(self.session, "sts", region, _STS_CONFIG)
+        with _sharing:
+            if ("sts", region) not in self.clients:
+                self.clients["sts", region] = _client(self.session, "sts", region, _STS_CONFIG)
+        return _Signed(self.clients["sts", region], self.role)
 
     def _make(self, service: str, region: str, config: Config) -> Any:  # noqa: ANN401 - made at run time
         try:
@@ -103,11 +133,70 @@ class Access:
             raise explain(error, service, region) from error
 
 
+#: The credentials of the role for which this thread calls.
+_caller: ContextVar[Any] = ContextVar("caller")
+#: Held to make a client that several scopes share.
+_sharing: Final = threading.Lock()
+
+
+class _OfTheCaller(Credentials):
+    """The credentials of whichever role calls."""
+
+    def __init__(self) -> None:
+        super().__init__("", "")
+
+    def get_frozen_credentials(self) -> Any:  # noqa: ANN401 - botocore's credentials have no common class
+        """Return the keys to sign a request with."""
+        return _caller.get().get_frozen_credentials()
+
+
+class _Signed:
+    """A client that roles share, for the calls of one of them.
+
+    Args:
+        client: The client.
+        role: The credentials.
+    """
+
+    def __init__(self, client: Any, role: Any) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
+        self._client = client
+        self._role = role
+        self.meta = client.meta
+
+    def __getattr__(self, operation: str) -> Any:  # noqa: ANN401 - likewise
+        call = getattr(self._client, operation)
+
+        def signed(**parameters: Any) -> Any:  # noqa: ANN401 - as boto3 takes
+            before = _caller.set(self._role)
+            try:
+                return call(**parameters)
+            finally:
+                _caller.reset(before)
+
+        return signed
+
+
+class _Loader(Loader):
+    """Reads the service models of botocore."""
+
+    def list_available_services(self, type_name: str) -> list[str]:
+        """Return the names that a service may have, without looking for its files.
+
+        botocore looks into the folders of all 400 services before it reads one, for each type of
+        file. That takes as long as reading the model of SageMaker.
+        """
+        places = [Path(place) for place in self.search_paths]
+        found = (place.iterdir() for place in places if place.is_dir())
+        return sorted({entry.name for entries in found for entry in entries})
+
+
 class Sessions:
     """Sessions by profile and role; each is made once."""
 
     def __init__(self) -> None:
         self._profiles: dict[str | None, botocore.session.Session] = {}
+        self._roles: botocore.session.Session | None = None
+        self._clients: dict[tuple[str, str], Any] = {}
 
     def regions(
         self,
@@ -174,13 +263,13 @@ class Sessions:
         source = _credentials(base, who)
         rejected = None
         for region in _sts_regions(base, regions or Regions((), _own_region(base)[0])):
-            core = base
+            access = Access(base, "")
             if role_arn is not None:
-                core = self._assume(base, source, role_arn, external_id, region)
-            session = boto3.Session(botocore_session=core, region_name=region)
+                role = self._assume(base, source, role_arn, external_id, region)
+                access = Access(self._session_of_roles(), "", role, self._clients)
             try:
-                sts = _client(session, "sts", region, _STS_CONFIG)
-                return Access(session, str(sts.get_caller_identity()["Account"]))
+                sts = access.sts(region)
+                return replace(access, account_id=str(sts.get_caller_identity()["Account"]))
             except Exception as error:  # botocore raises anything if the answer is not from STS
                 explained = explain(error, operation, who)
                 # A region that is not enabled rejects valid keys; another region may accept them.
@@ -220,8 +309,8 @@ class Sessions:
         role_arn: str,
         external_id: str | None,
         region: str,
-    ) -> botocore.session.Session:
-        """Return a session that renews its credentials: chained roles last an hour at most."""
+    ) -> Any:  # noqa: ANN401 - botocore's credentials have no common class
+        """Return credentials that renew themselves: chained roles last an hour at most."""
         extra = {"RoleSessionName": _ROLE_SESSION}
         if external_id:
             extra["ExternalId"] = external_id
@@ -236,18 +325,21 @@ class Sessions:
             role_arn=role_arn,
             extra_args=extra,
         )
-        session = self._new(botocore.session.Session())
-        # botocore has no public way to give a session credentials that are renewed.
-        session._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]
-            fetcher.fetch_credentials, "assume-role"
-        )
-        return session
+        return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+
+    def _session_of_roles(self) -> botocore.session.Session:
+        """Return the session of all roles, which has none of the settings of a profile."""
+        if self._roles is None:
+            self._roles = self._new(botocore.session.Session())
+            # botocore has no public way to give a session such credentials.
+            self._roles._credentials = _OfTheCaller()  # type: ignore[attr-defined]
+        return self._roles
 
 
 @cache
-def _loader() -> Loader:
+def _loader() -> _Loader:
     """Return the one loader of this process: finding and parsing the models takes longest."""
-    return Loader()
+    return _Loader()
 
 
 def _own_region(base: botocore.session.Session) -> tuple[str | None, str]:
@@ -374,8 +466,8 @@ def _no_profile(profile: str | None) -> CredentialsError:
 _making: Final = threading.Lock()
 
 
-def _client(session: boto3.Session, service: str, region: str, config: Config) -> Any:  # noqa: ANN401 - made at run time
-    make: Any = session.client
+def _client(session: botocore.session.Session, service: str, region: str, config: Config) -> Any:  # noqa: ANN401 - made at run time
+    make: Any = session.create_client
     try:
         with _making:
             client = make(service, region_name=region, config=config)

@@ -14,8 +14,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 import duckdb
-import sqlalchemy as sa
 from arro3.core import Array, DataType, Field, RecordBatch, RecordBatchReader, Schema, Table
+
+from exporter.store.connections import Connection
+from exporter.store.schema import Table as Described
 
 #: Rows in memory; DuckDB can read them.
 Batch = Table
@@ -47,29 +49,7 @@ PLAIN_TYPES: Final[dict[str, Callable[[], DataType]]] = {
 }
 
 
-def duckdb_type(type_: sa.types.TypeEngine[Any]) -> str:
-    """Return a column's type as DuckDB's catalogue writes it.
-
-    Raises:
-        TypeError: The schema uses a type that this function does not know.
-    """
-    if isinstance(type_, sa.Numeric):
-        return f"DECIMAL({type_.precision},{type_.scale})"
-    names: list[tuple[type[Any], str]] = [
-        (sa.TIMESTAMP, "TIMESTAMP WITH TIME ZONE"),
-        (sa.BigInteger, "BIGINT"),
-        (sa.Boolean, "BOOLEAN"),
-        (sa.JSON, "JSON"),
-        (sa.Date, "DATE"),
-        (sa.String, "VARCHAR"),
-    ]
-    for kind, name in names:
-        if isinstance(type_, kind):
-            return name
-    raise TypeError(f"no DuckDB type for {type_!r}")
-
-
-def batch(table: sa.Table, columns: Columns) -> Batch:
+def batch(table: Described, columns: Columns) -> Batch:
     """Return rows for a table as Arrow.
 
     Convert rows before you open the file for writing: DuckDB locks the file while it is open.
@@ -78,7 +58,7 @@ def batch(table: sa.Table, columns: Columns) -> Batch:
         table: Its columns give the types. A column of NULLs alone would have none.
         columns: Values by column name.
     """
-    types = {name: duckdb_type(table.c[name].type) for name in columns}
+    types = {name: table.types[name] for name in columns}
     arrays = [_array(columns[name], kind) for name, kind in types.items()]
     return Table.from_arrays(arrays, schema=_schema(types))
 
@@ -135,12 +115,12 @@ def fetch_stream(relation: duckdb.DuckDBPyRelation, comments: Sequence[str]) -> 
 
 
 @contextmanager
-def staged(connection: sa.Connection, name: str, rows: Batch) -> Iterator[None]:
+def staged(connection: Connection, name: str, rows: Batch) -> Iterator[None]:
     """Make a batch readable under a name, for one statement that reads it once.
 
     DuckDB 1.4 cannot read a batch a second time. Copy it to a temporary table for more.
     """
-    raw: Any = connection.connection.driver_connection
+    raw = connection.raw
     raw.register(name, rows)
     try:
         yield

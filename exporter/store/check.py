@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import sqlalchemy as sa
-from sqlalchemy import exc
+import duckdb
 
 from exporter.errors import DatabaseError
 from exporter.sql import identifier
 from exporter.store import check_content, check_schema, install, view_files
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.store.revision import check_revision, read_revision
 from exporter.text import counted
@@ -96,7 +96,7 @@ def check_copy(copy: Database, original: Path, *, now: Now = utc_now) -> Checked
     return checked
 
 
-def _check(connection: sa.Connection, database: Database, found: str, now: datetime) -> Checked:
+def _check(connection: Connection, database: Database, found: str, now: datetime) -> Checked:
     tables, damage = _read_every_row(connection)
     faults: list[str] = []
     remarks: list[str] = []
@@ -122,12 +122,12 @@ def _check(connection: sa.Connection, database: Database, found: str, now: datet
     return Checked(found, size, tables, views, [*damage, *faults], remarks, damage)
 
 
-def _read_every_row(connection: sa.Connection) -> tuple[dict[str, int], list[str]]:
+def _read_every_row(connection: Connection) -> tuple[dict[str, int], list[str]]:
     """Return the rows of each table, and a fault for the first table that is unreadable.
 
     Every value is read, because only then DuckDB verifies the checksum of each block.
     """
-    names = connection.exec_driver_sql(
+    names = connection.execute(
         "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal "
         "AND database_name = current_database() "
         "ORDER BY schema_name <> 'main', schema_name, table_name"
@@ -137,11 +137,11 @@ def _read_every_row(connection: sa.Connection) -> tuple[dict[str, int], list[str
         name = table if schema == "main" else f"{schema}.{table}"
         quoted = f"{identifier(schema)}.{identifier(table)}"
         try:
-            rows = connection.exec_driver_sql(
+            rows = connection.execute(
                 f"SELECT count(*), bit_xor(hash(each)) FROM {quoted} AS each"  # noqa: S608 - quoted
             ).all()
-        except exc.DBAPIError as error:
+        except duckdb.Error as error:
             # After such an error DuckDB refuses every other query.
-            return tables, [f"{name} cannot be read: {str(error.orig).splitlines()[0]}"]
+            return tables, [f"{name} cannot be read: {str(error).splitlines()[0]}"]
         tables[name] = int(rows[0][0])
     return tables, []

@@ -6,15 +6,14 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-import sqlalchemy as sa
-
-from exporter.store.schema import KEY, metadata, training_job_changes, training_jobs
+from exporter.store.connections import Connection
+from exporter.store.schema import KEY, TABLES, training_job_changes, training_jobs
 
 #: A query, and a template that turns each of its rows into a sentence.
 _Finding = tuple[str, str]
 
 
-def contradictions(connection: sa.Connection, now: datetime) -> list[str]:
+def contradictions(connection: Connection, now: datetime) -> list[str]:
     """Return one sentence for each contradiction.
 
     Args:
@@ -27,23 +26,23 @@ def contradictions(connection: sa.Connection, now: datetime) -> list[str]:
     ]
 
 
-def remarks(connection: sa.Connection) -> list[str]:
+def remarks(connection: Connection) -> list[str]:
     """Return one sentence for each state that is worth a remark, but is not a fault."""
     return list(_sentences(connection, _REMARKS))
 
 
-def stale_rates(connection: sa.Connection) -> list[str]:
+def stale_rates(connection: Connection) -> list[str]:
     """Return a sentence if the table `rates` is not what its view computes."""
     return list(_sentences(connection, _STALE_RATES))
 
 
 def _sentences(
-    connection: sa.Connection,
+    connection: Connection,
     findings: Iterable[_Finding],
     parameters: dict[str, datetime] | None = None,
 ) -> Iterator[str]:
     for statement, template in findings:
-        for row in connection.execute(sa.text(statement), parameters or {}).all():
+        for row in connection.execute(statement, parameters or {}).all():
             yield template.format(*row)
 
 
@@ -65,15 +64,13 @@ _FUTURE: Final[_Finding] = (
 _STATE: Final = ", ".join(
     column.name
     for column in training_job_changes.columns
-    if column.name in training_jobs.columns and column.name not in KEY
+    if column.name in training_jobs.names and column.name not in KEY
 )
 #: The history in the order in which it was written: two states can come from one answer.
 _HISTORY: Final = f"PARTITION BY {', '.join(KEY)} ORDER BY observed_at, rowid"
 
 
-_PRIMARY_KEYS: Final = {
-    table.name: [column.name for column in table.primary_key] for table in metadata.tables.values()
-}
+_PRIMARY_KEYS: Final = {table.name: list(table.key) for table in TABLES.values()}
 
 _DUPLICATES: Final[list[_Finding]] = [
     (

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import sqlalchemy as sa
-from sqlalchemy import exc
+import duckdb
 
 from exporter.store import view_files
-from exporter.store.batches import duckdb_type
-from exporter.store.schema import metadata
+from exporter.store.connections import Connection
+from exporter.store.schema import TABLES, Column, Table
 
 
-def schema_faults(connection: sa.Connection, *, comments: bool) -> Iterator[str]:
+def schema_faults(connection: Connection, *, comments: bool) -> Iterator[str]:
     """Yield one sentence for each difference in tables, columns, keys and comments.
 
     Args:
@@ -24,11 +23,11 @@ def schema_faults(connection: sa.Connection, *, comments: bool) -> Iterator[str]
     columns = {
         (table, name): rest
         for table, name, *rest in _rows(connection, _COLUMNS)
-        if table in metadata.tables  # and not a table of the user
+        if table in TABLES  # and not a table of the user
     }
     keys = {table: list(names) for table, names in _rows(connection, _KEYS)}
-    known = {(table.name, each.name) for table in metadata.tables.values() for each in table.c}
-    for table in metadata.tables.values():
+    known = {(table.name, each.name) for table in TABLES.values() for each in table.columns}
+    for table in TABLES.values():
         if table.name not in tables:
             yield f"The table {table.name} is missing."
             continue
@@ -36,28 +35,28 @@ def schema_faults(connection: sa.Connection, *, comments: bool) -> Iterator[str]
             yield f"The comment of {table.name} differs from the schema."
         yield from _key_faults(table, keys.get(table.name, []))
         for column in table.columns:
+            name = f"{table.name}.{column.name}"
             found = columns.get((table.name, column.name))
-            yield from _column_faults(column, found, comments=comments)
+            yield from _column_faults(name, column, found, comments=comments)
     for table_name, name in sorted(columns.keys() - known):
         yield f"The column {table_name}.{name} is not in the schema."
 
 
-def _key_faults(table: sa.Table, found: list[str]) -> Iterator[str]:
-    key = [column.name for column in table.primary_key]
+def _key_faults(table: Table, found: list[str]) -> Iterator[str]:
+    key = list(table.key)
     if found != key:
         yield f"The primary key of {table.name} is {found}, not {key}."
 
 
 def _column_faults(
-    column: sa.Column[Any], found: Sequence[Any] | None, *, comments: bool
+    name: str, column: Column, found: Sequence[Any] | None, *, comments: bool
 ) -> Iterator[str]:
-    name = f"{column.table.name}.{column.name}"
     if found is None:
         yield f"The column {name} is missing."
         return
     kind, is_nullable, comment = found
     has = _described(kind, nullable=is_nullable)
-    expected = _described(duckdb_type(column.type), nullable=bool(column.nullable))
+    expected = _described(column.type, nullable=column.nullable)
     if has != expected:
         yield f"The column {name} is {has}, not {expected}."
     if comments and comment != column.comment:
@@ -68,7 +67,7 @@ def _described(kind: str, *, nullable: bool) -> str:
     return kind if nullable else f"{kind} NOT NULL"
 
 
-def view_faults(connection: sa.Connection) -> Iterator[str]:
+def view_faults(connection: Connection) -> Iterator[str]:
     """Yield one sentence for each view that is missing or cannot be read."""
     existing = {name for (name,) in _rows(connection, _VIEWS)}
     for view in view_files.views():
@@ -76,14 +75,14 @@ def view_faults(connection: sa.Connection) -> Iterator[str]:
             yield f"The view {view.name} is missing."
             continue
         try:
-            connection.exec_driver_sql(f"SELECT * FROM {view.name} LIMIT 0").all()  # noqa: S608 - our name
-        except exc.DBAPIError as error:
-            reason = str(error.orig).splitlines()[0]
+            connection.execute(f"SELECT * FROM {view.name} LIMIT 0").all()  # noqa: S608 - our name
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
             yield f"The view {view.name} cannot be read: {reason}"
 
 
-def _rows(connection: sa.Connection, statement: str) -> Sequence[Sequence[Any]]:
-    return [tuple(row) for row in connection.exec_driver_sql(statement).all()]
+def _rows(connection: Connection, statement: str) -> Sequence[Sequence[Any]]:
+    return [tuple(row) for row in connection.execute(statement).all()]
 
 
 _OURS: Final = "database_name = current_database() AND schema_name = 'main'"

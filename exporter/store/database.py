@@ -5,7 +5,6 @@ for a lock. Therefore:
 
 - A connection stays open for one read or one commit. Closing it writes a checkpoint.
 - If another process holds the lock, this module tries again until the lock timeout.
-- The engine uses NullPool, because any other pool keeps the lock after close.
 
 While DuckDB has the file open, nothing else in this process may open, copy or hash it. POSIX
 fcntl locks belong to the process: closing the second descriptor would drop DuckDB's lock.
@@ -22,16 +21,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import sqlalchemy as sa
-from sqlalchemy import event, exc
+import duckdb
 
 from exporter import files
 from exporter.errors import BusyError, DatabaseError, UsageError
 from exporter.spelling import command, named
 from exporter.store import install, wal
-from exporter.store.connections import OFFLINE, SESSION
+from exporter.store.connections import OFFLINE, Connection, connect
 from exporter.store.failures import (
     damaged_log,
     is_open_for_reading_here,
@@ -47,8 +45,8 @@ from exporter.store.view_files import INTERNAL
 STORAGE_VERSION: Final = "v1.4.0"
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 0.5
 
-ReadBack = Callable[[sa.Connection], None]
-Transaction = Callable[[ReadBack], AbstractContextManager[sa.Connection]]
+ReadBack = Callable[[Connection], None]
+Transaction = Callable[[ReadBack], AbstractContextManager[Connection]]
 
 _umask_lock = threading.Lock()
 
@@ -92,7 +90,8 @@ class Database:
         self._monotonic = monotonic
         self._waits_end_at = math.inf
         self._schema_is_checked = self._views_are_installed = self._log_is_noted = False
-        self._engines: dict[tuple[bool, bool], sa.Engine] = {}
+        self._shares = False
+        self._shared: Connection | None = None
 
     @staticmethod
     def parse(text: str) -> Path:
@@ -129,7 +128,7 @@ class Database:
         self._waits_end_at = self._monotonic() + seconds
 
     @contextmanager
-    def reading(self, *, check_schema: bool = True) -> Iterator[sa.Connection]:
+    def reading(self, *, check_schema: bool = True) -> Iterator[Connection]:
         """Open a read-only connection with this program's views; wait for a writer.
 
         Raises:
@@ -142,7 +141,7 @@ class Database:
                 f"There is no database at {self.path}.",
                 f"Run {command('sync')} first, or name the file with {named('db')}.",
             )
-        with translated(self.path), self._connection(read_only=True) as connection:
+        with translated(self.path), self._reader() as connection:
             if check_schema and not self._schema_is_checked:
                 check_revision(self.path, read_revision(connection), self.revision)
                 self._views_are_installed = install.is_installed(connection)
@@ -152,7 +151,31 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self, read_back: ReadBack = lambda _: None) -> Iterator[sa.Connection]:
+    def sharing(self) -> Iterator[None]:
+        """Let all reads in the block use one connection, and see the same rows.
+
+        Opening the file takes longer than a small read. A write in the block closes the
+        connection first; the next read opens it again. The block belongs to one thread.
+        """
+        self._shares = True
+        try:
+            yield
+        finally:
+            self._shares = False
+            self._close_shared()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep nothing open in the block, also within `sharing`: something else opens the file."""
+        shares, self._shares = self._shares, False
+        self._close_shared()
+        try:
+            yield
+        finally:
+            self._shares = shares
+
+    @contextmanager
+    def writing(self, read_back: ReadBack = lambda _: None) -> Iterator[Connection]:
         """Open one transaction: commit it after the block, or roll it back if the block raises.
 
         Never catch an exception inside the block: DuckDB would then silently drop the whole
@@ -175,6 +198,7 @@ class Database:
         This saves time, because opening and closing the file takes longer than a small commit.
         Leave the block after a failed transaction, because the connection may be lost.
         """
+        self._close_shared()
         with (
             translated(self.path),
             _private_files(),
@@ -182,43 +206,45 @@ class Database:
         ):
 
             @contextmanager
-            def transaction(read_back: ReadBack) -> Iterator[sa.Connection]:
+            def transaction(read_back: ReadBack) -> Iterator[Connection]:
                 with translated(self.path):
-                    with connection.begin():
+                    with connection.transaction():
                         yield connection
-                    with connection.begin():
+                    with connection.transaction():
                         read_back(connection)
 
             yield transaction
 
     @contextmanager
-    def _connection(self, *, read_only: bool) -> Iterator[sa.Connection]:
-        connection = self._open(self._engine(read_only=read_only), read_only=read_only)
+    def _connection(self, *, read_only: bool) -> Iterator[Connection]:
+        connection = self._open(read_only=read_only)
         try:
             yield connection
         finally:
             connection.close()
 
-    def _engine(self, *, read_only: bool) -> sa.Engine:
-        """Return a cached engine: SQLAlchemy runs several extra queries with each new one."""
-        key = (read_only, self.exists())
-        if key not in self._engines:
-            self._engines[key] = self._new_engine(read_only=read_only)
-        return self._engines[key]
+    @contextmanager
+    def _reader(self) -> Iterator[Connection]:
+        if not self._shares:
+            with self._connection(read_only=True) as connection:
+                yield connection
+            return
+        if self._shared is None:
+            self._shared = self._open(read_only=True)
+        yield self._shared
 
-    def _new_engine(self, *, read_only: bool) -> sa.Engine:
-        config: dict[str, Any] = dict(OFFLINE)
+    def _close_shared(self) -> None:
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
+
+    def _connect(self, *, read_only: bool) -> Connection:
+        config = dict(OFFLINE)
         if not self.exists():
             config["storage_compatibility_version"] = STORAGE_VERSION
-        engine = sa.create_engine(
-            sa.URL.create("duckdb", database=str(self.path)),
-            poolclass=sa.NullPool,
-            connect_args={"read_only": read_only, "config": config},
-        )
-        event.listen(engine, "connect", lambda raw, _: raw.execute(SESSION))
-        return engine
+        return connect(self.path, read_only=read_only, config=config)
 
-    def _open(self, engine: sa.Engine, *, read_only: bool) -> sa.Connection:
+    def _open(self, *, read_only: bool) -> Connection:
         check_is_file(self.path)
         deadline = self._monotonic() + self.lock_timeout
         pause = _FIRST_WAIT
@@ -226,8 +252,8 @@ class Database:
         while True:
             try:
                 self._check_log()
-                return engine.connect()
-            except exc.DBAPIError as error:
+                return self._connect(read_only=read_only)
+            except duckdb.Error as error:
                 if not recovered and recover(self.path, error, self._notify):
                     recovered = True
                     continue
@@ -246,7 +272,7 @@ class Database:
 
         Raises:
             DatabaseError: The log is damaged or cannot be read.
-            DBAPIError: The file cannot be opened.
+            duckdb.Error: The file cannot be opened.
         """
         log = Path(f"{self.path}.wal")
         try:
@@ -254,8 +280,11 @@ class Database:
                 return
             # A writer may be in the middle of a commit. A reader keeps writers away, and opening
             # for reading leaves the log as it is.
-            with self._engine(read_only=True).connect():
+            reader = self._connect(read_only=True)
+            try:
                 found = wal.state(log)
+            finally:
+                reader.close()
         except OSError as error:
             raise DatabaseError(f"Cannot read {log}: {error.strerror}.") from error
         if found is wal.State.DAMAGED:

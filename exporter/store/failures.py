@@ -1,4 +1,4 @@
-"""What DuckDB and SQLAlchemy raise, as the program's own errors."""
+"""What DuckDB raises, as the program's own errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-from sqlalchemy import exc
 
 from exporter.errors import BusyError, DatabaseError, ExporterError
 from exporter.spelling import named
@@ -46,7 +45,7 @@ def translated(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (exc.DBAPIError, duckdb.Error) as error:
+    except duckdb.Error as error:
         raise translate(error, path) from error
 
 
@@ -86,7 +85,7 @@ def damaged_log(path: Path, cause: str) -> DatabaseError:
 
 def translate(error: Exception, path: Path) -> ExporterError:
     """Return an error of the file or the disk in words for the reader of a cron mail."""
-    lines = str(getattr(error, "orig", error)).splitlines()
+    lines = str(error).splitlines()
     text = lines[0] if lines else type(error).__name__
     if match := _NO_LOCKS.search(text):
         return no_locks(path, match[0].rpartition(": ")[2].partition(". See")[0].rstrip("."))

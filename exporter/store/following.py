@@ -23,11 +23,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, Protocol, Self
 
-import sqlalchemy as sa
-
 from exporter import files
 from exporter.errors import DatabaseError, ExporterError
 from exporter.store import copies
+from exporter.store.connections import Connection
 from exporter.store.database import Database, check_is_file
 
 Stamp = tuple[int, int, int] | None
@@ -110,7 +109,7 @@ def _copy(source: Path, target: Path) -> None:
 class State(Protocol):
     """The data as of one commit; safe for many threads."""
 
-    def reading(self) -> AbstractContextManager[sa.Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """Open a read-only connection; other connections share its memory."""
         ...
 
@@ -237,7 +236,7 @@ class Copy:
             raise
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[Connection]:
         """Open a read-only connection; other connections share its memory."""
         with self._database.reading() as connection:
             yield connection

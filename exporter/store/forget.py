@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-import sqlalchemy as sa
+from typing import Final
 
 from exporter.errors import DatabaseError, UsageError
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
-from exporter.store.schema import sync_scopes, training_jobs
 from exporter.store.scopes import ScopeKey
 from exporter.text import did_you_mean
 
@@ -61,36 +60,28 @@ def forget(
 
 
 def _write(database: Database, scope: ScopeKey, retired_at: datetime) -> None:
-    def read_back(connection: sa.Connection) -> None:
+    def read_back(connection: Connection) -> None:
         if _retired(connection)[scope] is None:
             raise DatabaseError(f"{scope} is still in use.", "Nothing is lost.")
 
     with database.writing(read_back) as connection:
         connection.execute(
-            sa.update(sync_scopes)
-            .where(
-                sync_scopes.c.account_id == scope.account_id, sync_scopes.c.region == scope.region
-            )
-            .values(retired_at=retired_at)
+            f"UPDATE sync_scopes SET retired_at = :retired_at {_OF_SCOPE}",  # noqa: S608 - our own words
+            {**scope._asdict(), "retired_at": retired_at},
         )
 
 
-def _retired(connection: sa.Connection) -> dict[ScopeKey, datetime | None]:
+def _retired(connection: Connection) -> dict[ScopeKey, datetime | None]:
     """Return when each scope was retired; None = it is in use."""
-    columns = (sync_scopes.c.account_id, sync_scopes.c.region, sync_scopes.c.retired_at)
-    rows = connection.execute(sa.select(*columns).order_by(*columns[:2])).all()
-    return {ScopeKey(row.account_id, row.region): row.retired_at for row in rows}
-
-
-def _jobs(connection: sa.Connection, scope: ScopeKey) -> int:
-    found = connection.execute(
-        sa.select(sa.func.count())
-        .select_from(training_jobs)
-        .where(
-            training_jobs.c.account_id == scope.account_id, training_jobs.c.region == scope.region
-        )
+    rows = connection.execute(
+        "SELECT account_id, region, retired_at FROM sync_scopes ORDER BY account_id, region"
     )
-    return int(found.scalar_one())
+    return {ScopeKey(account, region): retired_at for account, region, retired_at in rows}
+
+
+def _jobs(connection: Connection, scope: ScopeKey) -> int:
+    count = f"SELECT count(*) FROM training_jobs {_OF_SCOPE}"  # noqa: S608 - our own words
+    return int(connection.execute(count, scope._asdict()).scalar())
 
 
 def _unknown(scope: ScopeKey, known: dict[ScopeKey, datetime | None]) -> UsageError:
@@ -99,3 +90,6 @@ def _unknown(scope: ScopeKey, known: dict[ScopeKey, datetime | None]) -> UsageEr
         f"No sync ever read {scope}.{did_you_mean(str(scope), in_use)}",
         f"In use: {', '.join(in_use) or 'none'}.",
     )
+
+
+_OF_SCOPE: Final = "WHERE account_id = :account_id AND region = :region"

@@ -8,26 +8,25 @@ temporary views of its connection.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
-
-import sqlalchemy as sa
+from typing import Final
 
 from exporter.sql import literal
 from exporter.store import rates, view_files
-from exporter.store.schema import metadata
+from exporter.store.connections import Connection
+from exporter.store.schema import TABLES
 from exporter.text import short_hash
 
 _SETTING: Final = "views"
 
 
-def install(connection: sa.Connection) -> None:
+def install(connection: Connection) -> None:
     """Create every comment and view and compute the rates, in the caller's transaction."""
     for statement in _comments():
-        connection.exec_driver_sql(statement)
+        connection.execute(statement)
     view_files.create_views(connection)
     rates.refresh(connection)
     connection.execute(
-        sa.text("INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)"),
+        "INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)",
         {"name": _SETTING, "value": _fingerprint()},
     )
 
@@ -45,24 +44,20 @@ def install_temporarily(execute: Callable[[str], object]) -> None:
     execute(view_files.temporarily(rates.TEMPORARY))
 
 
-def use_temporarily(connection: sa.Connection) -> None:
+def use_temporarily(connection: Connection) -> None:
     """Create every view and the rates for one connection, and let its SQL read them.
 
     Reports name the internal views with their schema, so each statement is rewritten.
     """
-
-    def rewrite(*call: Any) -> tuple[str, Any]:  # noqa: ANN401 - as SQLAlchemy calls it
-        _, _, statement, parameters, *_ = call
-        return view_files.temporarily(statement), parameters
-
-    install_temporarily(connection.exec_driver_sql)
-    sa.event.listen(connection, "before_cursor_execute", rewrite, retval=True)
+    if connection.rewrite is not view_files.temporarily:
+        install_temporarily(connection.execute)
+        connection.rewrite = view_files.temporarily
 
 
-def is_installed(connection: sa.Connection) -> bool:
+def is_installed(connection: Connection) -> bool:
     """Return whether the views and comments are those of this version."""
     rows = connection.execute(
-        sa.text("SELECT value FROM settings WHERE name = :name"), {"name": _SETTING}
+        "SELECT value FROM settings WHERE name = :name", {"name": _SETTING}
     ).all()
     return [row.value for row in rows] == [_fingerprint()]
 
@@ -74,7 +69,7 @@ def _fingerprint() -> str:
 def _comments() -> list[str]:
     """Return a COMMENT statement for every table and column."""
     statements = []
-    for table in metadata.tables.values():
+    for table in TABLES.values():
         statements.append(f"COMMENT ON TABLE {table.name} IS {literal(str(table.comment))}")
         statements.extend(
             f"COMMENT ON COLUMN {table.name}.{column.name} IS {literal(str(column.comment))}"

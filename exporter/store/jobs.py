@@ -9,18 +9,17 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
-
 from exporter.store.batches import Batch, Columns, batch, staged
+from exporter.store.connections import Connection
 from exporter.store.schema import (
+    JSON,
     KEY,
+    Table,
     training_job_changes,
     training_job_details,
     training_jobs,
 )
 from exporter.store.scopes import ScopeKey
-from exporter.store.upsert import upsert
 
 Row = Mapping[str, Any]
 
@@ -45,7 +44,7 @@ class Summary(NamedTuple):
     pending: int
 
 
-def known_jobs(connection: sa.Connection, keys: Collection[tuple[str, datetime]]) -> list[Row]:
+def known_jobs(connection: Connection, keys: Collection[tuple[str, datetime]]) -> list[Row]:
     """Return stored jobs by (ARN, creation time), details included (`detail_…`).
 
     An ARN matches in any case, and a creation time within a second. A job that is a second apart
@@ -55,7 +54,7 @@ def known_jobs(connection: sa.Connection, keys: Collection[tuple[str, datetime]]
     folded = {KEY[0]: [arn.lower() for arn in arns], KEY[1]: times}
     bounds = {"first": min(times) - _SECOND, "last": max(times) + _SECOND}
     with staged(connection, _STAGED, batch(training_jobs, folded)):
-        found = connection.execute(sa.text(_MATCHING), bounds).all()
+        found = connection.execute(_MATCHING, bounds).all()
     if not found:
         return []
     # Whole rows by exact keys: DuckDB then skips most of a large table.
@@ -64,7 +63,7 @@ def known_jobs(connection: sa.Connection, keys: Collection[tuple[str, datetime]]
         return _rows(connection, f"{_JOBS} JOIN {_STAGED} USING (training_job_arn, creation_time)")
 
 
-def pending_jobs(connection: sa.Connection, key: ScopeKey, *, details: bool) -> list[Row]:
+def pending_jobs(connection: Connection, key: ScopeKey, *, details: bool) -> list[Row]:
     """Return jobs of a scope that are open, and with `details` those whose details are due."""
     due = " OR j.details_due" if details else ""
     return _rows(
@@ -74,16 +73,14 @@ def pending_jobs(connection: sa.Connection, key: ScopeKey, *, details: bool) -> 
     )
 
 
-def deleted_jobs(
-    connection: sa.Connection, key: ScopeKey, since: datetime, limit: int
-) -> list[Row]:
+def deleted_jobs(connection: Connection, key: ScopeKey, since: datetime, limit: int) -> list[Row]:
     """Return at most `limit` jobs of a scope that were deleted since then, last ones first."""
     values = {**key._asdict(), "since": since, "limit": limit}
     return _rows(connection, f"{_JOBS} {_DELETED}", values)
 
 
 def unseen_jobs(
-    connection: sa.Connection,
+    connection: Connection,
     key: ScopeKey,
     began_at: datetime,
     until: datetime,
@@ -94,75 +91,68 @@ def unseen_jobs(
     return _rows(connection, f"{_JOBS} {_OF_SCOPE} {_UNSEEN} {_OLDEST}", values)
 
 
-def living_keys(connection: sa.Connection, key: ScopeKey) -> list[tuple[str, datetime]]:
+def living_keys(connection: Connection, key: ScopeKey) -> list[tuple[str, datetime]]:
     """Return the keys of all jobs of a scope that AWS has not deleted, oldest first."""
-    rows = connection.execute(sa.text(_LIVING), key._asdict()).all()
+    rows = connection.execute(_LIVING, key._asdict()).all()
     return [(arn, created) for arn, created in rows]
 
 
-def summaries(connection: sa.Connection) -> dict[ScopeKey, Summary]:
+def summaries(connection: Connection) -> dict[ScopeKey, Summary]:
     """Return a summary for each scope that has jobs."""
-    rows = connection.execute(sa.text(_SUMMARIES)).all()
+    rows = connection.execute(_SUMMARIES).all()
     return {ScopeKey(account, region): Summary(*rest) for account, region, *rest in rows}
 
 
-def open_times(connection: sa.Connection, key: ScopeKey) -> list[tuple[datetime, int]]:
+def open_times(connection: Connection, key: ScopeKey) -> list[tuple[datetime, int]]:
     """Return the creation time of each open job, oldest first, and how many jobs are not older."""
-    rows = connection.execute(sa.text(_OPEN_TIMES), key._asdict()).all()
+    rows = connection.execute(_OPEN_TIMES, key._asdict()).all()
     return [(created, int(newer)) for created, newer in rows]
 
 
-def write_jobs(connection: sa.Connection, rows: Batch) -> None:
+def write_jobs(connection: Connection, rows: Batch) -> None:
     """Upsert a batch of training_jobs."""
     _upsert_staged(connection, training_jobs, rows)
 
 
-def write_details(connection: sa.Connection, rows: Batch) -> None:
+def write_details(connection: Connection, rows: Batch) -> None:
     """Upsert a batch of training_job_details."""
     _upsert_staged(connection, training_job_details, rows)
 
 
-def append_changes(connection: sa.Connection, rows: Batch) -> None:
+def append_changes(connection: Connection, rows: Batch) -> None:
     """Append a batch to training_job_changes."""
-    with staged(connection, _STAGED, rows):
-        names, source = _source(training_job_changes)
-        connection.execute(sa.insert(training_job_changes).from_select(names, source))
+    _upsert_staged(connection, training_job_changes, rows)
 
 
-def labelled_jobs(connection: sa.Connection) -> Iterator[Row]:
+def labelled_jobs(connection: Connection) -> Iterator[Row]:
     """Yield every job with its labels and the values that decide them; tags as JSON text."""
-    for partition in connection.execute(sa.text(_LABELLED)).mappings().partitions(10_000):
-        yield from (dict(row) for row in partition)
+    yield from connection.execute(_LABELLED).mappings()
 
 
-def relabel(connection: sa.Connection, values: Columns) -> None:
+def relabel(connection: Connection, values: Columns) -> None:
     """Set the labels of jobs, by the key: job_family, family_rule, team and team_rule."""
     with staged(connection, _STAGED, batch(training_jobs, values)):
-        connection.execute(sa.text(_RELABEL))
+        connection.execute(_RELABEL)
 
 
-def _upsert_staged(connection: sa.Connection, table: sa.Table, rows: Batch) -> None:
+def _upsert_staged(connection: Connection, table: Table, rows: Batch) -> None:
+    # Here, because a sync with nothing new needs no SQLAlchemy.
+    from exporter.store.upsert import upsert
+
     with staged(connection, _STAGED, rows):
-        names, source = _source(table)
-        upsert(connection, table, insert(table).from_select(names, source), names)
+        upsert(connection, table, _STAGED)
 
 
-def _source(table: sa.Table) -> tuple[list[str], sa.Select[Any]]:
-    names = [column.name for column in table.columns]
-    staged = sa.table(_STAGED, *[sa.column(name) for name in names])
-    return names, sa.select(*staged.c)
-
-
-def _rows(connection: sa.Connection, statement: str, parameters: Row | None = None) -> list[Row]:
-    result = connection.execute(sa.text(statement), parameters or {})
-    return [dict(row) for row in result.mappings().all()]
+def _rows(connection: Connection, statement: str, parameters: Row | None = None) -> list[Row]:
+    result = connection.execute(statement, parameters or {})
+    return list(result.mappings())
 
 
 def _select() -> str:
     jobs = [f"j.{column.name}" for column in training_jobs.columns]
     details = [
         # JSON columns stay texts: this program compares them but never parses them here.
-        f"d.{column.name}{'::VARCHAR' if isinstance(column.type, sa.JSON) else ''} "
+        f"d.{column.name}{'::VARCHAR' if column.type == JSON else ''} "
         f"AS {DETAIL_PREFIX}{column.name}"
         for column in training_job_details.columns
     ]

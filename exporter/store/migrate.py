@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from exporter import files
 from exporter.errors import DatabaseError
 from exporter.resources import folder
 from exporter.store import copies, install
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
 from exporter.store.revision import check_revision, read_revision
@@ -70,7 +69,7 @@ def upgrade(
     *,
     notify: Notify = lambda _: None,
     migrations: Path | None = None,
-    install_views: Callable[[sa.Connection], None] = install.install,
+    install_views: Callable[[Connection], None] = install.install,
 ) -> Upgraded:
     """Create the file, or upgrade it; leave a current file alone.
 
@@ -89,7 +88,7 @@ def upgrade(
         DatabaseError: The file belongs to another program, or the disk is full.
     """
 
-    def migrate(connection: sa.Connection) -> None:
+    def migrate(connection: Connection) -> None:
         _run_alembic(connection, migrations or folder("migrations"))
         install_views(connection)
 
@@ -97,8 +96,10 @@ def upgrade(
         _create(database, migrate, notify)
         return Upgraded(None, database.revision)
     found, is_current = _state(database)
+    if is_current:
+        return Upgraded(found, database.revision)
     copy = None
-    if not is_current:
+    with database.alone():
         if found not in (None, database.revision):
             copy = _copy_before(database, str(found))
             notify(f"Upgrading the schema from {found} to {database.revision}; the copy is {copy}.")
@@ -116,7 +117,7 @@ def _state(database: Database) -> tuple[str | None, bool]:
     return found, is_current
 
 
-def _create(database: Database, migrate: Callable[[sa.Connection], None], notify: Notify) -> None:
+def _create(database: Database, migrate: Callable[[Connection], None], notify: Notify) -> None:
     """Build the file under another name, so that no reader sees an unfinished one."""
     path = database.path
     try:
@@ -147,8 +148,8 @@ def _copy_before(database: Database, found: str) -> Path:
     return copy
 
 
-def _migrate(database: Database, migrate: Callable[[sa.Connection], None]) -> None:
-    def read_back(connection: sa.Connection) -> None:
+def _migrate(database: Database, migrate: Callable[[Connection], None]) -> None:
+    def read_back(connection: Connection) -> None:
         # If an error was caught inside the transaction, DuckDB has dropped all of it.
         found = read_revision(connection)
         if found != database.revision:
@@ -161,11 +162,14 @@ def _migrate(database: Database, migrate: Callable[[sa.Connection], None]) -> No
         migrate(connection)
 
 
-def _run_alembic(connection: sa.Connection, migrations: Path) -> None:
+def _run_alembic(connection: Connection, migrations: Path) -> None:
     from alembic import command
     from alembic.config import Config
 
+    from exporter.store.alchemy import attached
+
     config = Config()
     config.set_main_option("script_location", str(migrations))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with attached(connection) as alchemy:
+        config.attributes["connection"] = alchemy
+        command.upgrade(config, "head")

@@ -10,16 +10,13 @@ and several scopes commit in turn.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from exporter.store.batches import Batch, fetch
-from exporter.store.connections import in_memory
+from exporter.store.connections import Connection, in_memory
 from exporter.store.listing import COLUMNS, Mark, Span, read_mark, read_span
 from exporter.store.schema import training_jobs
 from exporter.store.scopes import ScopeKey
-
-if TYPE_CHECKING:
-    import sqlalchemy as sa
 
 PART: Final = 4_096
 """Rows of a part: two of DuckDB's vectors, so DuckDB reads a part without its neighbours."""
@@ -54,7 +51,7 @@ class Mirror:
 
     def clear(self) -> None:
         """Forget everything, because the path names another file now."""
-        columns = ", ".join(f"{name} {_type(name)}" for name in COLUMNS)
+        columns = ", ".join(f"{name} {training_jobs.types[name]}" for name in COLUMNS)
         self._memory.execute(
             f"CREATE OR REPLACE TABLE training_jobs (number BIGINT, fingerprint UBIGINT, {columns})"
         )
@@ -71,13 +68,13 @@ class Mirror:
         """Run a statement on the copy and return all rows."""
         return self._memory.execute(statement, dict(parameters)).fetchall()
 
-    def refresh(self, connection: sa.Connection) -> bool:
+    def refresh(self, connection: Connection) -> bool:
         """Copy what differs in the file and return whether anything did.
 
         Args:
             connection: The file, open for reading.
         """
-        file: Any = connection.connection.driver_connection
+        file = connection.raw
 
         def execute(statement: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
             found: Sequence[Sequence[Any]] = file.execute(statement, dict(parameters)).fetchall()
@@ -132,11 +129,6 @@ def _ranges(parts: Iterable[int], most: int) -> Iterator[tuple[int, int]]:
             first = last = part
     if first is not None and last is not None:
         yield first, last
-
-
-def _type(name: str) -> str:
-    kind = str(training_jobs.c[name].type)
-    return "TIMESTAMPTZ" if kind.startswith("TIMESTAMP") else kind
 
 
 def _numbered() -> str:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import sqlalchemy as sa
-
 from exporter.errors import DatabaseError
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.store.locks import sync_lock
 
@@ -51,21 +50,21 @@ def prune(
     with sync_lock(database.path, database.lock_timeout, notify=notify):
         with database.reading() as connection:
             stale = {"since": since, "tomorrow": since + timedelta(days=KEPT_DAYS + 1)}
-            removed = len(connection.execute(sa.text(f"SELECT 1 {_NOTHING_FOUND}"), stale).all())
+            removed = len(connection.execute(f"SELECT 1 {_NOTHING_FOUND}", stale).all())
             total = _count(connection)
         if removed:
 
-            def read_back(connection: sa.Connection) -> None:
+            def read_back(connection: Connection) -> None:
                 if _count(connection) != total - removed:
                     raise DatabaseError("The runs are still in the ledger.", "Nothing is lost.")
 
             with database.writing(read_back) as connection:
-                connection.execute(sa.text(f"DELETE {_NOTHING_FOUND}"), stale)
+                connection.execute(f"DELETE {_NOTHING_FOUND}", stale)
     return Pruned(removed, total - removed, since)
 
 
-def _count(connection: sa.Connection) -> int:
-    return int(connection.exec_driver_sql("SELECT count(*) FROM sync_runs").all()[0][0])
+def _count(connection: Connection) -> int:
+    return int(connection.execute("SELECT count(*) FROM sync_runs").all()[0][0])
 
 
 #: The runs that `prune` removes; SELECT or DELETE comes before it.

@@ -6,36 +6,34 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-import sqlalchemy as sa
-
-from exporter.store.schema import quotas
+from exporter.store.connections import Connection
 from exporter.store.scopes import ScopeKey
 
 
-def due(connection: sa.Connection, keys: Iterable[ScopeKey], since: datetime) -> set[ScopeKey]:
+def due(connection: Connection, keys: Iterable[ScopeKey], since: datetime) -> set[ScopeKey]:
     """Return the scopes with warm pools whose quotas have not been requested since a time."""
     rows = connection.execute(
-        sa.text("SELECT name, value FROM settings WHERE starts_with(name, :prefix)"),
+        "SELECT name, value FROM settings WHERE starts_with(name, :prefix)",
         {"prefix": _PREFIX},
     )
     fresh = {name for name, value in rows.all() if datetime.fromisoformat(value) > since}
     stale = {key for key in keys if _setting(key) not in fresh}
     if not stale:
         return set()
-    found = connection.execute(sa.text(_KEEPERS)).all()
+    found = connection.execute(_KEEPERS).all()
     return stale & {ScopeKey(*row) for row in found}
 
 
-def note_request(connection: sa.Connection, key: ScopeKey, now: datetime) -> None:
+def note_request(connection: Connection, key: ScopeKey, now: datetime) -> None:
     """Record that the quotas of a scope are requested now, whatever comes of it."""
     connection.execute(
-        sa.text("INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)"),
+        "INSERT OR REPLACE INTO settings (name, value) VALUES (:name, :value)",
         {"name": _setting(key), "value": now.isoformat()},
     )
 
 
 def replace(
-    connection: sa.Connection, key: ScopeKey, found: Iterable[Mapping[str, Any]], now: datetime
+    connection: Connection, key: ScopeKey, found: Iterable[Mapping[str, Any]], now: datetime
 ) -> None:
     """Replace the quotas of a scope.
 
@@ -45,19 +43,14 @@ def replace(
         found: instance_type, kind, instances and quota_code of each quota.
         now: When they were read.
     """
-    connection.execute(
-        sa.delete(quotas).where(
-            quotas.c.account_id == key.account_id, quotas.c.region == key.region
-        )
-    )
+    connection.execute(_DELETE, key._asdict())
     # Of two values for one quota, the smaller one: nothing is promised that AWS may not keep.
     ordered = sorted(found, key=lambda row: row["instances"], reverse=True)
     rows = {
         (row["instance_type"], row["kind"]): {**key._asdict(), **row, "read_at": now}
         for row in ordered
     }
-    if rows:
-        connection.execute(sa.insert(quotas), list(rows.values()))
+    connection.execute_each(_INSERT, rows.values())
 
 
 def _setting(key: ScopeKey) -> str:
@@ -65,6 +58,12 @@ def _setting(key: ScopeKey) -> str:
 
 
 _PREFIX: Final = "quotas requested "
+
+_DELETE: Final = "DELETE FROM quotas WHERE account_id = :account_id AND region = :region"
+_INSERT: Final = """
+INSERT INTO quotas (account_id, region, instance_type, kind, instances, quota_code, read_at)
+VALUES (:account_id, :region, :instance_type, :kind, :instances, :quota_code, :read_at)
+"""
 
 # The ARN names the scope, so this reads one table.
 _KEEPERS: Final = """

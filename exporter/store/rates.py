@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Connection
+from exporter.store.connections import Connection
 
 #: SQL that makes one connection, which may be read-only, use the rates of its own prices.
 TEMPORARY: Final = "CREATE OR REPLACE TEMP TABLE rates AS SELECT * FROM internal.rates_from_prices"
@@ -20,4 +20,4 @@ _INSERT: Final = "INSERT INTO rates BY NAME SELECT * FROM internal.rates_from_pr
 def refresh(connection: Connection) -> None:
     """Compute the table again, in the caller's transaction."""
     for statement in (_DELETE, _INSERT):
-        connection.exec_driver_sql(statement)
+        connection.execute(statement)

@@ -12,9 +12,8 @@ from typing import Final
 
 from exporter.errors import UsageError
 from exporter.store import view_files
-from exporter.store.batches import duckdb_type
 from exporter.store.connections import in_memory
-from exporter.store.schema import metadata
+from exporter.store.schema import TABLES
 from exporter.text import did_you_mean
 
 _TYPES: Final = """
@@ -68,9 +67,8 @@ def find(name: str) -> Relation:
 def types(relation: Relation) -> dict[str, str]:
     """Return the type of each column of a table or view, as DuckDB names it."""
     with in_memory() as connection:
-        for table in metadata.tables.values():
-            columns = ", ".join(f"{each.name} {duckdb_type(each.type)}" for each in table.columns)
-            connection.execute(f"CREATE TABLE {table.name} ({columns})")
+        for table in TABLES.values():
+            connection.execute(table.ddl)
         connection.execute(f"CREATE SCHEMA {view_files.INTERNAL}")
         for view in view_files.views():
             connection.execute(f"CREATE VIEW {view.name} AS {view.sql}")
@@ -83,11 +81,11 @@ def _view(view: view_files.View, kind: str) -> Relation:
 
 
 def _tables() -> Iterator[Relation]:
-    for table in sorted(metadata.tables.values(), key=lambda each: each.name):
+    for table in sorted(TABLES.values(), key=lambda each: each.name):
         yield Relation(
             table.name,
             "table",
-            table.comment or "",
-            tuple((column.name, column.comment or "") for column in table.columns),
-            tuple(column.name for column in table.primary_key),
+            table.comment,
+            tuple((column.name, column.comment) for column in table.columns),
+            table.key,
         )

@@ -5,24 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
-
 from exporter.errors import DatabaseError, SchemaNewerError
 from exporter.spelling import named
+from exporter.store.connections import Connection
 
 #: The revision this program reads and writes: the last one in migrations/versions.
 SCHEMA_REVISION: Final = "0002"
 
 
-def read_revision(connection: sa.Connection) -> str | None:
+def read_revision(connection: Connection) -> str | None:
     """Return the schema revision of an open database, or None if it is empty.
 
     Raises:
         DatabaseError: The file belongs to another program, or its revision is missing.
     """
-    path = connection.engine.url.database
+    path = connection.database
     # Fetch every result to its end: until then, DuckDB 2 refuses other work.
-    rows = connection.exec_driver_sql(
+    rows = connection.execute(
         "SELECT table_name FROM duckdb_tables() "
         "WHERE NOT internal AND database_name = current_database() "
         "UNION ALL SELECT view_name FROM duckdb_views() "
@@ -31,7 +30,7 @@ def read_revision(connection: sa.Connection) -> str | None:
     names = {str(row[0]) for row in rows}
     # Other programs use Alembic as well, so its table alone proves nothing.
     if {"alembic_version", "training_jobs"} <= names:
-        versions = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all()
+        versions = connection.execute("SELECT version_num FROM alembic_version").all()
         if not versions:
             raise DatabaseError(
                 f"The schema of {path} is unknown: its table alembic_version is empty.",

@@ -9,65 +9,119 @@ DuckDB, a foreign key breaks upserts of the parent, and AWS may add statuses (no
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
-from sqlalchemy import (
-    JSON,
-    TIMESTAMP,
-    BigInteger,
-    Boolean,
-    Column,
-    Date,
-    MetaData,
-    Numeric,
-    PrimaryKeyConstraint,
-    String,
-    Table,
-    text,
-)
-from sqlalchemy.types import TypeEngine
-
-metadata: Final = MetaData()
-
-#: Money and prices, exact. Each segment of cost is rounded half-up to 12 places, once.
-Money: Final = Numeric(38, 12)
-Utc: Final = TIMESTAMP(timezone=True)
+#: Types, as DuckDB's catalogue writes them. Money and prices are exact: each segment of cost is
+#: rounded half-up to 12 places, once.
+MONEY: Final = "DECIMAL(38,12)"
+PERCENT: Final = "DECIMAL(9,6)"
+UTC: Final = "TIMESTAMP WITH TIME ZONE"
+JSON: Final = "JSON"
 
 #: Identity of a job. DeleteTrainingJob frees the name, so another job may get the same ARN.
 KEY: Final = ("training_job_arn", "creation_time")
 
 
-def _column(name: str, type_: TypeEngine[Any], comment: str, *, null: bool = True) -> Column[Any]:
-    # autoincrement: as a key, an integer would become a serial number, which DuckDB does not know.
-    return Column(name, type_, nullable=null, comment=comment, autoincrement=False)
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        name: Its name.
+        type: Its type, as DuckDB's catalogue writes it.
+        comment: Its COMMENT.
+        nullable: Whether it may be NULL.
+        default: In SQL, its value in a row that leaves it out; None = NULL.
+    """
+
+    name: str
+    type: str
+    comment: str
+    nullable: bool = True
+    default: str | None = None
 
 
-def _defaulted(name: str, type_: TypeEngine[Any], default: str, comment: str) -> Column[Any]:
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        name: Its name.
+        columns: Its columns, in order.
+        comment: Its COMMENT.
+        key: The columns of its primary key; empty = it has none.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    comment: str
+    key: tuple[str, ...] = ()
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def types(self) -> dict[str, str]:
+        """The type of each column, by its name."""
+        return {column.name: column.type for column in self.columns}
+
+    @property
+    def ddl(self) -> str:
+        """The CREATE TABLE statement of the table."""
+        parts = [_definition(column) for column in self.columns]
+        if self.key:
+            parts.append(f"PRIMARY KEY ({', '.join(self.key)})")
+        return f"CREATE TABLE {self.name} ({', '.join(parts)})"
+
+
+#: Every table, by its name.
+TABLES: Final[dict[str, Table]] = {}
+
+
+def _definition(column: Column) -> str:
+    default = "" if column.default is None else f" DEFAULT {column.default}"
+    return f"{column.name} {column.type}{default}{'' if column.nullable else ' NOT NULL'}"
+
+
+def _table(name: str, *columns: Column, comment: str, key: tuple[str, ...] = ()) -> Table:
+    TABLES[name] = Table(name, columns, comment, key)
+    return TABLES[name]
+
+
+def _column(name: str, type_: str, comment: str, *, null: bool = True) -> Column:
+    return Column(name, type_, comment, null)
+
+
+def _defaulted(name: str, type_: str, default: str, comment: str) -> Column:
     """Return a column that a row may leave out; `default` is its value in SQL."""
-    return Column(name, type_, nullable=False, server_default=text(default), comment=comment)
+    return Column(name, type_, comment, nullable=False, default=default)
 
 
-def _text(name: str, comment: str, *, null: bool = True) -> Column[Any]:
-    return _column(name, String(), comment, null=null)
+def _text(name: str, comment: str, *, null: bool = True) -> Column:
+    return Column(name, "VARCHAR", comment, null)
 
 
-def _time(name: str, comment: str, *, null: bool = True) -> Column[Any]:
-    return _column(name, Utc, comment, null=null)
+def _time(name: str, comment: str, *, null: bool = True) -> Column:
+    return Column(name, UTC, comment, null)
 
 
-def _int(name: str, comment: str, *, null: bool = True) -> Column[Any]:
-    return _column(name, BigInteger(), comment, null=null)
+def _int(name: str, comment: str, *, null: bool = True) -> Column:
+    return Column(name, "BIGINT", comment, null)
 
 
-def _flag(name: str, comment: str, *, null: bool = True) -> Column[Any]:
-    return _column(name, Boolean(), comment, null=null)
+def _flag(name: str, comment: str, *, null: bool = True) -> Column:
+    return Column(name, "BOOLEAN", comment, null)
 
 
-def _json(name: str, comment: str, *, null: bool = True) -> Column[Any]:
-    return _column(name, JSON(), comment, null=null)
+def _json(name: str, comment: str, *, null: bool = True) -> Column:
+    return Column(name, JSON, comment, null)
 
 
-def _key() -> list[Column[Any]]:
+def _key() -> list[Column]:
     return [
         _text(
             "training_job_arn",
@@ -78,16 +132,15 @@ def _key() -> list[Column[Any]]:
     ]
 
 
-def _scope() -> list[Column[Any]]:
+def _scope() -> list[Column]:
     return [
         _text("account_id", "AWS account, 12 digits", null=False),
         _text("region", "AWS region, such as eu-west-1", null=False),
     ]
 
 
-training_jobs: Final = Table(
+training_jobs: Final = _table(
     "training_jobs",
-    metadata,
     *_key(),
     *_scope(),
     _text("training_job_name", "TrainingJobName", null=False),
@@ -128,13 +181,12 @@ training_jobs: Final = Table(
         "missing_since",
         "Server time of the first answer that the job is gone; NULL = none, or deleted_at is set",
     ),
-    PrimaryKeyConstraint(*KEY),
+    key=KEY,
     comment="One row per training job, even after AWS deletes it",
 )
 
-training_job_changes: Final = Table(
+training_job_changes: Final = _table(
     "training_job_changes",
-    metadata,
     *_key(),
     _time("observed_at", "Server time of the answer that showed this state", null=False),
     _text("run_id", "Run that saw this state (sync_runs)", null=False),
@@ -147,9 +199,8 @@ training_job_changes: Final = Table(
     comment="Append-only history: one row when a job is first seen, and one per observed change",
 )
 
-training_job_details: Final = Table(
+training_job_details: Final = _table(
     "training_job_details",
-    metadata,
     *_key(),
     _text("instance_type", "Instance type as billed; NULL for instance groups"),
     _int("instance_count", "Instance count as billed; NULL for instance groups"),
@@ -191,36 +242,35 @@ training_job_details: Final = Table(
     ),
     _int("max_runtime_seconds", "StoppingCondition.MaxRuntimeInSeconds; NULL = not known"),
     _int("max_wait_seconds", "StoppingCondition.MaxWaitTimeInSeconds, for spot; NULL = none"),
-    PrimaryKeyConstraint(*KEY),
+    key=KEY,
     comment="Fields of Describe and Search, one row per job; never Environment or HyperParameters",
 )
 
-prices: Final = Table(
+prices: Final = _table(
     "prices",
-    metadata,
     _text("region", "AWS region", null=False),
     _text("component", "Training, Training Warm Pool, or either with ' ML storage'", null=False),
     _text("instance_type", "Instance type, such as ml.m5.xlarge; empty for storage", null=False),
-    _column("usd_per_unit", Money, "Price of one unit in currency, usually USD", null=False),
+    _column("usd_per_unit", MONEY, "Price of one unit in currency, usually USD", null=False),
     _text("unit", "Hrs, or GB-Mo for storage", null=False),
-    _column("effective_from", Date(), "First UTC day of the price", null=False),
+    _column("effective_from", "DATE", "First UTC day of the price", null=False),
     _text(
         "source",
         "Origin: a kept bill ('bill: …') beats an import, an import beats the Price List API, "
         "the API beats 'shipped list: …'",
         null=False,
     ),
-    _defaulted("account_id", String(), "''", "Account that pays this price; empty = all accounts"),
-    _defaulted("currency", String(), "'USD'", "Currency of usd_per_unit: USD, CNY or EUR"),
-    _column("effective_until", Date(), "End date, exclusive; NULL = in force until the next price"),
-    _defaulted("import_id", BigInteger(), "0", "Import (price_imports); 0 = not imported"),
+    _defaulted("account_id", "VARCHAR", "''", "Account that pays this price; empty = all accounts"),
+    _defaulted("currency", "VARCHAR", "'USD'", "Currency of usd_per_unit: USD, CNY or EUR"),
+    _column("effective_until", "DATE", "End date, exclusive; NULL = in force until the next price"),
+    _defaulted("import_id", "BIGINT", "0", "Import (price_imports); 0 = not imported"),
     _defaulted(
         "training_job_arn",
-        String(),
+        "VARCHAR",
         "''",
         "Job that a kept bill gives this rate on that day; empty = every job",
     ),
-    PrimaryKeyConstraint(
+    key=(
         "region",
         "component",
         "instance_type",
@@ -233,9 +283,8 @@ prices: Final = Table(
     comment="Dated public or imported prices; the costs use the one in force when time was spent",
 )
 
-rates: Final = Table(
+rates: Final = _table(
     "rates",
-    metadata,
     _text(
         "account_id",
         "Account with a price or discount of its own; empty = every other account",
@@ -249,11 +298,11 @@ rates: Final = Table(
         "True: the rate of a kept bill, which beats the other row of its day",
         null=False,
     ),
-    _column("valid_from", Date(), "First UTC day", null=False),
-    _column("valid_to", Date(), "End date, exclusive", null=False),
+    _column("valid_from", "DATE", "First UTC day", null=False),
+    _column("valid_to", "DATE", "End date, exclusive", null=False),
     _column(
         "usd_per_unit",
-        Money,
+        MONEY,
         "Price of one unit in currency after discount, rounded half-up to 12 places",
         null=False,
     ),
@@ -270,15 +319,15 @@ rates: Final = Table(
         "Component of the price; Training for a pool without a price of its own",
         null=False,
     ),
-    _column("list_usd_per_unit", Money, "Price before the discount", null=False),
+    _column("list_usd_per_unit", MONEY, "Price before the discount", null=False),
     _column(
         "discount_percent",
-        Numeric(9, 6),
+        PERCENT,
         "Discount in per cent; NULL = none (imported prices have none)",
     ),
     _column(
         "effective_from",
-        Date(),
+        "DATE",
         "First day of the price; in an estimate it can be later than valid_from",
         null=False,
     ),
@@ -292,20 +341,18 @@ rates: Final = Table(
     "change; a change by hand counts after the next sync or change of prices",
 )
 
-price_imports: Final = Table(
+price_imports: Final = _table(
     "price_imports",
-    metadata,
     _int("import_id", "Number of the import; a later import has a higher number", null=False),
     _text("file", "Name of the imported file, or of the kept bill", null=False),
     _time("imported_at", "When it was imported, by this machine's clock; NULL = not recorded"),
     _time("removed_at", "When its prices were removed; NULL = they are in prices"),
-    PrimaryKeyConstraint("import_id"),
+    key=("import_id",),
     comment="One row for each import of prices and each kept bill",
 )
 
-sync_scopes: Final = Table(
+sync_scopes: Final = _table(
     "sync_scopes",
-    metadata,
     *_scope(),
     _time("watermark", "Server time at which the last complete listing began"),
     _time("discovered_to", "Creation time up to which every job has been listed"),
@@ -336,13 +383,12 @@ sync_scopes: Final = Table(
     _text("last_error", "Error of the last run of this scope; NULL = the run was complete"),
     _int("failing_runs", "Number of runs in a row that failed"),
     _time("retired_at", "When `db forget` retired the scope; NULL = it is in use"),
-    PrimaryKeyConstraint("account_id", "region"),
+    key=("account_id", "region"),
     comment="One row per account and region: how far sync has read it",
 )
 
-sync_runs: Final = Table(
+sync_runs: Final = _table(
     "sync_runs",
-    metadata,
     _text("run_id", "One listing of one scope; runs of one sync share a prefix", null=False),
     *_scope(),
     _text("mode", "backfill, incremental, full, extend or filter", null=False),
@@ -366,57 +412,52 @@ sync_runs: Final = Table(
         "Records that are not as the API documents them, by member: "
         "{skipped: {Operation.Member: n}, repaired: {…}}",
     ),
-    PrimaryKeyConstraint("run_id"),
+    key=("run_id",),
     comment="Ledger of runs; `db prune` keeps runs without news for 90 days",
 )
 
-accounts: Final = Table(
+accounts: Final = _table(
     "accounts",
-    metadata,
     _text("account_id", "AWS account, 12 digits", null=False),
     _text("account_name", "Account name, from [accounts] in the configuration", null=False),
-    PrimaryKeyConstraint("account_id"),
+    key=("account_id",),
     comment="Account names from the configuration, as of the last sync",
 )
 
-discounts: Final = Table(
+discounts: Final = _table(
     "discounts",
-    metadata,
     _text("account_id", "Account with the discount; empty = every account", null=False),
     _text(
         "component", "Component with the discount (see prices); empty = every component", null=False
     ),
-    _column("percent", Numeric(9, 6), "Per cent off every price that was not imported", null=False),
-    PrimaryKeyConstraint("account_id", "component"),
+    _column("percent", PERCENT, "Per cent off every price that was not imported", null=False),
+    key=("account_id", "component"),
     comment="Discounts from the configuration, as of the last sync; the most specific one applies",
 )
 
-local_storage_families: Final = Table(
+local_storage_families: Final = _table(
     "local_storage_families",
-    metadata,
     _text("family", "Instance family, such as g5 in ml.g5.xlarge", null=False),
-    PrimaryKeyConstraint("family"),
+    key=("family",),
     comment="Instance families with local NVMe storage: their jobs pay no ML storage",
 )
 
-quotas: Final = Table(
+quotas: Final = _table(
     "quotas",
-    metadata,
     *_scope(),
     _text("instance_type", "Instance type, such as ml.m5.xlarge", null=False),
     _text("kind", "training: running jobs and waiting pools; warm pool: waiting pools", null=False),
     _int("instances", "Instances that the quota allows at a time", null=False),
     _text("quota_code", "QuotaCode, to request an increase with; NULL = AWS gave none"),
     _time("read_at", "When it was read, by this machine's clock", null=False),
-    PrimaryKeyConstraint("account_id", "region", "instance_type", "kind"),
+    key=("account_id", "region", "instance_type", "kind"),
     comment="Service quotas of training jobs and warm pools, as of the last reading",
 )
 
-settings: Final = Table(
+settings: Final = _table(
     "settings",
-    metadata,
     _text("name", "Name of the fact", null=False),
     _text("value", "Value of the fact", null=False),
-    PrimaryKeyConstraint("name"),
+    key=("name",),
     comment="Facts about this file, such as the rules and shipped prices behind its rows",
 )

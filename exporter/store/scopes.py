@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
-
-from exporter.store.schema import sync_runs, sync_scopes
-from exporter.store.upsert import upsert
+from exporter.store.connections import Connection
+from exporter.store.schema import JSON, Table, sync_runs, sync_scopes
 
 
 class ScopeKey(NamedTuple):
@@ -87,65 +84,42 @@ class Run:
     odd_records: str = "{}"
 
 
-def read_scopes(connection: sa.Connection) -> dict[ScopeKey, ScopeState]:
+def read_scopes(connection: Connection) -> dict[ScopeKey, ScopeState]:
     """Return every scope that was ever synced."""
-    rows = connection.execute(sa.select(sync_scopes)).mappings().all()
-    states = [ScopeState(**_known(ScopeState, row)) for row in rows]
+    states = [ScopeState(*row) for row in connection.execute(_SCOPES).tuples()]
     return {state.key: state for state in states}
 
 
-def read_scope(connection: sa.Connection, key: ScopeKey) -> ScopeState:
+def read_scope(connection: Connection, key: ScopeKey) -> ScopeState:
     """Return one scope; an empty one if it was never synced."""
-    found = connection.execute(
-        sa.select(sync_scopes).where(
-            sync_scopes.c.account_id == key.account_id, sync_scopes.c.region == key.region
-        )
-    ).mappings()
-    rows = found.all()
-    return ScopeState(**_known(ScopeState, rows[0])) if rows else ScopeState(*key)
+    rows = list(connection.execute(f"{_SCOPES} {_OF_SCOPE}", key._asdict()).tuples())
+    return ScopeState(*rows[0]) if rows else ScopeState(*key)
 
 
-def write_scope(connection: sa.Connection, state: ScopeState) -> None:
+def write_scope(connection: Connection, state: ScopeState) -> None:
     """Upsert a row of sync_scopes; a scope that was retired is in use again."""
-    row = {**asdict(state), "retired_at": None}
-    upsert(connection, sync_scopes, insert(sync_scopes).values(row), row)
+    connection.execute(_WRITE_SCOPE, {**asdict(state), "retired_at": None})
 
 
-def read_run(connection: sa.Connection, run_id: str) -> Run | None:
+def read_run(connection: Connection, run_id: str) -> Run | None:
     """Return one row of the ledger."""
-    statement = sa.select(
-        *[
-            sa.cast(column, sa.String).label(column.name)
-            if isinstance(column.type, sa.JSON)
-            else column
-            for column in sync_runs.columns
-        ]
-    ).where(sync_runs.c.run_id == run_id)
-    rows = connection.execute(statement).mappings().all()
-    return Run(**_known(Run, rows[0])) if rows else None
+    rows = list(connection.execute(_RUN, {"run_id": run_id}).tuples())
+    return Run(*rows[0]) if rows else None
 
 
-def write_run(connection: sa.Connection, run: Run) -> None:
+def write_run(connection: Connection, run: Run) -> None:
     """Upsert a row of sync_runs."""
-    row = asdict(run)
-    for column in sync_runs.columns:
-        if isinstance(column.type, sa.JSON):
-            row[column.name] = sa.cast(sa.literal(row[column.name], sa.String), column.type)
-    upsert(connection, sync_runs, insert(sync_runs).values(row), row)
+    connection.execute(_WRITE_RUN, asdict(run))
 
 
-def _known(type_: type[Any], row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {field.name: row[field.name] for field in fields(type_)}
-
-
-def has_running(connection: sa.Connection) -> bool:
+def has_running(connection: Connection) -> bool:
     """Return whether the ledger has runs that have not ended."""
-    return connection.execute(sa.text(_RUNNING)).scalar() is not None
+    return connection.execute(_RUNNING).scalar() is not None
 
 
-def close_running(connection: sa.Connection, now: datetime) -> None:
+def close_running(connection: Connection, now: datetime) -> None:
     """Mark every run that has not ended as interrupted, because its process died."""
-    connection.execute(sa.text(_CLOSE_RUNNING), {"now": now})
+    connection.execute(_CLOSE_RUNNING, {"now": now})
 
 
 _RUNNING: Final = "SELECT run_id FROM sync_runs WHERE outcome = 'running'"
@@ -154,3 +128,28 @@ UPDATE sync_runs
 SET outcome = 'interrupted', ended_at = :now, error = 'the process died'
 WHERE outcome = 'running'
 """
+
+
+def _select(table: Table, names: Iterable[str]) -> str:
+    """Return a SELECT of columns; JSON comes as text."""
+    columns = (f"{name}::VARCHAR" if table.types[name] == JSON else name for name in names)
+    return f"SELECT {', '.join(columns)} FROM {table.name}"  # noqa: S608 - names of the schema
+
+
+def _upsert(table: Table) -> str:
+    """Return an INSERT of one row, which takes the place of a stored row with its key."""
+    values = ", ".join(f":{name}" for name in table.names)
+    changes = ", ".join(
+        f"{name} = excluded.{name}" for name in table.names if name not in table.key
+    )
+    return (
+        f"INSERT INTO {table.name} ({', '.join(table.names)}) VALUES ({values}) "  # noqa: S608 - names of the schema
+        f"ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {changes}"
+    )
+
+
+_OF_SCOPE: Final = "WHERE account_id = :account_id AND region = :region"
+_SCOPES: Final = _select(sync_scopes, [field.name for field in fields(ScopeState)])
+_RUN: Final = f"{_select(sync_runs, [field.name for field in fields(Run)])} WHERE run_id = :run_id"
+_WRITE_SCOPE: Final = _upsert(sync_scopes)
+_WRITE_RUN: Final = _upsert(sync_runs)

@@ -1,31 +1,30 @@
-"""Inserts rows, or updates those whose primary key is there already."""
+"""Inserts staged rows, or updates those whose primary key is there already."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy.dialects.postgresql import insert
+
+from exporter.store.alchemy import attached
+from exporter.store.connections import Connection
+from exporter.store.schema import Table
 
 
-def upsert(
-    connection: sa.Connection,
-    table: sa.Table,
-    statement: Insert,
-    columns: Collection[str],
-) -> None:
-    """Execute an insert that updates the rows whose primary key exists.
+def upsert(connection: Connection, table: Table, source: str) -> None:
+    """Insert all rows of `source`; a row whose key exists takes the place of the stored one.
 
     Args:
-        connection: A connection that may write.
-        table: The table.
-        statement: The insert, with its values or its SELECT.
-        columns: Columns that the insert fills.
+        connection: A connection in a transaction.
+        table: The table. Without a primary key, rows are only added.
+        source: What has the rows, with all columns of the table.
     """
-    key = [column.name for column in table.primary_key]
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=key,
-            set_={name: statement.excluded[name] for name in columns if name not in key},
+    rows = sa.table(source, *map(sa.column, table.names))
+    target = sa.table(table.name, *map(sa.column, table.names))
+    statement = insert(target).from_select(list(table.names), sa.select(*rows.c))
+    if table.key:
+        statement = statement.on_conflict_do_update(
+            index_elements=list(table.key),
+            set_={name: statement.excluded[name] for name in table.names if name not in table.key},
         )
-    )
+    with attached(connection) as alchemy:
+        alchemy.execute(statement)

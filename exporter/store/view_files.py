@@ -18,17 +18,17 @@ of `main` only: so a report counts with other prices (prices/basis.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from graphlib import TopologicalSorter
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Final
 
-from sqlalchemy import Connection
-
 from exporter.sql import literal
-from exporter.store.schema import metadata
+from exporter.store.connections import Connection
+from exporter.store.schema import TABLES
 from exporter.text import short_hash
 
 #: The schema of the views that only this program reads.
@@ -138,8 +138,20 @@ def compose(sql: str) -> str:
 
 
 def fingerprint() -> str:
-    """Return a short hash of all views; another one in the file means: create them again."""
-    return short_hash(repr(views()))
+    """Return a short hash of all views; another one in the file means: create them again.
+
+    It is that of the files and of this module, which composes them: every command compares it, and
+    composing the views takes ten times as long as reading them.
+    """
+    module = resources.files(__package__).joinpath("view_files.py")
+    texts = {entry.name: entry.read_text(encoding="utf-8") for entry in (module, *_files())}
+    return short_hash(repr(sorted(texts.items())))
+
+
+def _files() -> Iterator[Traversable]:
+    """Yield every file of the views and their parts."""
+    for folder in (_FOLDER, _FOLDER.joinpath(INTERNAL), _FOLDER.joinpath("parts")):
+        yield from (entry for entry in folder.iterdir() if entry.name.endswith(".sql"))
 
 
 def create_views(connection: Connection) -> None:
@@ -147,15 +159,12 @@ def create_views(connection: Connection) -> None:
 
     A user's own views stay as they are, even those that read ours.
     """
-    connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {INTERNAL}")
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {INTERNAL}")
     for view in views():
-        # exec_driver_sql: the colons in the queries are not bind parameters.
-        connection.exec_driver_sql(f"CREATE OR REPLACE VIEW {view.name} AS\n{view.sql}")
-        connection.exec_driver_sql(f"COMMENT ON VIEW {view.name} IS {literal(view.comment)}")
+        connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS\n{view.sql}")
+        connection.execute(f"COMMENT ON VIEW {view.name} IS {literal(view.comment)}")
         for column, comment in view.columns:
-            connection.exec_driver_sql(
-                f"COMMENT ON COLUMN {view.name}.{column} IS {literal(comment)}"
-            )
+            connection.execute(f"COMMENT ON COLUMN {view.name}.{column} IS {literal(comment)}")
 
 
 def temporarily(sql: str) -> str:
@@ -229,7 +238,7 @@ def _ordered(found: Iterable[View]) -> tuple[View, ...]:
 def _with_inherited_comments(view: View, others: Mapping[str, View]) -> View:
     comments = {
         (column.name, f"as in {table.name}"): str(column.comment)
-        for table in metadata.tables.values()
+        for table in TABLES.values()
         for column in table.columns
     } | {
         (column, f"as in {others[name].short_name}"): comment

@@ -57,8 +57,14 @@ class WorkerPool:
         self._done: queue.SimpleQueue[ScopeResult | BaseException] = queue.SimpleQueue()
         self._workers: list[Worker] = []
 
-    def run(self, targets: Sequence[Target]) -> list[ScopeResult]:
+    def run(
+        self, targets: Sequence[Target], views: Mapping[ScopeKey, ScopeView]
+    ) -> list[ScopeResult]:
         """Sync scopes; one that fails stops no other.
+
+        Args:
+            targets: The scopes.
+            views: Each scope as it is stored.
 
         Returns:
             One result per target, in the order of the targets.
@@ -67,7 +73,6 @@ class WorkerPool:
             StoreError: The database failed, which concerns every scope.
             BaseException: An interruption of the caller, or a bug; the workers are stopped first.
         """
-        views = self._records.scopes([target.key for target in targets])
         for target in targets:
             self._todo.put(target)
         # Daemon threads: a call that hangs must not keep the process alive.

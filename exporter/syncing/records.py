@@ -16,8 +16,6 @@ from functools import partial
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-import sqlalchemy as sa
-
 from exporter.config.labels import Labels
 from exporter.errors import DatabaseError
 from exporter.sagemaker.quotas import Quota
@@ -25,6 +23,7 @@ from exporter.sagemaker.rows import DetailRow, JobKey, JobRow
 from exporter.sagemaker.service import SEARCH_LAG
 from exporter.store import jobs, quotas, scopes
 from exporter.store.batches import Batch, Columns, batch
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.store.schema import training_job_changes, training_job_details, training_jobs
 from exporter.store.scopes import Run, ScopeKey, ScopeState
@@ -32,7 +31,7 @@ from exporter.syncing.merge import Merged, Stored, StoredDetails
 from exporter.syncing.plan import OpenJob
 
 #: The function that writes a batch of rows, and the batch.
-Write = tuple[Callable[[sa.Connection, Batch], None], Batch]
+Write = tuple[Callable[[Connection, Batch], None], Batch]
 
 _JOB_FIELDS: Final = tuple(field.name for field in fields(JobRow))
 _DETAIL_FIELDS: Final = tuple(field.name for field in fields(DetailRow))
@@ -60,7 +59,7 @@ _DETAIL_COLUMNS: Final = {
         name: attrgetter(f"stored.details.{name}") for name in ("fetched_at", "seen_until", "final")
     },
 }
-_CHANGE_FIELDS: Final = tuple(name for name in _JOB_FIELDS if name in training_job_changes.columns)
+_CHANGE_FIELDS: Final = tuple(name for name in _JOB_FIELDS if name in training_job_changes.names)
 
 
 @dataclass(frozen=True)
@@ -239,7 +238,7 @@ class Records:
                     return
 
     @staticmethod
-    def _write(connection: sa.Connection, turn: _Turn) -> None:
+    def _write(connection: Connection, turn: _Turn) -> None:
         for write, rows in turn.writes:
             write(connection, rows)
         if turn.commit.state is not None:
@@ -247,7 +246,7 @@ class Records:
         scopes.write_run(connection, turn.commit.run)
 
     @staticmethod
-    def _read_back(connection: sa.Connection, commit: Commit) -> None:
+    def _read_back(connection: Connection, commit: Commit) -> None:
         run = commit.run
         stored = scopes.read_run(connection, run.run_id)
         state = commit.state

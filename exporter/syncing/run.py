@@ -135,7 +135,7 @@ class _Run:
         if targets is not None and not targets.found:
             return list(targets.failed)
         with sync_lock(path, timeout, notify=self._notify):
-            self._prepare()
+            # Calls STS, so no connection to the database is open yet.
             targets = targets or find_targets(sources)
             _log.info(
                 "sync",
@@ -146,13 +146,19 @@ class _Run:
                     "max_rps": self._options.max_rps,
                 },
             )
-            configured = configuration.with_kept(self._database, self._configuration, self._notify)
-            configuration.apply(self._database, configured, targets.accounts)
-            due = self._quotas_due([target.key for target in targets.found])
-            worker = partial(self._worker, configured.rules, due)
+            keys = [target.key for target in targets.found]
+            with self._database.sharing():
+                self._prepare()
+                kept = configuration.with_kept(self._database, self._configuration, self._notify)
+                configuration.apply(self._database, kept, targets.accounts)
+                due = self._quotas_due(keys)
+                prices_due = self._prices_due()
+                views = self._records.scopes(keys)
+            worker = partial(self._worker, kept.rules, due)
             pool = WorkerPool(self._records, worker, self._stop, self._clock)
-            results = [*targets.failed, *pool.run(targets.found)]
-            self._refresh_prices(targets.found, results)
+            results = [*targets.failed, *pool.run(targets.found, views)]
+            if prices_due:
+                self._refresh_prices(targets.found, results)
             self._publish_snapshot()
         return results
 
@@ -210,18 +216,21 @@ class _Run:
             passed_over=target.passed_over,
         )
 
+    def _prices_due(self) -> bool:
+        """Return whether this sync reads the Price List API, as one does a day."""
+        if not self._options.prices or self._options.is_filtered:
+            return False
+        with self._database.reading() as connection:
+            return refresh.is_due(connection, self._clock.now())
+
     def _refresh_prices(self, targets: Sequence[Target], results: Sequence[ScopeResult]) -> None:
-        """Read the Price List API at most once a day; a failure is a notice, and prices stay."""
+        """Read the Price List API; a failure is a notice, and prices stay."""
         complete = {result.name for result in results if result.outcome == "complete"}
         reached = [target.access for target in targets if str(target.key) in complete]
-        if not reached or not self._options.prices or self._options.is_filtered:
+        if not reached:
             return
-        now = self._clock.now()
-        with self._database.reading() as connection:
-            if not refresh.is_due(connection, now):
-                return
         try:
-            done = refresh.refresh(self._database, reached[0].price_list, now)
+            done = refresh.refresh(self._database, reached[0].price_list, self._clock.now())
             _log.info("prices", extra=done._asdict())
         except StoreError:
             raise

@@ -16,10 +16,9 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final, NamedTuple
 
-import sqlalchemy as sa
-
 from exporter.reports import notes, periods
 from exporter.reports.periods import Period
+from exporter.store.connections import Connection
 
 #: Stands for the families that the page does not name. No name is a text with this character.
 OTHERS: Final = "\0others"
@@ -132,7 +131,7 @@ class Read:
     figures: Mapping[str, Any]
 
 
-def read(connection: sa.Connection, period: Period, today: date) -> Read:
+def read(connection: Connection, period: Period, today: date) -> Read:
     """Read the cells of a period.
 
     Args:
@@ -140,9 +139,9 @@ def read(connection: sa.Connection, period: Period, today: date) -> Read:
         period: The UTC days that the costs cover.
         today: The current UTC day.
     """
-    jobs = connection.execute(sa.text("SELECT count(*) FROM training_jobs")).scalar_one()
-    families = connection.execute(sa.text(_FAMILIES), {"most": FAMILY_KEYS}).scalars().all()
-    teams = connection.execute(sa.text(_TEAMS), {"most": OTHER_KEYS}).scalars().all()
+    jobs = connection.execute("SELECT count(*) FROM training_jobs").scalar()
+    families = connection.execute(_FAMILIES, {"most": FAMILY_KEYS}).scalars()
+    teams = connection.execute(_TEAMS, {"most": OTHER_KEYS}).scalars()
     cells: dict[tuple[Key, date], Sums] = {}
     figures: dict[str, Any] = {}
     for part in parts(period, 1 + jobs // _JOBS_AT_ONCE):
@@ -154,7 +153,7 @@ def read(connection: sa.Connection, period: Period, today: date) -> Read:
             "teams": list(teams),
             "others": OTHERS,
         }
-        for row in connection.execute(sa.text(_sql()), values).mappings():
+        for row in connection.execute(_sql(), values).mappings():
             key = Key(
                 row["account_id"],
                 row["region"],
@@ -182,7 +181,7 @@ def _whole(amount: Decimal | int | None) -> int:
     return int(amount.scaleb(12)) if isinstance(amount, Decimal) else amount or 0
 
 
-def _added(figures: Mapping[str, Any], row: sa.RowMapping) -> dict[str, Any]:
+def _added(figures: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the figures of the notes with those of a further part: sums, and the oldest price."""
     found = dict(figures)
     for name, value in row.items():

@@ -9,12 +9,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-import sqlalchemy as sa
-
 from exporter.reports import catalogue, keep_alive, notes, periods, running, status
 from exporter.reports.periods import Period
 from exporter.reports.result import Note, Result
 from exporter.reports.status import Status
+from exporter.store.connections import Connection
 from exporter.web import cells
 from exporter.web.cells import Cells
 
@@ -101,7 +100,7 @@ def choose_period(*, since: datetime | None, until: datetime | None, today: date
 
 
 def read(
-    connection: sa.Connection, period: Period, now: datetime, minute_usd: Decimal | None = None
+    connection: Connection, period: Period, now: datetime, minute_usd: Decimal | None = None
 ) -> Figures:
     """Read all figures of the dashboard.
 
@@ -134,13 +133,13 @@ def advice_period(period: Period) -> Period:
 
 
 def _advice(
-    connection: sa.Connection, period: Period, now: datetime, minute_usd: Decimal | None
+    connection: Connection, period: Period, now: datetime, minute_usd: Decimal | None
 ) -> Advice:
     report = catalogue.find("keep-alive-advice")
     days = advice_period(period)
     params = {} if minute_usd is None else {"minute_usd": format(minute_usd, "f")}
     built = running.statement(report, running.Request(days, params=params, now=now))
-    answer = connection.execute(sa.text(built.sql), dict(built.values))
+    answer = connection.execute(built.sql, dict(built.values))
     default = report.parameters["minute_usd"].default
     worth = Decimal(str(default)) if minute_usd is None else minute_usd
     advised = keep_alive.advised(map(dict, answer.mappings()), worth)

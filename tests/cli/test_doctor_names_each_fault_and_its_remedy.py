@@ -311,7 +311,7 @@ def test_a_database_of_another_program_or_a_newer_one_is_named(tmp_path: Path) -
 
 def test_a_newer_schema_is_exit_6(database: Database) -> None:
     with database.writing() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
     found = {each.check: each for each in files.check(Database(database.path), {})}
     assert (found["database"].verdict, found["database"].exit_code) == (FAILED, 6)
 

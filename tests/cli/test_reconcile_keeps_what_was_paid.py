@@ -65,7 +65,7 @@ def test_the_list_basis_shows_public_prices(command: Command, filled: Database, 
     db = ("--db", str(filled.path))
     api = "INSERT INTO prices (region, component, instance_type, usd_per_unit, unit, effective_from"
     with filled.writing() as connection:
-        connection.exec_driver_sql(
+        connection.execute(
             f"{api}, source) VALUES ('eu-west-1', 'Training', 'ml.m5.xlarge', 0.25, 'Hrs', "
             "'2026-01-01', 'Price List API')"
         )
@@ -77,7 +77,7 @@ def test_the_list_basis_shows_public_prices(command: Command, filled: Database, 
     # The printed SQL gives the same basis when it is pasted.
     sql = command(*report, "--sql").out
     with filled.reading() as connection:
-        rows = connection.exec_driver_sql(sql).mappings().all()
+        rows = list(connection.execute(sql).mappings())
     assert Decimal("1.25") in {row["cost_usd"] for row in rows}
 
 

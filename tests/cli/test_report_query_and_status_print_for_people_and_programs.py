@@ -138,12 +138,12 @@ def test_the_database_is_closed_before_the_first_line_is_printed(
         assert command(*args).code == 0
     assert reader.getvalue()
     with filled.reading() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM accounts").scalar_one() == 1
+        assert connection.execute("SELECT count(*) FROM accounts").scalar() == 1
 
 
 def test_status_prints_for_people_and_for_programs(command: Command, filled: Database) -> None:
     with filled.writing() as connection:
-        connection.exec_driver_sql(
+        connection.execute(
             """
             INSERT INTO sync_scopes (
                 account_id, region, failing_runs, last_error, listing_mode, listing_position,
@@ -154,7 +154,7 @@ def test_status_prints_for_people_and_for_programs(command: Command, filled: Dat
             )
             """
         )
-        connection.exec_driver_sql(
+        connection.execute(
             """
             INSERT INTO sync_runs (
                 run_id, account_id, region, mode, started_at, ended_at, outcome, calls, throttles,
@@ -192,14 +192,14 @@ def test_status_prints_for_people_and_for_programs(command: Command, filled: Dat
 def test_status_says_how_far_an_unfinished_backfill_is(command: Command, filled: Database) -> None:
     """A killed sync could not write its outcome; the lock of a sync says whether it runs."""
     with filled.writing() as connection:
-        connection.exec_driver_sql(
+        connection.execute(
             """
             UPDATE sync_scopes
             SET watermark = NULL, listing_mode = 'backfill',
                 listing_position = '2026-10-01 00:00:00+00'
             """
         )
-        connection.exec_driver_sql(
+        connection.execute(
             "DELETE FROM training_job_details WHERE training_job_arn LIKE '%/bert-1'"
         )
         insert(
@@ -241,7 +241,7 @@ def test_output_follows_a_link_and_writes_into_a_pipe(command: Command, tmp_path
 
 def test_one_failed_run_is_called_the_last_run(command: Command, filled: Database) -> None:
     with filled.writing() as connection:
-        connection.exec_driver_sql("UPDATE sync_scopes SET failing_runs = 1, last_error = 'no'")
+        connection.execute("UPDATE sync_scopes SET failing_runs = 1, last_error = 'no'")
     assert "123456789012/eu-west-1: failed in the last run: no" in command("status").out
     notes = json.loads(command("report", "coverage", "--json").out)["notes"]
     assert "123456789012/eu-west-1 failed in its last run: no" in [note["text"] for note in notes]
@@ -253,12 +253,12 @@ def test_stale_data_is_exit_3(command: Command, filled: Database) -> None:
     assert json.loads(answer.out)["scopes"]
     assert "Older than 2h: 123456789012/eu-west-1 is " in answer.err
     with filled.writing() as connection:
-        connection.exec_driver_sql(
+        connection.execute(
             f"UPDATE sync_scopes SET watermark = '{datetime.now(UTC) - timedelta(hours=1)}'"
         )
     assert command("status", "--max-age", "2h").code == 0
     with filled.writing() as connection:
-        connection.exec_driver_sql(
+        connection.execute(
             "UPDATE training_jobs SET region = 'us-east-1' WHERE training_job_name = 'bert-1'"
         )
     assert command("status", "--max-age", "2h").code == 0
@@ -268,7 +268,7 @@ def test_scopes_of_one_off_syncs_are_shown_and_never_stale(
     command: Command, filled: Database
 ) -> None:
     with filled.writing() as connection:
-        connection.exec_driver_sql("DELETE FROM sync_scopes")
+        connection.execute("DELETE FROM sync_scopes")
     answer = command("status", "--max-age", "2h")
     assert answer.code == 3
     assert answer.err.endswith("Older than 2h: only one-off syncs have run.\n")
@@ -281,7 +281,7 @@ def test_scopes_of_one_off_syncs_are_shown_and_never_stale(
     notes = json.loads(command("report", "coverage", "--json").out)["notes"]
     assert [note["code"] for note in notes] == ["one_off"]
     with filled.writing() as connection:
-        connection.exec_driver_sql("DELETE FROM training_jobs")
+        connection.execute("DELETE FROM training_jobs")
     answer = command("status", "--max-age", "2h")
     assert answer.out.startswith("Nothing has been synced into this database yet.")
     assert answer.err.endswith("Older than 2h: nothing has been synced yet.\n")
@@ -332,27 +332,28 @@ def test_status_counts_jobs_without_price_or_details(command: Command, filled: D
             ("fine-groups-2", None, '[{"InstanceType": "ml.m5.xlarge"}]', None),
             ("bare-2", None, None, None),
         ):
-            connection.exec_driver_sql(
+            connection.execute(
                 """
                 INSERT INTO training_jobs (
                     training_job_arn, creation_time, account_id, region, training_job_name,
                     training_plan_arn, warm_pool_status, open_reason, first_synced_at, updated_at,
                     details_due, job_family, family_rule
-                ) VALUES ($1, now(), '123456789012', 'eu-west-1', $1, $2, 'Available', 'pool',
+                ) VALUES (:name, now(), '123456789012', 'eu-west-1', :name, :plan, 'Available',
+                    'pool',
                     now(), now(), false, 'f', 'r')
                 """,
-                (name, plan),
+                {"name": name, "plan": plan},
             )
             if name != "bare-2":
-                connection.exec_driver_sql(
+                connection.execute(
                     """
                     INSERT INTO training_job_details (
                         training_job_arn, creation_time, instance_type, instance_groups,
                         fetched_at, final
-                    ) SELECT training_job_arn, creation_time, $2, $3, now(), true
-                    FROM training_jobs WHERE training_job_arn = $1
+                    ) SELECT training_job_arn, creation_time, :type, :groups, now(), true
+                    FROM training_jobs WHERE training_job_arn = :name
                     """,
-                    (name, instance, groups),
+                    {"name": name, "type": instance, "groups": groups},
                 )
     (scope,) = json.loads(command("status", "--json").out)["scopes"]
     assert scope["jobs"] == 8

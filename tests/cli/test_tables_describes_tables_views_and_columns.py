@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
 
 from exporter.store.database import Database
 
@@ -31,13 +30,11 @@ def test_every_column_has_the_type_and_the_comment_of_a_real_database(
 ) -> None:
     with database.reading() as connection:
         rows = connection.execute(
-            sa.text(
-                "SELECT if(schema_name = 'main', '', schema_name || '.') || table_name, "
-                "column_name, comment, "
-                "replace(data_type, 'TIMESTAMP WITH TIME ZONE', 'TIMESTAMPTZ') "
-                "FROM duckdb_columns() WHERE NOT internal AND table_name <> 'alembic_version' "
-                "ORDER BY table_name, column_index"
-            )
+            "SELECT if(schema_name = 'main', '', schema_name || '.') || table_name, "
+            "column_name, comment, "
+            "replace(data_type, 'TIMESTAMP WITH TIME ZONE', 'TIMESTAMPTZ') "
+            "FROM duckdb_columns() WHERE NOT internal AND table_name <> 'alembic_version' "
+            "ORDER BY table_name, column_index"
         ).all()
     expected: dict[str, list[dict[str, str]]] = {}
     for table, column, comment, kind in rows:

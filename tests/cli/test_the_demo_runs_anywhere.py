@@ -35,7 +35,7 @@ def test_a_demo_replaces_one_that_was_interrupted_and_ignores_a_proxy(command: C
     assert "sync: 1 of 1 scope complete, 100 new, 0 changed, 0 deleted" in answer.out
     assert "What the warm pools cost, compared with the training" in answer.out
     with Database(path).reading() as connection:
-        jobs = connection.exec_driver_sql("SELECT count(*) FROM training_jobs").scalar_one()
+        jobs = connection.execute("SELECT count(*) FROM training_jobs").scalar()
         assert jobs >= 100
 
 

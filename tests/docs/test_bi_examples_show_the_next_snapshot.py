@@ -33,10 +33,8 @@ def publish_next(database: Database) -> None:
     """Delete one job and publish the next snapshot."""
     with database.writing() as connection:
         connection.execute(
-            sa.text(
-                "DELETE FROM training_jobs WHERE training_job_name = "
-                "(SELECT min(training_job_name) FROM training_jobs)"
-            )
+            "DELETE FROM training_jobs WHERE training_job_name = "
+            "(SELECT min(training_job_name) FROM training_jobs)"
         )
     snapshot.publish(database, Path("snapshot.duckdb"))
 
@@ -100,11 +98,9 @@ def test_views_over_parquet_read_the_next_export(published: Database) -> None:
         total = "SELECT sum(cost_usd), count(*) FROM daily_costs"
         before = metabase.execute(total).fetchone()
         with published.writing() as connection:
-            connection.execute(sa.text("DELETE FROM prices"))
+            connection.execute("DELETE FROM prices")
             rates.refresh(connection)
-            connection.execute(
-                sa.text("DELETE FROM training_jobs WHERE training_job_name LIKE 'r%'")
-            )
+            connection.execute("DELETE FROM training_jobs WHERE training_job_name LIKE 'r%'")
         export()
         after = metabase.execute(total).fetchone()
         assert before

@@ -107,7 +107,7 @@ def write_bill(database: Path, folder: Path) -> None:
     """Write a bill for the hours of the database, a tenth below their price."""
     folder.mkdir(parents=True)
     with Database(database).reading() as connection:
-        rows = connection.exec_driver_sql(
+        rows = connection.execute(
             "SELECT usage_date, component, instance_type, "
             "sum(coalesce(instance_hours, gb_months)) AS quantity, sum(cost_usd) AS usd "
             "FROM daily_costs GROUP BY ALL HAVING usd > 0"

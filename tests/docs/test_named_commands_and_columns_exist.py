@@ -16,7 +16,7 @@ from exporter.cli import main
 from exporter.cli.root import COMMANDS, root
 from exporter.store import view_files
 from exporter.store.database import Database
-from exporter.store.schema import metadata
+from exporter.store.schema import TABLES
 from tests.docs.pages import PAGES, ROOT, blocks, inline_code, read
 
 PROGRAM = "sagemaker-exporter"
@@ -110,7 +110,7 @@ def test_every_environment_variable_is_an_options(page: str) -> None:
 
 
 def test_every_column_in_the_text_exists() -> None:
-    columns = {table.name: set(table.columns.keys()) for table in metadata.tables.values()}
+    columns = {table.name: set(table.names) for table in TABLES.values()}
     columns |= {view.name: {name for name, _ in view.columns} for view in view_files.views()}
     seen = 0
     for page in PAGES:
@@ -123,9 +123,7 @@ def test_every_column_in_the_text_exists() -> None:
 
 def test_the_concepts_explain_every_basis(database: Database) -> None:
     with database.reading() as connection:
-        rows = connection.exec_driver_sql(
-            "SELECT cost_basis FROM internal.cost_bases ORDER BY rank"
-        ).all()
+        rows = connection.execute("SELECT cost_basis FROM internal.cost_bases ORDER BY rank").all()
     page = read("docs/concepts.md")
     assert re.findall(r"^\| `([a-z ]+)` \|", page, re.MULTILINE) == [row[0] for row in rows]
     drawing = read("docs/pictures/basis.svg")

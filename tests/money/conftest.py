@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from exporter.prices import rows
 from exporter.prices.rows import Price
 from exporter.prices.shipped import load_shipped
 from exporter.store import rates, view_files
-from exporter.store.schema import metadata
+from exporter.store.connections import Connection, connect
+from exporter.store.schema import TABLES
 from tests.money.known_jobs import put_october, put_six_jobs
+from tests.support.rows import taken_back
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 #: Creation time of every job unless a test gives another.
@@ -31,13 +33,13 @@ def arn(name: str, region: str = REGION, account: str = ACCOUNT) -> str:
 class Ledger:
     """A database with our schema: tests put rows into it and read its views."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     def put(self, table: str, **row: object) -> None:
         """Insert a row; missing columns are NULL."""
         names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-        self.connection.execute(sa.text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), row)
+        self.connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", row)
         if table == "discounts":
             rates.refresh(self.connection)
 
@@ -92,8 +94,8 @@ class Ledger:
         rows.write(self.connection, [price], import_id=import_id, one_day=one_day)
 
     def read(self, sql: str, **parameters: object) -> list[dict[str, Any]]:
-        result = self.connection.execute(sa.text(sql), parameters)
-        return [dict(row) for row in result.mappings()]
+        result = self.connection.execute(sql, parameters)
+        return list(result.mappings())
 
     def row(self, view: str, name: str) -> dict[str, Any]:
         """Return the only row of a view for a job of that name."""
@@ -106,18 +108,13 @@ def after(hours: float = 0, seconds: float = 0) -> datetime:
     return CREATED + timedelta(hours=hours, seconds=seconds)
 
 
-def engine(path: Path) -> sa.Engine:
-    found = sa.create_engine(f"duckdb:///{path}", poolclass=sa.NullPool)
-    sa.event.listen(found, "connect", lambda raw, _: raw.execute("SET TimeZone = 'UTC'"))
-    return found
-
-
 @pytest.fixture(scope="session")
 def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an empty database to copy, because creating one takes a second."""
     path = tmp_path_factory.mktemp("money") / "empty.duckdb"
-    with engine(path).begin() as connection:
-        metadata.create_all(connection)
+    with closing(connect(path)) as connection:
+        for table in TABLES.values():
+            connection.execute(table.ddl)
         view_files.create_views(connection)
     return path
 
@@ -127,7 +124,7 @@ def ledger(empty_file: Path, tmp_path: Path) -> Iterator[Ledger]:
     """Yield a database without prices and without local storage families."""
     path = tmp_path / "ledger.duckdb"
     shutil.copyfile(empty_file, path)
-    with engine(path).connect() as connection:
+    with closing(connect(path)) as connection, taken_back(connection):
         yield Ledger(connection)
 
 

@@ -214,7 +214,7 @@ def put_spot_and_plan(ledger: Ledger) -> None:
     start = datetime(2026, 10, 3, 12, tzinfo=UTC)
     put_job(ledger, "spot", start, hours="2", managed_spot=True)
     put_job(ledger, "plan", start, hours="4")
-    ledger.connection.exec_driver_sql(
+    ledger.connection.execute(
         "UPDATE training_jobs SET training_plan_arn = 'arn:p' WHERE training_job_name = 'plan'"
     )
 

@@ -25,8 +25,8 @@ def specification(ledger: Ledger, details: dict[str, Any], **job: Any) -> str | 
     """Return the specification of a job with a pool, which must be the same in every view."""
     end = CREATED + timedelta(hours=1)
     pool: dict[str, Any] = {"warm_pool_status": "Terminated", "warm_pool_retained_seconds": 60}
-    ledger.connection.exec_driver_sql("DELETE FROM training_jobs")
-    ledger.connection.exec_driver_sql("DELETE FROM training_job_details")
+    ledger.connection.execute("DELETE FROM training_jobs")
+    ledger.connection.execute("DELETE FROM training_job_details")
     ledger.job("a-1", details=DETAILS | details, training_end_time=end, **(pool | job))
     found = {row["specification"] for view in VIEWS for row in ledger.read(f"FROM {view}")}
     assert len(found) == 1

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from exporter.config.model import Source, SyncOptions
 from exporter.simulator import Behaviour, Scope, Simulator, World
 from exporter.store.database import Database
@@ -26,7 +24,7 @@ def sync(path: Path, now: datetime = NOW) -> SyncReport:
 
 def query(path: Path, statement: str) -> list[tuple[object, ...]]:
     with Database(path).reading() as connection:
-        return [tuple(row) for row in connection.execute(sa.text(statement)).all()]
+        return [tuple(row) for row in connection.execute(statement).all()]
 
 
 def requests(simulator: Simulator) -> int:

@@ -83,7 +83,7 @@ def test_contradictory_instances_are_the_same_in_any_order_of_the_rows(ledger: L
     found = []
     for names in (("bert-1", "bert-2"), ("bert-2", "bert-1")):
         for table in ("training_jobs", "training_job_details"):
-            ledger.connection.exec_driver_sql(f"DELETE FROM {table}")
+            ledger.connection.execute(f"DELETE FROM {table}")
         for name in names:
             put(ledger, name, **jobs[name])
         columns = "job_names, instance_type, instance_count, specification"
@@ -130,7 +130,7 @@ def test_a_job_whose_own_pool_was_never_kept_ends_the_chain(ledger: Ledger) -> N
     put(ledger, "b-1", 5, warm_pool_status="Terminated")
     assert _chains(ledger) == [(["a-1", "a-2"], "not kept", 600)]
     # Until the jobs are closed, the seconds can be late.
-    ledger.connection.exec_driver_sql("UPDATE training_jobs SET open_reason = 'pool late'")
+    ledger.connection.execute("UPDATE training_jobs SET open_reason = 'pool late'")
     assert _chains(ledger) == [
         (["a-1", "a-2"], "terminated", 600),
         (["b-1"], "terminated", None),

@@ -107,7 +107,7 @@ def test_a_job_whose_pool_differs_is_named(
     assert agreed.export.resources is resources
     assert not agreed.export.monthly
     assert len(agreed.lines) == 6 + 7
-    priced.connection.exec_driver_sql("""
+    priced.connection.execute("""
         UPDATE training_jobs SET warm_pool_retained_seconds = 3602
         WHERE training_job_name = 'Bert-2'
     """)

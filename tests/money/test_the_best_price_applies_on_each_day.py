@@ -236,7 +236,8 @@ def test_the_shipped_list_is_loaded_once_and_keeps_other_prices(ledger: Ledger) 
         FROM prices
     """)
     assert counts == {"shipped": len(shipped_prices()), "ours": 1}
-    ledger.connection.commit()
+    ledger.connection.raw.commit()
+    ledger.connection.raw.begin()
     assert load_shipped(ledger.connection, ["m5", "g5"]) is True
     families = "SELECT family FROM local_storage_families ORDER BY family"
     assert ledger.read(families) == [{"family": "g5"}, {"family": "m5"}]

@@ -34,7 +34,7 @@ def in_force(database: Database) -> list[Any]:
     """Return price and source on a day of November; the table is what its view computes."""
     assert check(database).remarks == []
     with database.reading() as connection:
-        rows = connection.exec_driver_sql(
+        rows = connection.execute(
             f"SELECT usd_per_unit, price_source FROM rates WHERE {ITEM} "
             "AND valid_from <= '2026-11-04' AND valid_to > '2026-11-04' ORDER BY ALL"
         ).all()
@@ -77,7 +77,7 @@ def test_each_writer_computes_them_in_its_transaction(database: Database, tmp_pa
 
 def change_and_fail(database: Database) -> None:
     with database.writing() as connection:
-        connection.exec_driver_sql("DELETE FROM prices")
+        connection.execute("DELETE FROM prices")
         load_shipped(connection, ["g5"])
         raise ZeroDivisionError
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,16 +17,17 @@ from typing import Any, TypeVar
 import duckdb
 import pyarrow as pa
 import pytest
-import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.prices import rows
 from exporter.prices.rows import Price
 from exporter.store import rates
-from exporter.store.schema import training_job_details, training_jobs
-from tests.money.conftest import arn, engine
+from exporter.store.connections import Connection, connect
+from exporter.store.schema import Table, training_job_details, training_jobs
+from tests.money.conftest import arn
 from tests.money.plain import Books, Daily, Total, costs
+from tests.support.rows import taken_back
 
 T = TypeVar("T")
 
@@ -154,7 +156,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Any], Books]:
     return many, Books(list(listed.values()), discounts, families, draw(scopes))
 
 
-def fill(connection: sa.Connection, many: list[Any], books: Books) -> None:
+def fill(connection: Connection, many: list[Any], books: Books) -> None:
     """Put jobs and prices into an empty database, one table at a time."""
     put(connection, training_jobs, [job for job, _ in many])
     put(connection, training_job_details, [detail for _, detail in many if detail])
@@ -162,30 +164,28 @@ def fill(connection: sa.Connection, many: list[Any], books: Books) -> None:
     rows.write(connection, billed, one_day=True)
     rows.write(connection, [price for price in books.prices if price.source not in BILLS])
     for (account, component), percent in books.discounts.items():
-        connection.exec_driver_sql(
-            "INSERT INTO discounts VALUES (?, ?, ?)", (account, component, percent)
+        connection.raw.execute(
+            "INSERT INTO discounts VALUES (?, ?, ?)", [account, component, percent]
         )
     rates.refresh(connection)
     for family in books.local_families:
-        connection.exec_driver_sql("INSERT INTO local_storage_families VALUES (?)", (family,))
+        connection.raw.execute("INSERT INTO local_storage_families VALUES (?)", [family])
     for (account, region), watermark in books.watermarks.items():
         connection.execute(
-            sa.text("""
+            """
                 INSERT INTO sync_scopes (account_id, region, watermark, failing_runs)
                 VALUES (:account, :region, :watermark, 0)
-            """),
+            """,
             {"account": account, "region": region, "watermark": watermark},
         )
 
 
-def put(connection: sa.Connection, table: sa.Table, found: list[dict[str, Any]]) -> None:
+def put(connection: Connection, table: Table, found: list[dict[str, Any]]) -> None:
     if not found:
         return
     types = {"TIMESTAMP": pa.timestamp("us", tz="UTC"), "BIGINT": pa.int64(), "BOOLEAN": pa.bool_()}
-    fields = [
-        (name, types.get(str(table.c[name].type).split()[0], pa.string())) for name in found[0]
-    ]
-    raw: Any = connection.connection.driver_connection
+    fields = [(name, types.get(table.types[name].split()[0], pa.string())) for name in found[0]]
+    raw = connection.raw
     raw.register("fuzzed", pa.Table.from_pylist(found, schema=pa.schema(fields)))
     raw.execute(f"INSERT INTO {table.name} BY NAME SELECT * FROM fuzzed")
     raw.unregister("fuzzed")
@@ -254,11 +254,10 @@ def test_every_row_equals_plain_python(
         if detail
     }
     expected_daily, expected_totals = costs([job for job, _ in many], details, books)
-    with engine(file).connect() as connection, connection.begin() as nothing_is_kept:
+    with closing(connect(file)) as connection, taken_back(connection):
         fill(connection, many, books)
-        raw: Any = connection.connection.driver_connection
+        raw = connection.raw
         raw.execute(f"SET TimeZone = '{zone}'")
         daily, totals = read(raw, "")
-        nothing_is_kept.rollback()
     assert normal(daily) == normal(expected_daily)
     assert normal(totals) == normal(expected_totals)

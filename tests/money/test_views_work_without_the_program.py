@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import pytest
 
 from exporter.prices.shipped import load_shipped
 from exporter.store import view_files
-from exporter.store.schema import metadata
-from tests.money.conftest import Ledger, engine
+from exporter.store.connections import connect
+from exporter.store.schema import TABLES
+from tests.money.conftest import Ledger
 from tests.money.december import put_december
 
 KEY = ["training_job_arn", "creation_time"]
@@ -206,7 +208,7 @@ def test_another_program_in_another_zone_sees_the_same_rows(
 ) -> None:
     path = tmp_path / "shared.duckdb"
     shutil.copyfile(empty_file, path)
-    with engine(path).begin() as connection:
+    with closing(connect(path)) as connection:
         ledger = Ledger(connection)
         load_shipped(connection)
         put_december(ledger)
@@ -215,7 +217,7 @@ def test_another_program_in_another_zone_sees_the_same_rows(
     with duckdb.connect() as other:
         # This database has other tables and views of the same names.
         other.execute("CREATE SCHEMA internal")
-        for name in (*expected, *metadata.tables):
+        for name in (*expected, *TABLES):
             other.execute(f"CREATE TABLE {name} (other INTEGER)")
         other.execute(f"ATTACH '{path}' AS jobs (READ_ONLY)")
         other.execute(f"SET TimeZone = '{zone}'")
@@ -226,7 +228,7 @@ def test_another_program_in_another_zone_sees_the_same_rows(
 def test_no_temporary_view_would_hide_a_table() -> None:
     """Another version's file is read through temporary views, which have no schema."""
     names = [view.short_name for view in view_files.views()]
-    assert len({*names, *metadata.tables}) == len(names) + len(metadata.tables)
+    assert len({*names, *TABLES}) == len(names) + len(TABLES)
 
 
 def _all(connection: Any, prefix: str) -> dict[str, list[tuple[Any, ...]]]:

@@ -163,7 +163,7 @@ class Rounds:
             }
             with self.three.one.writing() as connection:
                 for statement in STATEMENTS[name]:
-                    connection.exec_driver_sql(statement.format(**values))
+                    connection.execute(statement.format(**values))
                 refresh(connection)
 
         return change
@@ -225,7 +225,7 @@ class Rounds:
                 now=lambda: time.time() + 90_000,
             )
             for table in layout.tables():
-                connection.exec_driver_sql(f"FROM lake.{table.name}").all()
+                connection.execute(f"FROM lake.{table.name}").all()
 
 
 def pair(three: Collectors, lake: Path, numbers: random.Random) -> int:
@@ -240,7 +240,7 @@ def pair(three: Collectors, lake: Path, numbers: random.Random) -> int:
         with three.each[name].writing() as connection:
             number = numbers.randint(1, 10_000)
             for statement in STATEMENTS["billed seconds"] + STATEMENTS["teams"]:
-                connection.exec_driver_sql(statement.format(number=number))
+                connection.execute(statement.format(number=number))
     states = [before]
     seen = []
     # "" stops nowhere.
@@ -276,9 +276,7 @@ def content(lake: Path) -> dict[str, list[str]]:
     with reading.lake(str(lake)).reading() as connection:
         for table in layout.tables():
             if table.partitions:
-                for row in connection.exec_driver_sql(
-                    f"SELECT account_id, t FROM lake.{table.name} AS t"
-                ):
+                for row in connection.execute(f"SELECT account_id, t FROM lake.{table.name} AS t"):
                     found[row[0]].append(repr((table.name, row)))
     return {account: sorted(rows) for account, rows in found.items()}
 

@@ -57,11 +57,12 @@ def test_what_a_dead_publish_wrote_is_not_trusted(three: Collectors, lake: Path,
     three.change("UPDATE training_jobs SET team = 'B'")
     die(three.one, lake, step)
     with Database(Path(before)).reading() as old:
-        teams = old.exec_driver_sql("SELECT training_job_arn, team FROM training_jobs").all()
+        teams = old.execute("SELECT training_job_arn, team FROM training_jobs").all()
     with three.one.writing() as connection:
         for arn, team in teams:
-            connection.exec_driver_sql(
-                "UPDATE training_jobs SET team = $1 WHERE training_job_arn = $2", (team, arn)
+            connection.execute(
+                "UPDATE training_jobs SET team = :team WHERE training_job_arn = :arn",
+                {"team": team, "arn": arn},
             )
     lakes.write(three.one, lake)
     lakes.check(lake, three.one)

@@ -99,7 +99,7 @@ def changed(published: Published, tmp_path: Path) -> Database:
     database = Database(path)
     with database.writing() as connection:
         for statement in CHANGES:
-            connection.exec_driver_sql(statement)
+            connection.execute(statement)
     return database
 
 
@@ -108,7 +108,7 @@ def content(lake: Path | reading.Lake) -> Rows:
     opened = lake if isinstance(lake, reading.Lake) else reading.lake(str(lake))
     with opened.reading() as connection:
         return {
-            table.name: sorted(map(repr, connection.exec_driver_sql(f"FROM lake.{table.name}")))
+            table.name: sorted(map(repr, connection.execute(f"FROM lake.{table.name}")))
             for table in layout.tables()
         }
 
@@ -154,7 +154,7 @@ def test_after_another_publish_the_reports_are_those_of_the_changed_file(
     with file.writing() as connection:
         for statement in CHANGES:
             where = of_one if "training_job_arn" in statement else f" WHERE account_id <> '{OTHER}'"
-            connection.exec_driver_sql(statement + where)
+            connection.execute(statement + where)
     publish(changed, lake, "one")
     with file.reading() as before, reading.lake(str(lake)).reading() as after:
         for name in ("training-cost", "warm-pool-chains", "running-now", "keep-alive-results"):
@@ -173,7 +173,7 @@ def test_files_that_a_killed_publish_has_replaced_outlive_the_retention(
     """Its collector does not come back, and the owner of the prices removes old files."""
     other = Database(Path(shutil.copy(published.parts["other"].path, tmp_path / "other.duckdb")))
     with other.writing() as connection:
-        connection.exec_driver_sql("UPDATE training_jobs SET team = 'later'")
+        connection.execute("UPDATE training_jobs SET team = 'later'")
     with suppress(Stopped):
         publish(other, lake, "other", lake=Stopping(storage.place(str(lake)), 3))
     of_other = re.compile(OTHER)
@@ -187,7 +187,7 @@ def test_files_that_a_killed_publish_has_replaced_outlive_the_retention(
     publish(other, lake, "other")
     lakes.age(lake)
     with changed.writing() as connection:
-        connection.exec_driver_sql("UPDATE training_jobs SET team = 'latest'")
+        connection.execute("UPDATE training_jobs SET team = 'latest'")
     done = run.publish(changed, where, options, now=lambda: time.time() + 2 * 86_400)
     assert done.files_removed
     assert content(lake)

@@ -112,7 +112,7 @@ def test_of_two_copies_that_publish_at_once_one_is_refused(three: Collectors, la
     twin = Database(Path(shutil.copy(three.one.path, lake.parent / "twin.duckdb")))
     three.change("UPDATE training_jobs SET team = 'first' WHERE hash(training_job_arn) % 3 = 0")
     with twin.writing() as connection:
-        connection.exec_driver_sql("UPDATE training_jobs SET team = 'twin'")
+        connection.execute("UPDATE training_jobs SET team = 'twin'")
 
     class Overtaken(Lake):
         """Another copy begins after this one has read the lake, and before it writes."""
@@ -142,7 +142,7 @@ def test_another_database_with_the_name_of_a_collector_is_refused(
     other = three.each["two"]
     for number in range(2):
         with other.writing() as connection:
-            connection.exec_driver_sql(f"UPDATE training_jobs SET team = '{number}'")
+            connection.execute(f"UPDATE training_jobs SET team = '{number}'")
         lakes.write(other, tmp_path / "elsewhere")
     before = files_of(lake)
     with pytest.raises(UsageError, match=r"Another database publishes to this .* same"):

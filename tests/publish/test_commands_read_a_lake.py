@@ -20,7 +20,7 @@ from exporter.reports import notes, running
 from exporter.reports.catalogue import find
 from exporter.reports.periods import Period
 from exporter.store.database import Database
-from exporter.store.schema import metadata
+from exporter.store.schema import TABLES
 from exporter.store.view_files import views
 from exporter.web import figures, page
 from tests.support.published import NOW, OTHER, Published, publish
@@ -56,17 +56,13 @@ def same(command: Command, published: Published) -> Callable[..., str]:
 
 
 def test_query_shows_the_same_relations(published: Published) -> None:
-    names = [name for name in metadata.tables if name not in OF_A_FILE]
+    names = [name for name in TABLES if name not in OF_A_FILE]
     names += [view.name for view in views() if not view.is_internal]
     lake = reading.lake(str(published.lake), row_ids=False)
     with published.file.reading() as file, lake.reading() as connection:
         for name in names:
-            answers = [each.exec_driver_sql(f"FROM {name}") for each in (file, connection)]
-            kinds = [
-                [(each[0], str(each[1])) for each in answer.cursor.description]
-                for answer in answers
-                if answer.cursor
-            ]
+            answers = [each.execute(f"FROM {name}") for each in (file, connection)]
+            kinds = [answer.columns for answer in answers]
             rows = [sorted(map(repr, answer)) for answer in answers]
             assert kinds[0] == kinds[1], name
             if name == "rates":  # a lake has those of each scope
@@ -127,7 +123,7 @@ def test_a_token_continues_in_the_same_lake_only(
     assert len(set(rows)) == 10
     database = Database(Path(shutil.copyfile(published.parts["one"].path, tmp_path / "one.duckdb")))
     with database.writing() as connection:
-        connection.exec_driver_sql("UPDATE sync_scopes SET watermark = watermark + INTERVAL 1 HOUR")
+        connection.execute("UPDATE sync_scopes SET watermark = watermark + INTERVAL 1 HOUR")
     publish(database, Path(lake), "one")
     code, _, err = command(*options, "--next-token", token)
     assert code == 2
@@ -136,7 +132,7 @@ def test_a_token_continues_in_the_same_lake_only(
 
 def test_a_job_is_the_same(same: Callable[..., str], published: Published) -> None:
     with published.file.reading() as connection:
-        names = connection.exec_driver_sql(
+        names = connection.execute(
             "SELECT training_job_name FROM training_jobs "
             "WHERE training_job_name LIKE 'nightly-9' OR warm_pool_status = 'Reused' "
             "OR deleted_at IS NOT NULL OR training_end_time IS NULL "
@@ -181,7 +177,7 @@ def test_a_report_reads_the_files_of_its_months_only(published: Published) -> No
         assert facts
         assert all("/month=2026-10/" in path for path in facts)
         lake.objects.opened.clear()
-        connection.exec_driver_sql(
+        connection.execute(
             f"SELECT sum(cost_usd) FROM daily_costs WHERE account_id = '{OTHER}'"
         ).all()
         facts = {path for path in lake.objects.opened if path.startswith("daily_costs/")}
@@ -191,9 +187,7 @@ def test_a_report_reads_the_files_of_its_months_only(published: Published) -> No
 
 def test_a_silent_collector_is_named(published: Published) -> None:
     with reading.lake(str(published.lake)).reading() as connection:
-        table = connection.exec_driver_sql(
-            "SELECT max(published_at) FROM internal.collectors"
-        ).scalar_one()
+        table = connection.execute("SELECT max(published_at) FROM internal.collectors").scalar()
         assert list(notes.of_collectors(connection, table + timedelta(hours=71))) == []
         late = table + timedelta(days=3, hours=2)
         found = [note.text for note in notes.of_collectors(connection, late)]
@@ -206,10 +200,10 @@ def test_a_silent_collector_is_named(published: Published) -> None:
         only = [note.text for note in notes.of_collectors(connection, late, OTHER)]
         assert only == found[1:]
         # One collector publishes every six hours, the other one has published once.
-        connection.exec_driver_sql(
+        connection.execute(
             "UPDATE internal.collectors SET usual_seconds = 21600 WHERE collector = 'one'"
         )
-        connection.exec_driver_sql(
+        connection.execute(
             "UPDATE internal.collectors SET published_at = published_at + INTERVAL 10 HOUR "
             "WHERE collector = 'one'"
         )

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import boto3
 import pytest
-import sqlalchemy as sa
 
 from exporter.cli import main
 from exporter.errors import ServiceError
 from exporter.publish import reading
 from exporter.publish.spark import remote
 from exporter.reports.catalogue import Report, catalogue, find
+from exporter.store.connections import Connection
 from tests.publish.test_reports_over_a_lake_equal_those_of_the_file import BY, found, requests
 from tests.spark.sail import sail
 from tests.support import buckets
@@ -29,7 +29,7 @@ from tests.support.published import Published
 #: Sail plans these too long. `python -m tests.spark.compare sail` and `make spark` compare them.
 SLOW = {"warm-pool-missing", "why-not-reused"}
 REPORTS = [each for each in catalogue().values() if each.name not in SLOW]
-Both = tuple[sa.Connection, remote.Remote]
+Both = tuple[Connection, remote.Remote]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_a_job_that_is_not_there_has_neighbours(
     published: Published, server: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with published.file.reading() as file:
-        name = file.exec_driver_sql("SELECT min(training_job_name) FROM training_jobs").scalar_one()
+        name = file.execute("SELECT min(training_job_name) FROM training_jobs").scalar()
     over_lake = ("--lake", str(published.lake), "--remote", server)
     assert main(["report", "job-history", f"{name}x", *over_lake]) == 2
     _, err = capfd.readouterr()

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-import sqlalchemy as sa
 
 from exporter.prices.basis import use_list_prices
 from exporter.publish import reading
@@ -16,6 +15,7 @@ from exporter.reports.catalogue import Report, catalogue
 from exporter.reports.periods import Period
 from exporter.reports.result import Result
 from exporter.reports.source import Source
+from exporter.store.connections import Connection
 from tests.support.published import NOW, Published
 
 REPORTS = list(catalogue().values())
@@ -26,7 +26,7 @@ PERIODS = (
 )
 #: Every dimension.
 BY = (("day", "instance_type", "region"), ("month", "account", "team"), ("family", "tag:Project"))
-Both = tuple[sa.Connection, sa.Connection]
+Both = tuple[Connection, Connection]
 
 
 @pytest.fixture(scope="module")
@@ -50,23 +50,23 @@ def both_at_list_prices(published: Published) -> Iterator[Both]:
         yield on_one_thread(file, lake)
 
 
-def on_one_thread(*both: sa.Connection) -> Both:
+def on_one_thread(*both: Connection) -> Both:
     """Of few rows, a second thread costs more than it saves."""
     for each in both:
-        each.exec_driver_sql("SET threads = 1")
+        each.execute("SET threads = 1")
     file, lake = both
     return file, lake
 
 
-def requests(report: Report, connection: sa.Connection) -> Iterator[running.Request]:
+def requests(report: Report, connection: Connection) -> Iterator[running.Request]:
     """Yield requests with every period, and with every dimension."""
     argument = None
     if report.argument:
-        argument = connection.exec_driver_sql(
+        argument = connection.execute(
             f"SELECT {'job_family' if report.argument == 'family' else 'training_job_name'} "
             "FROM training_jobs WHERE warm_pool_status = 'Terminated' "
             "ORDER BY training_end_time DESC, training_job_arn LIMIT 1"
-        ).scalar_one()
+        ).scalar()
     first = running.Request(
         period=PERIODS[0] if report.period else None, argument=argument, now=NOW
     )

@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-import sqlalchemy as sa
 
 from exporter.errors import UsageError
 from exporter.publish.spark import remote
@@ -127,7 +126,7 @@ def test_values_are_those_of_duckdb() -> None:
 
 def test_parameters_are_literals() -> None:
     text = remote.bound(
-        sa.text("SELECT :name, :at, :number, :nothing"),
+        "SELECT :name, :at, :number, :nothing",
         {
             "name": "it's",
             "at": datetime(2026, 1, 2, tzinfo=UTC),

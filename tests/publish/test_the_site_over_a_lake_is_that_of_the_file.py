@@ -77,7 +77,7 @@ def test_the_pages_follow_publishes_and_name_silent_collectors(
         before = get(site.url, "/jobs").page.text
         assert "The collector other (444455556666/eu-west-1) has published nothing for" in before
         with database.writing() as connection:
-            connection.exec_driver_sql(
+            connection.execute(
                 "UPDATE training_jobs SET team = 'late' WHERE training_job_status = 'Failed'"
             )
         publish(database, lake, "one")
@@ -87,5 +87,5 @@ def test_the_pages_follow_publishes_and_name_silent_collectors(
             time.sleep(0.05)
         # As fresh as the oldest of the collectors.
         with published.parts["other"].reading() as connection:
-            oldest = connection.exec_driver_sql("SELECT min(watermark) FROM sync_scopes").scalar()
+            oldest = connection.execute("SELECT min(watermark) FROM sync_scopes").scalar()
         assert f"Data as of {oldest:%Y-%m-%d %H:%M} UTC" in get(site.url, "/jobs").page.text

@@ -331,11 +331,11 @@ def _redirected() -> Iterator[Callable[[], str]]:
 
 def _fingerprint(database: Database) -> str:
     with database.reading() as connection:
-        names = connection.exec_driver_sql(
+        names = connection.execute(
             "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY ALL"
         ).all()
         rows = [
-            (name, connection.exec_driver_sql(f"SELECT * FROM {name} ORDER BY ALL").all())
+            (name, connection.execute(f"SELECT * FROM {name} ORDER BY ALL").all())
             for (name,) in names
         ]
     return hashlib.sha256(repr(rows).encode()).hexdigest()

@@ -18,8 +18,6 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from exporter.sagemaker.service import SEARCH_LAG
 from exporter.simulator import Scope, Simulator
 from exporter.store.database import Database
@@ -46,7 +44,7 @@ def stored(database: Database, where: str = "deleted_at IS NULL") -> dict[Key, R
 def query(database: Database, statement: str) -> list[Row]:
     """Return the rows of a statement."""
     with database.reading() as connection:
-        return [tuple(row) for row in connection.execute(sa.text(statement)).all()]
+        return [tuple(row) for row in connection.execute(statement).all()]
 
 
 def differences(database: Database, scope: Scope) -> list[str]:

@@ -8,14 +8,14 @@ from typing import Any
 
 import duckdb
 import pytest
-import sqlalchemy as sa
-from sqlalchemy import event, exc
 
 from exporter.errors import DatabaseError
 from exporter.simulator import Scope, Simulator
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.store.scopes import Run, ScopeState
 from exporter.syncing.records import Commit, Records
+from tests.support.rows import hooked
 from tests.support.syncing import Hooks, Killed, Syncer
 from tests.support.truth import differences
 
@@ -27,18 +27,12 @@ STATE = ScopeState("111122223333", "eu-west-1", watermark=NOW)
 def test_duckdb_drops_the_transaction_silently(database: Database) -> None:
     """This behaviour is why commits are read back."""
     with database.writing() as connection:
-        connection.exec_driver_sql("INSERT INTO settings VALUES ('before', 'the error')")
-        with suppress(exc.ProgrammingError):
-            connection.exec_driver_sql("SELECT * FROM no_such_table")
+        connection.execute("INSERT INTO settings VALUES ('before', 'the error')")
+        with suppress(duckdb.CatalogException):
+            connection.execute("SELECT * FROM no_such_table")
     with database.reading() as connection:
-        rows = connection.exec_driver_sql("SELECT * FROM settings WHERE name = 'before'").all()
+        rows = connection.execute("SELECT * FROM settings WHERE name = 'before'").all()
     assert rows == []
-
-
-def swallow(connection: sa.Connection, *_: Any) -> None:
-    """Cause an error in a transaction, and catch it."""
-    with suppress(exc.ProgrammingError):
-        connection.exec_driver_sql("SELECT * FROM no_such_table")
 
 
 #: The tables of a commit, in the order of its statements. After the last one, only COMMIT follows,
@@ -59,16 +53,14 @@ def test_a_sync_detects_a_swallowed_error_and_the_next_one_repeats_the_commit(
     scope.create_job("job", keep_alive_seconds=60)
     syncer = Syncer(database, scope, simulator)
 
-    def swallow_after(connection: sa.Connection, _: object, statement: str, *__: object) -> None:
+    def swallow(raw: duckdb.DuckDBPyConnection, statement: str) -> None:
+        """Cause an error in a transaction, and catch it."""
         if statement.startswith(f"INSERT INTO {table} "):
-            swallow(connection)
+            with suppress(duckdb.CatalogException):
+                raw.execute("SELECT * FROM no_such_table")
 
-    event.listen(sa.Engine, "after_cursor_execute", swallow_after)
-    try:
-        with pytest.raises((DatabaseError, exc.DBAPIError, duckdb.Error)):
-            syncer.sync()
-    finally:
-        event.remove(sa.Engine, "after_cursor_execute", swallow_after)
+    with hooked(after=swallow), pytest.raises((DatabaseError, duckdb.Error)):
+        syncer.sync()
     # Jobs and their history are one commit, details may be the next; and no run is complete.
     assert len(syncer.stored("true")) == (table == "training_job_details")
     assert syncer.query("SELECT watermark FROM sync_scopes") in ([], [(None,)])
@@ -80,7 +72,7 @@ def test_a_sync_detects_a_swallowed_error_and_the_next_one_repeats_the_commit(
 def test_an_error_names_the_run_whose_commit_is_missing(database: Database) -> None:
     class Forgetful(Records):
         @staticmethod
-        def _write(connection: sa.Connection, turn: Any) -> None:
+        def _write(connection: Connection, turn: Any) -> None:
             """Write nothing."""
 
     with pytest.raises(DatabaseError) as error:
@@ -117,26 +109,23 @@ def test_an_error_before_any_statement_of_a_commit_leaves_nothing_of_it(
     at = 0
     while True:
         at += 1
-        reached = 0
+        reached: list[str] = []
 
-        def place(*_: Any) -> None:
-            nonlocal reached
-            reached += 1
-            if reached == at:  # noqa: B023 - called within this turn
+        def place(_: object, statement: str) -> None:
+            reached.append(statement)  # noqa: B023 - called within this turn
+            if len(reached) == at:  # noqa: B023 - likewise
                 raise Killed
 
-        event.listen(sa.Engine, "before_cursor_execute", place)
         try:
-            records.commit(commit)
+            with hooked(before=place):
+                records.commit(commit)
         except Killed:
             pass
         else:
             break
-        finally:
-            event.remove(sa.Engine, "before_cursor_execute", place)
         if everything() != before:
             # Only the read-back comes after COMMIT.
-            assert reached > 4
+            assert len(reached) > 4
             break
     assert at > 4
     assert everything() != before

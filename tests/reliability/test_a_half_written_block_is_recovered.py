@@ -116,7 +116,7 @@ def test_any_half_written_block_is_recovered(
 
 def _settings(database: Database) -> list[tuple[str, str]]:
     with database.reading() as connection:
-        rows = connection.exec_driver_sql("SELECT name, value FROM settings").all()
+        rows = connection.execute("SELECT name, value FROM settings").all()
     return [(str(name), str(value)) for name, value in rows]
 
 

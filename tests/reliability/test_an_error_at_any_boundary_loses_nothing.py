@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from exporter.sagemaker import service
 from exporter.simulator import Behaviour, Scope, Simulator
@@ -101,7 +100,7 @@ WATERMARK = "SELECT watermark FROM sync_scopes"
 def snapshot(database: Database) -> dict[str, list[Row]]:
     with database.reading() as connection:
         return {
-            name: [tuple(row) for row in connection.execute(sa.text(statement)).all()]
+            name: [tuple(row) for row in connection.execute(statement).all()]
             for name, statement in {**CONTENTS, "watermark": WATERMARK}.items()
         }
 

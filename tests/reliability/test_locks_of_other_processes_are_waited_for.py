@@ -70,10 +70,10 @@ def test_a_writer_continues_as_soon_as_the_file_is_free(database: Database) -> N
 
         waiting = Database(database.path, lock_timeout=20, notify=free)
         with waiting.writing() as connection:
-            connection.exec_driver_sql("INSERT INTO settings VALUES ('a', 'b')")
+            connection.execute("INSERT INTO settings VALUES ('a', 'b')")
     assert [f"PID {holder.pid}" in line for line in notes] == [True]
     with waiting.reading() as connection:
-        rows = connection.exec_driver_sql("SELECT value FROM settings WHERE name = 'a'").all()
+        rows = connection.execute("SELECT value FROM settings WHERE name = 'a'").all()
     assert [tuple(row) for row in rows] == [("b",)]
 
 
@@ -87,7 +87,7 @@ def test_a_reader_waits_for_writers_but_not_for_readers(database: Database) -> N
         pass
     assert error.value.exit_code == 4
     with holding(database.path, read_only=True), impatient.reading() as connection:
-        assert connection.exec_driver_sql("SELECT 42").all()[0][0] == 42
+        assert connection.execute("SELECT 42").all()[0][0] == 42
 
 
 def test_the_file_is_free_during_calls_to_the_service(

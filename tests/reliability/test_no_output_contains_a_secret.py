@@ -202,7 +202,7 @@ def test_files_of_a_running_commit_are_private(database: Database) -> None:
             seen.append(mode(Path(f"{database.path}.wal")))
 
         with database.writing(check_modes) as connection:
-            connection.exec_driver_sql("INSERT INTO settings VALUES ('a', 'b')")
+            connection.execute("INSERT INTO settings VALUES ('a', 'b')")
         assert os.umask(0) == 0
     finally:
         os.umask(before)

@@ -23,7 +23,7 @@ def set_value(value: str) -> str:
 
 def mark(database: Database) -> list[str]:
     with database.reading() as connection:
-        rows = connection.exec_driver_sql("SELECT value FROM settings WHERE name = 'mark'").all()
+        rows = connection.execute("SELECT value FROM settings WHERE name = 'mark'").all()
     return [str(row[0]) for row in rows]
 
 
@@ -55,7 +55,7 @@ def test_an_outdated_log_is_moved_away_with_a_message(
     opened = Database(database.path, notify=notes.append)
     if writes:
         with opened.writing() as connection:
-            connection.exec_driver_sql("INSERT INTO settings VALUES ('written', 'now')")
+            connection.execute("INSERT INTO settings VALUES ('written', 'now')")
     assert mark(opened) == ["three"]
     assert notes == [
         f"A killed process left the database {database.path} with an outdated write-ahead log. "
@@ -75,7 +75,7 @@ def test_of_several_processes_one_moves_the_log_away(database: Database, outdate
         "database = Database(Path(sys.argv[1]), notify=print)\n"
         "sys.stdin.readline()\n"
         "with database.writing() as connection:\n"
-        "    connection.exec_driver_sql('INSERT INTO settings VALUES (?, ?)', (sys.argv[2], 'x'))\n"
+        "    connection.raw.execute('INSERT INTO settings VALUES (?, ?)', [sys.argv[2], 'x'])\n"
     )
     processes = [
         subprocess.Popen(

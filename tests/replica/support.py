@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import sqlalchemy as sa
-
 from exporter.replica.lister import Lister
 from exporter.simulator import Job, Scope
 from exporter.store import jobs
@@ -37,7 +35,7 @@ def row(name: str, after: float = 0, scope: ScopeKey = SCOPE, **values: Any) -> 
     """Return a row of training_jobs: a job created some seconds after the start."""
     created = START + timedelta(seconds=after)
     return {
-        **dict.fromkeys(column.name for column in training_jobs.columns),
+        **dict.fromkeys(training_jobs.names),
         "training_job_arn": arn(name, scope),
         "creation_time": created,
         "account_id": scope.account_id,
@@ -82,10 +80,7 @@ def put(database: Database, rows: Iterable[Row], *, history: bool = True) -> Non
         if history:
             changes = [
                 {
-                    **{
-                        column.name: each.get(column.name)
-                        for column in training_job_changes.columns
-                    },
+                    **{name: each.get(name) for name in training_job_changes.names},
                     "observed_at": each["updated_at"],
                     "run_id": "run",
                 }
@@ -98,7 +93,7 @@ def put_scope(database: Database, scope: ScopeKey = SCOPE) -> None:
     """Record that a scope was synced."""
     with database.writing() as connection:
         connection.execute(
-            sa.text("INSERT INTO sync_scopes (account_id, region) VALUES (:account_id, :region)"),
+            "INSERT INTO sync_scopes (account_id, region) VALUES (:account_id, :region)",
             scope._asdict(),
         )
 

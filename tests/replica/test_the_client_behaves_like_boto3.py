@@ -196,7 +196,7 @@ def test_reading_waits_for_a_sync_in_the_same_process(filled: Database) -> None:
 
     def write() -> None:
         with filled.writing() as connection:
-            connection.exec_driver_sql("UPDATE training_jobs SET training_job_status = 'Failed'")
+            connection.execute("UPDATE training_jobs SET training_job_status = 'Failed'")
             writing.set()
             waiting.wait(30)
 

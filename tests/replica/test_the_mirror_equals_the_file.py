@@ -9,12 +9,12 @@ from typing import Any, cast
 
 import duckdb
 import pytest
-import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import BusyError
 from exporter.replica.sources import FileSource, MirrorSource
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.store.listing import Listing, Mark, Rows, rows
 from exporter.store.mirror import Mirror
@@ -89,7 +89,7 @@ def test_changes_that_no_column_shows_are_copied(database: Database) -> None:
     )
     for statement in statements:
         with database.writing() as connection:
-            connection.execute(sa.text(statement))
+            connection.execute(statement)
         with database.reading() as connection:
             assert mirror.refresh(connection)
         assert in_memory(mirror) == in_file(database)
@@ -106,10 +106,9 @@ def test_changes_that_no_column_shows_are_copied(database: Database) -> None:
 class FailingFile:
     """A file whose second read returns rows without a column, and so breaks the copy."""
 
-    def __init__(self, connection: sa.Connection) -> None:
-        self.connection = self
-        self.driver_connection = self
-        self._file: Any = connection.connection.driver_connection
+    def __init__(self, connection: Connection) -> None:
+        self.raw = self
+        self._file = connection.raw
         self._reads = 0
 
     def execute(self, *arguments: Any) -> Any:
@@ -125,7 +124,7 @@ def test_a_failed_copy_is_completed_by_the_next_refresh(database: Database) -> N
     put(database, [change(number, 0, None) for number in range(20)])
     mirror = small_mirror()
     with database.reading() as connection, pytest.raises(duckdb.Error, match="region"):
-        mirror.refresh(cast(sa.Connection, FailingFile(connection)))
+        mirror.refresh(cast(Connection, FailingFile(connection)))
     with database.reading() as connection:
         assert mirror.refresh(connection)
     assert in_memory(mirror) == in_file(database)
@@ -137,7 +136,7 @@ class CountingDatabase(Database):
     opened = 0
 
     @contextmanager
-    def reading(self, **options: Any) -> Iterator[sa.Connection]:
+    def reading(self, **options: Any) -> Iterator[Connection]:
         type(self).opened += 1
         with super().reading(**options) as connection:
             yield connection
@@ -154,7 +153,7 @@ def test_the_file_is_opened_only_after_a_commit(database: Database) -> None:
     # A commit that changes nothing in listings keeps the version, so kept pages stay valid.
     version = source.refresh()
     with database.writing() as connection:
-        connection.execute(sa.text("INSERT INTO settings VALUES ('a', 'b')"))
+        connection.execute("INSERT INTO settings VALUES ('a', 'b')")
     assert source.refresh() == version
     put(database, [row("c", 9)])
     assert source.refresh() > version

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from exporter.prices.shipped import load_shipped
 from exporter.reports import running
@@ -16,8 +16,10 @@ from exporter.reports.catalogue import find
 from exporter.reports.periods import Period
 from exporter.reports.result import Result
 from exporter.store import view_files
-from exporter.store.schema import metadata, training_jobs
+from exporter.store.connections import Connection, connect
+from exporter.store.schema import TABLES, training_jobs
 from tests.support.cases import World
+from tests.support.rows import taken_back
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -83,7 +85,7 @@ LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
 class Bench:
     """An empty database in memory: tests put rows into it and run reports."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     def put(self, table: str, *rows: dict[str, Any]) -> None:
@@ -92,7 +94,7 @@ class Bench:
             names = ", ".join(row)
             marks = ", ".join(f":{name}" for name in row)
             self.connection.execute(
-                sa.text(f"INSERT INTO {table} ({names}) VALUES ({marks})"),
+                f"INSERT INTO {table} ({names}) VALUES ({marks})",
                 row,
             )
 
@@ -142,7 +144,7 @@ class Bench:
             "final": True,
         }
         for column, value in more.items():
-            (job if column in training_jobs.c else detail)[column] = value
+            (job if column in training_jobs.names else detail)[column] = value
         self.put("training_jobs", key | job)
         if detail.get("fetched_at") is not None:
             self.put("training_job_details", key | detail)
@@ -214,44 +216,37 @@ def later(minutes: float) -> datetime:
 
 
 @pytest.fixture(scope="session")
-def empty_database() -> Iterator[sa.Connection]:
-    engine = sa.create_engine("duckdb:///:memory:", poolclass=sa.StaticPool)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("SET TimeZone = 'UTC'")
-        metadata.create_all(connection)
-        connection.exec_driver_sql("CREATE SCHEMA internal")
+def empty_database() -> Iterator[Connection]:
+    with closing(connect()) as connection:
+        for table in TABLES.values():
+            connection.execute(table.ddl)
+        connection.execute("CREATE SCHEMA internal")
         for name, columns in VIEWS.items():
-            connection.exec_driver_sql(f"CREATE TABLE {name} ({columns})")
-        connection.exec_driver_sql(COST_LINES)
-        connection.commit()
+            connection.execute(f"CREATE TABLE {name} ({columns})")
+        connection.execute(COST_LINES)
         yield connection
-    engine.dispose()
 
 
 @pytest.fixture
-def bench(empty_database: sa.Connection) -> Iterator[Bench]:
-    yield Bench(empty_database)
-    empty_database.rollback()
+def bench(empty_database: Connection) -> Iterator[Bench]:
+    with taken_back(empty_database):
+        yield Bench(empty_database)
 
 
 @pytest.fixture(scope="session")
-def real_database() -> Iterator[sa.Connection]:
-    engine = sa.create_engine("duckdb:///:memory:", poolclass=sa.StaticPool)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("SET TimeZone = 'UTC'")
-        metadata.create_all(connection)
+def real_database() -> Iterator[Connection]:
+    with closing(connect()) as connection:
+        for table in TABLES.values():
+            connection.execute(table.ddl)
         view_files.create_views(connection)
         load_shipped(connection)
-        connection.commit()
         yield connection
-    engine.dispose()
 
 
 @pytest.fixture
-def world(real_database: sa.Connection) -> Iterator[World]:
+def world(real_database: Connection) -> Iterator[World]:
     """Yield an empty database with the real views and the shipped prices."""
-    yield World(real_database)
-    real_database.rollback()
+    with taken_back(real_database):
+        yield World(real_database)
     # With DuckDB 1.4, a rollback brings back the name of a batch that was registered and removed.
-    real_database.exec_driver_sql("DROP VIEW IF EXISTS new_prices")
-    real_database.commit()
+    real_database.execute("DROP VIEW IF EXISTS new_prices")

@@ -183,7 +183,7 @@ def test_a_name_that_is_not_there_brings_the_nearest(world: World) -> None:
 
 def test_eighty_columns_hold_every_section(world: World) -> None:
     _chain(world)
-    world.connection.exec_driver_sql(
+    world.connection.execute(
         'UPDATE training_job_details SET tags = \'{"Project": "\\u00dcbersetzung"}\''
     )
     (found,) = jobs.read(world.connection, "a-1")

@@ -79,7 +79,7 @@ def test_the_advice_and_the_missing_pools_name_the_others(pools: World) -> None:
 
 
 def test_a_pool_whose_seconds_can_still_come_counts_as_unknown(pools: World) -> None:
-    pools.connection.exec_driver_sql(
+    pools.connection.execute(
         "UPDATE training_jobs SET open_reason = 'pool late' "
         "WHERE training_job_name = 'no-seconds-1'"
     )

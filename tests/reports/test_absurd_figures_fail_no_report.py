@@ -19,10 +19,8 @@ def test_absurd_figures_fail_no_report(world: World) -> None:
         world.put([job(f"a-{number}", at, pool=pool, keep_alive=600)])
         world.put([job(f"r-{number}", at, TrainingEndTime=None, TrainingJobStatus="InProgress")])
     # A sync stores no more than 32 bits, but earlier versions did.
-    world.connection.exec_driver_sql(
-        f"UPDATE training_jobs SET warm_pool_retained_seconds = {huge}"
-    )
-    world.connection.exec_driver_sql(
+    world.connection.execute(f"UPDATE training_jobs SET warm_pool_retained_seconds = {huge}")
+    world.connection.execute(
         f"UPDATE training_job_details SET billable_seconds = {huge}, keep_alive_seconds = {huge}"
     )
     needed = {"job": "a-0", "family": "a"}

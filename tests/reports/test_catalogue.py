@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sqlalchemy as sa
 
 from exporter.errors import UsageError
 from exporter.reports import running
 from exporter.reports.catalogue import Report, catalogue, find, parse
 from exporter.reports.periods import Period
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from tests.support.cases import World, job
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def connection(
     migrated_file: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[sa.Connection]:
+) -> Iterator[Connection]:
     """Give a database whose one job is `a-1`, which reports with an argument are asked about."""
     path = tmp_path_factory.mktemp("one-job") / "one.duckdb"
     shutil.copy(migrated_file, path)
@@ -78,7 +78,7 @@ def test_the_catalogue_holds_exactly_these_reports() -> None:
 
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
 def test_the_header_describes_the_columns_in_their_order(
-    report: Report, connection: sa.Connection
+    report: Report, connection: Connection
 ) -> None:
     result = running.run(connection, report, request(report))
     dimensions = {"month", "instance_type", "family", "account", "account_name"}
@@ -94,10 +94,10 @@ def test_the_header_describes_the_columns_in_their_order(
 
 
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
-def test_printed_sql_returns_the_same_rows(report: Report, connection: sa.Connection) -> None:
+def test_printed_sql_returns_the_same_rows(report: Report, connection: Connection) -> None:
     sql = running.statement(report, request(report)).with_literals()
     assert not re.search(r"(?<![:\w]):[a-z]\w*", re.sub(r"'[^']*'|--.*", "", sql))
-    rows = connection.exec_driver_sql(sql).all()
+    rows = connection.execute(sql).all()
     result = running.run(connection, report, request(report))
     if not report.replay:  # its SQL returns what the program replays
         assert len(rows) == len(list(result.rows)) + (result.totals is not None)
@@ -108,7 +108,7 @@ def test_printed_sql_returns_the_same_rows(report: Report, connection: sa.Connec
     "by", [["day", "month"], ["region", "account", "team"], ["tag:it's", "tag:$.x[0]"], ["family"]]
 )
 def test_every_dimension_works_in_every_report(
-    report: Report, connection: sa.Connection, by: list[str]
+    report: Report, connection: Connection, by: list[str]
 ) -> None:
     running.run(connection, report, request(report, by=by))
 
@@ -160,7 +160,7 @@ def test_parameters_are_bound_and_never_part_of_the_sql(bench: Bench) -> None:
     for value in ("'; DROP TABLE training_jobs; --", "%", ":job", "$1", "?", "\x1b[31m"):
         with pytest.raises(UsageError, match=r"has no job .*Nearest: it's-1"):
             bench.run("job-history", argument=value)
-    assert bench.connection.execute(sa.text("SELECT count(*) FROM training_jobs")).scalar() == 1
+    assert bench.connection.execute("SELECT count(*) FROM training_jobs").scalar() == 1
 
 
 @pytest.mark.parametrize(

@@ -19,20 +19,19 @@ from exporter.reports.catalogue import catalogue
 from exporter.reports.periods import of_month
 from exporter.reports.result import Result
 from exporter.reports.running import Request
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from tests.support.rows import CREATED, insert, put_job
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import sqlalchemy as sa
 
-
-def nothing(_: sa.Connection) -> None:
+def nothing(_: Connection) -> None:
     """Put no job and no scope."""
 
 
-def just_created(connection: sa.Connection) -> None:
+def just_created(connection: Connection) -> None:
     """Put a job that is still running and has no details yet."""
     insert(
         connection,
@@ -49,7 +48,7 @@ def just_created(connection: sa.Connection) -> None:
     )
 
 
-def over(connection: sa.Connection) -> None:
+def over(connection: Connection) -> None:
     """Put a job that ended, with a wasted pool."""
     put_job(connection, "bert-1", hours=2, pool=3600)
 
@@ -67,7 +66,7 @@ def database(
 
 def _has_jobs(path: Path) -> bool:
     with Database(path).reading() as connection:
-        return connection.exec_driver_sql("FROM training_jobs").first() is not None
+        return bool(connection.execute("FROM training_jobs LIMIT 1").all())
 
 
 def run(path: Path, name: str, month: date | None, params: dict[str, str]) -> Result:

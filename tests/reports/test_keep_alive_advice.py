@@ -281,7 +281,7 @@ def test_each_account_has_its_own_pools_and_prices(world: World) -> None:
     records = served([Wish("a", at(20 * number), 600, 900) for number in range(5)])
     world.put(records)
     world.put(records, account=other)
-    world.connection.exec_driver_sql(f"INSERT INTO discounts VALUES ('{other}', '', 50)")
+    world.connection.execute(f"INSERT INTO discounts VALUES ('{other}', '', 50)")
     rates.refresh(world.connection)
     rows = {row["account_id"]: row for row in world.rows("keep-alive-advice")}
     assert rows[ACCOUNT]["current_reuses"] == rows[other]["current_reuses"] == 4

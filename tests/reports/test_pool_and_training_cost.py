@@ -258,7 +258,7 @@ def test_no_dimension_and_no_tag_reaches_the_sql_as_text(bench: Bench) -> None:
         with pytest.raises(UsageError, match="there is no such dimension"):
             bench.run("training-cost", by=[by])
     bench.run("training-cost", by=["tag:x') AS t, (SELECT 1) --"])
-    assert bench.connection.exec_driver_sql("SELECT count(*) FROM daily_costs").scalar() == 0
+    assert bench.connection.execute("SELECT count(*) FROM daily_costs").scalar() == 0
 
 
 @pytest.mark.parametrize(

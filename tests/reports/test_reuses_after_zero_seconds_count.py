@@ -41,7 +41,7 @@ def test_ten_of_eleven_pools_are_reused_at_once(world: World) -> None:
     ]
     assert world.total("warm-pool-cost", by=["family"])["jobs"] == 11
     assert world.total("warm-pool-jobs", params={"top": "3"})["job"] == "3 of 11"
-    (lines,) = world.connection.exec_driver_sql(
+    (lines,) = world.connection.execute(
         "SELECT count(*) FROM daily_costs WHERE component = 'Training Warm Pool'"
     ).one()
     assert lines == 1

@@ -203,7 +203,7 @@ def test_what_is_not_known_is_never_zero(world: World) -> None:
         ],
         seen=SEEN,
     )
-    world.connection.exec_driver_sql(
+    world.connection.execute(
         "DELETE FROM training_job_details WHERE contains(training_job_arn, 'blind')"
     )
     rows = by_job(world, now=SEEN)
@@ -263,7 +263,7 @@ def test_only_what_runs_or_waits_is_shown(world: World) -> None:
     world.put([running("deleted", 1)], seen=SEEN, deleted=SEEN)
     late = job("late-1", ago(1), wait=0, train=3590, keep_alive=7200)
     world.put([late], seen=SEEN)
-    world.connection.exec_driver_sql(
+    world.connection.execute(
         "UPDATE training_jobs SET open_reason = 'pool late' WHERE training_job_name = 'late-1'"
     )
     rows = by_job(world)

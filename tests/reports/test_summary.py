@@ -9,7 +9,6 @@ from io import StringIO
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from exporter.prices import rows as prices
 from exporter.prices.rows import Price
@@ -126,7 +125,7 @@ def test_a_database_without_jobs(world: World) -> None:
 def test_costs_without_a_price_in_usd_are_not_zero(
     world: World, currency: str | None, reason: str
 ) -> None:
-    world.connection.execute(sa.text("DELETE FROM prices"))
+    world.connection.execute("DELETE FROM prices")
     if currency:
         price = Price(
             REGION, "Training", "ml.g5.xlarge", Decimal(7), "Hrs", date(2026, 1, 1), "import",
@@ -134,7 +133,7 @@ def test_costs_without_a_price_in_usd_are_not_zero(
         )  # fmt: skip
         prices.write(world.connection, [price])
     else:
-        world.connection.execute(sa.text("DELETE FROM rates"))
+        world.connection.execute("DELETE FROM rates")
     world.put(daily(date(2026, 9, 1), date(2026, 11, 16)), seen=NOW)
 
     assert world.rows("summary", now=NOW) == [
@@ -160,7 +159,7 @@ def test_five_of_many_changes_are_named_and_names_cannot_format_the_message(worl
         world.put([each | {"TrainingJobName": f"f{number}-{index}"} for index, each in
                    enumerate(records)], seen=NOW)  # fmt: skip
     world.connection.execute(
-        sa.text("UPDATE training_jobs SET job_family = :odd WHERE training_job_name LIKE 'f0-%'"),
+        "UPDATE training_jobs SET job_family = :odd WHERE training_job_name LIKE 'f0-%'",
         {"odd": "a|b`c*d\n# <!channel> [e](f)"},
     )
     result = world.run("summary", now=NOW)

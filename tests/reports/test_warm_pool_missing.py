@@ -167,7 +167,7 @@ def test_all_planted_jobs_are_found_and_no_other_one(world: World) -> None:
     # Nobody knows either: seen too early, deleted too early, other months.
     early = at(36)
     world.put([job("too-early", at(0), keep_alive=600)], seen=early)
-    world.connection.exec_driver_sql(
+    world.connection.execute(
         "UPDATE training_jobs SET open_reason = 'pool late' WHERE training_job_name = 'too-early'"
     )
     world.put([job("deleted-early", at(0), keep_alive=600)], seen=early, deleted=NOW)
@@ -183,7 +183,7 @@ def test_all_planted_jobs_are_found_and_no_other_one(world: World) -> None:
 
 def test_without_details_nothing_is_claimed(world: World) -> None:
     world.put([job("a-1", at(0), keep_alive=600)])
-    world.connection.exec_driver_sql("DELETE FROM training_job_details")
+    world.connection.execute("DELETE FROM training_job_details")
     assert world.rows("warm-pool-missing") == []
     assert world.total("warm-pool-missing")["missing_jobs"] is None
 

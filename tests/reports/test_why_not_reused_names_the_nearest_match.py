@@ -206,7 +206,7 @@ def test_an_unknown_idle_time_gives_no_reason(world: World) -> None:
 
 def test_a_job_without_details_may_be_equal(world: World) -> None:
     world.put([pool(), later("next-1", 630)])
-    world.connection.exec_driver_sql(
+    world.connection.execute(
         "DELETE FROM training_job_details WHERE training_job_arn LIKE '%next-1'"
     )
 

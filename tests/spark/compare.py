@@ -17,14 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from exporter.errors import ExporterError
 from exporter.publish import reading
 from exporter.publish.spark import remote
 from exporter.reports import running
 from exporter.reports.catalogue import Report, catalogue, find
 from exporter.store import migrate
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from tests.publish.test_reports_over_a_lake_equal_those_of_the_file import found, requests
 from tests.spark.cluster import SMALL, Cluster, cluster
@@ -104,15 +103,13 @@ class _Comparison:
             same = self._is_same(report, file, lake, f"{report.name}, with a worker killed")
             return same and bool(killed.result())
 
-    def _requests(self, report: Report, file: sa.Connection) -> list[running.Request]:
+    def _requests(self, report: Report, file: Connection) -> list[running.Request]:
         every = list(requests(report, file))
         if self._everything:
             return every
         return [every[0], *[each for each in every if each.by][:1]]
 
-    def _is_same(
-        self, report: Report, file: sa.Connection, lake: remote.Remote, title: str
-    ) -> bool:
+    def _is_same(self, report: Report, file: Connection, lake: remote.Remote, title: str) -> bool:
         began = time.perf_counter()
         outcome = "the same"
         try:

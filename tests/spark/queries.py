@@ -11,8 +11,6 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
-import sqlalchemy as sa
-
 from exporter.errors import UsageError
 from exporter.publish.spark import remote
 from exporter.publish.spark.rewriting import rewrite
@@ -35,7 +33,7 @@ class _Statements:
     def __init__(self) -> None:
         self.kept: list[str] = []
 
-    def execute(self, statement: sa.TextClause, parameters: Any = None, /) -> Any:
+    def execute(self, statement: str, parameters: Any = None, /) -> Any:
         self.kept.append(remote.bound(statement, parameters or {}))
         return _NoRows()
 
@@ -75,7 +73,7 @@ def statements() -> Iterator[tuple[str, str]]:
     for report in catalogue().values():
         for request in requests(report):
             built = running.statement(report, request, with_notes=True)
-            text = remote.bound(sa.text(built.sql), dict(built.values))
+            text = remote.bound(built.sql, dict(built.values))
             yield f"{report.name} --by {request.by} --param {dict(request.params)}", text
     small = _Statements()
     list(notes.of_prices(small))

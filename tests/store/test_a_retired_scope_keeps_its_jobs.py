@@ -42,8 +42,8 @@ def test_freshness_forgets_the_scope_and_its_job_stays(two_scopes: Database) -> 
     with two_scopes.reading() as connection:
         after = [(note.code, note.text) for note in notes.of_freshness(connection, None)]
         found = status.read(connection, NOW)
-        fresh = connection.exec_driver_sql("SELECT account_id, region FROM data_as_of").all()
-        jobs = connection.exec_driver_sql(
+        fresh = connection.execute("SELECT account_id, region FROM data_as_of").all()
+        jobs = connection.execute(
             "SELECT region, training_job_name FROM training_jobs ORDER BY region"
         ).all()
     assert after == [("as_of", "Data as of 2026-11-03T12:00:00Z.")]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 
-import sqlalchemy as sa
-
 from exporter.store.database import Database
 from tests.support.processes import PATIENCE
 
@@ -20,7 +18,7 @@ def test_a_writer_waits_for_a_reader_of_its_own_process(database: Database) -> N
 
     def read() -> None:
         with Database(database.path).reading() as connection:
-            connection.execute(sa.text("SELECT 1")).all()
+            connection.execute("SELECT 1").all()
             reading.set()
             waited_for.wait(PATIENCE)
 
@@ -28,11 +26,11 @@ def test_a_writer_waits_for_a_reader_of_its_own_process(database: Database) -> N
     reader.start()
     assert reading.wait(PATIENCE)
     with Database(database.path, lock_timeout=PATIENCE, notify=notify).writing() as connection:
-        connection.execute(sa.text("INSERT INTO settings VALUES ('written', 'yes')"))
+        connection.execute("INSERT INTO settings VALUES ('written', 'yes')")
     reader.join()
     assert notes == [
         f"Waiting for the database {database.path}, held by another connection of this process."
     ]
     with database.reading() as connection:
-        rows = connection.execute(sa.text("SELECT value FROM settings WHERE name = 'written'"))
-        assert rows.scalars().all() == ["yes"]
+        rows = connection.execute("SELECT value FROM settings WHERE name = 'written'")
+        assert rows.scalars() == ["yes"]

@@ -12,19 +12,19 @@ from typing import Any
 
 import duckdb
 import pytest
-import sqlalchemy as sa
-from sqlalchemy import event
 
 from exporter.errors import DatabaseError, SchemaNewerError
 from exporter.resources import folder
 from exporter.store import migrate
 from exporter.store.backup import restore
 from exporter.store.check import check
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.store.migrate import Upgraded
 from exporter.store.revision import SCHEMA_REVISION
 from tests.support.files import content, limited_file_size, mode, names
 from tests.support.processes import environment
+from tests.support.rows import hooked
 
 TODAY = SCHEMA_REVISION
 NEXT = f"{int(TODAY) + 1:04}"
@@ -137,34 +137,21 @@ def test_an_error_at_any_statement_leaves_the_older_schema(
     before = content(later.path)
     spare = tmp_path / "spare.duckdb"
     shutil.copyfile(later.path, spare)
-    passed = 0
-
-    def count(*_: Any) -> None:
-        nonlocal passed
-        passed += 1
-
-    event.listen(sa.Engine, "before_cursor_execute", count)
-    try:
+    passed: list[str] = []
+    with hooked(before=lambda _, statement: passed.append(statement)):
         upgrade(Database(spare, revision=NEXT))
-    finally:
-        event.remove(sa.Engine, "before_cursor_execute", count)
-    assert passed > 300  # statements of comments and views included
+    assert len(passed) > 300  # statements of comments and views included
 
-    for at in (5, 9, 13, 14, 15, 50, passed - 3):
-        reached = 0
+    for at in (5, 9, 13, 14, 15, 50, len(passed) - 3):
+        reached: list[str] = []
 
-        def fail(connection: sa.Connection, *_: Any) -> None:
-            nonlocal reached
-            reached += 1
-            if reached == at:  # noqa: B023 - called within this turn
-                connection.exec_driver_sql("SELECT * FROM no_such_table")
+        def fail(raw: duckdb.DuckDBPyConnection, statement: str) -> None:
+            reached.append(statement)  # noqa: B023 - called within this turn
+            if len(reached) == at:  # noqa: B023 - likewise
+                raw.execute("SELECT * FROM no_such_table")
 
-        event.listen(sa.Engine, "before_cursor_execute", fail)
-        try:
-            with pytest.raises(DatabaseError, match="no_such_table"):
-                upgrade(Database(later.path, revision=NEXT))
-        finally:
-            event.remove(sa.Engine, "before_cursor_execute", fail)
+        with hooked(before=fail), pytest.raises(DatabaseError, match="no_such_table"):
+            upgrade(Database(later.path, revision=NEXT))
         assert content(later.path) == before, at
     assert upgrade(later).after == NEXT
 
@@ -195,6 +182,25 @@ def test_a_kill_half_way_leaves_the_older_schema_and_the_next_upgrade_succeeds(
     assert content(copy) == before
 
 
+def test_an_upgrade_among_shared_reads_keeps_nothing_open(
+    later: Database, migrations: Path
+) -> None:
+    """A second open of the file in this process would drop the lock of the first."""
+    before = content(later.path)
+    opened: list[str] = []
+
+    def open_for_writing(message: str) -> None:
+        duckdb.connect(str(later.path)).close()
+        opened.append(message)
+
+    with later.sharing():
+        with later.reading(check_schema=False) as connection:
+            connection.execute("SELECT 1").all()
+        done = migrate.upgrade(later, notify=open_for_writing, migrations=migrations)
+    assert opened == [f"Upgrading the schema from {TODAY} to {NEXT}; the copy is {done.copy}."]
+    assert content(Path(f"{later.path}.before-{NEXT}")) == before
+
+
 def test_an_upgrade_without_room_for_the_copy_changes_nothing(
     later: Database, upgrade: Upgrade
 ) -> None:
@@ -222,11 +228,11 @@ def test_an_upgrade_that_duckdb_dropped_is_reported(later: Database, upgrade: Up
     """DuckDB silently drops a transaction at COMMIT if an error was caught inside it."""
     before = content(later.path)
 
-    def swallow(connection: sa.Connection) -> None:
-        with pytest.raises(sa.exc.ProgrammingError):
-            connection.exec_driver_sql("SELECT * FROM no_such_table")
+    def swallow(connection: Connection) -> None:
+        with pytest.raises(duckdb.CatalogException):
+            connection.execute("SELECT * FROM no_such_table")
 
-    with pytest.raises((DatabaseError, sa.exc.DBAPIError)):
+    with pytest.raises((DatabaseError, duckdb.Error)):
         upgrade(later, install_views=swallow)
     assert content(later.path) == before
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import duckdb
 import pytest
-import sqlalchemy as sa
 
 import exporter
 from exporter.store.check import check
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.store.migrate import upgrade_locked
 from exporter.store.view_files import views
@@ -26,10 +26,10 @@ def make_views_differ(path: Path) -> None:
         connection.execute("UPDATE settings SET value = 'older' WHERE name = 'views'")
 
 
-def everything(connection: sa.Connection) -> dict[str, list[Any]]:
+def everything(connection: Connection) -> dict[str, list[Any]]:
     return {
         view.name: [
-            tuple(row) for row in connection.exec_driver_sql(f"FROM {view.name} ORDER BY ALL").all()
+            tuple(row) for row in connection.execute(f"FROM {view.name} ORDER BY ALL").all()
         ]
         for view in views()
     }

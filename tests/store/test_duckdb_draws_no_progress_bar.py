@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from exporter.store.database import Database
 with Database(Path(sys.argv[1])).reading() as connection:
-    bar = connection.exec_driver_sql("SELECT current_setting('enable_progress_bar')").scalar_one()
+    bar = connection.execute("SELECT current_setting('enable_progress_bar')").scalar()
 print(bar)
 """
 

@@ -75,7 +75,7 @@ def test_imported_prices_of_schema_0001_can_be_removed_by_source(tmp_path: Path)
     upgrade_locked(database)
     with database.reading() as connection:
         found = imports(connection)
-        rows = connection.exec_driver_sql(
+        rows = connection.execute(
             "SELECT * FROM prices WHERE import_id > 0 ORDER BY import_id"
         ).all()
     assert found == [Import(1, "a", None, 1), Import(2, "ours", None, 1)]
@@ -94,13 +94,19 @@ def test_a_kill_in_the_migration_of_prices_leaves_schema_0001(at: str, tmp_path:
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "import sqlalchemy as sa\n"
+        "from exporter.store.alchemy import _Cursor\n"
+        "from exporter.store.connections import Connection\n"
         "from exporter.store.database import Database\n"
         "from exporter.store.migrate import upgrade\n"
-        "def kill(connection, cursor, statement, *_):\n"
-        "    if statement.strip().startswith(sys.argv[2]):\n"
-        "        os.kill(os.getpid(), 9)\n"
-        "sa.event.listen(sa.Engine, 'after_cursor_execute', kill)\n"
+        "def killing(execute):\n"
+        "    def run(self, statement, *rest):\n"
+        "        done = execute(self, statement, *rest)\n"
+        "        if statement.strip().startswith(sys.argv[2]):\n"
+        "            os.kill(os.getpid(), 9)\n"
+        "        return done\n"
+        "    return run\n"
+        "for owner in (Connection, _Cursor):\n"
+        "    owner.execute = killing(owner.execute)\n"
         "upgrade(Database(Path(sys.argv[1])))\n"
     )
     ended = subprocess.run(

@@ -35,7 +35,7 @@ def ledger(database: Database) -> list[str]:
     with database.reading() as connection:
         return [
             str(row[0])
-            for row in connection.exec_driver_sql("SELECT run_id FROM sync_runs ORDER BY 1").all()
+            for row in connection.execute("SELECT run_id FROM sync_runs ORDER BY 1").all()
         ]
 
 
@@ -43,7 +43,7 @@ def test_only_old_runs_that_found_nothing_are_removed(database: Database) -> Non
     with database.writing() as connection:
         for name, run in RUNS.items():
             write_run(connection, replace(run, run_id=name))
-        connection.exec_driver_sql(
+        connection.execute(
             "INSERT INTO training_job_changes "
             "(training_job_arn, creation_time, observed_at, run_id) "
             "VALUES ('arn', now(), now(), '03 history refers to it')"

@@ -10,8 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-import sqlalchemy as sa
-
 from exporter.config.labels import Labelled, LabelRules, label
 from exporter.prices import rows as price_rows
 from exporter.prices.rows import Price
@@ -20,6 +18,7 @@ from exporter.reports.catalogue import find
 from exporter.reports.periods import Period
 from exporter.reports.result import Result
 from exporter.sagemaker.rows import DetailRow, JobRow, read
+from exporter.store.connections import Connection
 from tests.support.rows import insert, insert_all
 
 ACCOUNT: Final = "111122223333"
@@ -104,7 +103,7 @@ def job(
 class World:
     """A database with the real tables and views: tests put jobs into it and run reports."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._scopes: set[tuple[str, str]] = set()
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import sqlalchemy as sa
 from deltalake import DeltaTable
 
 from exporter.publish import layout, run, storage
@@ -66,7 +65,7 @@ class Collectors:
         """Change the first collector's database."""
         with self.one.writing() as connection:
             for statement in statements:
-                connection.execute(sa.text(statement))
+                connection.execute(statement)
 
     def publish(self, lake: Path | str, names: tuple[str, ...] = NAMES) -> dict[str, run.Result]:
         """Publish one after the other."""
@@ -79,11 +78,11 @@ def collectors(synced: Path, folder: Path) -> Collectors:
     with whole.writing() as connection:
         for account, region in OTHERS:
             for table in (*_JOBS, "sync_scopes", "sync_runs"):
-                connection.exec_driver_sql(_cloned(table, account, region))
-        connection.exec_driver_sql(
+                connection.execute(_cloned(table, account, region))
+        connection.execute(
             "INSERT INTO accounts VALUES ('111122223333', 'vision'), ('444455556666', 'speech')"
         )
-        connection.exec_driver_sql(
+        connection.execute(
             "INSERT INTO quotas SELECT account_id, region, 'ml.m5.xlarge', 'warm pool', 4, 'L-1', "
             "TIMESTAMPTZ '2026-11-01 12:00:00+00' FROM sync_scopes"
         )
@@ -92,11 +91,11 @@ def collectors(synced: Path, folder: Path) -> Collectors:
         each[name] = Database(Path(shutil.copy(whole.path, folder / f"{name}.duckdb")))
         with each[name].writing() as connection:
             for table in ("training_job_details", "training_job_changes"):
-                connection.exec_driver_sql(
+                connection.execute(
                     f"DELETE FROM {table} WHERE split_part(training_job_arn, ':', 5) <> '{account}'"
                 )
             for table in ("training_jobs", "sync_scopes", "sync_runs", "quotas"):
-                connection.exec_driver_sql(f"DELETE FROM {table} WHERE account_id <> '{account}'")
+                connection.execute(f"DELETE FROM {table} WHERE account_id <> '{account}'")
     return Collectors(whole, each)
 
 
@@ -126,7 +125,7 @@ def expected(database: Database) -> dict[str, Content]:
 
 def _read(database: Database) -> dict[str, Content]:
     with database.reading() as connection:
-        raw: Any = connection.connection.driver_connection
+        raw = connection.raw
         raw.execute("SET threads = 1")  # of few rows, a second thread costs more than it saves
         return {
             table.name: _content(raw.sql(table.sql).to_arrow_table()) for table in layout.tables()
@@ -192,7 +191,7 @@ def check(
         accounts: Accounts to compare beside those that the database has.
     """
     with wanted.reading() as connection:
-        raw: Any = connection.connection.driver_connection
+        raw = connection.raw
         mine = {row[0] for row in raw.sql("SELECT account_id FROM sync_scopes").fetchall()}
     now = found(lake, options() if options else None, mine | set(accounts))
     for name, content in expected(wanted).items():

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import sqlalchemy as sa
 
 from exporter.config.model import Configuration, Source, SyncOptions
 from exporter.prices.rows import UNITS, Price, write
 from exporter.publish import delta, run, storage
 from exporter.simulator import Behaviour, Clock, Scope, Simulator, World
 from exporter.simulator.job import JobSpec, JobState
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.syncing.run import run_sync
 
@@ -66,7 +66,7 @@ def fill(database: Database) -> None:
         _change(connection)
 
 
-def _copy(connection: sa.Connection, account: str, region: str, *, keep: int) -> None:
+def _copy(connection: Connection, account: str, region: str, *, keep: int) -> None:
     """Copy every so many jobs of the first account and region to another one."""
     (first_account, first_region) = COLLECTORS["one"][0]
     of_first = f"account_id = '{first_account}' AND region = '{first_region}'"
@@ -85,7 +85,7 @@ def _copy(connection: sa.Connection, account: str, region: str, *, keep: int) ->
         ("quotas", place, of_first),
         ("sync_runs", f"{place}, run_id || '{account}{region}' AS run_id", of_first),
     ):
-        connection.exec_driver_sql(
+        connection.execute(
             f"INSERT INTO {table} SELECT * REPLACE ({changed}) FROM {table} WHERE {where}"
         )
 
@@ -112,7 +112,7 @@ def _change_a_keep_alive(scope: Scope) -> None:
         scope.add(f"nightly-{night + 1}", start - timedelta(minutes=4), spec, state, lives=False)
 
 
-def _change(connection: sa.Connection) -> None:
+def _change(connection: Connection) -> None:
     """Delete jobs, give prices of every kind, name an account, and give a discount."""
     for statement in (
         "UPDATE training_jobs SET deleted_at = TIMESTAMPTZ '2026-11-20 12:00:00+00', "
@@ -126,7 +126,7 @@ def _change(connection: sa.Connection) -> None:
         "UPDATE sync_scopes SET last_error = 'ThrottlingException', failing_runs = 2 "
         "WHERE region = 'us-east-1'",
     ):
-        connection.exec_driver_sql(statement)
+        connection.execute(statement)
     hours = UNITS["Training"]
 
     def price(kind: str, usd: str, day: date, **more: str) -> Price:
@@ -152,11 +152,9 @@ def part(whole: Path, path: Path, name: str) -> Database:
     arn = "(split_part(training_job_arn, ':', 5), split_part(training_job_arn, ':', 4))"
     with database.writing() as connection:
         for table in _SCOPED:
-            connection.exec_driver_sql(
-                f"DELETE FROM {table} WHERE (account_id, region) NOT IN ({places})"
-            )
+            connection.execute(f"DELETE FROM {table} WHERE (account_id, region) NOT IN ({places})")
         for table in _OF_JOBS:
-            connection.exec_driver_sql(f"DELETE FROM {table} WHERE {arn} NOT IN ({places})")
+            connection.execute(f"DELETE FROM {table} WHERE {arn} NOT IN ({places})")
     return database
 
 

@@ -2,41 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 
-import sqlalchemy as sa
+import duckdb
+import pytest
 
-from exporter.store import rates
+from exporter.store import alchemy, rates
+from exporter.store.connections import Connection
 
 CREATED = datetime(2026, 10, 3, 12, tzinfo=UTC)
 
 
-def insert(connection: sa.Connection, table: str, **row: Any) -> None:
+@contextmanager
+def taken_back(connection: Connection) -> Iterator[None]:
+    """Take back what the block writes."""
+    connection.raw.begin()
+    try:
+        yield
+    finally:
+        with suppress(duckdb.Error):  # an error in the block has ended the transaction
+            connection.raw.rollback()
+
+
+Hook = Callable[[duckdb.DuckDBPyConnection, str], object]
+
+
+@contextmanager
+def hooked(*, before: Hook = lambda *_: None, after: Hook = lambda *_: None) -> Iterator[None]:
+    """Call functions around each statement, also of Alembic and SQLAlchemy."""
+    patched = pytest.MonkeyPatch()
+    for owner, name in ((Connection, "raw"), (alchemy._Cursor, "_raw")):
+        patched.setattr(owner, "execute", _hooked(owner.execute, name, before, after))
+    try:
+        yield
+    finally:
+        patched.undo()
+
+
+def _hooked(execute: Callable[..., Any], raw: str, before: Hook, after: Hook) -> Callable[..., Any]:
+    def run(self: object, statement: str, *arguments: Any) -> Any:
+        before(getattr(self, raw), statement)
+        result = execute(self, statement, *arguments)
+        after(getattr(self, raw), statement)
+        return result
+
+    return run
+
+
+def insert(connection: Connection, table: str, **row: Any) -> None:
     """Insert a row; what it leaves out is NULL. The costs use prices and discounts at once."""
     names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
     connection.execute(
-        sa.text(f"INSERT INTO {table} ({names}) VALUES ({marks})"),
+        f"INSERT INTO {table} ({names}) VALUES ({marks})",
         row,
     )
     if table in ("prices", "discounts"):
         rates.refresh(connection)
 
 
-def insert_all(connection: sa.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def insert_all(connection: Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that have the same columns, many at a time: each statement takes 5 ms."""
     for start in range(0, len(rows), 100):
         some = rows[start : start + 100]
         marks = ", ".join(["(" + ", ".join("?" * len(some[0])) + ")"] * len(some))
-        connection.exec_driver_sql(
+        connection.raw.execute(
             f"INSERT INTO {table} ({', '.join(some[0])}) VALUES {marks}",
-            tuple(chain.from_iterable(row.values() for row in some)),
+            list(chain.from_iterable(row.values() for row in some)),
         )
 
 
-def put_job(connection: sa.Connection, name: str, hours: int, pool: int | None) -> None:
+def put_job(connection: Connection, name: str, hours: int, pool: int | None) -> None:
     """A job of October 2026 on one ml.m5.xlarge: hours trained, seconds of pool retained."""
     key = {
         "training_job_arn": f"arn:aws:sagemaker:eu-west-1:123456789012:training-job/{name}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import sqlalchemy as sa
+import duckdb
 from botocore.config import Config
 
 from exporter.config.labels import LabelRules
@@ -21,6 +21,7 @@ from exporter.config.model import SyncOptions
 from exporter.sagemaker.api import Answer, Api
 from exporter.sagemaker.pacing import Pacers
 from exporter.simulator import Clock, Job, Scope, Simulator
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.syncing.progress import Clock as SyncClock
 from exporter.syncing.progress import Progress, Quiet
@@ -105,27 +106,30 @@ class KeptDatabase(Database):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._kept = self._open(self._engine(read_only=False), read_only=False)
+        self._kept = self._open(read_only=False)
 
     @contextmanager
-    def _connection(self, *, read_only: bool) -> Iterator[sa.Connection]:
+    def _connection(self, *, read_only: bool) -> Iterator[Connection]:
         try:
             yield self._kept
         finally:
-            self._kept.rollback()
+            self._roll_back()
             # DuckDB 1.4 rolls back the removal of a batch. Other connections are closed, which
             # removes their batches.
-            raw: Any = self._kept.connection.driver_connection
-            raw.execute("DROP VIEW IF EXISTS staged_rows")
+            self._kept.execute("DROP VIEW IF EXISTS staged_rows")
 
     def empty(self) -> None:
         """Delete every row that a sync writes."""
-        self._kept.rollback()
+        self._roll_back()
         with self.writing() as connection:
             for table in ("training_jobs", "training_job_changes", "training_job_details"):
-                connection.execute(sa.text(f"DELETE FROM {table}"))
-            connection.execute(sa.text("DELETE FROM sync_scopes"))
-            connection.execute(sa.text("DELETE FROM sync_runs"))
+                connection.execute(f"DELETE FROM {table}")
+            connection.execute("DELETE FROM sync_scopes")
+            connection.execute("DELETE FROM sync_runs")
+
+    def _roll_back(self) -> None:
+        with suppress(duckdb.Error):  # usually no transaction is left
+            self._kept.raw.rollback()
 
     def close(self) -> None:
         """Close the file."""
@@ -204,7 +208,7 @@ class Syncer:
     def query(self, statement: str) -> list[Row]:
         """Return the rows of a statement."""
         with self.database.reading() as connection:
-            return [tuple(row) for row in connection.execute(sa.text(statement)).all()]
+            return [tuple(row) for row in connection.execute(statement).all()]
 
 
 class Life:

@@ -217,7 +217,7 @@ def test_limits_that_were_not_stored_come_with_the_next_look_at_a_running_job(
     assert syncer.query(limits) == known
 
     with syncer.database.writing() as connection:  # as an earlier program stored them
-        connection.exec_driver_sql(
+        connection.execute(
             "UPDATE training_job_details SET max_runtime_seconds = NULL, max_wait_seconds = NULL"
         )
     world.clock.advance(timedelta(minutes=15))

@@ -9,7 +9,6 @@ from typing import Any
 
 import boto3
 import pytest
-import sqlalchemy as sa
 from moto.server import ThreadedMotoServer
 
 from exporter.config.model import Source, SyncOptions
@@ -65,7 +64,7 @@ def served(client: Any) -> list[tuple[object, ...]]:
 
 def stored(path: Path) -> list[tuple[object, ...]]:
     with Database(path).reading() as connection:
-        rows = connection.execute(sa.text(f"SELECT {COLUMNS} FROM training_jobs")).all()
+        rows = connection.execute(f"SELECT {COLUMNS} FROM training_jobs").all()
     return sorted(tuple(row)[:7] for row in rows)
 
 
@@ -89,12 +88,10 @@ def test_a_backfill_an_increment_and_a_sync_without_news(moto: Any, tmp_path: Pa
 
     with Database(path).reading() as connection:
         [details] = connection.execute(
-            sa.text(
-                "SELECT instance_type, instance_count, volume_size_gb, tags->>'team', "
-                "typeof(training_start_time) FROM training_job_details "
-                "JOIN training_jobs USING (training_job_arn, creation_time) "
-                "WHERE training_job_name = 'weekly-1'"
-            )
+            "SELECT instance_type, instance_count, volume_size_gb, tags->>'team', "
+            "typeof(training_start_time) FROM training_job_details "
+            "JOIN training_jobs USING (training_job_arn, creation_time) "
+            "WHERE training_job_name = 'weekly-1'"
         ).all()
     assert tuple(details)[:4] == ("ml.m5.xlarge", 2, 30, "vision")
     assert isinstance(stored(path)[0][1], datetime)

@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from exporter.config.model import Source, SyncOptions
 from exporter.errors import CredentialsError, ExporterError, PartialError
@@ -45,7 +44,7 @@ class Fleet:
 
     def query(self, statement: str) -> list[tuple[object, ...]]:
         with Database(self.path).reading() as connection:
-            return [tuple(row) for row in connection.execute(sa.text(statement)).all()]
+            return [tuple(row) for row in connection.execute(statement).all()]
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from exporter.config.model import Source, SyncOptions
 from exporter.simulator import Behaviour, Fault, Simulator, World
@@ -41,7 +40,7 @@ class Fleet:
 
     def query(self, statement: str) -> list[tuple[object, ...]]:
         with Database(self.path).reading() as connection:
-            return [tuple(row) for row in connection.execute(sa.text(statement)).all()]
+            return [tuple(row) for row in connection.execute(statement).all()]
 
     def requests(self) -> list[str]:
         """Return the regions of the calls of Service Quotas, and forget all calls."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from exporter.config.model import Source, SyncOptions
 from exporter.errors import UsageError
@@ -107,7 +106,7 @@ def test_a_region_denied_by_policy_is_passed_over_among_all(
     assert report.exit_code == 0
     assert "1 region denied by a service control policy (us-east-1)" in report.summary()
     with Database(profiles).reading() as connection:
-        stored = connection.execute(sa.text("SELECT region FROM sync_scopes")).scalars().all()
+        stored = connection.execute("SELECT region FROM sync_scopes").scalars()
     assert "us-east-1" not in stored
     assert "eu-west-1" in stored
     named = sync(profiles, Source(profile="a", regions=("us-east-1",)))
@@ -136,8 +135,8 @@ def test_an_account_reached_by_two_profiles_survives_one_that_is_denied(
     ]
     assert [run.outcome for run in report.scopes[0].runs] == ["failed", "complete"]
     with Database(profiles).reading() as connection:
-        row = connection.execute(sa.text("SELECT last_error, failing_runs FROM sync_scopes")).one()
-        jobs = connection.execute(sa.text("SELECT count(*) FROM training_jobs")).scalar_one()
+        row = connection.execute("SELECT last_error, failing_runs FROM sync_scopes").one()
+        jobs = connection.execute("SELECT count(*) FROM training_jobs").scalar()
     assert (tuple(row), jobs) == ((None, 0), 1)
     simulator.inject(Fault("denied", "ListTrainingJobs", times=None))
     assert sync(profiles, *sources).exit_code == 5

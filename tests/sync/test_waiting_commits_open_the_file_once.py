@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from exporter.store import scopes
+from exporter.store.connections import Connection
 from exporter.store.database import Database, Transaction
 from exporter.store.scopes import Run, ScopeState
 from exporter.syncing.records import Commit, Records
@@ -48,7 +47,7 @@ class Failing(Records):
     """Records whose commit fails for one account, after everything was written."""
 
     @staticmethod
-    def _write(connection: sa.Connection, turn: Any) -> None:
+    def _write(connection: Connection, turn: Any) -> None:
         Records._write(connection, turn)
         if turn.commit.run.account_id == BROKEN:
             raise ZeroDivisionError

@@ -38,7 +38,7 @@ def make_page(database: Path, path: Path) -> DashboardPage:
 def execute(database: Database, *statements: str) -> None:
     with database.writing() as connection:
         for statement in statements:
-            connection.exec_driver_sql(statement)
+            connection.execute(statement)
 
 
 class Reader(HTMLParser):

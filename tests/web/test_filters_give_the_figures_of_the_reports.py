@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from exporter.reports import catalogue, running
 from exporter.reports.periods import Period, of_month
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.text import visible
 from exporter.web.payload import Names
@@ -100,7 +100,7 @@ def choose(page: Page, names: Names, wanted: Filter) -> Any:
 class Reports:
     """The reports of one database, as rows by column name."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def rows(self, name: str, period: Period, by: Sequence[str] = (), **params: str) -> list[Any]:

@@ -16,13 +16,13 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
-import sqlalchemy as sa
 
 from exporter.prices.basis import BASES, LIST, use_list_prices
 from exporter.reports import catalogue, job, running, values
 from exporter.reports.periods import Period
 from exporter.reports.result import Result
 from exporter.sql import literal
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 from exporter.text import visible
 from exporter.web.site.columns import GROUPS
@@ -68,11 +68,11 @@ _CELLS = """Array.from(document.querySelectorAll("table.result tbody tr"),
 @pytest.fixture(scope="module")
 def connection(
     strange_file: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[sa.Connection]:
+) -> Iterator[Connection]:
     # DuckDB opens a file in one way per process, and the site opens its own copy.
     path = Path(shutil.copy(strange_file, tmp_path_factory.mktemp("by-hand") / "copy.duckdb"))
     with Database(path).reading() as found:
-        found.exec_driver_sql(_BY_HAND)
+        found.execute(_BY_HAND)
         yield found
 
 
@@ -132,12 +132,10 @@ def filter_of(rng: random.Random, known: Mapping[str, Sequence[str | None]]) -> 
     return Filter(params, " AND ".join(conditions))
 
 
-def test_jobs(page: Page, url: str, connection: sa.Connection) -> None:
+def test_jobs(page: Page, url: str, connection: Connection) -> None:
     known: dict[str, list[str | None]] = {
         name: list(
-            connection.exec_driver_sql(
-                f"SELECT DISTINCT {column} FROM by_hand ORDER BY ALL"
-            ).scalars()
+            connection.execute(f"SELECT DISTINCT {column} FROM by_hand ORDER BY ALL").scalars()
         )
         for name, column in GROUPS.items()
     }
@@ -145,10 +143,10 @@ def test_jobs(page: Page, url: str, connection: sa.Connection) -> None:
         wanted = filter_of(rng, known)
         page.go(f"{url}/jobs?{wanted.query}")
         said = page.evaluate(_JOBS)
-        jobs, cost, pools = connection.exec_driver_sql(
+        jobs, cost, pools = connection.execute(
             f"SELECT count(*), sum(cost_usd), sum(pool_usd) FROM by_hand WHERE {wanted.where}"
         ).one()
-        first = connection.exec_driver_sql(
+        first = connection.execute(
             f"SELECT training_job_name, cost_usd FROM by_hand WHERE {wanted.where} "
             "ORDER BY creation_time DESC, number DESC LIMIT 50"
         ).all()
@@ -165,8 +163,8 @@ def _digits(amount: Decimal | None) -> str | None:
     return None if amount is None else values.digits(amount)
 
 
-def test_a_job(page: Page, url: str, connection: sa.Connection) -> None:
-    jobs = connection.exec_driver_sql(
+def test_a_job(page: Page, url: str, connection: Connection) -> None:
+    jobs = connection.execute(
         "SELECT account_id, region, training_job_name FROM by_hand ORDER BY ALL"
     ).all()
     for rng in chance("a job"):
@@ -216,7 +214,7 @@ def test_reports(page: Page, url: str, strange_file: Path) -> None:
         assert rows == min(1_000, len(list(result.rows))), (report.name, params)
 
 
-def test_sql(page: Page, url: str, connection: sa.Connection) -> None:
+def test_sql(page: Page, url: str, connection: Connection) -> None:
     columns = ["account_id", "region", "job_family", "team", "component", "instance_type"]
     for rng in chance("SQL"):
         by = ", ".join(rng.sample(columns, rng.randrange(1, 4)))
@@ -231,7 +229,7 @@ def test_sql(page: Page, url: str, connection: sa.Connection) -> None:
                 "NULL" if cell is None else visible(cell) if isinstance(cell, str) else _plain(cell)
                 for cell in row
             ]
-            for row in connection.exec_driver_sql(sql)
+            for row in connection.execute(sql)
         ]
         assert page.evaluate(_CELLS) == expected, sql
 

@@ -133,7 +133,7 @@ def test_a_writer_that_never_rests_is_followed_under_the_lock(
     monkeypatch.setattr(following, "copy_at_rest", lambda *_: False)
     state = FileSource(world_copy.path, tmp_path, sleep=lambda _: None).take()
     with state.reading() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM training_jobs").scalar() == 900
+        assert connection.execute("SELECT count(*) FROM training_jobs").scalar() == 900
     state.close()
     assert list(tmp_path.glob("[0-9]*")) == []
 
@@ -148,7 +148,7 @@ def test_a_commit_in_the_log_is_in_the_copy(world_copy: Database, tmp_path: Path
     assert Path(f"{world_copy.path}.wal").exists()
     state = FileSource(world_copy.path, tmp_path).take()
     with state.reading() as connection:
-        teams = connection.exec_driver_sql("SELECT DISTINCT team FROM training_jobs").all()
+        teams = connection.execute("SELECT DISTINCT team FROM training_jobs").all()
     assert teams == [("late",)]
     state.close()
 
@@ -159,7 +159,7 @@ def test_a_state_stays_until_its_last_reader_leaves(world_copy: Database, tmp_pa
             follower.refresh()
             assert Path(state.place[1]).exists()
             with state.reading() as connection:
-                assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+                assert connection.execute("SELECT 1").scalar() == 1
         assert not Path(state.place[1]).exists()
         assert follower.number == 2
     assert not any(tmp_path.iterdir()) or not list(tmp_path.glob("*/*.duckdb"))
@@ -200,7 +200,7 @@ def test_sql_and_reports_end_in_time(
         pytest.raises(limits.TooLong),
         limits.Running().limited(connection, 0.2),
     ):
-        connection.exec_driver_sql(slow)
+        connection.execute(slow)
 
 
 @contextmanager

@@ -16,12 +16,10 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Context, Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.default import DefaultDialect
-from sqlalchemy.engine.result import SimpleResultMetaData
 
 from exporter.errors import ServiceError, UsageError
 from exporter.extras import extra
@@ -29,6 +27,7 @@ from exporter.publish import layout
 from exporter.publish.spark import constructs
 from exporter.publish.spark.planner import Columns
 from exporter.publish.spark.rewriting import Rewritten, rewrite, tables_of
+from exporter.store.connections import BOUND, Connection, Rows
 
 
 @contextmanager
@@ -84,24 +83,11 @@ _PATIENCE: Final = 10.0
 _RETRIES: Final = 5
 
 
-class _Rows(IteratorResult[Any]):
-    """Rows with a description, as a cursor of DuckDB has one."""
-
-    def __init__(self, columns: Columns, rows: Iterator[tuple[Any, ...]]) -> None:
-        super().__init__(SimpleResultMetaData(list(columns)), rows)
-        self.description = list(columns.items())
-
-    @property
-    def cursor(self) -> _Rows:
-        """The object with the description."""
-        return self
-
-
 class Remote:
     """The relations of a lake on a Spark Connect server."""
 
     def __init__(
-        self, session: SparkSession, lake: Lake, connection: sa.Connection, address: str
+        self, session: SparkSession, lake: Lake, connection: Connection, address: str
     ) -> None:
         """Use a session for the tables of a lake.
 
@@ -118,9 +104,7 @@ class Remote:
         self._ready: set[str] = set()
         self._knows_delta: bool | None = None
 
-    def execute(
-        self, statement: sa.TextClause, parameters: Mapping[str, Any] | None = None
-    ) -> sa.CursorResult[Any]:
+    def execute(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Rows:
         """Return the rows of a SELECT of DuckDB, all of them fetched.
 
         Raises:
@@ -137,8 +121,7 @@ class Remote:
                 frame: Any = self._session.sql(written.sql)
                 table, _ = frame._to_table()  # its toArrow() would plan the statement twice
         rows = converted(table.columns, list(written.columns.values()))
-        # Reports read of a result what IteratorResult has, and the description.
-        return cast("sa.CursorResult[Any]", _Rows(written.columns, rows))
+        return Rows(list(written.columns.items()), [list(rows)])
 
     def close(self) -> None:
         """End the session on the server."""
@@ -354,10 +337,13 @@ def _line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0].rstrip(".")[:300]
 
 
-def bound(statement: sa.TextClause, parameters: Mapping[str, Any]) -> str:
+def bound(statement: str, parameters: Mapping[str, Any]) -> str:
     """Return a statement with its parameters as literals of DuckDB."""
-    compiled = statement.bindparams(**parameters).compile(
-        dialect=DefaultDialect(paramstyle="named"), compile_kwargs={"literal_binds": True}
+    used = {name: parameters[name] for name in BOUND.findall(statement)}
+    compiled = (
+        sa.text(statement)
+        .bindparams(**used)
+        .compile(dialect=DefaultDialect(paramstyle="named"), compile_kwargs={"literal_binds": True})
     )
     return str(compiled)
 

@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import duckdb
-import sqlalchemy as sa
 
 from exporter.sql import literal
 from exporter.store.batches import fetch_stream
+from exporter.store.connections import Connection
 from exporter.web.site.columns import COLUMNS, GROUPS, STORED
 
 #: Changed jobs that are computed by name. For more, all are.
@@ -152,12 +152,12 @@ def create(side: duckdb.DuckDBPyConnection) -> None:
     side.execute(_CREATE)
 
 
-def common(connection: sa.Connection) -> object:
+def common(connection: Connection) -> object:
     """Return what the costs of all jobs depend on."""
-    return tuple(connection.exec_driver_sql(_COMMON).one())
+    return tuple(connection.execute(_COMMON).one())
 
 
-def refresh(connection: sa.Connection, side: duckdb.DuckDBPyConnection, *, whole: bool) -> None:
+def refresh(connection: Connection, side: duckdb.DuckDBPyConnection, *, whole: bool) -> None:
     """Compute the rows of jobs that have changed, and put them into the table in one transaction.
 
     Args:
@@ -186,9 +186,9 @@ def refresh(connection: sa.Connection, side: duckdb.DuckDBPyConnection, *, whole
     side.commit()
 
 
-def _changed(connection: sa.Connection, side: duckdb.DuckDBPyConnection) -> str | None:
+def _changed(connection: Connection, side: duckdb.DuckDBPyConnection) -> str | None:
     """Return the condition of the jobs that have changed; None = too many. Fills `found`."""
-    connection.exec_driver_sql(_FINGERPRINTS)
+    connection.execute(_FINGERPRINTS)
     with fetch_stream(_relation(connection, "web_fingerprints"), [""] * 4) as arrived:
         side.register("arrived", arrived)
         side.execute("CREATE OR REPLACE TEMP TABLE found AS FROM arrived")
@@ -205,15 +205,15 @@ def _changed(connection: sa.Connection, side: duckdb.DuckDBPyConnection) -> str 
     return f"({between} AND creation_time IN ({listed}))"
 
 
-def _ranges(connection: sa.Connection) -> Iterator[str]:
+def _ranges(connection: Connection) -> Iterator[str]:
     """Yield conditions that choose all jobs, some at a time."""
-    jobs = connection.exec_driver_sql("SELECT count(*) FROM training_jobs").scalar_one()
+    jobs = connection.execute("SELECT count(*) FROM training_jobs").scalar()
     parts = 1 + jobs // _AT_ONCE
     shares = [part / parts for part in range(1, parts)]
     ends: list[datetime] = []
     if shares:
         statement = f"SELECT quantile_disc(creation_time, {shares}) FROM training_jobs"  # noqa: S608 - numbers
-        ends = connection.exec_driver_sql(statement).scalar_one()
+        ends = connection.execute(statement).scalar()
     for since, until in pairwise([None, *dict.fromkeys(ends), None]):
         conditions = [
             *([f"creation_time >= {_time(since)}"] if since else []),
@@ -222,19 +222,19 @@ def _ranges(connection: sa.Connection) -> Iterator[str]:
         yield " AND ".join(conditions) or "TRUE"
 
 
-def _add(connection: sa.Connection, side: duckdb.DuckDBPyConnection, condition: str) -> None:
+def _add(connection: Connection, side: duckdb.DuckDBPyConnection, condition: str) -> None:
     """Compute the rows of the jobs that meet a condition, and insert them."""
     names = ", ".join(("deleted", "search_name", *COLUMNS))
     statement = _ROWS.format(condition=condition, number=_NUMBER, groups=_GROUPS, columns=names)
-    connection.exec_driver_sql(statement)
+    connection.execute(statement)
     with fetch_stream(_relation(connection, "web_rows"), [""] * len(STORED)) as rows:
         side.register("arrived", rows)
         side.execute("INSERT INTO job BY NAME FROM arrived")
         side.unregister("arrived")
 
 
-def _relation(connection: sa.Connection, view: str) -> duckdb.DuckDBPyRelation:
-    raw: Any = connection.connection.driver_connection
+def _relation(connection: Connection, view: str) -> duckdb.DuckDBPyRelation:
+    raw = connection.raw
     found: duckdb.DuckDBPyRelation = raw.sql(f"FROM {view}")
     return found
 

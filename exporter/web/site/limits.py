@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import duckdb
-import sqlalchemy as sa
 
 from exporter.errors import BusyError
+from exporter.store.connections import Connection
 
 #: Seconds between two looks at what runs, and for what was interrupted to end.
 _LOOK_EVERY: Final = 0.2
@@ -65,7 +65,7 @@ class Running:
         self._number = 0
 
     @contextmanager
-    def limited(self, connection: sa.Connection, seconds: float | None) -> Iterator[None]:
+    def limited(self, connection: Connection, seconds: float | None) -> Iterator[None]:
         """Interrupt what a connection runs after some seconds, or when the server stops.
 
         Args:
@@ -75,7 +75,7 @@ class Running:
         Raises:
             TooLong: The time is over.
         """
-        raw: Any = connection.connection.driver_connection
+        raw = connection.raw
         done = threading.Event()
         expired = threading.Event()
         watcher = threading.Thread(
@@ -86,7 +86,7 @@ class Running:
         watcher.start()
         try:
             yield
-        except (sa.exc.DBAPIError, duckdb.Error, KeyboardInterrupt):
+        except (duckdb.Error, KeyboardInterrupt):
             if self._stopping.is_set():
                 raise TooLong("The server stops.") from None
             if expired.is_set():

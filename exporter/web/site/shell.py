@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import sqlalchemy as sa
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, HTMLResponse, Response
 
@@ -20,6 +19,7 @@ from exporter.errors import UsageError
 from exporter.prices.basis import compute_at_list_prices, use_list_prices
 from exporter.reports import notes, output
 from exporter.reports.result import Result
+from exporter.store.connections import Connection
 from exporter.store.following import Follower, State
 from exporter.times import format_age
 from exporter.web import page
@@ -124,7 +124,7 @@ class Shell:
             yield state
 
     @contextmanager
-    def reading(self, *, at_list_prices: bool = False) -> Iterator[sa.Connection]:
+    def reading(self, *, at_list_prices: bool = False) -> Iterator[Connection]:
         """Open the current state; interrupt what takes longer than a page may."""
         with (
             self.state() as state,
@@ -140,8 +140,8 @@ class Shell:
 
         def make() -> Facts:
             with self.reading() as connection:
-                row = connection.exec_driver_sql(_FRESHNESS).one()
-                accounts = connection.exec_driver_sql(_ACCOUNTS).all()
+                row = connection.execute(_FRESHNESS).one()
+                accounts = connection.execute(_ACCOUNTS).all()
             known = row.known if row.complete == row.scopes else None
             return Facts(known, row.scopes, {id_: name for id_, name in accounts if name})
 

@@ -19,11 +19,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
-
 from exporter.errors import BusyError, ExporterError, UsageError
 from exporter.reports import adhoc, output
 from exporter.reports.result import Note, Result
+from exporter.store.connections import Connection
 from exporter.store.database import Database
 
 #: Seconds that a statement may take, and that its process may take to start on a busy machine.
@@ -112,8 +111,8 @@ def main() -> int:
             resource.setrlimit(kind, (limit, limit))
     try:
         with _reading(request) as connection:
-            connection.exec_driver_sql(f"SET memory_limit = '{_MEMORY}'")
-            connection.exec_driver_sql("SET temp_directory = ''")
+            connection.execute(f"SET memory_limit = '{_MEMORY}'")
+            connection.execute("SET temp_directory = ''")
             with Path(request.target).open("wb") as stream:
                 output.write(
                     _first(adhoc.run(connection, request.sql), request), request.style, stream
@@ -124,7 +123,7 @@ def main() -> int:
     return 0
 
 
-def _reading(request: Request) -> AbstractContextManager[sa.Connection]:
+def _reading(request: Request) -> AbstractContextManager[Connection]:
     if request.kind == "lake":
         from exporter.publish.reading import lake
 

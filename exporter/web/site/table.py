@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import sqlalchemy as sa
 
-from exporter.store.connections import OFFLINE, SESSION
+from exporter.store.connections import OFFLINE, SESSION, Connection
 from exporter.web.site import filling
 from exporter.web.site.columns import COLUMNS, GROUPS, SORTS
 
@@ -102,7 +101,7 @@ class JobTable:
         """Close the file."""
         self._root.close()
 
-    def refresh(self, connection: sa.Connection) -> None:
+    def refresh(self, connection: Connection) -> None:
         """Compute the rows of jobs that have changed.
 
         Args:
