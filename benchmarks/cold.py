@@ -37,7 +37,7 @@ def main() -> int:
     """Print one line per command.
 
     Returns:
-        Exit code: 1 if a command misses the goal, else 0.
+        Exit code: 3 if a command misses the goal, else 0.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cold", description=__doc__)
     parser.add_argument("--jobs", type=int, default=1_000_000, help="jobs in the file")

@@ -41,7 +41,7 @@ def main() -> int:
     """Print both sides and their ratios.
 
     Returns:
-        Exit code: 1 if a ratio misses the goal, else 0.
+        Exit code: 3 if a ratio misses the goal, else 0.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.nothing_new", description=__doc__)
     parser.add_argument("--jobs", type=int, default=1_000, help="jobs in the history")

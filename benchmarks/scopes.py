@@ -63,7 +63,7 @@ def main() -> int:
     """Print both sides and their ratios.
 
     Returns:
-        Exit code: 1 if a ratio or the memory misses its goal, else 0.
+        Exit code: 3 if a ratio or the memory misses its goal, else 0.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scopes", description=__doc__)
     parser.add_argument("--accounts", type=int, default=12)
