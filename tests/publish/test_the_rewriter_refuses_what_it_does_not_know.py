@@ -48,6 +48,7 @@ def words(sql: str) -> str:
         ("SELECT at AT TIME ZONE 'Europe/Berlin' AS t FROM jobs", "AT TIME ZONE"),
         ("SELECT * FROM jobs USING SAMPLE 10", "TableSample"),
         ("SELECT made_up(name) FROM jobs", "made_up"),
+        ("SELECT floor(usd) FROM jobs", "floor of other than DOUBLE"),
         (
             "WITH RECURSIVE walk AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM walk) "
             "SELECT n FROM walk",
@@ -76,6 +77,11 @@ def test_a_construct_without_a_rule_is_named(sql: str, named: str) -> None:
         (
             "day - DATE '2026-01-01'",
             "CAST(DATEDIFF(`jobs`.`day`, CAST('2026-01-01' AS DATE)) AS BIGINT)",
+        ),
+        # multiply a decimal where DuckDB multiplies doubles,
+        (
+            "fmod(floor(ratio) * 0.618, 1)",
+            "CAST(CAST(FLOOR(`jobs`.`ratio`) AS DOUBLE) * 0.618 AS DOUBLE) % CAST(1 AS DOUBLE)",
         ),
         # take NULL for a value,
         ("any_value(name)", "MAX(`jobs`.`name`)"),

@@ -191,6 +191,19 @@ def _double(node: exp.Expr) -> exp.Expr:
     )
 
 
+def _floor(node: exp.Floor) -> exp.Expr:
+    """floor(x) of a double: Spark's is a BIGINT, which × a literal is an exact decimal."""
+    if _is(node.this, INTEGERS | {exp.DType.DECIMAL}):
+        raise UnknownConstruct("floor of other than DOUBLE")
+    return _cast(node.copy(), "DOUBLE")
+
+
+def _remainder(node: exp.Anonymous) -> exp.Expr:
+    """fmod(x, y), whatever the types, of doubles."""
+    left, right = (_cast(each, "DOUBLE") for each in node.expressions)
+    return exp.Mod(this=left, expression=right)
+
+
 def _whole_quotient(node: exp.IntDiv) -> exp.Expr:
     """`//` of whole numbers, which Spark's `div` rounds toward zero as well."""
     for side in (node.left, node.right):
@@ -598,9 +611,7 @@ _FUNCTIONS: Final[dict[str, Callable[[exp.Anonymous], exp.Expr]]] = {
     "epoch_us": _renamed("unix_micros"),
     "to_seconds": _to_seconds,
     "hash": _one_number,
-    "fmod": lambda node: exp.Mod(
-        this=exp.Paren(this=node.expressions[0]), expression=node.expressions[1]
-    ),
+    "fmod": _remainder,
     "list_bool_or": lambda node: _call(
         "exists",
         node.expressions[0],
@@ -633,6 +644,7 @@ _RULES: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
     exp.Div: _quotient,
     exp.Explode: _explode,
     exp.Filter: _filter,
+    exp.Floor: _floor,
     exp.FromJson: _structured,
     exp.GroupConcat: _aggregate,
     exp.GenerateSeries: _range,
@@ -696,7 +708,6 @@ _SAME: Final[frozenset[type[exp.Expr]]] = frozenset(
         exp.DPipe,
         exp.EQ,
         exp.Exists,
-        exp.Floor,
         exp.From,
         exp.Greatest,
         exp.GroupingSets,
