@@ -17,9 +17,9 @@ import click
 
 from exporter import logs
 from exporter.config.file import ConfigFile
-from exporter.store.connections import Connection
 
 if TYPE_CHECKING:
+    from exporter.store.connections import Connection
     from exporter.store.database import Database
     from exporter.syncing.progress import Progress
 

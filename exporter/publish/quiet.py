@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Final
 
 _STDERR: Final = 2
@@ -33,7 +34,7 @@ def quiet() -> Iterator[None]:
         yield
         return
     try:
-        with tempfile.TemporaryFile() as lines:
+        with _kept() as lines:
             try:
                 with _diverted(lines):
                     yield
@@ -46,6 +47,14 @@ def quiet() -> Iterator[None]:
             os.write(_STDERR, _read(lines))
     finally:
         _DIVERTED.release()
+
+
+def _kept() -> IO[bytes]:
+    """Open what keeps the lines: a file without a name, or nothing if no folder can hold one."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return Path(os.devnull).open("w+b")
 
 
 @contextmanager

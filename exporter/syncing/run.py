@@ -135,7 +135,10 @@ class _Run:
         if targets is not None and not targets.found:
             return list(targets.failed)
         with sync_lock(path, timeout, notify=self._notify):
-            # Calls STS, so no connection to the database is open yet.
+            # First, so that nobody asks AWS for a file that no sync can use.
+            with self._database.sharing():
+                self._prepare()
+            # Calls STS, so no connection to the database is open.
             targets = targets or find_targets(sources)
             _log.info(
                 "sync",
@@ -148,7 +151,6 @@ class _Run:
             )
             keys = [target.key for target in targets.found]
             with self._database.sharing():
-                self._prepare()
                 kept = configuration.with_kept(self._database, self._configuration, self._notify)
                 configuration.apply(self._database, kept, targets.accounts)
                 due = self._quotas_due(keys)
