@@ -39,25 +39,29 @@ BENCHMARKS: Final = {
     "nothing_new": Benchmark("", "--jobs 20 --pairs 1", "a sync without news against one call"),
     "cold": Benchmark("", "--jobs 2000 --runs 1", "commands that only read, against DuckDB alone"),
     "backfill": Benchmark(
-        "", "--jobs 1000 --many 2000", "a first sync against a loop that only fetches"
+        "", "--jobs 500 --many 1000", "a first sync against a loop that only fetches"
     ),
-    "paced": Benchmark("", "--jobs 600", "a paced first sync against its pace alone"),
+    "paced": Benchmark("", "--jobs 300", "a paced first sync against its pace alone"),
     "peers": Benchmark("", None, "a first sync against dlt, and boto3 with executemany"),
     "scopes": Benchmark(
         "", "--accounts 2 --regions 2 --jobs 5 --pairs 1", "many scopes with nothing new"
     ),
     "commit": Benchmark("", "--jobs 2000 --batch 100 --repeats 2", "how long a commit locks"),
     "growth": Benchmark("", "--syncs 5 --jobs 100", "the size of the file after many syncs"),
-    "reports": Benchmark("", "--jobs 2000", "every report: seconds and memory"),
+    "reports": Benchmark(
+        "", "--jobs 2000 keep-alive-advice warm-pool-cost", "every report: seconds and memory"
+    ),
     "replica": Benchmark(
         "", "--jobs 2000 --seconds 1 --repeats 1 --rounds 1", "serve beside a sync"
     ),
     "dashboard": Benchmark("", "--jobs 2000", "the dashboard's CPU, memory and size"),
-    "web": Benchmark("", "--jobs 2000 --readers 4 --seconds 2", "the pages beside a sync"),
+    "web": Benchmark("", "--jobs 1000 --readers 2 --seconds 1", "the pages beside a sync"),
     "bills": Benchmark("", "--lines 2000 --jobs 1000", "reconcile with a large bill"),
     "publish": Benchmark("", "--jobs 2000", "publish without news and with few changes"),
     "lake": Benchmark(
-        "--keep FOLDER", "--keep FOLDER --jobs 2000 --copies 2 --others 2", "reports over a lake"
+        "--keep FOLDER",
+        "--keep FOLDER --jobs 2000 --copies 2 --others 2 keep-alive-advice warm-pool-cost",
+        "reports over a lake",
     ),
     "remote": Benchmark("--keep FOLDER spark", None, "reports on a Spark Connect server"),
     "advice": Benchmark("", "--short bursts", "what following the advice saves"),
