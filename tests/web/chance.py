@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 
 #: Filters of each page.
-FILTERS = int(os.environ.get("EXPORTER_WEB_FILTERS", "4"))
+FILTERS = int(os.environ.get("EXPORTER_WEB_FILTERS", "2"))
 SEED = int(os.environ.get("EXPORTER_WEB_SEED", "2051"))
 
 
