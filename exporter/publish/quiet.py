@@ -11,12 +11,14 @@ import logging
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
 _STDERR: Final = 2
+_SETTLES: Final = 1.0
 #: Standard error belongs to the process: of two threads, one diverts it.
 _DIVERTED: Final = threading.Lock()
 
@@ -24,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet(sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
     """Divert standard error of the process in the block, and print it afterwards.
 
     If the block raises an error, the lines are details of it: they are logged instead, and `-vv`
@@ -37,7 +39,12 @@ def quiet() -> Iterator[None]:
         with _kept() as lines:
             try:
                 with _diverted(lines):
-                    yield
+                    try:
+                        yield
+                    except Exception:
+                        # The threads panic a moment after the error.
+                        sleep(_SETTLES)
+                        raise
             except Exception:
                 _log.debug("%s", _read(lines).decode(errors="replace"))
                 raise
