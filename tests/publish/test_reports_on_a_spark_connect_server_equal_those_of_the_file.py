@@ -7,6 +7,7 @@ and `make spark` compares on Spark with two worker processes.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
@@ -55,6 +56,39 @@ def test_a_report_is_the_same(report: Report, both: Both) -> None:
     grouped = [replace(first, by=tuple(chain(*BY)))] if report.by else []
     for request in (first, *grouped):
         assert found(lake, report, request) == found(file, report, request), request
+
+
+def test_the_last_bit_of_a_moment_is_the_same(both: Both) -> None:
+    chosen = random.Random(7)
+    moments = [str(chosen.randrange(-(10**15), 10**16)) for _ in range(400)]
+    # The server computes only what reads a large table.
+    sql = f"""
+        WITH moment AS (SELECT unnest([{", ".join(moments)}]) AS us),
+        first AS (SELECT min(region) AS region FROM training_jobs)
+        SELECT region, us, epoch(CAST(make_timestamp(us) AS TIMESTAMPTZ)) AS seconds
+        FROM moment
+        CROSS JOIN first
+        ORDER BY us
+    """
+    file, lake = both
+    assert list(lake.execute(sql, {}).tuples()) == list(file.execute(sql, {}).tuples())
+
+
+def test_many_quantiles_of_a_group_are_the_same(both: Both) -> None:
+    sql = """
+        SELECT
+            region,
+            quantile_disc(
+                epoch(creation_time), list_transform(range(10), lambda n: n / 10)
+            ) AS tenths,
+            quantile_disc(epoch(training_end_time), [0.5])
+                FILTER (WHERE deleted_at IS NOT NULL) AS of_deleted
+        FROM training_jobs
+        GROUP BY region
+        ORDER BY region
+    """
+    file, lake = both
+    assert list(lake.execute(sql, {}).tuples()) == list(file.execute(sql, {}).tuples())
 
 
 def test_the_command_prints_what_it_prints_for_the_file(

@@ -49,6 +49,7 @@ def words(sql: str) -> str:
         ("SELECT * FROM jobs USING SAMPLE 10", "TableSample"),
         ("SELECT made_up(name) FROM jobs", "made_up"),
         ("SELECT floor(usd) FROM jobs", "floor of other than DOUBLE"),
+        ("SELECT epoch(day) FROM jobs", "epoch of other than TIMESTAMPTZ"),
         (
             "WITH RECURSIVE walk AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM walk) "
             "SELECT n FROM walk",
@@ -66,7 +67,12 @@ def test_a_construct_without_a_rule_is_named(sql: str, named: str) -> None:
     ("sql", "spark"),
     [
         # Spark would drop the fraction of a second,
-        ("epoch(at)", "( CAST(UNIX_MICROS(`jobs`.`at`) AS DOUBLE) / CAST(1000000 AS DOUBLE) )"),
+        (
+            "epoch(at)",
+            "( CAST(DIV(UNIX_MICROS(`jobs`.`at`) - PMOD(UNIX_MICROS(`jobs`.`at`), 1000), 1000) "
+            "AS DOUBLE) / CAST(1000 AS DOUBLE) "
+            "+ CAST(PMOD(UNIX_MICROS(`jobs`.`at`), 1000) AS DOUBLE) / CAST(1000000 AS DOUBLE) )",
+        ),
         # truncate,
         ("CAST(ratio AS BIGINT)", "CAST(RINT(`jobs`.`ratio`) AS BIGINT)"),
         # divide decimals as decimals,

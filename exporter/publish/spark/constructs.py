@@ -153,9 +153,24 @@ def _known(node: exp.Expr, what: str) -> exp.DType:
 
 
 def _seconds(node: exp.Expr) -> exp.Expr:
-    """epoch(t): seconds with their fraction; sqlglot's unix_timestamp would drop it."""
-    micros = _cast(_call("unix_micros", node.this), "DOUBLE")
-    return exp.Paren(this=exp.Div(this=micros, expression=_cast(_expr(_MICROSECONDS), "DOUBLE")))
+    """epoch(t): seconds with their fraction; sqlglot's unix_timestamp would drop it.
+
+    DuckDB adds milliseconds ÷ 1000 and the microseconds below them ÷ 1,000,000. The last bit of the
+    sum can differ from that of microseconds ÷ 1,000,000.
+    """
+    if _known(node.this, "epoch") is not exp.DType.TIMESTAMPTZ:
+        raise UnknownConstruct("epoch of other than TIMESTAMPTZ")
+    micros = _call("unix_micros", node.this)
+    below = _call("pmod", micros, _expr(1000))
+    millis = _call("div", exp.Sub(this=micros.copy(), expression=below.copy()), _expr(1000))
+    return exp.Paren(
+        this=exp.Add(this=_fraction(millis, 1000), expression=_fraction(below, _MICROSECONDS))
+    )
+
+
+def _fraction(count: exp.Expr, of: int) -> exp.Expr:
+    """Return a whole number of fractions as a double."""
+    return exp.Div(this=_cast(count, "DOUBLE"), expression=_cast(_expr(of), "DOUBLE"))
 
 
 def _casting(node: exp.Cast) -> exp.Expr:
@@ -338,30 +353,32 @@ def _joined(node: exp.GroupConcat, where: exp.Expr | None) -> exp.Expr:
 
 def _quantile(node: exp.PercentileDisc, where: exp.Expr | None) -> exp.Expr:
     """quantile_disc(x, q): of n sorted values, number max(1, n − floor(n − q × n))."""
-    values = _call("sort_array", _filtered(_call("collect_list", node.this), where))
-    size = _cast(_call("size", values.copy()), "DOUBLE")
+    sorted_values = _call("sort_array", _filtered(_call("collect_list", node.this), where))
 
-    def value(part: exp.Expr) -> exp.Expr:
-        number = exp.Sub(
-            this=size.copy(),
-            expression=_call(
-                "floor",
-                exp.Sub(
-                    this=size.copy(),
-                    expression=exp.Mul(this=_cast(part, "DOUBLE"), expression=size.copy()),
-                ),
-            ),
-        )
-        return _call(
-            "try_element_at", values.copy(), _cast(_call("greatest", _expr(1), number), "INT")
-        )
+    def of(values: exp.Expr) -> exp.Expr:
+        size = _cast(_call("size", values), "DOUBLE")
 
-    parts = node.expression
-    if isinstance(parts, exp.Literal):
-        return value(parts)
-    return exp.Case(
-        ifs=[exp.If(this=exp.GT(this=size.copy(), expression=_expr(0)), true=_each(parts, value))]
-    )
+        def value(part: exp.Expr) -> exp.Expr:
+            below = exp.Mul(this=_cast(part, "DOUBLE"), expression=size.copy())
+            above = _call("floor", exp.Sub(this=size.copy(), expression=below))
+            number = exp.Sub(this=size.copy(), expression=above)
+            return _call(
+                "try_element_at", values.copy(), _cast(_call("greatest", _expr(1), number), "INT")
+            )
+
+        if isinstance(node.expression, exp.Literal):
+            return value(node.expression)
+        has_values = exp.GT(this=size.copy(), expression=_expr(0))
+        return exp.Case(ifs=[exp.If(this=has_values, true=_each(node.expression, value))])
+
+    return _computed_once(sorted_values, of)
+
+
+def _computed_once(value: exp.Expr, use: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+    """Return an expression that uses a value several times: Spark sorts an array at each use."""
+    name = exp.to_identifier("computed")
+    used = exp.Lambda(this=use(name.copy()), expressions=[name])
+    return _call("element_at", _call("transform", _call("array", value), used), _expr(1))
 
 
 def _at_utc(node: exp.AtTimeZone) -> exp.Expr:
