@@ -2,11 +2,12 @@
 
 The benchmark publishes the file of `benchmarks.reports`, a year of jobs, and multiplies the lake:
 each copy has accounts of its own. In the newest months it has ARNs and identities of its own as
-well, so that it joins and counts as real jobs do; older months are copied as they are, because no
-report of a default period opens them. The daily costs have `--copies` copies, the other tables
-`--others`, so that the disk is enough. Then it runs each report with its default period by `--lake`
-in a process of its own. It prints the seconds of the call and its CPU seconds, the peak memory of
-the process, the files that it opened, and the megabytes that it read.
+well, so that it joins and counts as real jobs do. Older months are copied as they are, because few
+reports of a default period open them: a join of both would multiply their jobs. The daily costs
+have `--copies` copies, the other tables `--others`, so that the disk is enough. Then it runs each
+report with its default period by `--lake` in a process of its own. It prints the seconds of the
+call and its CPU seconds, the peak memory of the process, the files that it opened, and the
+megabytes that it read.
 """
 
 from __future__ import annotations
@@ -73,8 +74,19 @@ def main() -> None:
         print(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout, end="")
 
 
-def build(file: Path, lake: Path, jobs: int, copies: int, others: int) -> None:
-    """Publish the file, and multiply the lake."""
+def build(
+    file: Path, lake: Path, jobs: int, copies: int, others: int, recent: int | None = RECENT
+) -> None:
+    """Publish the file, and multiply the lake.
+
+    Args:
+        file: The database; written if it does not exist.
+        lake: The folder of the lake.
+        jobs: Jobs in the file.
+        copies: Copies of the daily costs, with the original.
+        others: Copies of the other tables.
+        recent: Months in which each copy has identities of its own; None = all.
+    """
     if not file.exists():
         of_file.build(file, jobs)
     began = time.perf_counter()
@@ -83,12 +95,13 @@ def build(file: Path, lake: Path, jobs: int, copies: int, others: int) -> None:
     began = time.perf_counter()
     scoped = [table for table in layout.tables() if table.partitions]
     for table in scoped:
-        multiply(lake / table.name, table.partitions, copies if table.name == MEASURED else others)
-    multiply(lake / PUBLISHED, ("account_id", "region"), copies)
+        number = copies if table.name == MEASURED else others
+        multiply(lake / table.name, table.partitions, number, recent)
+    multiply(lake / PUBLISHED, ("account_id", "region"), copies, recent)
     print(f"multiplied in {time.perf_counter() - began:.0f} s", flush=True)
 
 
-def multiply(folder: Path, partitions: tuple[str, ...], copies: int) -> None:
+def multiply(folder: Path, partitions: tuple[str, ...], copies: int, recent: int | None) -> None:
     """Add copies of a table's rows as further accounts, in one commit."""
     table = DeltaTable(folder)
     names = [field.name for field in table.schema().fields]
@@ -99,14 +112,14 @@ def multiply(folder: Path, partitions: tuple[str, ...], copies: int) -> None:
         if _ACCOUNT.search(str(path := Path(uri).relative_to(folder)))
     ]
     months = sorted({part for path in paths for part in path.parts if part.startswith("month=")})
-    old = set(months[:-RECENT])
-    recent = [path for path in paths if old.isdisjoint(path.parts)]
+    old = set(months[:-recent] if recent else ())
+    rewritten = [path for path in paths if old.isdisjoint(path.parts)]
     for path in paths:
         if not old.isdisjoint(path.parts):
             for copy in range(1, copies):
                 duplicate(folder, path, copy)
-    if recent:
-        rewrite(folder, recent, names, partitions, copies)
+    if rewritten:
+        rewrite(folder, rewritten, names, partitions, copies)
     made = sorted(folder.rglob("copy*.parquet"))
     actions: list[AddAction | RemoveAction] = [added(folder, path) for path in made]
     table.create_write_transaction(actions, "append", table.schema(), list(partitions))

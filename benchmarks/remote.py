@@ -1,6 +1,7 @@
 """Measures reports on a Spark Connect server: `python -m benchmarks.remote --keep FOLDER sail`.
 
-The lake is that of `benchmarks.lake`, of `--jobs` jobs. `sail` starts Sail as a cluster, `spark`
+The lake is made as that of `benchmarks.lake`, of `--jobs` jobs and `--copies` copies, each with
+identities of its own in all months. `sail` starts Sail as a cluster, `spark`
 starts Spark with two worker processes (after `make .venv-spark/installed`), and a URI names a
 server that runs. Each report runs with its default period by DuckDB over the lake, then on the
 server. The benchmark prints the seconds of both, and whether rows and notes are the same.
@@ -15,6 +16,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 
 from benchmarks.lake import build, show_size
@@ -42,7 +44,8 @@ def main() -> int:
     folder = options.keep / "lake"
     if not folder.exists():
         options.keep.mkdir(parents=True, exist_ok=True)
-        build(options.keep / "jobs.duckdb", folder, options.jobs, options.copies, options.copies)
+        file, copies = options.keep / "jobs.duckdb", options.copies
+        build(file, folder, options.jobs, copies, copies, recent=None)
     show_size(folder)
     lake = reading.lake(str(folder))
     now = datetime.now(UTC)
@@ -63,7 +66,7 @@ def compare(report: Report, duckdb: Source, engine: Source, now: datetime) -> bo
     began = time.perf_counter()
     try:
         found, distributed = timed(report, engine, now)
-        outcome = "the same" if found == expected else "DIFFERENT"
+        outcome = "the same" if found == expected else "DIFFERENT" + difference(expected, found)
     except ExporterError as error:
         distributed, outcome = time.perf_counter() - began, str(error)
     print(
@@ -72,6 +75,23 @@ def compare(report: Report, duckdb: Source, engine: Source, now: datetime) -> bo
         flush=True,
     )
     return outcome == "the same"
+
+
+def difference(expected: Result, found: Result) -> str:
+    """Return lines with the first differing value, and the number of differing rows."""
+    pairs = list(zip_longest(expected.rows, found.rows))
+    differing = [(number, *pair) for number, pair in enumerate(pairs) if pair[0] != pair[1]]
+    lines = [f"{len(differing):,} of {len(pairs):,} rows differ"]
+    if differing:
+        number, one, other = differing[0]
+        lines += [
+            f"row {number}, {column.name}: {value!r} by DuckDB, {remote_value!r} on the server"
+            for column, value, remote_value in zip_longest(expected.columns, one or (), other or ())
+            if value != remote_value
+        ]
+    if expected.notes != found.notes:
+        lines += [f"notes: {expected.notes!r} by DuckDB, {found.notes!r} on the server"]
+    return "".join(f"\n    {line}" for line in lines)
 
 
 def timed(report: Report, source: Source, now: datetime) -> tuple[Result, float]:
