@@ -198,7 +198,8 @@ class Api:
         self._notify_wait = notify_wait
         self._check = check
         self._last_date: tuple[datetime, float] | None = None
-        self._latest: datetime | None = None
+        #: The `as_of` of the last answer of each operation. Calls of two operations may overlap.
+        self._latest: dict[str, datetime] = {}
 
     def call(self, operation: str, **parameters: Any) -> Answer:  # noqa: ANN401 - as boto3 takes
         """Call an operation until it answers or the attempts are used up.
@@ -245,14 +246,16 @@ class Api:
                 "request_id": data.get("ResponseMetadata", {}).get("RequestId"),
             },
         )
+        as_of = None
         if date is not None:
             self._last_date = (date, received)
             # The Date has whole seconds, but a later request is never from an earlier moment.
             as_of = date - timedelta(seconds=received - sent)
-            if self._latest is not None and as_of < self._latest <= as_of + _DATE_PRECISION:
-                as_of = self._latest
-            self._latest = as_of
-        return Answer(operation, data, None if date is None else self._latest, date)
+            latest = self._latest.get(operation)
+            if latest is not None and as_of < latest <= as_of + _DATE_PRECISION:
+                as_of = latest
+            self._latest[operation] = as_of
+        return Answer(operation, data, as_of, date)
 
     def seconds_between(self, operation: str) -> float:
         """Return the seconds between two calls of an operation at its present pace."""

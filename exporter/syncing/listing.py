@@ -12,6 +12,7 @@ from exporter.sagemaker.failures import EndlessAnswer, InvalidRequest
 from exporter.sagemaker.rows import JobKey
 from exporter.sagemaker.service import ListRequest, Page, list_page
 from exporter.syncing import plan
+from exporter.syncing.ahead import Ahead, Spawn
 from exporter.syncing.ledger import RunLedger
 from exporter.syncing.plan import Listing
 
@@ -25,10 +26,17 @@ _MAX_REPEATED: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class ListedPage:
-    """A page, and how far its listing has come with it."""
+    """A page, and how far its listing has come with it.
+
+    Attributes:
+        reached: The listing after this page.
+        page: The page.
+        is_early: Whether it was requested before the reader had worked on the page before.
+    """
 
     reached: Listing
     page: Page
+    is_early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,7 @@ class _Step:
     request: ListRequest
     reached: Listing
     page: Page
+    is_early: bool
     following: ListRequest | None
 
 
@@ -79,12 +88,14 @@ class ListingReader:
         ledger: Counts each page as soon as it is read, even if a later one fails.
         check: Called before each page; raises if the run has to stop.
         page_size: Jobs per page.
+        spawn: Runs the request of the next page.
     """
 
     api: Api
     ledger: RunLedger
     check: Callable[[], None]
     page_size: int
+    spawn: Spawn
 
     def pages(self, listing: Listing) -> Iterator[ListedPage]:
         """Yield the pages of a listing.
@@ -92,31 +103,35 @@ class ListingReader:
         They come in the order of their calls, because a later answer replaces an earlier one.
         Several pages by token end with the pages of their re-lists. Until the last of these, the
         listing stays where it was: an interruption resumes there, and lists the range again.
+        While the reader works on a page, the next one is requested, unless re-lists come between.
 
         Raises:
             ExporterError: The service failed past all retries, or broke its protocol.
         """
         shown: set[JobKey] = set()
-        for step in self._steps(listing):
+        ahead = Ahead(lambda request: list_page(self.api, request, self.page_size), self.spawn)
+        for step in self._steps(listing, ahead):
             if step.request.token is None:
                 shown.clear()
             shown.update(row.key.folded for row in step.page.rows)
             uncertain = plan.range_to_relist(step.reached, step.request, step.following)
-            last = step.page
+            last, is_early = step.page, step.is_early
             if uncertain is not None:
-                for page in self._relist(uncertain, shown):
-                    yield ListedPage(step.listing, last)
-                    last = page
-            yield ListedPage(step.reached, last)
+                for page in self._relist(uncertain, shown, ahead):
+                    yield ListedPage(step.listing, last, is_early)
+                    last, is_early = page, False
+            elif step.following is not None:
+                ahead.begin(step.following)
+            yield ListedPage(step.reached, last, is_early)
 
-    def _steps(self, listing: Listing) -> Iterator[_Step]:
+    def _steps(self, listing: Listing, ahead: Ahead) -> Iterator[_Step]:
         request: ListRequest | None = plan.first_request(listing)
         rejected = 0
         progress = _Progress()
         while request is not None:
             self.check()
             try:
-                page = list_page(self.api, request, self.page_size)
+                page, is_early = ahead.take(request)
             except InvalidRequest:
                 rejected += 1
                 if request.token is None or rejected > _MAX_REJECTED:
@@ -141,14 +156,14 @@ class ListingReader:
                     "more": following is not None,
                 },
             )
-            yield _Step(listing, request, reached, page, following)
+            yield _Step(listing, request, reached, page, is_early, following)
             if following is None or following.token is None:
                 progress.restart()
             else:
                 progress.follow(page, following.token)
             listing, request = reached, following
 
-    def _relist(self, listing: Listing, shown: set[JobKey]) -> Iterator[Page]:
+    def _relist(self, listing: Listing, shown: set[JobKey], ahead: Ahead) -> Iterator[Page]:
         """Yield the pages of re-lists, until one shows every job that the previous one showed.
 
         Only the deletion of a job that has been shown can hide another one. So if none is
@@ -156,7 +171,7 @@ class ListingReader:
         """
         for _ in range(plan.MAX_RELISTS):
             before, shown = shown, set()
-            for step in self._steps(listing):
+            for step in self._steps(listing, ahead):
                 shown.update(row.key.folded for row in step.page.rows)
                 yield step.page
             if before <= shown:

@@ -5,7 +5,7 @@
 3. `FollowUp` looks up what the listing did not show.
 4. The worker commits the last lookups together with the new watermark.
 
-`plan` and `merge` decide without I/O. No connection to the database is open during a call to AWS.
+`plan` and `merge` decide without I/O. No connection to the database waits for a call to AWS.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from exporter.sagemaker.rows import JobKey
 from exporter.spelling import named
 from exporter.store.scopes import Run, ScopeState
 from exporter.syncing import plan
+from exporter.syncing.ahead import Spawn, in_background
 from exporter.syncing.batches import BatchReader
 from exporter.syncing.context import ScopeContext
 from exporter.syncing.follow_up import FollowUp, ListingResult
@@ -62,6 +63,7 @@ class Worker:
         sizes: How much is done in one step.
         passed_over: Errors after which a region without data is no scope.
         quotas: Calls of Service Quotas; None = the quotas are not due.
+        spawn: Runs the request of the next page of a listing.
         scope: What all steps of the scope share.
     """
 
@@ -77,6 +79,7 @@ class Worker:
     sizes: Sizes = DEFAULT_SIZES
     passed_over: tuple[type[ExporterError], ...] = (RegionNotEnabled,)
     quotas: Api | None = None
+    spawn: Spawn = in_background
     scope: ScopeContext = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,7 +97,11 @@ class Worker:
             records=self.records,
             jobs=Uncommitted(ledger.key, self.records),
             reader=ListingReader(
-                self.api, ledger, check=self.stop.check, page_size=self.sizes.page
+                self.api,
+                ledger,
+                check=self.stop.check,
+                page_size=self.sizes.page,
+                spawn=self.spawn,
             ),
             lookup=JobLookup(
                 self.api, now=self.api.time, notify=self.notify, page_size=self.sizes.page

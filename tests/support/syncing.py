@@ -59,6 +59,11 @@ class Hooks:
     on_answer: Callable[[str, Any], None] = lambda *_: None
 
 
+def at_once(work: Callable[[], None]) -> None:
+    """Send the request of the next page now, so that each example has one order of calls."""
+    work()
+
+
 @dataclass
 class Stopwatch:
     """A monotonic clock that only waits and calls move, so that minutes take no time."""
@@ -195,6 +200,7 @@ class Syncer:
             clock=SyncClock(monotonic=monotonic),
             progress=self.progress,
             stop=self.stop,
+            spawn=at_once,
         )
         api.stopwatch = watch
         worker.run()
