@@ -48,8 +48,8 @@ class Ahead:
 
         self._spawn(work)
 
-    def take(self, request: ListRequest) -> tuple[Page, bool]:
-        """Return the page of a request, and whether the request was sent by `begin`.
+    def take(self, request: ListRequest) -> Page:
+        """Return the page of a request, which `begin` may have sent.
 
         Raises:
             ExporterError: The service failed past all retries.
@@ -57,5 +57,5 @@ class Ahead:
         """
         requested, self._requested = self._requested, None
         if requested is None or requested[0] != request:
-            return self._fetch(request), False
-        return requested[1].result(), True
+            return self._fetch(request)
+        return requested[1].result()

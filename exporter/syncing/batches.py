@@ -2,9 +2,8 @@
 
 A page of the listing and a page of Search alternate. Each operation has its own pace, so both
 together take as long as the listing alone, and each commit has jobs with their details. The next
-page of the listing is requested before the page of Search. If it repeats a job that the page of
-Search has as well, its row is older, and does not count: whatever changes during a sync is listed
-by the next one.
+page of the listing is requested before the page of Search. A window of Search leaves out the last
+second of its jobs, at which the next page begins, so both are about different jobs.
 """
 
 from __future__ import annotations
@@ -62,18 +61,11 @@ class _Answers:
         waiting: Jobs that are new, so their details are due; the next window has them. Some may
             be of an earlier batch.
         searched: Jobs that a window of this batch had.
-        newer: Jobs that were looked up since the last page came, by the ARN without case.
     """
 
     read: list[Observed] = field(default_factory=list)
     waiting: dict[JobKey, None] = field(default_factory=dict)
     searched: set[JobKey] = field(default_factory=set)
-    newer: dict[str, list[JobKey]] = field(default_factory=dict)
-
-    def is_older(self, step: ListedPage, row: JobRow) -> bool:
-        """Return whether a row was read before a lookup of its job."""
-        looked_up = self.newer.get(row.key.folded_arn, ())
-        return step.is_early and any(map(row.key.is_same, looked_up))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +95,7 @@ class BatchReader:
         previous: Sequence[JobRow] = ()
         try:
             for step in self.scope.reader.pages(listing):
-                new = [
-                    row
-                    for row in _new_rows(step.page.rows, previous, listing.position)
-                    if not answers.is_older(step, row)
-                ]
-                answers.newer.clear()
+                new = list(_new_rows(step.page.rows, previous, listing.position))
                 self._note(answers, step, new)
                 listing, previous = step.reached, step.page.rows or previous
                 self._show(first, step, len(new))
@@ -116,7 +103,7 @@ class BatchReader:
                 is_due = self.scope.ledger.seconds_since_commit >= sizes.batch_seconds
                 if len(answers.read) >= sizes.batch_rows or is_due:
                     yield Batch(listing, self._merge(answers, is_last=False), is_last=False)
-                    answers = _Answers(waiting=answers.waiting, newer=answers.newer)
+                    answers = _Answers(waiting=answers.waiting)
         except STOPPED:
             # With `refresh`, a position must not pass jobs whose details were not read again.
             if listing is not first and not self.policy.refresh:
@@ -166,8 +153,6 @@ class BatchReader:
         before = len(answers.read)
         for found in self.scope.lookup.details_of_window(keys):
             answers.read.append(found)
-            key = found.job.key
-            answers.newer.setdefault(key.folded_arn, []).append(key)
         _log.info(
             "details of the window",
             extra={
@@ -185,7 +170,7 @@ class BatchReader:
         worth_a_window = len(due) >= self.scope.sizes.page or (self.policy.refresh and due)
         if not (self.scope.options.details and worth_a_window):
             return jobs
-        found = _Answers(waiting=answers.waiting, newer=answers.newer)
+        found = _Answers(waiting=answers.waiting)
         self._search(found, list(due))
         by_key = {item.job.key: item for item in (*jobs, *self._merged(found))}
         return list(by_key.values())

@@ -26,17 +26,10 @@ _MAX_REPEATED: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class ListedPage:
-    """A page, and how far its listing has come with it.
-
-    Attributes:
-        reached: The listing after this page.
-        page: The page.
-        is_early: Whether it was requested before the reader had worked on the page before.
-    """
+    """A page, and how far its listing has come with it."""
 
     reached: Listing
     page: Page
-    is_early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,6 @@ class _Step:
     request: ListRequest
     reached: Listing
     page: Page
-    is_early: bool
     following: ListRequest | None
 
 
@@ -115,14 +107,14 @@ class ListingReader:
                 shown.clear()
             shown.update(row.key.folded for row in step.page.rows)
             uncertain = plan.range_to_relist(step.reached, step.request, step.following)
-            last, is_early = step.page, step.is_early
+            last = step.page
             if uncertain is not None:
                 for page in self._relist(uncertain, shown, ahead):
-                    yield ListedPage(step.listing, last, is_early)
-                    last, is_early = page, False
+                    yield ListedPage(step.listing, last)
+                    last = page
             elif step.following is not None:
                 ahead.begin(step.following)
-            yield ListedPage(step.reached, last, is_early)
+            yield ListedPage(step.reached, last)
 
     def _steps(self, listing: Listing, ahead: Ahead) -> Iterator[_Step]:
         request: ListRequest | None = plan.first_request(listing)
@@ -131,7 +123,7 @@ class ListingReader:
         while request is not None:
             self.check()
             try:
-                page, is_early = ahead.take(request)
+                page = ahead.take(request)
             except InvalidRequest:
                 rejected += 1
                 if request.token is None or rejected > _MAX_REJECTED:
@@ -156,7 +148,7 @@ class ListingReader:
                     "more": following is not None,
                 },
             )
-            yield _Step(listing, request, reached, page, is_early, following)
+            yield _Step(listing, request, reached, page, following)
             if following is None or following.token is None:
                 progress.restart()
             else:

@@ -73,7 +73,6 @@ class Watched:
         if operation == "DescribeTrainingJob":
             self.described.add(data["TrainingJobArn"])
 
-
     def is_kept(self, jobs: set[str], details: set[str]) -> bool:
         """Return whether what was read is stored, but perhaps for the page requested ahead."""
         return self.listed - self.last_page <= jobs <= self.listed and details == self.described
