@@ -1,9 +1,9 @@
 """Reads a listing and its details batch by batch, and merges each with what is known of its jobs.
 
-A page of the listing and a page of Search alternate. Each operation has its own pace, so both
-together take as long as the listing alone, and each commit has jobs with their details. The next
-page of the listing is requested before the page of Search. A window of Search leaves out the last
-second of its jobs, at which the next page begins, so both are about different jobs.
+The next page of the listing is requested before Search reads the details of this one. Each
+operation has its own pace, so both together take as long as the listing alone, and each commit has
+jobs with their details. A window of Search leaves out the last second of its jobs, at which the
+next page begins, so both are about different jobs.
 """
 
 from __future__ import annotations
