@@ -21,13 +21,14 @@
 -- storage_source: Source of that price
 -- storage_estimated: True before the first known date
 WITH
--- One row per instance type in use.
+-- One row per instance type in use. DuckDB expects few items of a list. Of SELECT DISTINCT it would
+-- expect a row per job, so millions of prices, and join the costs by a table of all days in memory.
 used_type AS (
-    SELECT instance_type
+    SELECT unnest(list(DISTINCT instance_type)) AS instance_type
     FROM main.training_job_details
     WHERE instance_type IS NOT NULL
     UNION
-    SELECT unnest(instance_groups->>'$[*].InstanceType') AS instance_type
+    SELECT unnest(flatten(list(DISTINCT instance_groups->>'$[*].InstanceType'))) AS instance_type
     FROM main.training_job_details
     WHERE
         instance_type IS NULL
@@ -37,7 +38,7 @@ used_type AS (
 
 -- One row per region in use.
 used_region AS (
-    SELECT DISTINCT region
+    SELECT unnest(list(DISTINCT region)) AS region
     FROM main.training_jobs
 ),
 
