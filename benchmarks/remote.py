@@ -28,7 +28,6 @@ from exporter.reports import periods, running
 from exporter.reports.catalogue import Report, catalogue, find
 from exporter.reports.result import Result
 from exporter.reports.source import Source
-from tests.spark.cluster import LARGE
 from tests.spark.compare import server
 
 
@@ -52,7 +51,7 @@ def main() -> int:
     failed = 0
     with ExitStack() as stack:
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        uri, _ = stack.enter_context(server(options.server, logs, LARGE))
+        uri, _ = stack.enter_context(server(options.server, logs, large=True))
         duckdb = stack.enter_context(lake.reading())
         engine = stack.enter_context(remote.opened(uri, lake))
         for name in options.reports or catalogue():

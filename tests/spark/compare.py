@@ -12,7 +12,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +26,8 @@ from exporter.store import migrate
 from exporter.store.connections import Connection
 from exporter.store.database import Database
 from tests.publish.test_reports_over_a_lake_equal_those_of_the_file import found, requests
-from tests.spark.cluster import SMALL, Cluster, cluster
-from tests.spark.sail import sail
+from tests.spark.cluster import LARGE, SMALL, Cluster, cluster
+from tests.spark.sail import on_disk, sail
 from tests.support.published import COLLECTORS, fill, part, publish
 
 #: The report in whose middle a worker is killed: it has many tasks.
@@ -66,15 +66,19 @@ def _world(folder: Path) -> tuple[Database, Path]:
 
 
 @contextmanager
-def server(
-    name: str, folder: Path, settings: Mapping[str, str | int] = SMALL
-) -> Iterator[tuple[str, Cluster | None]]:
-    """Start a server by its name, or take a URI; yield the URI, and the cluster if it is Spark."""
+def server(name: str, folder: Path, *, large: bool = False) -> Iterator[tuple[str, Cluster | None]]:
+    """Start a server by its name, or take a URI; yield the URI, and the cluster if it is Spark.
+
+    Args:
+        name: `spark`, `sail` or a URI.
+        folder: For the files of the server.
+        large: Choose the settings for millions of jobs.
+    """
     if name == "spark":
-        with cluster(folder / "spark", settings) as running:
+        with cluster(folder / "spark", LARGE if large else SMALL) as running:
             yield running.uri, running
     elif name == "sail":
-        with sail() as uri:
+        with sail(environment=on_disk(folder) if large else None) as uri:
             yield uri, None
     else:
         yield name, None
