@@ -214,16 +214,14 @@ def _facts(database: Database, folder: Path) -> Iterator[Facts]:
     path = folder / "copy.duckdb"
     copies.copy_to_temporary(database, path)
     copied = Database(path)
-    if not _is_current(copied):
-        migrate.upgrade(copied)  # installs this version's views
-    with copied.reading() as connection:
-        yield Facts(connection, folder)
-
-
-def _is_current(copied: Database) -> bool:
-    """Return whether a copy has the schema and the views of this version."""
     with copied.reading(check_schema=False) as connection:
-        return read_revision(connection) == copied.revision and install.is_installed(connection)
+        current = read_revision(connection) == copied.revision and install.is_installed(connection)
+        if current:
+            yield Facts(connection, folder)
+    if not current:
+        migrate.upgrade(copied)  # installs this version's views
+        with copied.reading() as connection:
+            yield Facts(connection, folder)
 
 
 def _check(run: _Publish) -> None:
@@ -349,8 +347,6 @@ def _begin(run: _Publish, facts: Facts) -> Writer:
         raise
     run.new &= set(run.claims)  # another first collector may own the prices by now
     run.writer = Writer(run.collector, run.sequence, run.claims)
-    if run.missing:
-        run.lake.create((table, facts.empty(table)) for table in layout.tables())
     return run.writer
 
 
@@ -389,6 +385,9 @@ def _finish(run: _Publish, facts: Facts, now: float) -> None:
     """
     if run.writer is None:
         return
+    # Those with rows are there by now.
+    empty = run.missing - {name for name, _ in run.written}
+    run.lake.create((table, facts.empty(table)) for table in layout.tables() if table.name in empty)
     known = run.known
     known.inputs, known.jobs = dict(facts.inputs), dict(facts.jobs)
     known.usual_seconds = plan.usual_seconds(known, int(now))

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -115,11 +116,22 @@ def verdict(ledger: Ledger, charges: list[Charge], shape: dict[str, Any]) -> Rec
         return reconcile(ledger.connection, export(Path(folder), charges, shape))
 
 
-def numbered(ledger: Ledger) -> list[Charge]:
+@pytest.fixture
+def charges(priced: Ledger) -> list[Charge]:
+    """The lines of a bill of the six jobs, the same for all examples."""
     return [
         replace(charge, line_id=f"line-{number}")
-        for number, charge in enumerate(by_the_hour(ledger, resources=True))
+        for number, charge in enumerate(by_the_hour(priced, resources=True))
     ]
+
+
+def changed(charges: list[Charge], choice: int, change: str) -> tuple[Charge, list[Charge]]:
+    """Return a line, and the lines of a bill without it or with other hours of it."""
+    line, others = charges[choice], [*charges[:choice], *charges[choice + 1 :]]
+    if change == "remove":
+        return line, others
+    assert line.quantity is not None
+    return line, [*others, replace(line, quantity=line.quantity * Decimal(change))]
 
 
 EVERY = settings(
@@ -132,9 +144,9 @@ EVERY = settings(
 @EVERY
 @given(shape=shapes(COST_EXPLORER))
 def test_other_lines_parts_order_versions_and_formats_do_not_matter(
-    priced: Ledger, shape: dict[str, Any]
+    priced: Ledger, charges: list[Charge], shape: dict[str, Any]
 ) -> None:
-    found = verdict(priced, numbered(priced), shape)
+    found = verdict(priced, charges, shape)
     assert (found.differences, found.usd_differences) == ([], [])
     assert (len(found.lines), found.export.monthly) == (13, False)
     if shape["format"] != COST_EXPLORER:
@@ -145,14 +157,10 @@ def test_other_lines_parts_order_versions_and_formats_do_not_matter(
 @EVERY
 @given(shape=shapes(), choice=st.integers(0, 35), change=st.sampled_from(["remove", "0.5", "3"]))
 def test_each_line_of_training_matters_and_its_job_is_named(
-    priced: Ledger, shape: dict[str, Any], choice: int, change: str
+    priced: Ledger, charges: list[Charge], shape: dict[str, Any], choice: int, change: str
 ) -> None:
-    charges = numbered(priced)
-    line = charges.pop(choice)
-    if change != "remove":
-        assert line.quantity is not None
-        charges.append(replace(line, quantity=line.quantity * Decimal(change)))
-    found = verdict(priced, charges, shape)
+    line, billed = changed(charges, choice, change)
+    found = verdict(priced, billed, shape)
     (differing,) = found.differences
     assert (differing.period, differing.component) == (line.start.date(), line.component)
     assert [job.training_job_arn.lower() for job in differing.jobs] == [line.resource]
@@ -165,13 +173,9 @@ def test_each_line_of_training_matters_and_its_job_is_named(
     change=st.sampled_from(["remove", "0.5", "3"]),
 )
 def test_each_line_matters_to_cost_explorer_and_its_job_is_a_candidate(
-    priced: Ledger, shape: dict[str, Any], choice: int, change: str
+    priced: Ledger, charges: list[Charge], shape: dict[str, Any], choice: int, change: str
 ) -> None:
-    charges = numbered(priced)
-    line = charges.pop(choice)
-    if change != "remove":
-        assert line.quantity is not None
-        charges.append(replace(line, quantity=line.quantity * Decimal(change)))
-    (differing,) = verdict(priced, charges, shape).differences
+    line, billed = changed(charges, choice, change)
+    (differing,) = verdict(priced, billed, shape).differences
     assert (differing.period, differing.component) == (line.start.date(), line.component)
     assert line.resource in [job.training_job_arn.lower() for job in differing.jobs]

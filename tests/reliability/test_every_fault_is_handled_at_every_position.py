@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -21,10 +22,9 @@ from exporter.errors import CredentialsError, ExporterError, ServiceError
 from exporter.sagemaker import service
 from exporter.sagemaker.failures import AccessDenied, RegionNotEnabled
 from exporter.simulator import Behaviour, Clock, Fault, Scope, Simulator, World
-from exporter.store.database import Database
 from exporter.syncing.sizes import Sizes
 from tests.conftest import NOON
-from tests.support.syncing import Syncer
+from tests.support.syncing import KeptDatabase, Syncer
 from tests.support.truth import Row, Truth, differences
 
 LIST, SEARCH = "ListTrainingJobs", "Search"
@@ -112,13 +112,19 @@ def running() -> Iterator[Simulator]:
         yield simulator
 
 
+@pytest.fixture(scope="module")
+def kept(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptDatabase]:
+    path = shutil.copyfile(migrated_file, tmp_path_factory.mktemp("faults") / "jobs.duckdb")
+    with closing(KeptDatabase(path)) as database:
+        yield database
+
+
 @dataclass
 class Bench:
-    """Seven jobs, and copies of an empty database to sync them into."""
+    """Seven jobs, and a database to sync them into."""
 
     simulator: Simulator
-    template: Path
-    folder: Path
+    database: KeptDatabase
     scope: Scope = field(init=False)
 
     def __post_init__(self) -> None:
@@ -132,12 +138,11 @@ class Bench:
             if number % 2:
                 self.scope.finish(self.scope.start(job))
         world.clock.advance(3_600)
-        self.syncer = Syncer(Database(self.template), self.scope, self.simulator, SMALL)
+        self.syncer = Syncer(self.database, self.scope, self.simulator, SMALL)
 
     def fresh(self) -> Syncer:
-        path = self.folder / f"{next(_accounts)}.duckdb"
-        shutil.copyfile(self.template, path)
-        self.syncer.database = Database(path)
+        """Return the syncer with an empty database."""
+        self.database.empty()
         self.syncer.notices.clear()
         return self.syncer
 
@@ -161,8 +166,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(running: Simulator, migrated_file: Path, tmp_path: Path) -> Bench:
-    return Bench(running, migrated_file, tmp_path)
+def bench(running: Simulator, kept: KeptDatabase) -> Bench:
+    return Bench(running, kept)
 
 
 def ledger(syncer: Syncer) -> Row:

@@ -59,6 +59,7 @@ def seaweedfs(folder: Path) -> Iterator[dict[str, str]]:
     with _running(
         *(str(program), "server", f"-dir={folder}", "-s3", f"-s3.config={config}"),
         *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.volumeSizeLimitMB=64"),
+        "-master.telemetry=false",
         *(f"-s3.port={ports['s3']}", f"-master.port={ports['master']}"),
         *(f"-volume.port={ports['volume']}", f"-filer.port={ports['filer']}"),
     ):
@@ -71,7 +72,7 @@ def _running(*command: str) -> Iterator[None]:
     try:
         yield
     finally:
-        process.terminate()
+        process.kill()  # SeaweedFS would end its own way for 25 seconds; nobody needs its files
         process.wait()
 
 

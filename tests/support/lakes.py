@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
 
 from exporter.publish import layout, run, storage
+from exporter.sql import literal
 from exporter.store.database import Database
 
 #: Schema and rows of a table, rows in any one order.
@@ -28,6 +30,8 @@ OTHERS = (("444455556666", "us-east-1"), ("777788889999", "eu-west-1"))
 NAMES = ("one", "two", "three")
 #: By the content of a database: several tests compare the same one.
 _EXPECTED: dict[str, dict[str, Content]] = {}
+#: Rows of Parquet files by the digest of the file: most files of a lake stay as they were.
+_FILES: dict[str, list[tuple[Any, ...]]] = {}
 _JOBS = ("training_jobs", "training_job_details", "training_job_changes")
 
 
@@ -138,16 +142,45 @@ def found(
     accounts: Collection[str] | None = None,
 ) -> dict[str, Content]:
     """Return what a lake holds, or what it holds of accounts."""
-    return {
-        table.name: _content(
-            opened(lake, table.name, options).to_pyarrow_table(
-                filters=[("account_id", "in", sorted(accounts))]
-                if table.partitions and accounts is not None
-                else None
-            )
-        )
-        for table in layout.tables()
-    }
+    result = {}
+    for described in layout.tables():
+        table = opened(lake, described.name, options)
+        of = accounts if described.partitions else None
+        if isinstance(lake, Path):
+            result[described.name] = _stored(table, lake / described.name, of)
+        else:
+            filters = None if of is None else [("account_id", "in", sorted(of))]
+            result[described.name] = _content(table.to_pyarrow_table(filters=filters))
+    return result
+
+
+def _stored(table: DeltaTable, folder: Path, accounts: Collection[str] | None) -> Content:
+    """Return what a table in a folder holds; the same file is read once."""
+    kinds = _kinds(_engine().from_arrow(pa.schema(table.schema().to_arrow()).empty_table()))
+    keys = table.metadata().partition_columns
+    names = [name for name, _ in kinds if name not in keys]
+    assert [name for name, _ in kinds] == names + keys
+    partitions = {}
+    for action in pa.table(table.get_add_actions(flatten=True)).to_pylist():
+        values = tuple(action[f"partition.{key}"] for key in keys)
+        if accounts is None or values[0] in accounts:
+            partitions[str(folder / unquote(action["path"]))] = values
+    read = _read_files(list(partitions), names)
+    rows = [(*row, *values) for path, values in partitions.items() for row in read[path]]
+    return kinds, sorted(rows, key=repr)
+
+
+def _read_files(paths: list[str], names: list[str]) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rows of Parquet files by path. No two files with other rows have one digest."""
+    digests = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths}
+    # Files of two scopes may be equal.
+    if new := {digest: path for path, digest in digests.items() if digest not in _FILES}:
+        listed, columns = ", ".join(map(literal, new.values())), ", ".join(names)
+        _FILES.update({digest: [] for digest in new})
+        query = f"SELECT filename, {columns} FROM read_parquet([{listed}], hive_partitioning=false)"
+        for path, *row in _engine().sql(query).fetchall():
+            _FILES[digests[path]].append(tuple(row))
+    return {path: _FILES[digest] for path, digest in digests.items()}
 
 
 def opened(lake: Path | str, name: str, options: dict[str, str] | None = None) -> DeltaTable:
@@ -200,8 +233,11 @@ def check(
 
 def _content(rows: pa.Table) -> Content:
     relation = _engine().from_arrow(rows)
-    kinds = list(zip(relation.columns, map(str, relation.types), strict=True))
-    return kinds, sorted(relation.fetchall(), key=repr)
+    return _kinds(relation), sorted(relation.fetchall(), key=repr)
+
+
+def _kinds(relation: duckdb.DuckDBPyRelation) -> list[tuple[str, str]]:
+    return list(zip(relation.columns, map(str, relation.types), strict=True))
 
 
 @cache

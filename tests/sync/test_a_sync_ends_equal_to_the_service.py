@@ -13,17 +13,16 @@ import pytest
 from exporter.sagemaker.api import http_date
 from exporter.sagemaker.service import SEARCH_LAG
 from exporter.simulator import Behaviour, Fault, Scope, Simulator, World
-from exporter.store.database import Database
 from exporter.syncing.sizes import Sizes
-from tests.support.syncing import Hooks, Killed, Syncer
+from tests.support.syncing import Hooks, KeptDatabase, Killed, Syncer
 from tests.support.truth import Row, differences
 
 TABLES = ("training_jobs", "training_job_changes", "training_job_details")
 
 
 @pytest.fixture
-def syncer(database: Database, scope: Scope, simulator: Simulator) -> Syncer:
-    return Syncer(database, scope, simulator)
+def syncer(kept: KeptDatabase, scope: Scope, simulator: Simulator) -> Syncer:
+    return Syncer(kept, scope, simulator)
 
 
 def calls(simulator: Simulator) -> Counter[str]:

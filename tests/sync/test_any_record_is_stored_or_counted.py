@@ -18,10 +18,9 @@ import pytest
 from exporter.errors import ServiceError
 from exporter.reports import status
 from exporter.simulator import Fault, Scope, Simulator, World
-from exporter.store.database import Database
 from exporter.syncing.outcome import ScopeResult, SyncReport
 from tests.support.odd import MISSING, editor, raw, written
-from tests.support.syncing import Syncer
+from tests.support.syncing import KeptDatabase, Syncer
 from tests.support.truth import COLUMNS, Row, differences
 
 DETAILS = (
@@ -211,8 +210,8 @@ CASES: Final[dict[str, Odd]] = {
 
 
 @pytest.fixture
-def syncer(database: Database, scope: Scope, simulator: Simulator) -> Syncer:
-    return Syncer(database, scope, simulator)
+def syncer(kept: KeptDatabase, scope: Scope, simulator: Simulator) -> Syncer:
+    return Syncer(kept, scope, simulator)
 
 
 def create(scope: Scope, world: World, name: str) -> None:

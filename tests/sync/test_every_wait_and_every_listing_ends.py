@@ -21,10 +21,9 @@ from exporter.redaction import redact, redact_foreign
 from exporter.sagemaker.deadline import bound_answers
 from exporter.sagemaker.price_list import training_prices
 from exporter.simulator import Behaviour, Fault, Scope, Simulator, World
-from exporter.store.database import Database
 from exporter.syncing.sizes import Sizes
 from exporter.wire import ApiError
-from tests.support.syncing import Hooks, Killed, Syncer
+from tests.support.syncing import Hooks, KeptDatabase, Killed, Syncer
 from tests.support.truth import differences
 
 LIST, SEARCH, TAGS = "ListTrainingJobs", "Search", "ListTags"
@@ -33,8 +32,8 @@ SEARCH_DENIED = frozenset({(None, None, SEARCH)})
 
 
 @pytest.fixture
-def syncer(database: Database, scope: Scope, simulator: Simulator) -> Syncer:
-    return Syncer(database, scope, simulator, SMALL)
+def syncer(kept: KeptDatabase, scope: Scope, simulator: Simulator) -> Syncer:
+    return Syncer(kept, scope, simulator, SMALL)
 
 
 def create(scope: Scope, world: World, names: list[str], *, apart: float = 10) -> None:

@@ -48,14 +48,14 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+def fleet(world: World, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     for account in (ONE, TWO):
         for region in REGIONS:
             world.scope(account, region).create_job(f"nightly-{region}")
     with Simulator(world) as simulator:
         for name, value in simulator.environment(ONE, REGIONS[0]).items():
             monkeypatch.setenv(name, value)
-        yield Fleet(world, simulator, tmp_path / "jobs.duckdb")
+        yield Fleet(world, simulator, database.path)
 
 
 def test_every_scope_is_synced_once(fleet: Fleet) -> None:
@@ -184,6 +184,7 @@ def test_region_all_syncs_every_region_except_the_excluded_ones(fleet: Fleet) ->
 
 
 def test_a_dry_run_lists_no_job_and_writes_nothing(fleet: Fleet) -> None:
+    fleet.path.unlink()
     report = fleet.sync(dry_run=True)
     assert not fleet.path.exists()
     assert {(scope.plan or "").partition(";")[0] for scope in report.scopes} == {

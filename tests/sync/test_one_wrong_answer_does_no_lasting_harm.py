@@ -11,12 +11,11 @@ import pytest
 from exporter.sagemaker.failures import NotFound
 from exporter.sagemaker.service import SEARCH_LAG
 from exporter.simulator import Behaviour, Fault, Job, Scope, Simulator, World
-from exporter.store.database import Database
 from exporter.store.scopes import Run
 from exporter.syncing.merge import Merged
 from exporter.syncing.records import Commit
 from exporter.syncing.sizes import Sizes
-from tests.support.syncing import Hooks, Syncer
+from tests.support.syncing import Hooks, KeptDatabase, Syncer
 from tests.support.truth import Row, differences
 from tests.sync.builders import job as job_row
 from tests.sync.builders import stored
@@ -31,8 +30,8 @@ HISTORY = """
 
 
 @pytest.fixture
-def syncer(database: Database, scope: Scope, simulator: Simulator) -> Syncer:
-    return Syncer(database, scope, simulator)
+def syncer(kept: KeptDatabase, scope: Scope, simulator: Simulator) -> Syncer:
+    return Syncer(kept, scope, simulator)
 
 
 def waiting(scope: Scope, name: str = "nightly-1") -> Job:

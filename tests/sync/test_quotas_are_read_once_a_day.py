@@ -52,7 +52,7 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+def fleet(world: World, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     for region in REGIONS:
         scope = world.scope(ACCOUNT, region)
         keep_alive = None if region == "us-east-1" else 600
@@ -68,7 +68,7 @@ def fleet(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     with Simulator(world) as simulator:
         for name, value in simulator.environment(ACCOUNT, REGIONS[0]).items():
             monkeypatch.setenv(name, value)
-        yield Fleet(world, simulator, tmp_path / "jobs.duckdb")
+        yield Fleet(world, simulator, database.path)
 
 
 def test_quotas_are_read_where_jobs_asked_for_pools_and_once_a_day(fleet: Fleet) -> None:

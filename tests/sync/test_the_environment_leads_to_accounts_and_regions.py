@@ -24,7 +24,11 @@ def keys(account: str) -> str:
 
 @pytest.fixture
 def profiles(
-    simulator: Simulator, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    simulator: Simulator,
+    world: World,
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """Profiles `a` and `b`, both with a region; no region and no keys in the environment."""
     for region in ("eu-west-1", "eu-central-1", "us-east-1", "cn-north-1"):
@@ -44,7 +48,7 @@ def profiles(
     ):
         monkeypatch.delenv(name)
     simulator.calls.clear()
-    return tmp_path / "jobs.duckdb"
+    return database.path
 
 
 def sync(path: Path, *sources: Source, dry_run: bool = False) -> SyncReport:
