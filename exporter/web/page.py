@@ -188,7 +188,10 @@ def environment() -> jinja2.Environment:
         rendering.is_numeric,
         lines,
         with_code,
+        parted,
         place,
+        filled,
+        empty,
         totals,
         bars,
         suggested,
@@ -224,6 +227,28 @@ def suggested(row: Mapping[str, Any]) -> str:
 def place(result: Result, name: str) -> int:
     """Return the place of a column."""
     return [column.name for column in result.columns].index(name)
+
+
+def parted(text: str) -> tuple[str, str]:
+    """Return the first sentence of a text, and the rest."""
+    first, stop, rest = text.partition(". ")
+    return (f"{first}.", rest) if stop else (text, "")
+
+
+def filled(result: Result) -> list[int]:
+    """Return the places of the columns to show: all but those of `empty`."""
+    left_out = empty(result)
+    return [i for i, column in enumerate(result.columns) if column.name not in left_out]
+
+
+def empty(result: Result) -> list[str]:
+    """Return the names of the less important columns for which no row has a value."""
+    rows = list(result.rows)
+    return [
+        column.name
+        for i, column in enumerate(result.columns)
+        if rows and column.wide and not column.key and all(row[i] is None for row in rows)
+    ]
 
 
 def totals(result: Result) -> list[str]:

@@ -45,7 +45,8 @@ cost AS (
     GROUP BY ALL
 )
 SELECT
-    job.*, coalesce(detail.instance_type, cost.instance_types) AS instance_type, cost.cost_usd, cost.pool_usd, specifications.specification,
+    job.*, coalesce(detail.instance_type, cost.instance_types) AS instance_type,
+    cost.cost_usd, cost.pool_usd, specifications.specification,
     CASE WHEN job.deleted_at IS NULL THEN 'no' ELSE 'yes' END AS deleted,
     hash(job.training_job_arn, job.creation_time) AS number
 FROM training_jobs AS job
