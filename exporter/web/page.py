@@ -31,6 +31,8 @@ with extra("dashboard", "dashboard"):
 MOST_CHANGES: Final = 25
 MOST_OTHERS: Final = 300
 MOST_IDLE_POOLS: Final = 20
+#: Columns of a report, with its bars, that fit on a sheet of A4.
+MOST_ON_PAPER: Final = 12
 #: The page warns about data older than this, in seconds. Cron usually runs more often.
 _OLD: Final = 86_400
 _MOST_ALERTS: Final = 8
@@ -192,6 +194,7 @@ def environment() -> jinja2.Environment:
         place,
         filled,
         empty,
+        too_wide_for_paper,
         totals,
         bars,
         suggested,
@@ -249,6 +252,15 @@ def empty(result: Result) -> list[str]:
         for i, column in enumerate(result.columns)
         if rows and column.wide and not column.key and all(row[i] is None for row in rows)
     ]
+
+
+def too_wide_for_paper(result: Result) -> list[int]:
+    """Return the places of the columns that paper has no room for: the less important of many."""
+    shown = filled(result)
+    if len(shown) + bool(result.bar) <= MOST_ON_PAPER:
+        return []
+    columns = result.columns
+    return [place for place in shown if columns[place].wide and not columns[place].key]
 
 
 def totals(result: Result) -> list[str]:

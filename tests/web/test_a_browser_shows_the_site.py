@@ -203,7 +203,7 @@ def test_the_timeline_is_to_scale(url: str) -> None:
 
 
 def test_no_table_is_cut_on_paper(browser: Browser, url: str) -> None:
-    for path in ("/jobs", "/reports/warm-pool-cost", job(url, status="Completed", deleted="no")):
+    for path in ("/jobs", "/reports/keep-alive-advice", job(url, status="Completed", deleted="no")):
         page = browser.open(url + path)
         page.print_preview()
         cut = page.evaluate(
