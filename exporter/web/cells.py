@@ -29,8 +29,8 @@ OTHER_KEYS: Final = 200
 MOST_CELLS: Final = 20_000
 #: Jobs whose costs one statement adds up. More would take more memory.
 _JOBS_AT_ONCE: Final = 350_000
-#: DuckDB expects millions of rates where there are some hundred. So it would join them by a table of
-#: all cost lines in memory. Without this choice of its own, it joins by the rates.
+#: DuckDB expects millions of rates where there are some hundred. So it would keep all cost lines in
+#: memory to join them with the rates. Without that choice, it keeps the rates.
 _JOIN_BY_RATES: Final = "SET disabled_optimizers = 'build_side_probe_side'"
 _JOIN_BY_CHOICE: Final = "RESET disabled_optimizers"
 #: Days before today that a projection may look at (projection.WEEKS).
