@@ -55,7 +55,9 @@ BENCHMARKS: Final = {
         "", "--jobs 2000 --seconds 1 --repeats 1 --rounds 1", "serve beside a sync"
     ),
     "dashboard": Benchmark("", "--jobs 2000", "the dashboard's CPU, memory and size"),
-    "web": Benchmark("", "--jobs 1000 --readers 2 --seconds 1", "the pages beside a sync"),
+    "web": Benchmark(
+        "", "--jobs 1000 --readers 2 --seconds 1 --pairs 1", "the pages beside a sync"
+    ),
     "bills": Benchmark("", "--lines 2000 --jobs 1000", "reconcile with a large bill"),
     "publish": Benchmark("", "--jobs 2000", "publish without news and with few changes"),
     "lake": Benchmark(

@@ -3,16 +3,18 @@
 The benchmark builds the file of `benchmarks.reports` and starts `web` as a process. It prints the
 time to the first page and the peak memory, then the latencies of filters, alone and with 50 readers
 beside a sync. Each reader asks for a page every few seconds, as people do. The sync is a backfill
-of the simulator at the default rate of one list call a second. It runs once alone and once beside
-the readers, each time into a copy of the file.
+of the simulator at the default rate of one list call a second. It runs alone, into a copy of the
+file, and right after that beside the readers: a ratio needs both in the same minute.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import multiprocessing
 import os
 import random
+import resource
 import shutil
 import statistics
 import subprocess
@@ -21,6 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +39,9 @@ RATIO = 1.1
 _LOOKS = 5.0
 #: Jobs that the sync finds, and so its list calls.
 _SYNCED = 800
+_ACCOUNT = "999988887777"
+#: The region that readies the file, and a region for each pair of syncs.
+_FIRST, *_FURTHER = ("us-east-2", "us-west-2", "ap-south-1", "ca-central-1")
 _FILTERS = (
     "/jobs",
     "/jobs?status=Failed",
@@ -54,6 +60,9 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1_000_000, help="number of jobs in the file")
     parser.add_argument("--readers", type=int, default=50, help="readers at once")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long they read")
+    parser.add_argument(
+        "--pairs", type=int, default=3, choices=(1, 2, 3), help="syncs alone and beside the readers"
+    )
     parser.add_argument("--keep", type=Path, help="keep the file here, and use it if it exists")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -61,21 +70,33 @@ def main() -> int:
         if not kept.exists():
             build = [*COMMAND, "--build", "--keep", str(kept), "--jobs", str(options.jobs)]
             subprocess.run(build, check=True)
-        path = Path(folder) / "web.duckdb"
+        path, apart = Path(folder) / "web.duckdb", Path(folder) / "alone.duckdb"
         shutil.copyfile(kept, path)
-        alone = _sync(path)
-        shutil.copyfile(kept, path)
+        _sync(path, _FIRST)  # labels all jobs, as the first sync of an account does
+        shutil.copyfile(path, apart)
+        ratios, failed = [], 0
         began = time.perf_counter()
         with _serving(path) as (process, url):
             print(f"{options.jobs:,} jobs: ready after {time.perf_counter() - began:.1f} s")
             slowest = _filters(url, process.pid)
-            beside, failed = _beside(url, path, options.readers, options.seconds)
+            for region in _FURTHER[: options.pairs]:
+                alone, cpu = _sync(apart, region)
+                (beside, cpu_beside), failures = _beside(
+                    url, path, region, options.readers, options.seconds
+                )
+                print(
+                    f"  sync: {alone:.1f} s alone ({cpu:.1f} s CPU), "
+                    f"{beside:.1f} s beside ({cpu_beside:.1f} s CPU)",
+                    flush=True,
+                )
+                ratios.append(beside / alone)
+                failed += failures
             memory = _peak_mb(process)
         print(f"peak memory of web: {memory:,.0f} MB")
-    ratio = beside / alone
+    ratio = statistics.median(ratios)
     goal = GOALS.get(options.jobs, float("inf"))
     print(f"slowest filter: {slowest:.0f} ms (goal {goal:g}); answers that failed: {failed}")
-    print(f"sync: {alone:.1f} s alone, {beside:.1f} s beside = {ratio:.2f} times (goal {RATIO})")
+    print(f"sync beside the readers: {ratio:.2f} times (goal {RATIO})")
     if failed:
         return 1
     return MISSED if slowest > goal or ratio > RATIO else 0
@@ -127,14 +148,16 @@ def _get(to: http.client.HTTPConnection, path: str) -> float:
     return 1000 * (time.perf_counter() - began)
 
 
-def _beside(url: str, path: Path, readers: int, seconds: float) -> tuple[float, int]:
-    """Print the latencies of readers beside a sync; return its seconds and their failures."""
+def _beside(
+    url: str, path: Path, region: str, readers: int, seconds: float
+) -> tuple[tuple[float, float], int]:
+    """Print the latencies of readers beside a sync; return what it took and their failures."""
     took: list[float] = []
     failures: list[Exception] = []
     stop = threading.Event()
 
-    def read(number: int) -> None:
-        rng = random.Random(number)  # noqa: S311 - repeatable, not secret
+    def read(reader: int) -> None:
+        rng = random.Random(reader)  # noqa: S311 - repeatable, not secret
         stop.wait(rng.uniform(0, _LOOKS))
         to = connection(url)
         while not stop.is_set():
@@ -146,11 +169,11 @@ def _beside(url: str, path: Path, readers: int, seconds: float) -> tuple[float, 
                 to = connection(url)
             stop.wait(rng.uniform(0, 2 * _LOOKS))
 
-    threads = [threading.Thread(target=read, args=(number,)) for number in range(readers)]
+    threads = [threading.Thread(target=read, args=(reader,)) for reader in range(readers)]
     for thread in threads:
         thread.start()
     began = time.perf_counter()
-    synced = _sync(path)
+    synced = _sync(path, region)
     stop.wait(max(0.0, seconds - (time.perf_counter() - began)))
     stop.set()
     for thread in threads:
@@ -164,17 +187,28 @@ def _beside(url: str, path: Path, readers: int, seconds: float) -> tuple[float, 
     return synced, len(failures)
 
 
-def _sync(path: Path) -> float:
-    """Return the seconds of a backfill of another account into the file."""
+def _sync(path: Path, region: str) -> tuple[float, float]:
+    """Return the seconds and CPU seconds of a backfill of a region into the file.
+
+    The simulator has a process of its own, because AWS is not slower for the readers either.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
+        return apart.submit(_backfill, path, region).result()
+
+
+def _backfill(path: Path, region: str) -> tuple[float, float]:
     world = World(Clock.real(), seed=7)
-    scope = world.scope("999988887777", "us-east-2")
+    scope = world.scope(_ACCOUNT, region)
     world.generate(jobs=_SYNCED, scopes=[scope])
     with Simulator(world) as service:
-        env = os.environ | service.environment("999988887777", "us-east-2")
-        command = [sys.executable, "-m", "exporter", "--db", str(path), "sync", "--region"]
+        env = os.environ | service.environment(_ACCOUNT, region)
+        command = [sys.executable, "-m", "exporter", "--db", str(path), "sync"]
         began = time.perf_counter()
-        subprocess.run([*command, "us-east-2"], env=env, check=True)
-        return time.perf_counter() - began
+        # In a session of its own, as cron starts it: Linux shares the CPU between sessions.
+        subprocess.run([*command, "--region", region], env=env, check=True, start_new_session=True)
+        seconds = time.perf_counter() - began
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, used.ru_utime + used.ru_stime
 
 
 def _cpu_seconds(pid: int) -> float:

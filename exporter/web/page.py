@@ -31,6 +31,8 @@ with extra("dashboard", "dashboard"):
 MOST_CHANGES: Final = 25
 MOST_OTHERS: Final = 300
 MOST_IDLE_POOLS: Final = 20
+#: Columns of a report, with its bars, that fit on a sheet of A4.
+MOST_ON_PAPER: Final = 12
 #: The page warns about data older than this, in seconds. Cron usually runs more often.
 _OLD: Final = 86_400
 _MOST_ALERTS: Final = 8
@@ -188,7 +190,11 @@ def environment() -> jinja2.Environment:
         rendering.is_numeric,
         lines,
         with_code,
+        parted,
         place,
+        filled,
+        empty,
+        too_wide_for_paper,
         totals,
         bars,
         suggested,
@@ -224,6 +230,37 @@ def suggested(row: Mapping[str, Any]) -> str:
 def place(result: Result, name: str) -> int:
     """Return the place of a column."""
     return [column.name for column in result.columns].index(name)
+
+
+def parted(text: str) -> tuple[str, str]:
+    """Return the first sentence of a text, and the rest."""
+    first, stop, rest = text.partition(". ")
+    return (f"{first}.", rest) if stop else (text, "")
+
+
+def filled(result: Result) -> list[int]:
+    """Return the places of the columns to show: all but those of `empty`."""
+    left_out = empty(result)
+    return [i for i, column in enumerate(result.columns) if column.name not in left_out]
+
+
+def empty(result: Result) -> list[str]:
+    """Return the names of the less important columns for which no row has a value."""
+    rows = list(result.rows)
+    return [
+        column.name
+        for i, column in enumerate(result.columns)
+        if rows and column.wide and not column.key and all(row[i] is None for row in rows)
+    ]
+
+
+def too_wide_for_paper(result: Result) -> list[int]:
+    """Return the places of the columns that paper has no room for: the less important of many."""
+    shown = filled(result)
+    if len(shown) + bool(result.bar) <= MOST_ON_PAPER:
+        return []
+    columns = result.columns
+    return [place for place in shown if columns[place].wide and not columns[place].key]
 
 
 def totals(result: Result) -> list[str]:

@@ -156,6 +156,8 @@ def test_a_screen_reader_gets_headings_tables_and_a_text_for_every_chart(
     browser: Browser, wide_page: DashboardPage
 ) -> None:
     page = browser.open(wide_page.path, width=390)
+    assert not page.evaluate("document.querySelector('#filters select').checkVisibility()")
+    page.evaluate("document.querySelector('#filters summary').click()")
     nodes = page.call("Accessibility.getFullAXTree")["nodes"]
     read = [
         (node["role"]["value"], node.get("name", {}).get("value", ""))

@@ -102,7 +102,7 @@ def test_without_javascript_one_filters_sorts_and_turns_pages(browser: Browser, 
     sorted_ = parse_qs(urlsplit(page.evaluate("location.href")).query)
     by_cost = {"sort_by": ["Cost"], "sort_order": ["Descending"]}
     assert {name: sorted(several) for name, several in sorted_.items()} == {**chosen, **by_cost}
-    assert page.evaluate("document.querySelector('th[aria-sort]').textContent") == "All, USD ▼"
+    assert page.evaluate("document.querySelector('th[aria-sort]').textContent") == "Cost, USD ▼"
     whole = get(url, "/jobs.json", sorted_).json["rows"]
     names = [row["training_job_name"] for row in whole if "<" not in row["training_job_name"]]
     first = page.evaluate(_ROWS)
@@ -115,6 +115,44 @@ def test_without_javascript_one_filters_sorts_and_turns_pages(browser: Browser, 
     assert page.evaluate("document.querySelector('.timeline rect') !== null")
     assert page.complaints() == []
     page.close()
+
+
+@pytest.mark.parametrize("path", ["/jobs?status=Failed", "/reports/keep-alive-advice?top=3"])
+def test_on_a_phone_the_filters_wait_behind_what_is_chosen(
+    browser: Browser, url: str, path: str
+) -> None:
+    is_shown = "document.querySelector('.fields input').checkVisibility()"
+    page = browser.open(url + path, width=1200, script=False)
+    assert page.evaluate(is_shown)
+    page.resize(390)
+    assert not page.evaluate(is_shown)
+    summary = page.evaluate("document.querySelector('.fold summary').innerText")
+    assert re.search("Status: Failed|top 3", summary)
+    while page.evaluate("document.activeElement.parentElement?.className") != "fold":
+        page.press("Tab")
+    page.press("Enter")
+    assert page.evaluate(is_shown)
+    page.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") == "INPUT"
+    page.close()
+
+
+def test_a_column_without_any_value_is_named_below_the_table(url: str) -> None:
+    page = get(url, "/reports/warm-pool-cost").page
+    (table,) = page.tables.values()
+    assert "cost USD" in table[0]
+    assert "other currencies" not in table[0]
+    assert len({len(row) for row in table}) == 1
+    assert "because no row has a value: other_currencies." in page.text
+
+
+def test_the_page_for_sql_offers_a_statement_that_runs(url: str) -> None:
+    page = get(url, "/sql").page
+    (link,) = (one["href"] for one in page.having("a") if "SELECT" in (one["href"] or ""))
+    assert link is not None
+    found = get(url, link)
+    assert found.status == 200
+    assert found.page.tables["Result"][0] == ["job_family", "usd"]
 
 
 def test_a_deleted_job_is_marked_and_has_no_link_to_aws(url: str) -> None:
@@ -165,7 +203,7 @@ def test_the_timeline_is_to_scale(url: str) -> None:
 
 
 def test_no_table_is_cut_on_paper(browser: Browser, url: str) -> None:
-    for path in ("/jobs", "/reports/warm-pool-cost", job(url, status="Completed", deleted="no")):
+    for path in ("/jobs", "/reports/keep-alive-advice", job(url, status="Completed", deleted="no")):
         page = browser.open(url + path)
         page.print_preview()
         cut = page.evaluate(

@@ -39,12 +39,14 @@ WITH
 cost AS (
     SELECT
         training_job_arn, creation_time, sum(cost_usd) AS cost_usd,
-        sum(cost_usd) FILTER (WHERE component LIKE 'Training Warm Pool%') AS pool_usd
+        sum(cost_usd) FILTER (WHERE component LIKE 'Training Warm Pool%') AS pool_usd,
+        string_agg(DISTINCT instance_type, ', ' ORDER BY instance_type) AS instance_types
     FROM daily_costs
     GROUP BY ALL
 )
 SELECT
-    job.*, detail.instance_type, cost.cost_usd, cost.pool_usd, specifications.specification,
+    job.*, coalesce(detail.instance_type, cost.instance_types) AS instance_type,
+    cost.cost_usd, cost.pool_usd, specifications.specification,
     CASE WHEN job.deleted_at IS NULL THEN 'no' ELSE 'yes' END AS deleted,
     hash(job.training_job_arn, job.creation_time) AS number
 FROM training_jobs AS job

@@ -26,20 +26,29 @@ from exporter.web.site.columns import COLUMNS, GROUPS, STORED
 
 #: Changed jobs that are computed by name. For more, all are.
 _FEW: Final = 20_000
-#: Jobs that one statement computes; more would take more memory.
+#: Jobs that one statement reads; more would take more memory.
 _AT_ONCE: Final = 200_000
 #: A hash of the identity, which is the same in a file and in a lake.
 _NUMBER: Final = "hash(job.training_job_arn, job.creation_time)"
 
-#: One row per job: its number and a hash of all that is known of it.
-_FINGERPRINTS: Final = f"""
+#: One row per job of the condition: its number and a hash of all that is known of it.
+_FINGERPRINTS: Final = """
 CREATE OR REPLACE TEMP VIEW web_fingerprints AS
+WITH
+-- The details of these jobs.
+detail AS (
+    SELECT *
+    FROM training_job_details
+    WHERE {condition}
+)
+
 SELECT
-    {_NUMBER} AS number, job.creation_time, hash(job, detail) AS fingerprint,
+    {number} AS number, job.creation_time, hash(job, detail) AS fingerprint,
     job.open_reason IS NOT NULL AS is_open
 FROM training_jobs AS job
-LEFT JOIN training_job_details AS detail USING (training_job_arn, creation_time)
-"""  # noqa: S608 - our own names
+LEFT JOIN detail USING (training_job_arn, creation_time)
+WHERE {condition}
+"""
 #: One row per job of the condition: its row in the table.
 _ROWS: Final = """
 CREATE OR REPLACE TEMP VIEW web_rows AS
@@ -134,6 +143,11 @@ FROM job
 WHERE {conditions}
 GROUP BY place
 """
+_FOUND: Final = """
+CREATE OR REPLACE TEMP TABLE found (
+    number UBIGINT, creation_time TIMESTAMPTZ, fingerprint UBIGINT, is_open BOOLEAN
+)
+"""
 _CHANGED: Final = """
 SELECT found.creation_time
 FROM found
@@ -188,11 +202,10 @@ def refresh(connection: Connection, side: duckdb.DuckDBPyConnection, *, whole: b
 
 def _changed(connection: Connection, side: duckdb.DuckDBPyConnection) -> str | None:
     """Return the condition of the jobs that have changed; None = too many. Fills `found`."""
-    connection.execute(_FINGERPRINTS)
-    with fetch_stream(_relation(connection, "web_fingerprints"), [""] * 4) as arrived:
-        side.register("arrived", arrived)
-        side.execute("CREATE OR REPLACE TEMP TABLE found AS FROM arrived")
-        side.unregister("arrived")
+    side.execute(_FOUND)
+    for condition in _ranges(connection):
+        connection.execute(_FINGERPRINTS.format(condition=condition, number=_NUMBER))
+        _insert(connection, "web_fingerprints", side, "found", 4)
     times = side.execute(f"SELECT DISTINCT creation_time FROM ({_CHANGED}) LIMIT {_FEW + 1}")  # noqa: S608 - our own names
     found: list[datetime] = [row[0] for row in times.fetchall()]
     if len(found) > _FEW:
@@ -227,16 +240,18 @@ def _add(connection: Connection, side: duckdb.DuckDBPyConnection, condition: str
     names = ", ".join(("deleted", "search_name", *COLUMNS))
     statement = _ROWS.format(condition=condition, number=_NUMBER, groups=_GROUPS, columns=names)
     connection.execute(statement)
-    with fetch_stream(_relation(connection, "web_rows"), [""] * len(STORED)) as rows:
-        side.register("arrived", rows)
-        side.execute("INSERT INTO job BY NAME FROM arrived")
-        side.unregister("arrived")
+    _insert(connection, "web_rows", side, "job", len(STORED))
 
 
-def _relation(connection: Connection, view: str) -> duckdb.DuckDBPyRelation:
+def _insert(
+    connection: Connection, view: str, side: duckdb.DuckDBPyConnection, table: str, columns: int
+) -> None:
+    """Insert the rows of a view of the one connection into a table of the other."""
     raw = connection.raw
-    found: duckdb.DuckDBPyRelation = raw.sql(f"FROM {view}")
-    return found
+    with fetch_stream(raw.sql(f"FROM {view}"), [""] * columns) as arrived:
+        side.register("arrived", arrived)
+        side.execute(f"INSERT INTO {table} BY NAME FROM arrived")
+        side.unregister("arrived")
 
 
 def _time(value: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
@@ -27,6 +27,18 @@ _LABELS: Final = {
     "warm_pool_status": "Warm pool",
     "specification": "Specification",
     "deleted": "Deleted at AWS",
+}
+#: What a page says of the filters that are typed in.
+_TYPED: Final = {
+    "name_contains": "Name contains",
+    "created_after": "Created after",
+    "created_before": "Created before",
+    "modified_after": "Modified after",
+    "modified_before": "Modified before",
+    "min_cost": "Cost in USD at least",
+    "max_cost": "Cost in USD at most",
+    "tag": "Tag",
+    "training_plan_arn": "Training plan",
 }
 
 
@@ -74,15 +86,17 @@ class Jobs:
         key = repr((chosen, wanted.bounds, wanted.training_plan_arn))
         summary: Summary = self._shell.kept(key, lambda: self._table.summary(wanted))
         values: dict[str, str] = {name: value for name, value in pairs if value}
+        filters = [
+            Filter(name, label, self._options(name, summary, wanted))
+            for name, label in _LABELS.items()
+        ]
         return self._shell.page(
             "jobs.html",
             "/jobs",
             jobs=[dict(zip(names, row, strict=True)) for row in found.rows],
             summary=summary,
-            filters=[
-                Filter(name, label, self._options(name, summary, wanted))
-                for name, label in _LABELS.items()
-            ],
+            filters=filters,
+            chosen=list(_chosen(pairs, filters)),
             values=values,
             tags=[value for name, value in pairs if name == "tag" and value],
             wanted=wanted,
@@ -127,6 +141,16 @@ class Jobs:
             )
             for value, jobs in counts.items()
         ]
+
+
+def _chosen(pairs: choice.Pairs, filters: Sequence[Filter]) -> Iterator[str]:
+    """Yield each filter that is set and its values."""
+    for name, value in pairs:
+        if value and name in _TYPED:
+            yield f"{_TYPED[name]} {value}"
+    for each in filters:
+        if each.chosen:
+            yield f"{each.label}: {', '.join(each.chosen)}"
 
 
 def _named(value: str | None, accounts: Mapping[str, str]) -> str:

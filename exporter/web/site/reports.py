@@ -132,6 +132,11 @@ class Asked:
         )
 
     @property
+    def chosen(self) -> list[str]:
+        """What is set, for the reader."""
+        return [f"{name.replace('_', ' ')} {value}" for name, value in self.pairs]
+
+    @property
     def sql(self) -> str:
         """The SQL with its values, ready to paste."""
         prefix = "".join(f"{each};\n" for each in LIST_PRICES) if self.basis == LIST else ""

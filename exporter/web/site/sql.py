@@ -21,6 +21,10 @@ from exporter.web.site.shell import Shell
 #: Rows of a statement on the page, and in a download.
 MOST_ROWS: Final = 1_000
 MOST_IN_A_DOWNLOAD: Final = 100_000
+#: A statement for readers who see the page for the first time.
+_EXAMPLE: Final = (
+    "SELECT job_family, sum(cost_usd) AS usd FROM daily_costs GROUP BY ALL ORDER BY usd DESC"
+)
 #: Characters of a cell on the page.
 _CELL: Final = 2_000
 
@@ -51,6 +55,8 @@ class Sql:
             "/sql",
             status=400 if error else 200,
             text=text,
+            example=_EXAMPLE,
+            example_address=choice.address("/sql", [("sql", _EXAMPLE)]),
             error=error,
             result=result,
             held_back=bool(text.strip()) and not may_run,
