@@ -8,7 +8,7 @@ exact as the reports. `dashboard.js` adds the same cells up by the same rules.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -29,10 +29,6 @@ OTHER_KEYS: Final = 200
 MOST_CELLS: Final = 20_000
 #: Jobs whose costs one statement adds up. More would take more memory.
 _JOBS_AT_ONCE: Final = 350_000
-#: DuckDB expects millions of rates where there are some hundred. So it would keep all cost lines in
-#: memory to join them with the rates. Without that choice, it keeps the rates.
-_JOIN_BY_RATES: Final = "SET disabled_optimizers = 'build_side_probe_side'"
-_JOIN_BY_CHOICE: Final = "RESET disabled_optimizers"
 #: Days before today that a projection may look at (projection.WEEKS).
 _DAYS: Final = timedelta(days=56)
 #: The families that the page names: those whose pools were idle longest, as long as they have no
@@ -156,7 +152,7 @@ def read(connection: Connection, period: Period, today: date) -> Read:
     }
     for part in parts(period, 1 + jobs // _JOBS_AT_ONCE):
         values = {"since": part.since, "until": part.until, **chosen}
-        for row in _rows(connection, values):
+        for row in connection.execute(_sql(), values).mappings():
             key = Key(
                 row["account_id"],
                 row["region"],
@@ -171,15 +167,6 @@ def read(connection: Connection, period: Period, today: date) -> Read:
         cells.items(), key=lambda cell: (cell[0][1], *(each or "" for each in cell[0][0]))
     )
     return Read(folded(dict(ordered)), figures)
-
-
-def _rows(connection: Connection, values: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the rows of a part. Meanwhile other statements of the process have other plans."""
-    connection.execute(_JOIN_BY_RATES)
-    try:
-        return list(connection.execute(_sql(), values).mappings())
-    finally:
-        connection.execute(_JOIN_BY_CHOICE)
 
 
 @cache
