@@ -27,7 +27,7 @@ from exporter.store.connections import Connection
 from exporter.store.database import Database
 from tests.publish.test_reports_over_a_lake_equal_those_of_the_file import found, requests
 from tests.spark.cluster import LARGE, SMALL, Cluster, cluster
-from tests.spark.sail import on_disk, sail
+from tests.spark.sail import sail
 from tests.support.published import COLLECTORS, fill, part, publish
 
 #: The report in whose middle a worker is killed: it has many tasks.
@@ -72,13 +72,13 @@ def server(name: str, folder: Path, *, large: bool = False) -> Iterator[tuple[st
     Args:
         name: `spark`, `sail` or a URI.
         folder: For the files of the server.
-        large: Choose the settings for millions of jobs.
+        large: Choose Spark's settings for millions of jobs.
     """
     if name == "spark":
         with cluster(folder / "spark", LARGE if large else SMALL) as running:
             yield running.uri, running
     elif name == "sail":
-        with sail(environment=on_disk(folder) if large else None) as uri:
+        with sail() as uri:
             yield uri, None
     else:
         yield name, None

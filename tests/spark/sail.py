@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 
 @contextmanager
@@ -33,20 +32,6 @@ def sail(*, cluster: bool = True, environment: Mapping[str, str] | None = None) 
         server.stdin.close()
         server.wait(timeout=30)
         server.stdout.close()
-
-
-def on_disk(folder: Path) -> Mapping[str, str]:
-    """Return settings for millions of jobs: what workers exchange is in files, not in memory.
-
-    Otherwise keep-alive-advice on 10,000,000 jobs took more than 18 GB (pysail 0.7).
-    """
-    (folder / "shuffle").mkdir()
-    return {
-        "SAIL_CLUSTER__SHUFFLE_BACKEND__TYPE": "storage",
-        "SAIL_CLUSTER__SHUFFLE_BACKEND__STORAGE__PATH": f"file://{folder.resolve()}/shuffle",
-        "SAIL_RUNTIME__MEMORY_POOL__TYPE": "fair",
-        "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(6 * 10**9),
-    }
 
 
 def main() -> None:
