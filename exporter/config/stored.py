@@ -34,6 +34,7 @@ Reached = Mapping[str, Sequence[str]]
 _SETTING: Final = "configuration"
 _SOURCES: Final = "accounts of sources"
 _RULES: Final = "rules of the configuration"
+_LABELS: Final = "rules of the labels"
 #: What messages call the parts of a configuration.
 _PARTS: Final = {
     "rules": "family and team rules",
@@ -222,10 +223,13 @@ def apply(database: Database, configuration: Configuration, reached: Reached) ->
             _SETTING: fingerprint(configuration, reached),
             _SOURCES: json.dumps(reached, sort_keys=True),
             _RULES: _rules_text(configuration),
+            _LABELS: configuration.rules.fingerprint(),
         }
         if all(stored.get(name) == value for name, value in target.items()):
             return False
-        relabelled = _relabelled(connection, configuration.rules)
+        relabelled = []
+        if stored.get(_LABELS) != target[_LABELS]:
+            relabelled = _relabelled(connection, configuration.rules)
     with database.writing() as connection:
         _replace(
             connection,
