@@ -8,11 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -240,9 +240,9 @@ def test_the_command_names_its_address_and_ends_at_a_signal(
         url = process.stdout.readline().strip()
         assert url.startswith("http://127.0.0.1:")
         assert "900 training jobs" in get(url, "/jobs").page.text
-        waiting = threading.Thread(target=get, args=(url, "/"))
-        waiting.start()
-        process.send_signal(number)
-        assert process.wait(timeout=60) == 0
-        waiting.join()
+        # A page that is being made, or is not yet, does not keep the server from ending.
+        with closing(HTTPConnection(urlsplit(url).netloc, timeout=60)) as waiting:
+            waiting.request("GET", "/")
+            process.send_signal(number)
+            assert process.wait(timeout=60) == 0
     assert [each.name for each in tmp_path.iterdir()] == ["jobs.duckdb"], "nothing is left"
